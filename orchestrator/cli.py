@@ -1,0 +1,42 @@
+"""How every command meets its user: one sentence for wrong input, no traceback, an honest exit code."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+
+import typer
+
+from search_spaces.study import StudyError
+from trainables.errors import InputError
+
+BAD_INPUT, INTERRUPTED = 2, 130
+
+
+def run(command: Callable[..., None], resume: str = "run the same command again to resume") -> None:
+    """Run a typer-annotated function as this process's command.
+
+    Exit codes: 0 done, 2 wrong input (``error: <sentence>`` on stderr), 130 interrupted (``resume`` is the
+    advice given), or whatever ``typer.Exit`` the command raises.
+    """
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+    app.command()(guarded(command, resume))
+    app()
+
+
+def guarded(command: Callable[..., None], resume: str) -> Callable[..., None]:
+    """The same command, its errors turned into messages and exit codes."""
+
+    @functools.wraps(command)
+    def wrapper(*args: object, **kwargs: object) -> None:
+        try:
+            command(*args, **kwargs)
+        except (InputError, StudyError) as error:
+            # A worker's exception arrives wrapped, its text a remote traceback; the cause is what was said.
+            typer.echo(f"error: {getattr(error, 'cause', error)}", err=True)
+            raise typer.Exit(BAD_INPUT) from None
+        except KeyboardInterrupt:
+            typer.echo(f"\ninterrupted; {resume}", err=True)
+            raise typer.Exit(INTERRUPTED) from None
+
+    return wrapper

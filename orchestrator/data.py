@@ -1,0 +1,106 @@
+"""Latents on their way through Ray: read by Ray Data, kept as Arrow in the object store, held on the device by trials."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import ray
+from ray.data.expressions import col
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from trainables.latents.store import FRAME_COLUMNS, LatentDataset
+
+if TYPE_CHECKING:
+    from trainables.latents.windows import Feed
+
+# Reading is light, and must find room beside workers that hold almost every core.
+_READ_CPUS = 0.25
+_feeds: dict[tuple[Any, ...], Feed] = {}
+
+
+@dataclass(frozen=True)
+class Latents:
+    """A dataset as trials see it: its constants, and the Arrow tables of splits in the object store."""
+
+    files: tuple[str, ...]
+    home: str  # the Ray node whose disk holds them
+    content_hash: str
+    rms: float
+    lattice_step: float | None
+    frame_rate: float
+    ids: dict[str, list[str]]  # split -> utterances
+    blocks: dict[str, list[ray.ObjectRef]] = field(default_factory=dict)  # split -> Arrow tables
+
+    @classmethod
+    def of(cls, dataset: LatentDataset, splits: Sequence[str]) -> Latents:
+        """The constants of a dataset, and nothing of its frames yet."""
+        return cls(
+            files=tuple(str(file.resolve()) for file in dataset.files),
+            home=ray.get_runtime_context().get_node_id(),
+            content_hash=dataset.content_hash,
+            rms=dataset.rms,
+            lattice_step=dataset.meta.lattice_step,
+            frame_rate=dataset.meta.frame_rate,
+            ids={split: dataset.utterances(split) for split in splits},
+        )
+
+    def read(self, split: str) -> None:
+        """Bring a split into the object store, once."""
+        if split not in self.blocks:
+            self.blocks[split] = of_split(open_rows(self), split).materialize().to_arrow_refs()
+
+    def only(self, *splits: str) -> Latents:
+        """The same dataset without its other splits: who explores cannot see the test speakers."""
+        return replace(
+            self,
+            ids={split: self.ids[split] for split in splits},
+            blocks={split: self.blocks[split] for split in splits if split in self.blocks},
+        )
+
+
+def open_rows(latents: Latents) -> ray.data.Dataset:
+    """Every utterance as a stream that nobody has read yet; the files are read on the machine that has them."""
+    _quiet_streams()
+    where_files_are = NodeAffinitySchedulingStrategy(latents.home, soft=True)
+    return ray.data.read_parquet(
+        list(latents.files),
+        columns=[*FRAME_COLUMNS, "split"],
+        num_cpus=_READ_CPUS,
+        ray_remote_args={"scheduling_strategy": where_files_are},
+    )
+
+
+def of_split(rows: ray.data.Dataset, split: str, ids: Sequence[str] | None = None) -> ray.data.Dataset:
+    """The utterances of a split, or of ``ids`` among them; the filter reaches down into the reading of Parquet."""
+    wanted = col("split") == split
+    if ids is not None:
+        wanted = wanted & col("utterance_id").is_in(list(ids))
+    return rows.filter(expr=wanted)
+
+
+def feed(latents: Latents, split: str, surrogates: Sequence[str], device: Any, dtype: Any) -> Feed:
+    """The feed of a split in this process; built once, so that a reused actor finds its shard on the device."""
+    from trainables.latents.windows import Feed
+
+    key = (latents.content_hash, split, tuple(surrogates), str(device), str(dtype))
+    if key not in _feeds:
+        blocks = latents.blocks[split]
+        _feeds[key] = Feed(
+            lambda: (ray.get(block) for block in blocks), ids=latents.ids[split], surrogates=surrogates,
+            **constants(latents), device=device, dtype=dtype,
+        )  # fmt: skip
+    return _feeds[key]
+
+
+def constants(latents: Latents) -> dict[str, Any]:
+    """What every feed of this dataset must be told."""
+    return {"rms": latents.rms, "lattice_step": latents.lattice_step, "frame_rate": latents.frame_rate}
+
+
+def _quiet_streams() -> None:
+    """No progress bars, and rows in the order of the files."""
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False
+    context.execution_options.preserve_order = True

@@ -1,0 +1,94 @@
+"""What a sweep has gathered when it is judged: plain data, written to ``evidence.json`` and read back for reports."""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+@dataclass
+class Exploration:
+    """One explored configuration of an arm, scored on validation speakers."""
+
+    index: int
+    config: dict[str, Any]
+    objective: float | None  # None where the lane diverged
+    status: str  # "finished" or "diverged"
+    seconds: float
+
+
+@dataclass
+class Replicate:
+    """The winner of an arm trained again on a fresh seed (or on a null surrogate), judged on test speakers."""
+
+    seed: int
+    surrogate: str  # "real", "white", "gaussian"
+    status: str
+    scores: dict[str, Any] | None  # Scores.to_json(), None where the lane diverged
+    history: list[dict[str, Any]]  # per epoch: epoch, phase, loss ...
+    parameters: int  # trainable numbers of this lane
+    # per-utterance figures of the decoded continuation, {"utterance_id", "speaker_id", "continuation_quality"}
+    listening: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass
+class ArmEvidence:
+    """Everything measured of one arm."""
+
+    name: str
+    config: dict[str, Any]  # the winner: flat settings
+    explored: list[Exploration]
+    replicates: list[Replicate]  # surrogate "real", one per paired seed, same seeds in every arm
+    nulls: list[Replicate]  # the same settings trained on surrogate frames
+
+
+@dataclass
+class Exhibit:
+    """One utterance to listen to. Clips are WAV files' bytes, 16-bit mono, in the order they are to be heard."""
+
+    utterance_id: str
+    speaker_id: str
+    context_seconds: float  # of true speech before the rollout starts, in every clip
+    clips: dict[str, bytes]  # "original", "codec reconstruction", then one per arm
+
+
+@dataclass
+class Evidence:
+    """The whole record of one sweep."""
+
+    study: str
+    arms: dict[str, ArmEvidence]
+    data: dict[str, Any]  # path, representation, dim, frame_rate, hash, speakers and frames per split, world (controls)
+    baselines: dict[str, dict[str, Any]]  # name -> Scores.to_json() on test: "mean" (delta = mean - z_t), "persistence"
+    provenance: dict[str, Any]  # command, git commit, versions, device, started, seconds, criteria_hash, workers
+    exhibits: list[Exhibit] = field(default_factory=list)
+
+    def write(self, path: Path) -> None:
+        """Write as JSON; clips in base64."""
+        data = asdict(self)
+        for exhibit in data["exhibits"]:
+            exhibit["clips"] = {k: base64.b64encode(v).decode() for k, v in exhibit["clips"].items()}
+        path.write_text(json.dumps(data, indent=1))
+
+    @classmethod
+    def read(cls, path: Path) -> Evidence:
+        """The inverse of :meth:`write`."""
+        data = json.loads(path.read_text())
+        arms = {
+            name: ArmEvidence(
+                name=arm["name"],
+                config=arm["config"],
+                explored=[Exploration(**e) for e in arm["explored"]],
+                replicates=[Replicate(**r) for r in arm["replicates"]],
+                nulls=[Replicate(**r) for r in arm["nulls"]],
+            )
+            for name, arm in data.pop("arms").items()
+        }
+        exhibits = [
+            Exhibit(**{**e, "clips": {k: base64.b64decode(v) for k, v in e["clips"].items()}})
+            for e in data.pop("exhibits")
+        ]
+        return cls(arms=arms, exhibits=exhibits, **data)

@@ -1,0 +1,196 @@
+"""After confirmation: what predictors that learn nothing score, and what the trained ones sound like."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import ray
+import torch
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from orchestrator.data import Latents, feed
+from orchestrator.depot import Depot
+from orchestrator.evidence import Evidence, Exhibit
+from orchestrator.progress import Progress
+from orchestrator.tuning import weights_name
+from trainables.latents.codecs import load_codec
+from trainables.latents.store import LatentDataset, latent_frames
+from trainables.latents.windows import Shard
+from trainables.listening.decode import decode_continuation, wav_bytes
+from trainables.listening.metrics import continuation_quality
+from trainables.predictor.config import Structure, split_config
+from trainables.predictor.evaluate import baseline_scores
+from trainables.predictor.rollout import continue_from
+
+CONTEXT_SECONDS, ROLLOUT_SECONDS = 2.0, 1.0
+SCORED, HEARD, OTHERS = 24, 4, 5  # utterances scored, heard in the report, and compared with for chance
+
+
+def baselines(latents: Latents, config: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Test scores of "mean" and "persistence", as JSON."""
+    for split in ("train", "test"):
+        latents.read(split)
+    structure, _ = split_config(config)
+    return ray.get(ray.remote(_baselines).remote(latents.only("train", "test"), structure))
+
+
+def listen(
+    evidence: Evidence, dataset: LatentDataset, latents: Latents, depot: Depot, progress: Progress
+) -> None:
+    """Let every replicate continue the same test utterances; score what is decoded, and keep a few to listen to."""
+    if dataset.meta.codec is None:
+        return
+    clips = choose(dataset, evidence)
+    if len(clips) < 2:
+        progress.say("nothing to listen to: fewer than two test utterances are long enough")
+        return
+    voices = {
+        arm: _voice(arm, own.config, [r.status for r in own.replicates], depot) for arm, own in evidence.arms.items()
+    }
+    here = NodeAffinitySchedulingStrategy(latents.home, soft=True)  # where the codec's weights are
+    speak, score = (ray.remote(f).options(scheduling_strategy=here) for f in (_speak, _score))
+    codec = (dataset.meta.codec, dataset.meta.weights)
+    spoken = ray.get([speak.remote(codec, clip) for clip in clips])
+    continuations = [audio[start:] for audio, start in spoken]
+    shared = ray.put(voices)
+    tasks = [
+        score.remote(codec, clip, whole, continuations[i], _others(continuations, i), shared, latents.rms, i < HEARD)
+        for i, (clip, (whole, _)) in enumerate(zip(clips, spoken, strict=True))
+    ]
+    for clip, (qualities, exhibit) in zip(clips, ray.get(tasks), strict=True):
+        for (arm, replicate), quality in qualities.items():
+            evidence.arms[arm].replicates[replicate].listening.append(
+                {"utterance_id": clip.utterance_id, "speaker_id": clip.speaker_id, "continuation_quality": quality}
+            )
+        if exhibit is not None:
+            evidence.exhibits.append(exhibit)
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A piece of a test utterance: C frames of context, then K that a predictor is to continue with."""
+
+    utterance_id: str
+    speaker_id: str
+    raw_TD: np.ndarray  # C + K frames, in the codec's units
+    normalised_CD: np.ndarray  # the context as predictors see it
+    seconds: float  # of context
+
+
+@dataclass(frozen=True)
+class Voice:
+    """What an arm needs to speak: its structure, and the weights of its finished replicates by number."""
+
+    structure: Structure
+    weights: dict[int, dict[str, torch.Tensor]]
+
+
+def choose(dataset: LatentDataset, evidence: Evidence) -> list[Clip]:
+    """The middles of up to ``SCORED`` test utterances, taking turns over the speakers; the same for every arm."""
+    rate = dataset.meta.frame_rate
+    needed = max(split_config(arm.config)[0].context for arm in evidence.arms.values())
+    context, rollout = max(needed, round(CONTEXT_SECONDS * rate)), max(1, round(ROLLOUT_SECONDS * rate))
+    rows = dataset.index.filter(_is_test_of(dataset, context + rollout)).to_pylist()
+    turns: dict[str, int] = {}
+    order = []
+    for row in sorted(rows, key=lambda r: r["utterance_id"]):
+        turn = turns[row["speaker_id"]] = turns.get(row["speaker_id"], -1) + 1
+        order.append((turn, row["speaker_id"], row["utterance_id"]))
+    wanted = [utterance for _, _, utterance in sorted(order)[:SCORED]]
+    tables = list(dataset.tables("test", wanted)) if wanted else []
+    raw = _raw_frames(tables)
+    shard = Shard.from_tables(tables, rms=dataset.rms, lattice_step=dataset.meta.lattice_step) if tables else None
+    clips = []
+    for utterance in wanted:
+        assert shard is not None
+        row = shard.ids.index(utterance)
+        frames = raw[utterance]
+        start = (len(frames) - context - rollout) // 2
+        seen = shard.frames_SND[0, shard.offsets[row] + start :][:context].numpy()
+        clips.append(
+            Clip(utterance, shard.speakers[row], frames[start : start + context + rollout], seen, context / rate)
+        )
+    return clips
+
+
+def _is_test_of(dataset: LatentDataset, frames: int) -> Any:
+    import pyarrow.compute as pc
+
+    return pc.and_(pc.equal(dataset.index["split"], "test"), pc.greater_equal(dataset.index["num_frames"], frames))
+
+
+def _raw_frames(tables: Sequence[Any]) -> dict[str, np.ndarray]:
+    raw = {}
+    for table in tables:
+        frames, offsets = latent_frames(table["latents"])
+        for i, utterance in enumerate(table["utterance_id"].to_pylist()):
+            raw[utterance] = np.asarray(frames[offsets[i] : offsets[i + 1]], dtype=np.float32)
+    return raw
+
+
+def _voice(arm: str, config: Mapping[str, Any], statuses: Sequence[str], depot: Depot) -> Voice:
+    loaded = {
+        i: depot.load(weights_name(arm, i)) for i, status in enumerate(statuses) if status == "finished"
+    }
+    return Voice(split_config(config)[0], {i: state for i, state in loaded.items() if state is not None})
+
+
+def _others(continuations: Sequence[np.ndarray], own: int) -> list[np.ndarray]:
+    """The next few true continuations, cyclically, without the clip's own."""
+    count = len(continuations)
+    return [continuations[(own + step) % count] for step in range(1, min(OTHERS, count - 1) + 1)]
+
+
+def _baselines(latents: Latents, structure: Structure) -> dict[str, dict[str, Any]]:
+    train, test = (feed(latents, split, ("real",), "cpu", torch.float32) for split in ("train", "test"))
+    scores = baseline_scores(test, train.shard(0).moments, structure.context, structure.horizon)
+    return {name: own.to_json() for name, own in scores.items()}
+
+
+@lru_cache(maxsize=1)
+def _codec(name: str, weights: str | None) -> Any:
+    torch.set_num_threads(1)
+    return load_codec(name, weights)
+
+
+def _speak(codec_of: tuple[str, str | None], clip: Clip) -> tuple[np.ndarray, int]:
+    """The codec's own reconstruction of a clip, and the sample at which its continuation starts."""
+    context = len(clip.normalised_CD)
+    whole, continuation = decode_continuation(_codec(*codec_of), clip.raw_TD[:context], clip.raw_TD[context:])
+    return whole, len(whole) - len(continuation)
+
+
+def _score(
+    codec_of: tuple[str, str | None],
+    clip: Clip,
+    whole: np.ndarray,
+    truth: np.ndarray,
+    others: Sequence[np.ndarray],
+    voices: Mapping[str, Voice],
+    rms: float,
+    heard: bool,
+) -> tuple[dict[tuple[str, int], float], Exhibit | None]:
+    """Quality of every replicate's continuation of a clip, and what there is to hear of it.
+
+    A continuation that left the numbers behind has no audio and no quality: it is missing, not zero.
+    """
+    codec = _codec(*codec_of)
+    context = len(clip.normalised_CD)
+    sounds = {"codec reconstruction": wav_bytes(whole, codec.sample_rate)}
+    qualities = {}
+    for arm, voice in voices.items():
+        for replicate, weights in voice.weights.items():
+            seen = torch.from_numpy(clip.normalised_CD).to(getattr(torch, voice.structure.dtype))
+            latents = continue_from(voice.structure, weights, seen, len(clip.raw_TD) - context).numpy() * rms
+            if not np.isfinite(latents).all():
+                continue
+            audio, continuation = decode_continuation(codec, clip.raw_TD[:context], latents)
+            qualities[arm, replicate] = continuation_quality(truth, continuation, others, codec.sample_rate)
+            if replicate == 0:
+                sounds[arm] = wav_bytes(audio, codec.sample_rate)
+    exhibit = Exhibit(clip.utterance_id, clip.speaker_id, clip.seconds, sounds) if heard else None
+    return qualities, exhibit

@@ -1,0 +1,156 @@
+"""What a sweep will do, fixed before it does anything: budgets, seeds, packs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from search_spaces.domains import Domain
+from search_spaces.study import Arm, Study
+from trainables.errors import InputError
+
+# A smoke run walks the whole path in a minute; its numbers mean nothing.
+SMOKE_BUDGET = {"trials": 2, "lanes": 2, "replicates": 2}
+SMOKE_SETTINGS = {
+    "width": 8, "depth": 1, "context": 4, "rollout": 2, "components": 2, "batch": 8, "steps": 2,
+    "teacher_epochs": 1, "rollout_epochs": 1,
+}  # fmt: skip
+NULLS = ("white", "gaussian")
+
+
+@dataclass(frozen=True)
+class Pack:
+    """Lanes of equal structure that train side by side in one program."""
+
+    phase: str  # "explore" or "confirm"
+    arm: str
+    number: int
+    indexes: tuple[int, ...]  # of the lanes within their phase and arm
+    configs: tuple[dict[str, Any], ...]  # flat settings, one per lane
+
+    @property
+    def name(self) -> str:
+        """Unique within a sweep, and readable."""
+        return f"{self.phase}-{self.arm}-{self.number}"
+
+    @property
+    def fingerprint(self) -> str:
+        """Names the state of exactly these lanes, should their training be interrupted."""
+        return hashlib.sha256(self.to_json().encode()).hexdigest()[:32]
+
+    def to_json(self) -> str:
+        """The pack as text."""
+        return json.dumps([self.phase, self.arm, self.number, self.indexes, self.configs], sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> Pack:
+        """The inverse of :meth:`to_json`."""
+        phase, arm, number, indexes, configs = json.loads(text)
+        return cls(phase, arm, number, tuple(indexes), tuple(configs))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A study with its budgets settled. The same numbers hold for every arm."""
+
+    study: Study
+    trials: int  # configurations explored per arm
+    lanes: int  # of them trained side by side
+    replicates: int
+    workers: int  # processes that share one pack by data parallelism
+    seed: int
+    smoke: bool
+    generation: int = 1  # packs per arm in flight at once; later packs learn from earlier generations only
+
+    @property
+    def packs(self) -> int:
+        """Packs that exploration needs per arm."""
+        return math.ceil(self.trials / self.lanes)
+
+    def fixed(self, arm: Arm) -> dict[str, Any]:
+        """The settings of an arm that are not searched."""
+        searched = self.space(arm)
+        return {k: v for k, v in {**self.study.fixed, **arm.fixed}.items() if k not in searched}
+
+    def space(self, arm: Arm) -> dict[str, Domain]:
+        """The settings of an arm that are searched, in a stable order."""
+        space: Mapping[str, Domain] = {**self.study.space, **arm.space}
+        return {name: space[name] for name in sorted(space)}
+
+    def explore_seed(self, index: int) -> int:
+        """Seed of the lane ``index`` of exploration; the same in every arm."""
+        return 2 * _number(self.seed, "explore", index)
+
+    def confirm_seeds(self) -> list[int]:
+        """The fresh seeds of confirmation, paired over arms; odd, so that none was explored."""
+        return [2 * _number(self.seed, "confirm", index) + 1 for index in range(self.replicates)]
+
+    def confirmation(self, arm: str, winner: Mapping[str, Any]) -> Pack:
+        """The one pack that confirms an arm: its winner on every fresh seed, and once on each null."""
+        seeds = self.confirm_seeds()
+        lanes = [{**winner, "seed": seed, "surrogate": "real"} for seed in seeds]
+        lanes += [{**winner, "seed": seeds[0], "surrogate": null} for null in NULLS]
+        return Pack("confirm", arm, 0, tuple(range(len(lanes))), tuple(lanes))
+
+    def arguments(self) -> dict[str, Any]:
+        """What must be equal for one sweep to be the continuation of another."""
+        return {
+            "study": self.study.name, "trials": self.trials, "replicates": self.replicates,
+            "workers": self.workers, "seed": self.seed, "smoke": self.smoke,
+        }  # fmt: skip
+
+
+def make_plan(
+    study: Study,
+    *,
+    trials: int | None = None,
+    replicates: int | None = None,
+    workers: int = 1,
+    seed: int = 0,
+    smoke: bool = False,
+) -> Plan:
+    """Settle the budgets of a study: the user's number, else the smoke run's, else the study's own.
+
+    Raises:
+        InputError: a budget with which nothing can be trained or decided.
+    """
+    budget = study.budget
+    defaults = SMOKE_BUDGET if smoke else {"trials": budget.trials, "lanes": budget.lanes, "replicates": budget.replicates}
+    trials = defaults["trials"] if trials is None else trials
+    replicates = defaults["replicates"] if replicates is None else replicates
+    _at_least("--trials", trials, 1)
+    _at_least("--replicates", replicates, 2, "a verdict needs the spread between seeds")
+    _at_least("--workers", workers, 1)
+    _at_least("--seed", seed, 0)
+    lanes = min(defaults["lanes"], trials)
+    return Plan(_shrunk(study) if smoke else study, trials, lanes, replicates, workers, seed, smoke)
+
+
+def with_devices(plan: Plan, devices: int) -> Plan:
+    """Let every arm have as many packs in flight as the devices can hold."""
+    share = max(1, devices // len(plan.study.arms))
+    return replace(plan, generation=min(share, plan.packs))
+
+
+def _shrunk(study: Study) -> Study:
+    """The same question asked of tiny predictors."""
+    keep = lambda space: {k: v for k, v in space.items() if k not in SMOKE_SETTINGS}  # noqa: E731
+    arms = tuple(
+        replace(arm, space=keep(arm.space), fixed={k: v for k, v in arm.fixed.items() if k not in SMOKE_SETTINGS})
+        for arm in study.arms
+    )
+    return replace(study, fixed={**study.fixed, **SMOKE_SETTINGS}, space=keep(study.space), arms=arms)
+
+
+def _at_least(name: str, value: int, low: int, why: str = "") -> None:
+    if value < low:
+        raise InputError(f"{name} is {value}; it must be at least {low}" + (f": {why}" if why else ""))
+
+
+def _number(*parts: object) -> int:
+    digest = hashlib.sha256("/".join(map(str, parts)).encode()).digest()
+    return int.from_bytes(digest[:4], "big") >> 2  # 30 bits: twice it plus one is still a 31-bit seed

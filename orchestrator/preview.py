@@ -1,0 +1,64 @@
+"""What ``--dry-run`` prints: the plan, its size and where everything would go."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from orchestrator.plan import NULLS, Plan
+from search_spaces.domains import Choice, Domain
+from trainables.latents.store import SPLITS, LatentDataset
+
+
+def preview(plan: Plan, dataset: LatentDataset, address: str | None, out: Path) -> str:
+    """The plan of a sweep as text; trains nothing and starts no Ray."""
+    meta = dataset.meta
+    lines = [
+        plan.study.title,
+        "",
+        f"data        {dataset.root}: {meta.representation}, {meta.dim} dimensions at {meta.frame_rate:g} Hz",
+        *(f"            {split}: {_split(dataset, split)}" for split in SPLITS),
+        f"explore     {plan.trials} configurations per arm in {plan.packs} packs of up to {plan.lanes} lanes, "
+        f"maximising {plan.study.objective} on validation speakers",
+        f"confirm     {plan.replicates} replicates and {len(NULLS)} nulls ({', '.join(NULLS)}) per arm, "
+        "judged once on test speakers",
+        f"work        {_steps(plan):,} optimiser steps of one lane in all",
+        f"device      {_device(address)}; {plan.workers} worker{'s' * (plan.workers != 1)} per pack",
+        f"run folder  {out}/{plan.study.name}-<date>-<time>",
+        f"MLflow      {os.environ.get('MLFLOW_TRACKING_URI', 'sqlite:///mlflow.db')}",
+    ]
+    for arm in plan.study.arms:
+        lines += ["", f"arm {arm.name}: {arm.title}"]
+        lines += [f"  {name:20} {value}" for name, value in sorted(plan.fixed(arm).items())]
+        lines += [f"  {name:20} {_spelled(domain)}" for name, domain in plan.space(arm).items()]
+    return "\n".join(lines)
+
+
+def _split(dataset: LatentDataset, split: str) -> str:
+    seconds = dataset.frames(split) / dataset.meta.frame_rate
+    return (
+        f"{len(dataset.speakers(split))} speakers, {len(dataset.utterances(split))} utterances, "
+        f"{dataset.frames(split):,} frames ({seconds / 60:.1f} min)"
+    )
+
+
+def _steps(plan: Plan) -> int:
+    lanes = plan.trials + plan.replicates + len(NULLS)
+    total = 0
+    for arm in plan.study.arms:
+        fixed = plan.fixed(arm)
+        total += lanes * fixed.get("steps", 0) * (fixed.get("teacher_epochs", 0) + fixed.get("rollout_epochs", 0))
+    return total
+
+
+def _device(address: str | None) -> str:
+    if address:
+        return f"the Ray cluster at {address}"
+    gpus = len(list(Path("/dev").glob("nvidia[0-9]*")))
+    return f"this machine, {gpus} GPUs" if gpus else f"this machine, {os.cpu_count()} CPU cores"
+
+
+def _spelled(domain: Domain) -> str:
+    if isinstance(domain, Choice):
+        return "one of " + ", ".join(map(str, domain.options))
+    return f"{domain.low:g} to {domain.high:g}" + (", logarithmic" if domain.log else "")

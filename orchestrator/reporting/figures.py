@@ -1,0 +1,147 @@
+"""Figures as inline SVG that follow the page: colours are CSS variables, text is text, ids are unique.
+
+Matplotlib draws with stand-in colours, which are replaced afterwards, so that one drawing serves light and dark.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from orchestrator.statistics.intervals import Interval
+
+INK, GRID = "#010203", "#040506"
+ARMS = ("#a10001", "#a10002", "#a10003", "#a10004")  # stand-ins for var(--arm-0) ...
+_CSS = {INK: "currentColor", GRID: "var(--grid)", **{c: f"var(--arm-{i})" for i, c in enumerate(ARMS)}}
+_STROKES: tuple[str | tuple[int, tuple[int, ...]], ...] = ("-", (0, (5, 2)), (0, (3, 1, 1, 1)), (0, (8, 3)))
+_MARKERS = ("o", "s", "^", "D")
+_STYLE = {
+    "svg.fonttype": "none", "font.family": "sans-serif", "font.size": 9.5, "text.color": INK,
+    "axes.edgecolor": INK, "axes.labelcolor": INK, "xtick.color": INK, "ytick.color": INK,
+    "grid.color": GRID, "axes.spines.right": False, "axes.spines.top": False,
+}  # fmt: skip
+_SIZE = (5.0, 3.7)  # inches; on a phone one figure fills the width and its text stays readable
+
+
+@dataclass(frozen=True)
+class Line:
+    """A curve over k = 1..K. ``arm`` gives colour and stroke; nulls are thin and dotted, in their arm's colour."""
+
+    label: str
+    arm: int
+    points: Sequence[Interval | None]
+    null: bool = False
+
+
+def rollout_figure(
+    name: str,
+    lines: Sequence[Line],
+    *,
+    ylabel: str,
+    description: str,
+    frame_seconds: float,
+    optimum: Sequence[float] | None = None,
+    levels: Sequence[tuple[float, str]] = (),
+) -> str:
+    """Curves with their bands over the steps of a rollout, in frames below and milliseconds above."""
+    with rc_context({**_STYLE, "svg.hashsalt": name}):
+        figure = Figure(figsize=_SIZE, layout="constrained")
+        axes = figure.add_subplot()
+        for line in lines:
+            _draw(axes, line)
+        steps = max((len(line.points) for line in lines), default=1)
+        if optimum is not None:
+            best = list(optimum)[:steps]
+            axes.plot(range(1, len(best) + 1), best, color=INK, lw=1.4, ls=(0, (2, 2)), label="best possible")
+        for level, text in levels:
+            axes.axhline(level, color=INK, lw=0.7, alpha=0.6)
+            axes.annotate(
+                text, (1, level), xycoords=("axes fraction", "data"), xytext=(0, 2), ha="right",
+                textcoords="offset points", fontsize=8,
+            )  # fmt: skip
+        _dress(axes, "rollout step k, frames", ylabel)
+        axes.set_xticks([k for k in range(1, steps + 1) if k == 1 or k % 4 == 0 or steps <= 4])
+        per_step = 1e3 * frame_seconds
+        above = axes.secondary_xaxis("top", functions=(lambda k: k * per_step, lambda t: t / per_step))
+        above.set_xlabel("milliseconds")
+        above.spines["top"].set_visible(True)
+        return _svg(figure, name, description)
+
+
+def search_figure(name: str, objectives: dict[str, list[float | None]], *, ylabel: str, description: str) -> str:
+    """The objective of every explored configuration, and the best so far, per arm."""
+    with rc_context({**_STYLE, "svg.hashsalt": name}):
+        figure = Figure(figsize=_SIZE, layout="constrained")
+        axes = figure.add_subplot()
+        for i, (arm, values) in enumerate(objectives.items()):
+            found = [(n, v) for n, v in enumerate(values, 1) if v is not None and math.isfinite(v)]
+            trials = [n for n, _ in found]
+            axes.plot(trials, [v for _, v in found], _MARKERS[i % 4], ms=4, alpha=0.55, color=_colour(i))
+            best = [max(v for _, v in found[: j + 1]) for j in range(len(found))]
+            axes.step(
+                [*trials, len(values)], [*best, *best[-1:]] if best else [math.nan], where="post",
+                color=_colour(i), ls=_STROKES[i % 4], label=f"{arm}, best so far",
+            )  # fmt: skip
+        _dress(axes, "configuration explored", ylabel)
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        return _svg(figure, name, description)
+
+
+def _colour(arm: int) -> str:
+    return ARMS[arm % len(ARMS)]
+
+
+def _draw(axes: Axes, line: Line) -> None:
+    known = [(k, p) for k, p in enumerate(line.points, 1) if p is not None and math.isfinite(p.estimate)]
+    if not known:
+        return
+    steps, colour = [k for k, _ in known], _colour(line.arm)
+    bounded = [(k, p) for k, p in known if math.isfinite(p.low) and math.isfinite(p.high)]
+    axes.fill_between(
+        [k for k, _ in bounded], [p.low for _, p in bounded], [p.high for _, p in bounded],
+        color=colour, alpha=0.1 if line.null else 0.22, lw=0,
+    )  # fmt: skip
+    values = [p.estimate for _, p in known]
+    if line.null:
+        axes.plot(steps, values, color=colour, lw=1.2, ls=(0, (1, 1.6)), label=line.label)
+        return
+    axes.plot(
+        steps, values, color=colour, lw=1.8, ls=_STROKES[line.arm % 4], marker=_MARKERS[line.arm % 4], ms=3.5,
+        label=line.label,
+    )  # fmt: skip
+
+
+def _dress(axes: Axes, xlabel: str, ylabel: str) -> None:
+    axes.set_xlabel(xlabel)
+    axes.set_ylabel(ylabel)
+    axes.grid(True, lw=0.6)
+    axes.set_axisbelow(True)
+    if axes.get_legend_handles_labels()[1]:
+        axes.figure.legend(loc="outside lower center", ncols=2, frameon=False, handlelength=3.2)
+
+
+def _svg(figure: Figure, name: str, description: str) -> str:
+    """The drawing as an element to put into a page: no XML header, no metadata, ids prefixed with ``name``."""
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
+    drawn = buffer.getvalue()
+    drawn = drawn[drawn.index("<svg") :]
+    drawn = re.sub(r"<metadata>.*?</metadata>", "", drawn, flags=re.DOTALL)
+    drawn = re.sub(r'\bid="', f'id="{name}-', drawn)
+    drawn = re.sub(r"url\(#", f"url(#{name}-", drawn)
+    drawn = re.sub(r'href="#', f'href="#{name}-', drawn)
+    for stand_in, css in _CSS.items():
+        drawn = drawn.replace(stand_in, css)
+    drawn = re.sub(r"<style.*?</style>", "", drawn, flags=re.DOTALL)  # it would apply to the whole page
+    opening, rest = drawn.split(">", 1)
+    opening = re.sub(r' (width|height)="[^"]*"', "", opening)
+    label = f' role="img" aria-label="{escape(description, quote=True)}"'
+    return f'{opening}{label} stroke-linejoin="round">{rest}'

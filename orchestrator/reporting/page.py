@@ -1,0 +1,156 @@
+"""The report of a sweep: one self-contained page, verdict first, and the same verdict for machines.
+
+The page loads nothing from anywhere: styles, figures and sound are inside it.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from orchestrator.evidence import Evidence, Exhibit
+from orchestrator.reporting import tables
+from orchestrator.reporting.figures import Line, rollout_figure, search_figure
+from orchestrator.statistics.measures import Measures
+from orchestrator.statistics.verdict import Judgement, decodable
+from search_spaces.study import Study
+
+_ADVICE = {
+    "GO": "the hypothesis holds by its own criteria",
+    "NO-GO": "the hypothesis fails by its own criteria",
+    "INCONCLUSIVE": "the evidence does not decide",
+    "INADMISSIBLE": "no verdict may be drawn from this run",
+}
+
+
+def write_report(folder: Path, study: Study, evidence: Evidence, judgement: Judgement) -> Path:
+    """Write ``report.html`` and ``verdict.json`` into ``folder`` and return the page's path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    page = environment.get_template("template.html").render(_context(study, evidence, judgement))
+    path = folder / "report.html"
+    path.write_text(page, encoding="utf-8")
+    machine = json.dumps(_machine(study, evidence, judgement), indent=1, ensure_ascii=False, allow_nan=False)
+    (folder / "verdict.json").write_text(machine, encoding="utf-8")
+    return path
+
+
+def _machine(study: Study, evidence: Evidence, judgement: Judgement) -> dict[str, Any]:
+    hashes = {
+        "criteria": judgement.criteria_hash,
+        "data": evidence.data.get("hash"),
+        "git_commit": evidence.provenance.get("git_commit"),
+    }
+    return {**judgement.to_json(), "hashes": hashes, "declared": asdict(study)}
+
+
+def _context(study: Study, evidence: Evidence, judgement: Judgement) -> dict[str, Any]:
+    measures = Measures(evidence, judgement.level)
+    arms = [arm.name for arm in study.arms if arm.name in evidence.arms]
+    frame_rate = float(evidence.data["frame_rate"])
+    baselines = tables.telling(list(evidence.baselines), measures)
+    data = {key: value for key, value in evidence.data.items() if key != "world"}
+    provenance = {key: value for key, value in evidence.provenance.items() if key != "command"}
+    return {
+        "study": study,
+        "judgement": judgement,
+        "advice": _ADVICE[str(judgement.verdict)],
+        "titles": {arm.name: arm.title for arm in study.arms},
+        "arms": arms,
+        "criteria": [tables.criterion_row(result) for result in judgement.criteria],
+        "figures": _figures(study, evidence, arms, measures, 1 / frame_rate),
+        "curves": tables.curve_rows(arms, measures, 1 / frame_rate),
+        "milliseconds": [f"{1e3 * k / frame_rate:.0f}" for k in range(1, measures.horizon() + 1)],
+        "legend": tables.mode_legend(),
+        "one_step": {arm: tables.one_step_rows(arm, measures, baselines, frame_rate) for arm in arms},
+        "baselines": baselines,
+        "world": evidence.data.get("world") or {},
+        "optimum": tables.optimum_rows(evidence, arms, measures),
+        "settings": tables.settings_rows(evidence.arms),
+        "budgets": tables.budget_rows(evidence.arms),
+        "decodable": decodable(evidence),
+        "exhibits": [_exhibit(exhibit) for exhibit in evidence.exhibits],
+        "data": tables.flat_rows(data),
+        "provenance": tables.flat_rows({**provenance, "criteria_hash": judgement.criteria_hash}),
+        "command": evidence.provenance.get("command", ""),
+        "representation": evidence.data.get("representation", "unnamed data"),
+        "started": evidence.provenance.get("started", ""),
+    }
+
+
+def _figures(
+    study: Study, evidence: Evidence, arms: list[str], measures: Measures, frame_seconds: float
+) -> dict[str, Markup]:
+    optimum = (evidence.data.get("world") or {}).get("optimum") or {}
+    primary = study.primary
+    levels = ((primary.success, "success above"), (primary.failure, "failure below"))
+    drawn = {
+        name: rollout_figure(
+            f"rollout-{name}",
+            _lines(arms, name, measures),
+            ylabel=ylabel,
+            description=_description(title, name, arms, measures),
+            frame_seconds=frame_seconds,
+            optimum=optimum.get(name),
+            levels=levels if primary.metric.startswith(f"{name}@") else (),
+        )
+        for name, title, ylabel in (
+            ("cos", "Direction cosine", "cos@k, direction"),
+            ("magnitude_ratio", "Magnitude ratio", "magnitude ratio@k"),
+        )
+    }
+    objectives = {arm: [e.objective for e in evidence.arms[arm].explored] for arm in arms}
+    best = {arm: max((v for v in values if v is not None), default=None) for arm, values in objectives.items()}
+    said = "; ".join(f"{arm}: {len(objectives[arm])} configurations, best {_plain(best[arm])}" for arm in arms)
+    drawn["search"] = search_figure(
+        "search", objectives, ylabel=f"{study.objective}, validation speakers",
+        description=f"Objective of every configuration explored, in order, and the best so far. {said}.",
+    )  # fmt: skip
+    return {name: Markup(svg) for name, svg in drawn.items()}
+
+
+def _lines(arms: list[str], name: str, measures: Measures) -> list[Line]:
+    real = [Line(arm, i, measures.curve(arm, name)) for i, arm in enumerate(arms)]
+    nulls = [
+        Line(f"{arm}, shuffled frames", i, measures.curve(arm, name, "white"), null=True)
+        for i, arm in enumerate(arms)
+        if measures.finished(arm, "white")
+    ]
+    return [*real, *nulls]
+
+
+def _description(title: str, name: str, arms: list[str], measures: Measures) -> str:
+    last = measures.horizon()
+    ends = [
+        f"{arm}: {tables.shown(measures.value(arm, f'{name}@1'))} at the first step, "
+        f"{tables.shown(measures.value(arm, f'{name}@{last}'))} at step {last}"
+        for arm in arms
+        if last
+    ]
+    return f"{title} over the steps of the rollout, with bands. {'; '.join(ends)}."
+
+
+def _plain(value: float | None) -> str:
+    return "none" if value is None else f"{value:.3f}"
+
+
+def _exhibit(exhibit: Exhibit) -> dict[str, Any]:
+    clips = {
+        name: Markup("data:audio/wav;base64," + base64.b64encode(clip).decode())
+        for name, clip in exhibit.clips.items()
+    }
+    return {
+        "utterance": exhibit.utterance_id,
+        "speaker": exhibit.speaker_id,
+        "context": f"{exhibit.context_seconds:.2f}",
+        "clips": clips,
+    }

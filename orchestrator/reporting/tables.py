@@ -1,0 +1,171 @@
+"""The rows of the report's tables: plain strings, ready to be shown."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from orchestrator.evidence import ArmEvidence, Evidence
+from orchestrator.statistics.criteria import CriterionResult, number, spelled
+from orchestrator.statistics.intervals import Interval
+from orchestrator.statistics.measures import Measures
+from orchestrator.statistics.modes import MIXED, MODES, UNKNOWN
+from orchestrator.statistics.onestep import bits_per_second
+
+Row = list[str]
+ABSENT = "–"
+
+# What is shown of one step: metric, what it is, unit, whether more is better.
+ONE_STEP = (
+    ("one_step_cosine", "direction cosine", "", "more"),
+    ("log_magnitude_r2", "R² of log magnitude", "", "more"),
+    ("nll", "negative log-likelihood", "nats per frame", "less"),
+    ("dnll", "ΔNLL: against the same head without context", "nats per frame", "less"),
+    ("dnll_gaussian", "ΔNLL: against a full Gaussian of Δz", "nats per frame", "less"),
+    ("predictive_information", "predictive information", "nats per frame", "more"),
+    ("predictive_information_gaussian", "predictive information, Gaussian marginal", "nats per frame", "more"),
+)
+
+
+def shown(found: Interval | None) -> str:
+    """An interval, or a dash where nothing was measured."""
+    return ABSENT if found is None else spelled(found)
+
+
+def criterion_row(result: CriterionResult) -> dict[str, str]:
+    """One row of the criteria table, by column."""
+    criterion = result.criterion
+    versus = f" − {criterion.versus}" if criterion.versus else ""
+    nulls = {"white": result.white, "gaussian": result.gaussian if _is_one_step(criterion.metric) else None}
+    return {
+        "name": criterion.name,
+        "role": str(criterion.role),
+        "metric": f"{criterion.metric} · {criterion.arm}{versus}",
+        "source": criterion.source,
+        "estimate": shown(result.estimate),
+        "success": f"> {number_short(criterion.success)}",
+        "failure": f"< {number_short(criterion.failure)}",
+        "null": "; ".join(f"{name}: {spelled(found)}" for name, found in nulls.items() if found) or ABSENT,
+        "outcome": str(result.outcome),
+        "dropped": f"{result.dropped} dropped: not finite" if result.dropped else "",
+    }
+
+
+def number_short(value: float) -> str:
+    """A threshold."""
+    return f"{value:g}".replace("-", "−")
+
+
+def telling(baselines: list[str], measures: Measures) -> list[str]:
+    """The baselines of which any one-step metric is defined (standing still has no direction)."""
+    return [name for name in baselines if any(measures.baseline(name, metric[0]) for metric in ONE_STEP)]
+
+
+def one_step_rows(arm: str, measures: Measures, baselines: list[str], frame_rate: float) -> list[Row]:
+    """Each one-step metric of an arm: itself, both surrogates, and the rules that learn nothing."""
+    rows = []
+    for metric, title, unit, better in ONE_STEP:
+        found = [measures.value(arm, metric, surrogate=s) for s in ("real", "white", "gaussian")]
+        found += [measures.baseline(name, metric) for name in baselines]
+        if any(found):
+            rows.append([title, unit, better, *map(shown, found)])
+        if metric == "predictive_information" and found[0]:
+            bits = [
+                ABSENT if f is None else number(bits_per_second(f.estimate, frame_rate)) for f in found
+            ]
+            rows.append(["the same, per second of audio", "bits per second", better, *bits])
+    return rows
+
+
+def curve_rows(arms: list[str], measures: Measures, frame_seconds: float) -> list[Row]:
+    """The numbers behind the curves: k, milliseconds, then cosine and magnitude ratio of every arm."""
+    curves = [measures.curve(arm, name) for arm in arms for name in ("cos", "magnitude_ratio")]
+    return [
+        [str(k), f"{1e3 * k * frame_seconds:.0f}", *(shown(curve[k - 1]) for curve in curves)]
+        for k in range(1, measures.horizon() + 1)
+    ]
+
+
+def mode_legend() -> list[tuple[str, str]]:
+    """Letter and meaning of every failure mode, thresholds included."""
+    regions = [(mode.letter, f"{mode.name} ({_region(mode.cosine, mode.ratio)})") for mode in MODES]
+    return [*regions, (MIXED.letter, "mixed (none of these)"), (UNKNOWN.letter, UNKNOWN.name)]
+
+
+def settings_rows(arms: Mapping[str, ArmEvidence]) -> list[Row]:
+    """Settings of each arm's winner, one row per setting; those that differ come first."""
+    names = {name: None for arm in arms.values() for name in arm.config}
+    rows = [[name, *(_setting(arm.config.get(name)) for arm in arms.values())] for name in names]
+    rows.sort(key=lambda row: len(set(row[1:])) == 1)
+    sizes = [next((f"{r.parameters:,}" for r in arm.replicates if r.parameters), ABSENT) for arm in arms.values()]
+    return [["trainable numbers", *sizes], *rows]
+
+
+def budget_rows(arms: Mapping[str, ArmEvidence]) -> list[Row]:
+    """What each arm was given and what became of it."""
+
+    def count(statuses: list[str]) -> str:
+        diverged = len(statuses) - statuses.count("finished")
+        return f"{len(statuses)}, of which {diverged} diverged" if diverged else f"{len(statuses)}, none diverged"
+
+    titles = ("configurations explored", "replicates (test speakers)", "nulls (surrogate frames)")
+    groups = [[arm.explored, arm.replicates, arm.nulls] for arm in arms.values()]
+    rows = [[title, *(count([x.status for x in group[i]]) for group in groups)] for i, title in enumerate(titles)]
+    seconds = [f"{sum(e.seconds for e in arm.explored):.0f} s" for arm in arms.values()]
+    return [*rows, ["time spent exploring", *seconds]]
+
+
+def optimum_rows(evidence: Evidence, arms: list[str], measures: Measures) -> list[Row]:
+    """Where the data are a control world: its best possible figures beside each arm's."""
+    optimum = (evidence.data.get("world") or {}).get("optimum") or {}
+    best = {
+        "one_step_cosine": optimum.get("one_step_cosine"),
+        "predictive_information": optimum.get("predictive_information"),
+    }
+    for name in ("cos", "magnitude_ratio"):
+        for k in (1, measures.horizon()):
+            if 0 < k <= len(optimum.get(name) or []):
+                best[f"{name}@{k}"] = optimum[name][k - 1]
+    return [
+        [metric, number(value), *(shown(measures.value(arm, metric)) for arm in arms)]
+        for metric, value in best.items()
+        if value is not None and math.isfinite(value)
+    ]
+
+
+def flat_rows(data: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    """Any nested mapping as (dotted key, text) rows; what is missing says so."""
+    rows: list[tuple[str, str]] = []
+    for key, value in data.items():
+        if isinstance(value, Mapping):
+            rows += flat_rows(value, f"{prefix}{key}.")
+        else:
+            rows.append((f"{prefix}{key}".replace("_", " "), _setting(value)))
+    return rows
+
+
+def _setting(value: Any) -> str:
+    if value is None:
+        return ABSENT
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, list | tuple):
+        return ", ".join(_setting(v) for v in value)
+    return str(value)
+
+
+def _region(cosine: tuple[float, float], ratio: tuple[float, float]) -> str:
+    parts = []
+    for name, (low, high) in (("cosine", cosine), ("magnitude ratio", ratio)):
+        if math.isfinite(low) and math.isfinite(high):
+            parts.append(f"{name} {low:g} to {high:g}")
+        elif math.isfinite(low):
+            parts.append(f"{name} at least {low:g}")
+        elif math.isfinite(high):
+            parts.append(f"{name} below {high:g}")
+    return ", ".join(parts)
+
+
+def _is_one_step(metric: str) -> bool:
+    return "@" not in metric or metric.endswith("@1")

@@ -1,0 +1,34 @@
+"""Domains of a search space, as data. Whoever samples them (Optuna, elsewhere) gives them meaning."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Uniform:
+    """A real number between ``low`` and ``high``; with ``log`` its logarithm is uniform."""
+
+    low: float
+    high: float
+    log: bool = False
+
+
+@dataclass(frozen=True)
+class Integer:
+    """A whole number between ``low`` and ``high``, both included."""
+
+    low: int
+    high: int
+    log: bool = False
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of ``options``."""
+
+    options: tuple[Any, ...]
+
+
+Domain = Uniform | Integer | Choice

@@ -1,0 +1,130 @@
+"""Does a head that separates direction from magnitude keep its direction when it runs free?
+
+Thresholds, prior and consequences are those of Research Discussion 7 (sections 2, 6.2, 6.3 and 10).
+"""
+
+from __future__ import annotations
+
+from search_spaces.domains import Choice, Uniform
+from search_spaces.study import Arm, Budget, Criterion, Role, Study
+
+_MDN = Arm(
+    name="mdn",
+    title="Gaussian mixture",
+    fixed={"head": "mdn"},
+    space={"components": Choice((1, 2, 4, 8))},
+)
+
+# The prior on the concentration kappa keeps the head from claiming more certainty about direction than it
+# has. Its median is a multiple of the dimension D: kappa / D of 0.3 is a cosine of 0.28, of 5 one of 0.90.
+_VMF = Arm(
+    name="vmf",
+    title="von Mises-Fisher direction x LogNormal magnitude",
+    fixed={"head": "vmf"},
+    space={
+        "kappa_prior": Uniform(1e-4, 1e-1, log=True),
+        "kappa_prior_ratio": Uniform(0.3, 5.0, log=True),
+    },
+)
+
+_CRITERIA = (
+    Criterion(
+        name="direction is kept at the end of the rollout",
+        metric="cos@16",
+        arm="vmf",
+        success=0.6,
+        failure=0.3,
+        role=Role.PRIMARY,
+        beats_null=True,
+        source="Research Discussion 7, section 6.3",
+    ),
+    Criterion(
+        name="the decoded continuation is better than the baseline's",
+        metric="continuation_quality",
+        arm="vmf",
+        versus="mdn",
+        success=0.0,
+        failure=0.0,
+        role=Role.REQUIRED,
+        needs_decoder=True,
+        source="Research Discussion 7, section 6.3",
+    ),
+    Criterion(
+        name="direction is kept better than by the mixture",
+        metric="cos@16",
+        arm="vmf",
+        versus="mdn",
+        success=0.0,
+        failure=0.0,
+        source="Research Discussion 7, section 2.5",
+    ),
+    Criterion(
+        name="the rollout still moves (it is not stationary)",
+        metric="magnitude_ratio@16",
+        arm="vmf",
+        success=0.1,
+        failure=0.1,
+        source="Research Discussion 7, section 2.2, mode A",
+    ),
+    Criterion(
+        name="the past says something about the next frame",
+        metric="predictive_information",
+        arm="vmf",
+        success=0.0,
+        failure=0.0,
+        beats_null=True,
+        source="Research Discussion 7, section 9, question 1",
+    ),
+)
+
+STUDY = Study(
+    name="vmf_vs_mdn",
+    title="von Mises-Fisher direction and magnitude against a Gaussian mixture, in free-running rollout",
+    hypothesis=(
+        "A head that factorises the next step into a direction (von Mises-Fisher) and a magnitude (LogNormal) "
+        "keeps its direction through a 16-step rollout, slow but correct, where a Gaussian mixture collapses to "
+        "standing still."
+    ),
+    arms=(_MDN, _VMF),
+    fixed={
+        "backbone": "gru",
+        "width": 64,
+        "depth": 1,
+        "context": 16,
+        "horizon": 16,
+        "batch": 32,
+        "steps": 50,
+        "teacher_epochs": 3,
+        "rollout_epochs": 3,
+    },
+    space={
+        "learning_rate": Uniform(1e-3, 1e-2, log=True),
+        "weight_decay": Uniform(1e-6, 1e-2, log=True),
+        "scheduled_sampling": Uniform(0.0, 0.5),
+        "rollout": Choice((4, 8, 16)),
+        # A sampled step carries its noise into every later frame, and its cosine with the one true continuation
+        # then measures that noise; mean and mode are the rules that commit to a direction.
+        "feedback": Choice(("mean", "mode")),
+    },
+    criteria=_CRITERIA,
+    objective="cos@16",
+    prior=0.60,
+    consequences={
+        "GO": (
+            "Proceed to archetypes: acoustic archetype discovery, spherical k-means on directions correlated with "
+            "acoustic features (Research Discussion 7, sections 6.3 and 6.2, tier 2, item 3)."
+        ),
+        "NO-GO": (
+            "Try score-based correction of the rollout or a representation change (Research Discussion 7, "
+            "sections 6.3 and 6.2: tier 3, item 5, and tier 1, item 2)."
+        ),
+        "INCONCLUSIVE": (
+            "Neither proceed nor turn away: section 6.3 of Research Discussion 7 leaves a gap between its thresholds. "
+            "Add the test speakers or replicates that the reason asks for; where it says that more data will not "
+            "help, change the representation or the head before asking again."
+        ),
+        "INADMISSIBLE": "Draw no conclusion. Mend what the reason names and run the study again.",
+    },
+    budget=Budget(trials=12, lanes=4, replicates=6, alpha=0.05),
+    source="Research Discussion 7, sections 2, 6.3 and 10",
+)

@@ -1,0 +1,113 @@
+"""What every study must be: data that the rest of the project can act on."""
+
+import dataclasses
+import subprocess
+import sys
+
+import pytest
+
+import search_spaces
+from search_spaces.domains import Choice, Integer, Uniform
+from search_spaces.study import Role, Study, StudyError, criteria_hash
+from trainables.predictor.config import split_config
+
+STUDIES = [search_spaces.load(name) for name in search_spaces.names()]
+VERDICTS = ("GO", "NO-GO", "INCONCLUSIVE", "INADMISSIBLE")
+
+
+def _corners(space):
+    """The domains' extreme values, by which every setting can be tried."""
+    for pick in (0, -1):
+        yield {name: _ends(domain)[pick] for name, domain in space.items()}
+
+
+def _ends(domain):
+    return domain.options if isinstance(domain, Choice) else (domain.low, domain.high)
+
+
+@pytest.mark.parametrize("study", STUDIES, ids=lambda s: s.name)
+class TestEveryStudy:
+    def test_is_found_under_its_own_name(self, study: Study):
+        assert search_spaces.load(study.name) is study
+
+    def test_settings_are_known_to_the_learner(self, study: Study):
+        for arm in study.arms:
+            for corner in _corners({**study.space, **arm.space}):
+                structure, _ = split_config({**study.fixed, **arm.fixed, **corner})
+                assert structure.horizon >= 16
+
+    def test_no_setting_is_both_fixed_and_searched(self, study: Study):
+        for arm in study.arms:
+            assert not (set(study.fixed) | set(arm.fixed)) & (set(study.space) | set(arm.space))
+
+    def test_domains_are_not_empty(self, study: Study):
+        for space in (study.space, *(arm.space for arm in study.arms)):
+            for name, domain in space.items():
+                if isinstance(domain, Choice):
+                    assert len(set(domain.options)) == len(domain.options) > 1, name
+                else:
+                    assert isinstance(domain, Uniform | Integer) and domain.low < domain.high, name
+                    assert not domain.log or domain.low > 0, name
+
+    def test_every_verdict_has_a_consequence(self, study: Study):
+        assert all(study.consequences[verdict] for verdict in VERDICTS)
+
+    def test_thresholds_are_ordered_and_sourced(self, study: Study):
+        assert all(c.failure <= c.success and c.source for c in study.criteria)
+
+
+def test_vmf_vs_mdn_is_what_the_research_document_states():
+    study = search_spaces.load("vmf_vs_mdn")
+    primary = study.primary
+    assert (primary.metric, primary.arm, primary.success, primary.failure) == ("cos@16", "vmf", 0.6, 0.3)
+    assert primary.beats_null and study.prior == 0.60 and study.objective == "cos@16"
+    required = [c for c in study.criteria if c.role is Role.REQUIRED]
+    assert [(c.metric, c.arm, c.versus, c.needs_decoder) for c in required] == [
+        ("continuation_quality", "vmf", "mdn", True)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("vmf_vs_mnd", "did you mean 'vmf_vs_mdn'?"),
+        ("study", "unknown study 'study'"),  # a module of the package, but no study
+        ("quite_else", "(studies: vmf_vs_mdn"),
+    ],
+)
+def test_an_unknown_study_is_one_helpful_sentence(name, said):
+    with pytest.raises(StudyError) as error:
+        search_spaces.load(name)
+    assert said in str(error.value) and "\n" not in str(error.value)
+
+
+def test_a_study_that_contradicts_itself_is_refused():
+    study = STUDIES[0]
+    with pytest.raises(StudyError, match="it needs one"):
+        dataclasses.replace(study, criteria=study.criteria[1:])
+    with pytest.raises(StudyError, match="names the arm 'nobody'"):
+        dataclasses.replace(study, criteria=(dataclasses.replace(study.criteria[0], arm="nobody"),))
+    with pytest.raises(StudyError, match="between 0 and 1"):
+        dataclasses.replace(study, prior=1.0)
+
+
+def test_the_seal_covers_what_decides_and_nothing_else():
+    study = search_spaces.load("vmf_vs_mdn")
+    seal = criteria_hash(study)
+    moved = dataclasses.replace(study.criteria[0], success=0.59)
+    changed = [
+        dataclasses.replace(study, criteria=(moved, *study.criteria[1:])),
+        dataclasses.replace(study, objective="cos@1"),
+        dataclasses.replace(study, budget=dataclasses.replace(study.budget, alpha=0.1)),
+    ]
+    assert len({seal, *map(criteria_hash, changed)}) == 4
+    assert criteria_hash(dataclasses.replace(study, budget=dataclasses.replace(study.budget, trials=99))) == seal
+    assert criteria_hash(dataclasses.replace(study, fixed={**study.fixed, "width": 8})) == seal
+
+
+def test_importing_the_studies_loads_neither_torch_nor_ray_nor_numpy():
+    code = (
+        "import sys, search_spaces; [search_spaces.load(n) for n in search_spaces.names()];"
+        "print(sorted({m.split('.')[0] for m in sys.modules} & {'torch', 'ray', 'numpy', 'orchestrator', 'trainables'}))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"

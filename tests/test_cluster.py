@@ -1,0 +1,163 @@
+"""cluster.yaml, as Ray and EC2 would read it, without either."""
+
+import copy
+import os
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+import botocore.session
+import pytest
+import yaml
+from botocore.validate import ParamValidator
+from ray.autoscaler._private.util import prepare_config, validate_config
+
+ROOT = Path(__file__).parents[1]
+REMOTE = "~/latent-verdict/"
+# What Ray's AWS provider reads; it says nothing of a misspelt key.
+PROVIDER_KEYS = {
+    "type", "region", "availability_zone", "cache_stopped_nodes", "use_internal_ips", "use_external_head_ip",
+    "security_group", "key_pair", "aws_credentials", "cloudwatch", "disable_node_updaters",
+}  # fmt: skip
+
+
+@pytest.fixture
+def written() -> dict:
+    return yaml.safe_load((ROOT / "cluster.yaml").read_text())
+
+
+@pytest.fixture
+def config(written: dict) -> dict:
+    """As Ray fills it in: with the provider's defaults, and set-up commands merged per kind of node."""
+    return prepare_config(copy.deepcopy(written))
+
+
+@pytest.fixture
+def head(config: dict) -> dict:
+    return config["available_node_types"][config["head_node_type"]]
+
+
+@pytest.fixture
+def workers(config: dict) -> list[dict]:
+    return [node for name, node in config["available_node_types"].items() if name != config["head_node_type"]]
+
+
+def start_of(commands: list[str]) -> str:
+    (start,) = [command for command in commands if "ray start" in command]
+    return start
+
+
+def test_ray_accepts_it(config: dict) -> None:
+    validate_config(config)
+
+
+@pytest.mark.parametrize("spoil", [{"idle_minutes": 5}, {"head_node_type": "nobody"}])
+def test_ray_would_refuse_a_spoilt_one(written: dict, spoil: dict) -> None:
+    with pytest.raises(Exception, match="idle_minutes|head_node_type"):
+        validate_config(prepare_config(written | spoil))
+
+
+def test_nothing_is_left_to_the_defaults_of_the_provider(written: dict) -> None:
+    # Ray's own defaults bind the dashboard to every interface, install another Ray and never end.
+    for name in (
+        "max_workers", "idle_timeout_minutes", "setup_commands", "head_setup_commands", "worker_setup_commands",
+        "head_start_ray_commands", "worker_start_ray_commands", "available_node_types", "file_mounts",
+    ):  # fmt: skip
+        assert name in written
+
+
+def test_provider_keys_are_ones_that_ray_reads(config: dict) -> None:
+    assert set(config["provider"]) <= PROVIDER_KEYS
+    assert config["provider"]["cache_stopped_nodes"] is False
+
+
+def test_ec2_accepts_every_node_config(head: dict, workers: list[dict]) -> None:
+    run_instances = botocore.session.get_session().get_service_model("ec2").operation_model("RunInstances")
+    for node in [head, *workers]:
+        request = node["node_config"] | {"MinCount": 1, "MaxCount": 1}
+        report = ParamValidator().validate(request, run_instances.input_shape)
+        assert not report.has_errors(), report.generate_report()
+    report = ParamValidator().validate({"InstanceTyp": "m7i.xlarge"} | request, run_instances.input_shape)
+    assert "InstanceTyp" in report.generate_report()
+
+
+def test_every_image_is_named(head: dict, workers: list[dict]) -> None:
+    # Where none is, Ray takes an image of Ubuntu 18.04.
+    for node in [head, *workers]:
+        assert re.match(r"resolve:ssm:/aws/service/\S+$|ami-[0-9a-f]{17}$", node["node_config"]["ImageId"])
+
+
+def test_workers_are_autoscaled_spot_gpus(config: dict, workers: list[dict]) -> None:
+    assert config["idle_timeout_minutes"] > 0
+    for node in workers:
+        assert node["node_config"]["InstanceMarketOptions"] == {"MarketType": "spot"}
+        assert node["resources"]["GPU"] >= 1 and node["resources"]["CPU"] >= 1
+        assert node["min_workers"] == 0 < node["max_workers"] <= config["max_workers"]
+
+
+def test_the_head_stays_and_takes_no_pack(head: dict) -> None:
+    assert "InstanceMarketOptions" not in head["node_config"]
+    assert "GPU" not in head["resources"] and head["max_workers"] == 0
+    # Latents are read where they lie, and reading asks for a part of a core.
+    assert head["resources"]["CPU"] >= 1
+
+
+def test_resources_are_whole_numbers(head: dict, workers: list[dict]) -> None:
+    for node in [head, *workers]:
+        assert all(type(amount) is int for amount in node["resources"].values())
+
+
+def test_every_package_is_mounted_and_nothing_large(config: dict) -> None:
+    mounts = config["file_mounts"]
+    here = {remote: local for remote, local in mounts.items() if remote.startswith(REMOTE)}
+    assert all(remote == REMOTE + local for remote, local in here.items())
+    assert all((ROOT / local).exists() for local in here.values())
+    packages = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]["find"]
+    assert {name.rstrip("*") for name in packages["include"]} <= set(here.values())
+    assert {"pyproject.toml", "constraints.txt", "Makefile"} <= set(here.values())
+    assert not {".", ".venv", "latents", "runs"} & set(here.values())
+
+
+def test_it_is_set_up_from_the_constraints(config: dict) -> None:
+    (install,) = [command for command in config["setup_commands"] if "make" in command.split()]
+    assert f"-C {REMOTE.rstrip('/')} install" in install
+    assert "-c constraints.txt -e" in (ROOT / "Makefile").read_text()
+    versions = (ROOT / "constraints.txt").read_text()
+    assert "\nray==" in versions and "\nboto3==" in versions
+    assert "://" not in versions
+
+
+def test_every_shell_of_every_node_asks_for_the_token(config: dict, tmp_path: Path) -> None:
+    """The command that switches authentication on, carried out in an empty home, twice."""
+    assert config["file_mounts"]["~/.ray/auth_token"] == "~/.ray/auth_token"
+    (switch,) = [command for command in config["setup_commands"] if "RAY_AUTH_MODE" in command]
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    shell = {"env": plain | {"HOME": str(tmp_path)}, "check": True, "capture_output": True, "text": True}
+    for _ in range(2):
+        subprocess.run(["bash", "-c", switch], **shell)
+    said = subprocess.run(["bash", "-c", 'source ~/.bashrc; echo "$RAY_AUTH_MODE $PATH"'], **shell).stdout
+    assert said.startswith(f"token {tmp_path}/latent-verdict/.venv/bin:")
+    assert len((tmp_path / ".bashrc").read_text().splitlines()) == 1
+
+
+def test_what_people_open_listens_on_loopback(config: dict) -> None:
+    commands = config["head_start_ray_commands"]
+    start = start_of(commands)
+    assert "--head" in start and "--dashboard-host=127.0.0.1" in start
+    assert "--autoscaling-config=~/ray_bootstrap_config.yaml" in start
+    (mlflow,) = [command for command in commands if "mlflow server" in command.replace('"', "")]
+    assert "--host 127.0.0.1" in mlflow
+    assert "0.0.0.0" not in yaml.safe_dump(config)
+
+
+def test_workers_join_the_head(config: dict) -> None:
+    port = re.search(r"--port=(\d+)", start_of(config["head_start_ray_commands"])).group(1)
+    assert f"--address=$RAY_HEAD_IP:{port} " in start_of(config["worker_start_ray_commands"])
+
+
+def test_commands_are_whole_lines_of_shell(config: dict) -> None:
+    for name, commands in config.items():
+        for command in commands if name.endswith("_commands") else []:
+            assert "\n" not in command
+            subprocess.run(["bash", "-n", "-c", command], check=True, capture_output=True)

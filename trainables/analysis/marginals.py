@@ -1,0 +1,56 @@
+"""Densities that know nothing of the past. Shapes: N frames, D dimensions."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class GaussianMarginal:
+    """A Gaussian with full covariance, float64."""
+
+    mean_D: Tensor
+    factor_DD: Tensor  # lower Cholesky factor of the covariance
+
+    @classmethod
+    def fit(cls, frames: Tensor) -> GaussianMarginal:
+        """Fit to frames [N, D], shrinking the covariance towards a multiple of the identity as far as N
+        demands.
+
+        The share of shrinkage is the oracle approximating one (Y. Chen et al., "Shrinkage algorithms for MMSE
+        covariance estimation", 2010): of order 1 / N where dimensions differ, and enough for a density where
+        N < D.
+
+        Raises:
+            ValueError: all frames are equal, or not finite.
+        """
+        frames = frames.detach().double()
+        mean_D = frames.mean(0)
+        centred = frames - mean_D
+        covariance = centred.T @ centred / len(frames)
+        variance = covariance.diagonal().mean()
+        if not (torch.isfinite(variance) and variance > 0):
+            raise ValueError(f"a Gaussian needs finite frames that differ; these have a variance of {float(variance)}")
+        share = _shrinkage(covariance, len(frames))
+        shrunk = (1 - share) * covariance + share * variance * torch.eye(len(covariance)).to(covariance)
+        return cls(mean_D, torch.linalg.cholesky(shrunk))
+
+    def nll(self, frames: Tensor) -> Tensor:
+        """Negative log density [N] of frames [N, D], in nats."""
+        centred = frames.to(self.mean_D) - self.mean_D
+        scores = torch.linalg.solve_triangular(self.factor_DD, centred.T, upper=False)
+        log_volume = self.factor_DD.diagonal().log().sum() + len(self.mean_D) / 2 * math.log(2 * math.pi)
+        return 0.5 * scores.square().sum(0) + log_volume
+
+
+def _shrinkage(covariance: Tensor, count: int) -> float:
+    dim = len(covariance)
+    squares = float(covariance.square().sum())
+    squared_trace = float(covariance.trace() ** 2)
+    spread = squares - squared_trace / dim  # zero where the covariance already is a multiple of the identity
+    wanted = (1 - 2 / dim) * squares + squared_trace
+    return min(1.0, wanted / ((count + 1 - 2 / dim) * spread)) if spread > 0 else 1.0

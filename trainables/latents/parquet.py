@@ -1,0 +1,185 @@
+"""One latent Parquet file: a row per utterance, frames in one flat buffer plus offsets, no object per frame.
+
+Shapes: T frames of an utterance, D latent dimensions, U utterances, N frames of several utterances together.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+SPLITS = ("train", "validation", "test")
+SCALAR_COLUMNS = ["utterance_id", "speaker_id", "split", "num_frames"]
+META_KEY, PART_KEY = b"latents", b"latents.part"
+_ACOUSTICS = ("energy", "f0", "spectral_flux")
+_TRACK = pa.list_(pa.field("element", pa.float32()))
+_ROW_GROUP = 64  # utterances
+
+
+@dataclass(frozen=True)
+class LatentMeta:
+    """What the latents of a dataset have in common; JSON under the key ``latents`` of a file's metadata."""
+
+    representation: str  # "soundstream", "logmel", "mimi-12.5", "control:directional"
+    dim: int
+    frame_rate: float  # Hz
+    codec: str | None  # the codec that decodes; None where nothing does (control worlds)
+    codec_hash: str  # of the codec's weights and settings
+    weights: str | None  # path or hub id that the codec was loaded from
+    corpus_hash: str  # of the source's listing
+    lattice_step: float | None  # latents lie on a lattice of this step: dither uniformly by +-step/2 on load
+    world: dict[str, Any] | None = None  # control worlds: {"name", "parameters", "optimum"}
+    note: str = ""  # "random weights"
+
+    def kind(self) -> dict[str, Any]:
+        """What must agree for two files to belong to one dataset."""
+        return {k: v for k, v in asdict(self).items() if k not in ("weights", "corpus_hash", "note")}
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """Latents [T, D] of an utterance and, per frame [T], energy (dB), f0 (Hz, 0 unvoiced), spectral flux."""
+
+    utterance_id: str
+    speaker_id: str
+    split: str
+    latents: np.ndarray
+    energy: np.ndarray
+    f0: np.ndarray
+    spectral_flux: np.ndarray
+
+
+def write_utterances(path: Path, utterances: Sequence[Utterance], meta: LatentMeta) -> None:
+    """Write one Parquet file under a temporary name and rename it, so that a reader never meets half a file.
+
+    Raises:
+        ValueError: an utterance contradicts ``meta`` or itself, or holds a number that float16 cannot.
+    """
+    rows = sorted(utterances, key=lambda u: (u.split, u.utterance_id))
+    latents = [storable_latents(row, meta.dim) for row in rows]
+    table = utterance_table(rows, meta.dim, meta.frame_rate).replace_schema_metadata(
+        {
+            META_KEY: json.dumps(asdict(meta), allow_nan=False),
+            PART_KEY: json.dumps(_part_statistics(rows, latents)),
+        }
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        pq.write_table(
+            table,
+            temporary,
+            compression="zstd",
+            row_group_size=_ROW_GROUP,
+            use_dictionary=["speaker_id", "split"],
+            use_byte_stream_split=["latents.list.element.list.element"],  # a third smaller than plain zstd
+        )
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def storable_latents(row: Utterance, dim: int) -> np.ndarray:
+    """The latents of an utterance as float16 [T, D], once everything about the row has been checked.
+
+    Raises:
+        ValueError: naming the utterance and what is wrong with it.
+    """
+    with np.errstate(over="ignore"):  # an overflow is reported below, with the utterance's name
+        latents = np.ascontiguousarray(row.latents, dtype=np.float16)
+    if row.split not in SPLITS:
+        raise ValueError(f"{row.utterance_id}: split is {row.split!r}; it must be one of {', '.join(SPLITS)}")
+    if latents.ndim != 2 or latents.shape[1] != dim:
+        raise ValueError(f"{row.utterance_id}: latents of shape {latents.shape}, not [frames, {dim}]")
+    if not np.isfinite(latents).all():
+        raise ValueError(f"{row.utterance_id}: latents are not finite, or too large for float16")
+    if any(len(getattr(row, name)) != len(latents) for name in _ACOUSTICS):
+        raise ValueError(f"{row.utterance_id}: energy, f0 and spectral_flux must have {len(latents)} frames")
+    return latents
+
+
+def latent_frames(column: pa.ChunkedArray | pa.Array) -> tuple[np.ndarray, np.ndarray]:
+    """The frames of a ``latents`` column, float16 [N, D], and the offsets [U + 1] of its utterances.
+
+    Zero-copy where the column is one chunk, sliced or not.
+    """
+    if isinstance(column, pa.ChunkedArray):
+        chunks = column.chunks or [pa.array([], column.type)]
+        column = chunks[0] if len(chunks) == 1 else pa.concat_arrays(chunks)
+    offsets = column.offsets.to_numpy().astype(np.int64)
+    frames = column.values
+    dim = frames.type.list_size
+    flat = frames.values.slice(frames.offset * dim, len(frames) * dim).to_numpy(zero_copy_only=True)
+    return flat.reshape(-1, dim)[offsets[0] : offsets[-1]], offsets - offsets[0]
+
+
+def utterance_table(rows: Sequence[Utterance], dim: int, frame_rate: float) -> pa.Table:
+    """The rows as they are stored, in the order given.
+
+    Raises:
+        ValueError: see :func:`storable_latents`.
+    """
+    latents = [storable_latents(row, dim) for row in rows]
+    names = SCALAR_COLUMNS[:3]
+    columns = {name: pa.array([getattr(row, name) for row in rows], pa.string()) for name in names}
+    columns["frame_rate"] = pa.array(np.full(len(rows), frame_rate), pa.float64())
+    columns["num_frames"] = pa.array([len(z) for z in latents], pa.int64())
+    columns["latents"] = _nested_latents(latents, dim)
+    for name in _ACOUSTICS:
+        columns[name] = _nested_track([getattr(row, name) for row in rows])
+    return pa.table(columns)
+
+
+def table_utterances(table: pa.Table) -> list[Utterance]:
+    """The inverse of :func:`utterance_table`; the arrays are views of the table's buffers."""
+    if not len(table):
+        return []
+    frames, offsets = latent_frames(table["latents"])
+    tracks = {name: pa.concat_arrays(table[name].chunks).flatten().to_numpy() for name in _ACOUSTICS}
+    scalars = table.select(SCALAR_COLUMNS[:3]).to_pylist()
+    spans = [slice(begin, end) for begin, end in zip(offsets[:-1], offsets[1:], strict=True)]
+    return [
+        Utterance(**row, latents=frames[span], **{name: track[span] for name, track in tracks.items()})
+        for row, span in zip(scalars, spans, strict=True)
+    ]
+
+
+def _nested_latents(latents: Sequence[np.ndarray], dim: int) -> pa.ListArray:
+    frame = pa.list_(pa.field("element", pa.float16()), dim)  # "element" is what Parquet reads back
+    values = np.concatenate([np.empty((0, dim), np.float16), *latents]).reshape(-1)
+    frames = pa.FixedSizeListArray.from_arrays(pa.array(values), type=frame)
+    return pa.ListArray.from_arrays(_offsets(latents), frames, type=pa.list_(pa.field("element", frame)))
+
+
+def _nested_track(rows: Sequence[np.ndarray]) -> pa.ListArray:
+    values = np.concatenate([np.empty(0), *rows]).astype(np.float32)
+    return pa.ListArray.from_arrays(_offsets(rows), pa.array(values), type=_TRACK)
+
+
+def _offsets(rows: Sequence[np.ndarray]) -> pa.Array:
+    return pa.array(np.cumsum([0, *(len(row) for row in rows)]).astype(np.int32))
+
+
+def _part_statistics(rows: Sequence[Utterance], latents: Sequence[np.ndarray]) -> dict[str, Any]:
+    train = [z.astype(np.float64) for row, z in zip(rows, latents, strict=True) if row.split == "train"]
+    digest = sum(_digest(row, z) for row, z in zip(rows, latents, strict=True)) % (1 << 256)
+    return {
+        "sum_squares": float(sum(np.square(z).sum() for z in train)),  # of the training split,
+        "values": int(sum(z.size for z in train)),  # so that a normaliser needs footers only
+        "digest": f"{digest:064x}",
+    }
+
+
+def _digest(row: Utterance, latents: np.ndarray) -> int:
+    """A number per row; their sum does not depend on the order of rows nor on their division into files."""
+    name = f"{row.utterance_id}\0{row.speaker_id}\0{row.split}\0".encode()
+    return int(sha256(name + latents.tobytes()).hexdigest(), 16)

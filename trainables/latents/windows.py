@@ -1,0 +1,234 @@
+"""From Arrow batches of utterances to windows on a device: no Python object per frame on the way.
+
+Shapes: S surrogates, N frames of all utterances end to end, D latent dimensions, L lanes, B windows, T frames of a window.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pyarrow as pa
+import torch
+from torch import Tensor
+
+from trainables.analysis.surrogates import phase_randomised, white
+from trainables.errors import InputError
+from trainables.latents.store import latent_frames
+
+_RESIDENT_BYTES = 4 << 30
+
+
+@dataclass(frozen=True)
+class Moments:
+    """First and second moments of training frames, in units of the training RMS."""
+
+    mean_D: Tensor
+    frame_distance: float  # RMS distance between two random frames, sqrt(2 tr Cov)
+    typical_step: float  # exp E[log |delta|]
+
+
+class Shard:
+    """Utterances resident on a device: normalised, dithered frames end to end, real ones and surrogates side by side."""
+
+    def __init__(self, frames_SND: Tensor, offsets: np.ndarray, ids: list[str], speakers: list[str]) -> None:
+        self.frames_SND = frames_SND
+        self.offsets = offsets  # [U + 1]
+        self.ids = ids
+        self.speakers = speakers  # of each utterance
+
+    @classmethod
+    def from_tables(
+        cls,
+        tables: Iterable[pa.Table | pa.RecordBatch],
+        *,
+        rms: float,
+        lattice_step: float | None,
+        surrogates: Sequence[str] = ("real",),
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float32,
+    ) -> Shard:
+        """Frames divided by ``rms``; a codec whose latents lie on a lattice gets uniform dither of half a step.
+
+        Dither and surrogates depend on the utterance's id alone, so they are the same on every worker, for every arm.
+        """
+        rows = sorted(_rows(tables), key=lambda row: row[0])
+        if not rows:
+            raise InputError("no utterance reached this shard; encode more utterances or use fewer workers")
+        parts = [_prepare(utterance_id, frames, rms, lattice_step, surrogates) for utterance_id, _, frames in rows]
+        offsets = np.concatenate([[0], np.cumsum([part.shape[1] for part in parts])])
+        frames = torch.from_numpy(np.concatenate(parts, axis=1)).to(device=device, dtype=dtype)
+        return cls(frames, offsets, [row[0] for row in rows], [row[1] for row in rows])
+
+    @property
+    def dim(self) -> int:
+        """D."""
+        return self.frames_SND.shape[-1]
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """Frames of each utterance, [U]."""
+        return np.diff(self.offsets)
+
+    def gather(self, starts_LB: Tensor, frames: int, surrogate_L: Tensor) -> Tensor:
+        """Windows [L, B, T, D] that begin at the given frames, each lane in its own surrogate."""
+        steps = torch.arange(frames, device=starts_LB.device)
+        return self.frames_SND[surrogate_L[:, None, None], starts_LB[..., None] + steps]
+
+    def evaluation_windows(self, context: int, horizon: int) -> tuple[np.ndarray, np.ndarray]:
+        """Starts of windows of context + horizon frames whose horizons tile each utterance, and their utterances."""
+        starts, owners = [], []
+        for utterance, (begin, end) in enumerate(zip(self.offsets[:-1], self.offsets[1:], strict=True)):
+            own = np.arange(begin, end - context - horizon + 1, horizon)
+            starts.append(own)
+            owners.append(np.full(len(own), utterance))
+        return np.concatenate(starts).astype(np.int64), np.concatenate(owners).astype(np.int64)
+
+    @cached_property
+    def moments(self) -> Moments:
+        """Of the real frames."""
+        frames = self.frames_SND[0].double()
+        variance = frames.var(0, unbiased=False).sum()
+        inside = torch.ones(len(frames) - 1, dtype=torch.bool, device=frames.device)
+        inside[torch.as_tensor(self.offsets[1:-1] - 1, device=frames.device)] = False
+        steps = (frames[1:] - frames[:-1]).norm(dim=-1)[inside].clamp_min(1e-6)
+        return Moments(frames.mean(0), float((2 * variance).sqrt()), float(steps.log().mean().exp()))
+
+
+class Slots:
+    """Which windows make up a batch: slot j draws from the training utterances whose rank is j modulo the batch size.
+
+    The rule fixes every batch whatever the number of workers, and a worker that owns the slots r, r + W, r + 2W ...
+    needs to hold no utterance of another slot.
+    """
+
+    def __init__(self, shard: Shard, ids: Sequence[str], batch: int, frames: int, rank: int, world_size: int) -> None:
+        self.owned = np.arange(rank, batch, world_size)
+        row = {utterance_id: i for i, utterance_id in enumerate(shard.ids)}
+        tables = []
+        for slot in self.owned:
+            rows = [row[i] for i in _slot_utterances(ids, batch, slot) if i in row]
+            own = _starts(shard, rows, frames)
+            tables.append(own if len(own) else _starts(shard, range(len(shard.ids)), frames))
+        if not all(len(table) for table in tables):
+            raise InputError(
+                f"no training utterance is as long as context + rollout = {frames} frames; "
+                "shorten --rollout or encode longer utterances"
+            )
+        self.counts_B = torch.tensor([len(t) for t in tables], dtype=torch.float64)
+        widest = max(len(t) for t in tables)
+        self.starts_BM = torch.from_numpy(np.stack([np.resize(t, widest) for t in tables]))
+
+    def starts(self, uniform_LB: Tensor) -> Tensor:
+        """First frames [L, B_owned] from uniform draws in [0, 1) for all slots [L, B]."""
+        own = uniform_LB[:, torch.as_tensor(self.owned)].double()
+        picked = (own * self.counts_B).long()
+        return self.starts_BM.gather(1, picked.T).T
+
+
+class Feed:
+    """A stream of Arrow batches, held on the device: whole where it fits, else chunk after chunk as epochs pass."""
+
+    def __init__(
+        self,
+        open_stream: Callable[[], Iterable[pa.Table | pa.RecordBatch]],
+        *,
+        rms: float,
+        lattice_step: float | None,
+        frame_rate: float,
+        ids: Sequence[str] | None = None,
+        surrogates: Sequence[str] = ("real",),
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float32,
+        budget_bytes: int = _RESIDENT_BYTES,
+    ) -> None:
+        self.frame_rate = frame_rate
+        self.surrogates = tuple(surrogates)
+        self._ids = ids
+        self._open = open_stream
+        self._shard_settings = {
+            "rms": rms, "lattice_step": lattice_step, "surrogates": surrogates, "device": device, "dtype": dtype,
+        }
+        self._bytes_per_value = (torch.finfo(dtype).bits // 8) * len(surrogates)
+        self._budget = budget_bytes
+        self._resident: Shard | None = None
+        self._passing: Iterator[Shard] = iter(())
+
+    @property
+    def ids(self) -> Sequence[str]:
+        """Ids of the utterances of all workers, sorted: they decide which slot an utterance belongs to."""
+        return sorted(self._ids) if self._ids is not None else self.shard(0).ids
+
+    def shard(self, epoch: int) -> Shard:
+        """What an epoch trains on: everything where it fits the budget, otherwise the stream's next chunk."""
+        if self._resident is not None:
+            return self._resident
+        chunk = next(self._passing, None)
+        if chunk is None:
+            self._passing = self.chunks()
+            chunk = next(self._passing)
+        return chunk if self._resident is None else self._resident
+
+    def chunks(self) -> Iterator[Shard]:
+        """All data once, in pieces that fit the budget."""
+        if self._resident is not None:
+            yield self._resident
+            return
+        waiting: list[pa.Table | pa.RecordBatch] = []
+        size, pieces = 0, 0
+        for table in self._open():
+            needed = len(latent_frames(table["latents"])[0].reshape(-1)) * self._bytes_per_value
+            if waiting and size + needed > self._budget:
+                yield Shard.from_tables(waiting, **self._shard_settings)
+                waiting, size, pieces = [], 0, pieces + 1
+            waiting.append(table)
+            size += needed
+        last = Shard.from_tables(waiting, **self._shard_settings)
+        if pieces == 0:
+            self._resident = last
+        yield last
+
+
+def worker_utterances(ids: Sequence[str], batch: int, rank: int, world_size: int) -> list[str]:
+    """The training utterances that worker ``rank`` of ``world_size`` draws windows from.
+
+    Raises:
+        InputError: the batch cannot be shared out evenly.
+    """
+    if batch % world_size:
+        raise InputError(f"batch {batch} cannot be shared by {world_size} workers; use a number of workers that divides it")
+    ids = sorted(ids)
+    return sorted({i for slot in range(rank, batch, world_size) for i in _slot_utterances(ids, batch, slot)})
+
+
+def _slot_utterances(ids: Sequence[str], batch: int, slot: int) -> Sequence[str]:
+    """``ids`` sorted. With fewer utterances than slots, slots share them."""
+    return ids[slot::batch] if len(ids) >= batch else [ids[slot % len(ids)]]
+
+
+def _starts(shard: Shard, rows: Iterable[int], frames: int) -> np.ndarray:
+    runs = [np.arange(shard.offsets[row], shard.offsets[row + 1] - frames + 1) for row in rows]
+    return np.concatenate([np.empty(0, np.int64), *runs]).astype(np.int64)
+
+
+def _rows(tables: Iterable[pa.Table | pa.RecordBatch]) -> Iterator[tuple[str, str, np.ndarray]]:
+    for table in tables:
+        frames, offsets = latent_frames(table["latents"])
+        names = zip(table["utterance_id"].to_pylist(), table["speaker_id"].to_pylist(), strict=True)
+        for i, (utterance_id, speaker_id) in enumerate(names):
+            yield utterance_id, speaker_id, frames[offsets[i] : offsets[i + 1]]
+
+
+def _prepare(
+    utterance_id: str, frames: np.ndarray, rms: float, lattice_step: float | None, surrogates: Sequence[str]
+) -> np.ndarray:
+    rng = np.random.default_rng(zlib.crc32(utterance_id.encode()))
+    frames = frames.astype(np.float64)
+    if lattice_step is not None:
+        frames = frames + rng.uniform(-lattice_step / 2, lattice_step / 2, frames.shape)
+    frames = frames / rms
+    makers = {"real": lambda x: x, "white": lambda x: white(x, rng), "gaussian": lambda x: phase_randomised(x, rng)}
+    return np.stack([makers[name](frames) for name in surrogates])

@@ -1,0 +1,1 @@
+"""Processes whose best possible prediction is known: the truth behind the control latents."""

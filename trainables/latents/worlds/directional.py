@@ -1,0 +1,148 @@
+"""A world whose next direction is known to a set cosine and whose next magnitude cannot be known.
+
+Shapes: U utterances, T frames, D latent dimensions, K rollout steps, S starts, N continuations of each.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from functools import cached_property
+
+import numpy as np
+from scipy.optimize import brentq
+from scipy.special import ive
+
+from trainables.latents.worlds.base import Optimum
+
+_BURN_IN = 100  # frames from the cycle to the stationary law: nine relaxation times
+_STARTS, _CONTINUATIONS = 200, 64
+
+
+@dataclass(frozen=True)
+class DirectionalWorld:
+    """delta_t = m_t d_t with d_t ~ vMF(mu(z_t), kappa) and log m_t ~ N(log step, spread^2), independent of
+    all else.
+
+    kappa solves A_D(kappa) = cosine, so that the best one-step direction, mu(z_t), scores exactly ``cosine``.
+    The field follows a circle of the given radius in one plane: with x = P z / radius and y the rest of z /
+    radius, mu is the unit vector along J x + pull (1 - |x|^2) x - pull y, where J turns the plane by a right
+    angle. The pull keeps trajectories bounded, so that a rollout can stay right; the turning makes neither
+    standing still nor a repeated direction right.
+    """
+
+    dim: int
+    cosine: float  # A_D(kappa)
+    step: float  # median of m
+    spread: float  # standard deviation of log m
+    radius: float  # of the cycle
+    pull: float  # towards the cycle, against the speed along it
+
+    def simulate(self, utterances: int, frames: int, rng: np.random.Generator) -> np.ndarray:
+        """Stationary stretches [U, T, D], each from a phase of its own."""
+        phase = rng.uniform(0, 2 * np.pi, utterances)
+        z_UD = self.radius * np.stack([np.cos(phase), np.sin(phase)], 1) @ self.plane.T
+        path = [z for z, _ in self.walk(z_UD, _BURN_IN + frames, rng)]
+        return np.stack(path[_BURN_IN:], axis=1)
+
+    def walk(
+        self, z_UD: np.ndarray, frames: int, rng: np.random.Generator
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """From the given states: at each frame the states [U, D] and their mean directions [U, D]."""
+        along = vmf_cosines(self.dim, self.kappa, frames * len(z_UD), rng).reshape(frames, len(z_UD), 1)
+        magnitude = self.step * np.exp(self.spread * rng.standard_normal(along.shape))
+        for t in range(frames):
+            mu = self.field(z_UD)
+            yield z_UD, mu
+            across = rng.standard_normal(z_UD.shape)
+            across -= (across * mu).sum(-1, keepdims=True) * mu
+            across /= np.linalg.norm(across, axis=-1, keepdims=True)
+            z_UD = z_UD + magnitude[t] * (along[t] * mu + np.sqrt(1 - along[t] ** 2) * across)
+
+    def field(self, z: np.ndarray) -> np.ndarray:
+        """mu(z), unit vectors of the shape of z [..., D]."""
+        x = z @ self.plane / self.radius
+        across = z / self.radius - x @ self.plane.T
+        turn = np.stack([-x[..., 1], x[..., 0]], axis=-1)
+        inward = self.pull * (1 - (x**2).sum(-1, keepdims=True)) * x
+        direction = (turn + inward) @ self.plane.T - self.pull * across
+        return direction / np.linalg.norm(direction, axis=-1, keepdims=True)
+
+    @cached_property
+    def plane(self) -> np.ndarray:
+        """P^T [D, 2]: orthonormal, fixed, oblique to every coordinate."""
+        return np.linalg.qr(np.random.default_rng(self.dim).standard_normal((self.dim, 2)))[0]
+
+    @cached_property
+    def kappa(self) -> float:
+        """The concentration at which A_D(kappa) = cosine."""
+        return float(brentq(lambda kappa: mean_resultant(self.dim, kappa) - self.cosine, 1e-3, 100 * self.dim))
+
+    def optimum(self, horizon: int) -> Optimum:
+        """NLL, cos[1] and magnitude ratios by formula; cos[k] from k = 2 by Monte Carlo.
+
+        Under mean feedback the prediction always has the length E[m] A_D, whence the ratio E[m] A_D E[1/m] =
+        A_D exp(s^2).
+        """
+        return Optimum(
+            one_step_cosine=self.cosine,
+            cos=[self.cosine, *self._later_cosines(horizon)],
+            magnitude_ratio=[self.cosine * math.exp(self.spread**2)] * horizon,
+            nll=self.entropy(),
+            predictive_information=None,
+            how=f"formula; cos from step 2 on by Monte Carlo, {_STARTS} states x {_CONTINUATIONS} continuations",
+        )
+
+    def entropy(self) -> float:
+        """Of delta given z in R^D: entropies of direction and of magnitude, and the Jacobian (D - 1) E[log
+        m]."""
+        magnitude = 0.5 * math.log(2 * math.pi * math.e * self.spread**2) + math.log(self.step)
+        return vmf_entropy(self.dim, self.kappa) + magnitude + (self.dim - 1) * math.log(self.step)
+
+    def _later_cosines(self, horizon: int) -> list[float]:
+        """A_D E |E[mu(z_{t+k-1}) | z_t]| for k = 2..K; the squared norm of each mean is a U-statistic, hence
+        unbiased."""
+        rng = np.random.default_rng(self.dim)
+        starts_SD = self.simulate(_STARTS, 1, rng)[:, 0]
+        states = np.repeat(starts_SD, _CONTINUATIONS, axis=0)
+        cosines = []
+        for _, mu in list(self.walk(states, horizon, rng))[1:]:
+            sums_SD = mu.reshape(_STARTS, _CONTINUATIONS, self.dim).sum(1)
+            squared = ((sums_SD**2).sum(-1) - _CONTINUATIONS) / (_CONTINUATIONS * (_CONTINUATIONS - 1))
+            cosines.append(self.cosine * float(np.sqrt(np.maximum(squared, 0)).mean()))
+        return cosines
+
+    def parameters(self) -> dict[str, float]:
+        """The fields and kappa."""
+        return {**asdict(self), "kappa": self.kappa}
+
+
+def mean_resultant(dim: int, kappa: float) -> float:
+    """A_D(kappa) = I_{D/2} / I_{D/2-1}; scipy's scaled Bessel functions hold at the D and kappa used here."""
+    return float(ive(dim / 2, kappa) / ive(dim / 2 - 1, kappa))
+
+
+def vmf_entropy(dim: int, kappa: float) -> float:
+    """Differential entropy of a von Mises-Fisher law on the unit sphere in R^D, -log C_D - kappa A_D, in
+    nats."""
+    order = dim / 2 - 1
+    log_bessel = math.log(ive(order, kappa)) + kappa
+    log_normaliser = order * math.log(kappa) - dim / 2 * math.log(2 * math.pi) - log_bessel
+    return -log_normaliser - kappa * mean_resultant(dim, kappa)
+
+
+def vmf_cosines(dim: int, kappa: float, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Draws [count] of mu.x under vMF, by rejection (A. T. A. Wood, "Simulation of the von Mises Fisher
+    distribution", 1994)."""
+    shape = dim - 1
+    b = shape / (2 * kappa + math.hypot(2 * kappa, shape))
+    x0 = (1 - b) / (1 + b)
+    peak = kappa * x0 + shape * math.log(1 - x0**2)
+    accepted: list[np.ndarray] = []
+    while sum(map(len, accepted)) < count:
+        beta = rng.beta(shape / 2, shape / 2, count)
+        t = (1 - (1 + b) * beta) / (1 - (1 - b) * beta)
+        keep = kappa * t + shape * np.log(1 - x0 * t) - peak >= np.log(rng.random(count))
+        accepted.append(t[keep])
+    return np.concatenate(accepted)[:count]

@@ -1,0 +1,171 @@
+"""Backbones: the past of a latent trajectory -> hidden state, in one pass over true frames or frame by frame.
+
+Every backbone answers ``prefill(z_BTD) -> (h_BTH, state)`` and ``step(z_BD, state) -> (h_BH, state)``, and the two agree:
+stepping through a sequence gives what one prefill gives. Nothing looks ahead.
+
+Shapes: B windows, T frames, D latent dimensions, H hidden units, N attention heads.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from trainables.predictor.config import Structure
+
+State = Any  # a tuple of tensors, known to its backbone alone
+
+
+def build_backbone(structure: Structure, dim: int) -> nn.Module:
+    """The backbone that a structure names, over latents of ``dim`` dimensions."""
+    kinds = {"gru": GRUBackbone, "mlp": WindowedMLP, "transformer": CausalTransformer}
+    return kinds[structure.backbone](dim, structure.width, structure.depth)
+
+
+class GRUBackbone(nn.Module):
+    """Gated recurrent layers (Cho et al. 2014), read out together with the current frame.
+
+    Plain matrix products instead of ``nn.GRU``, whose fused kernel cannot be stacked over lanes.
+    """
+
+    def __init__(self, dim: int, width: int, depth: int) -> None:
+        super().__init__()
+        sizes = [dim] + [width] * (depth - 1)
+        self.inputs = nn.ModuleList(nn.Linear(size, 3 * width) for size in sizes)
+        self.recurrent = nn.ModuleList(nn.Linear(width, 3 * width) for _ in sizes)
+        self.readout = _Readout(dim + width, width)
+
+    def prefill(self, z_BTD: Tensor) -> tuple[Tensor, State]:
+        """Hidden states after each frame."""
+        x_BTH, state = z_BTD, []
+        for inputs, recurrent in zip(self.inputs, self.recurrent, strict=True):
+            gates = inputs(x_BTH)
+            h = torch.zeros_like(gates[:, 0, : gates.shape[-1] // 3])
+            outputs = []
+            for t in range(gates.shape[1]):
+                h = _gru_cell(gates[:, t], recurrent(h), h)
+                outputs.append(h)
+            x_BTH = torch.stack(outputs, 1)
+            state.append(h)
+        return self.readout(torch.cat([z_BTD, x_BTH], -1)), tuple(state)
+
+    def step(self, z_BD: Tensor, state: State) -> tuple[Tensor, State]:
+        """One more frame."""
+        x, new = z_BD, []
+        for inputs, recurrent, h in zip(self.inputs, self.recurrent, state, strict=True):
+            x = _gru_cell(inputs(x), recurrent(h), h)
+            new.append(x)
+        return self.readout(torch.cat([z_BD, x], -1)), tuple(new)
+
+
+class WindowedMLP(nn.Module):
+    """The last few frames, concatenated, through residual layers; zeros stand before the first frame."""
+
+    window = 4
+
+    def __init__(self, dim: int, width: int, depth: int) -> None:
+        super().__init__()
+        self.embed = nn.Linear(self.window * dim, width)
+        self.blocks = nn.ModuleList(_Readout(width, width) for _ in range(depth))
+
+    def prefill(self, z_BTD: Tensor) -> tuple[Tensor, State]:
+        """Hidden states after each frame."""
+        padded = F.pad(z_BTD, (0, 0, self.window - 1, 0))
+        frames = z_BTD.shape[1]
+        windows = torch.cat([padded[:, i : i + frames] for i in range(self.window)], -1)
+        return self._hidden(windows), (padded[:, frames:],)
+
+    def step(self, z_BD: Tensor, state: State) -> tuple[Tensor, State]:
+        """One more frame."""
+        (past,) = state
+        window = torch.cat([past, z_BD.unsqueeze(1)], 1)
+        return self._hidden(window.flatten(1)), (window[:, 1:],)
+
+    def _hidden(self, windows: Tensor) -> Tensor:
+        h = self.embed(windows)
+        for block in self.blocks:
+            h = h + block(h)
+        return h
+
+
+class CausalTransformer(nn.Module):
+    """Pre-norm transformer with rotary positions (Su et al. 2021) and a growing key-value cache."""
+
+    def __init__(self, dim: int, width: int, depth: int) -> None:
+        super().__init__()
+        self.embed = nn.Linear(dim, width)
+        self.blocks = nn.ModuleList(_Block(width) for _ in range(depth))
+        self.norm = nn.LayerNorm(width)
+
+    def prefill(self, z_BTD: Tensor) -> tuple[Tensor, State]:
+        """Hidden states after each frame."""
+        x, state = self.embed(z_BTD), []
+        for block in self.blocks:
+            x, cache = block(x, None)
+            state.append(cache)
+        return self.norm(x), tuple(state)
+
+    def step(self, z_BD: Tensor, state: State) -> tuple[Tensor, State]:
+        """One more frame."""
+        x, new = self.embed(z_BD).unsqueeze(1), []
+        for block, cache in zip(self.blocks, state, strict=True):
+            x, cache = block(x, cache)
+            new.append(cache)
+        return self.norm(x).squeeze(1), tuple(new)
+
+
+class _Block(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.attention_heads = max(1, width // 32)
+        self.norm_attention, self.norm_mlp = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.qkv, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
+
+    def forward(self, x_BTH: Tensor, cache: tuple[Tensor, Tensor] | None) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        q, k, v = (
+            part.unflatten(-1, (self.attention_heads, -1)).transpose(1, 2)
+            for part in self.qkv(self.norm_attention(x_BTH)).chunk(3, -1)
+        )
+        start = 0 if cache is None else cache[0].shape[2]
+        q, k = _rotate(q, start), _rotate(k, start)
+        if cache is not None:
+            k, v = torch.cat([cache[0], k], 2), torch.cat([cache[1], v], 2)
+        x_BTH = x_BTH + self.out(_attend(q, k, v, start).transpose(1, 2).flatten(2))
+        return x_BTH + self.mlp(self.norm_mlp(x_BTH)), (k, v)
+
+
+class _Readout(nn.Module):
+    def __init__(self, size: int, width: int) -> None:
+        super().__init__()
+        self.hidden, self.out = nn.Linear(size, 2 * width), nn.Linear(2 * width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.out(F.silu(self.hidden(x)))
+
+
+def _gru_cell(from_input: Tensor, from_state: Tensor, h: Tensor) -> Tensor:
+    reset_x, update_x, new_x = from_input.chunk(3, -1)
+    reset_h, update_h, new_h = from_state.chunk(3, -1)
+    update = torch.sigmoid(update_x + update_h)
+    candidate = torch.tanh(new_x + torch.sigmoid(reset_x + reset_h) * new_h)
+    return candidate + update * (h - candidate)
+
+
+def _attend(q_BNTE: Tensor, k_BNSE: Tensor, v_BNSE: Tensor, start: int) -> Tensor:
+    scores = q_BNTE @ k_BNSE.transpose(-1, -2) / q_BNTE.shape[-1] ** 0.5
+    seen = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).tril(start)
+    return torch.softmax(scores.masked_fill(~seen, float("-inf")), -1) @ v_BNSE
+
+
+def _rotate(x_BNTE: Tensor, start: int) -> Tensor:
+    frames, size = x_BNTE.shape[-2:]
+    position = torch.arange(start, start + frames, device=x_BNTE.device, dtype=x_BNTE.dtype)
+    rate = 10000.0 ** (-torch.arange(0, size, 2, device=x_BNTE.device, dtype=x_BNTE.dtype) / size)
+    angle = position[:, None] * rate
+    even, odd = x_BNTE[..., 0::2], x_BNTE[..., 1::2]
+    turned = torch.stack([even * angle.cos() - odd * angle.sin(), even * angle.sin() + odd * angle.cos()], -1)
+    return turned.flatten(-2)

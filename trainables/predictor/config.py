@@ -1,0 +1,93 @@
+"""What a pack trains: the structure that all of its lanes share, and what each lane has of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from trainables.errors import InputError
+
+BACKBONES = ("transformer", "gru", "mlp")
+HEADS = ("mdn", "vmf")
+FEEDBACKS = ("mean", "mode", "sample")
+TARGETS = ("delta", "state")
+SURROGATES = ("real", "white", "gaussian")
+
+
+@dataclass(frozen=True)
+class Structure:
+    """The part of a configuration that decides the shape of the program; the same for every lane of a pack."""
+
+    head: str
+    backbone: str = "gru"
+    width: int = 64  # hidden units
+    depth: int = 1  # layers
+    context: int = 16  # true frames before a rollout starts
+    rollout: int = 16  # K, frames of free running in training
+    horizon: int = 16  # frames of free running in evaluation
+    feedback: str = "mean"  # what a rollout feeds back
+    rollout_target: str = "delta"  # the true delta, or what leads from the rolled-out state to the true next state
+    components: int = 4  # mixture components (mdn)
+    batch: int = 32  # windows per optimiser step, over all workers
+    steps: int = 50  # optimiser steps per epoch
+    teacher_epochs: int = 3  # teacher forcing first ...
+    rollout_epochs: int = 3  # ... then K-step rollout
+    dtype: str = "float32"
+
+    def __post_init__(self) -> None:
+        for name, allowed in (
+            ("head", HEADS), ("backbone", BACKBONES), ("feedback", FEEDBACKS),
+            ("rollout_target", TARGETS), ("dtype", ("float32", "float64")),
+        ):
+            if getattr(self, name) not in allowed:
+                raise InputError(f"{name} is {getattr(self, name)!r}; it must be one of {', '.join(allowed)}")
+        for name in ("width", "depth", "context", "rollout", "horizon", "components", "batch", "steps"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} is {getattr(self, name)}; it must be at least 1")
+
+    @property
+    def epochs(self) -> int:
+        """Epochs in all."""
+        return self.teacher_epochs + self.rollout_epochs
+
+
+@dataclass(frozen=True)
+class Lane:
+    """What one lane has of its own: seed, optimiser, priors, and which world it sees."""
+
+    seed: int = 0
+    learning_rate: float = 3e-3
+    weight_decay: float = 0.0
+    kappa_prior: float = 0.0  # weight of the LogNormal prior on kappa / D (vmf), 0 = none
+    kappa_prior_ratio: float = 1.0  # its median
+    scheduled_sampling: float = 0.0  # share of teacher-forced inputs replaced by predictions at the end of that phase
+    surrogate: str = "real"  # real frames, or a null: white (frames shuffled) or gaussian (phases randomised)
+
+    def __post_init__(self) -> None:
+        if self.surrogate not in SURROGATES:
+            raise InputError(f"surrogate is {self.surrogate!r}; it must be one of {', '.join(SURROGATES)}")
+
+
+def split_config(config: Mapping[str, Any]) -> tuple[Structure, Lane]:
+    """A flat configuration, split into what the pack shares and what the lane has of its own.
+
+    Raises:
+        InputError: a key belongs to neither.
+    """
+    structure_names = {f.name for f in fields(Structure)}
+    lane_names = {f.name for f in fields(Lane)}
+    unknown = sorted(set(config) - structure_names - lane_names)
+    if unknown:
+        raise InputError(
+            f"unknown setting {unknown[0]!r}; known are {', '.join(sorted(structure_names | lane_names))}"
+        )
+    return (
+        Structure(**{k: v for k, v in config.items() if k in structure_names}),
+        Lane(**{k: v for k, v in config.items() if k in lane_names}),
+    )
+
+
+def flat_config(structure: Structure, lane: Lane) -> dict[str, Any]:
+    """The inverse of :func:`split_config`."""
+    return {**asdict(structure), **asdict(lane)}

@@ -1,0 +1,105 @@
+"""Densities that know nothing of the past: the same head fitted without context, and a full-covariance Gaussian.
+
+The NLL of z_{t+1} under a marginal of z, minus the NLL of the model, is the predictive information. The same with a
+density of delta is the document's dNLL, which grows with D on pure noise and is shown for comparison only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from trainables.analysis.marginals import GaussianMarginal
+from trainables.latents.windows import Feed, Shard
+from trainables.predictor.config import Lane, Structure
+from trainables.predictor.heads import build_head
+from trainables.predictor.lanes import LaneAdamW, Stacked, cosine_schedule, lane_tensor
+
+_STEPS, _FRAMES_PER_STEP, _LEARNING_RATE = 300, 512, 0.03
+_FRAMES_FITTED = 20_000
+
+
+class ConstantHead(nn.Module):
+    """A head on a learnt constant instead of a hidden state: its distribution is the same everywhere."""
+
+    def __init__(self, structure: Structure, dim: int, typical: float) -> None:
+        super().__init__()
+        self.h = nn.Parameter(torch.randn(structure.width) / structure.width**0.5)
+        self.head = build_head(structure, dim)
+        self.head.start_at(typical)
+
+
+class Marginals:
+    """Fitted densities of z and of delta, per surrogate."""
+
+    def __init__(
+        self,
+        names: Sequence[str],
+        heads: Stacked,
+        gaussians: dict[tuple[str, str], GaussianMarginal],
+        mean_D: Tensor,
+    ) -> None:
+        self._names, self._heads, self._gaussians, self._mean_D = tuple(names), heads, gaussians, mean_D
+
+    @classmethod
+    @torch.enable_grad()
+    def fit(cls, structure: Structure, feed: Feed, seed: int = 0) -> Marginals:
+        """Fit to the first chunk of a training feed; at most 20,000 frames of it, evenly spread."""
+        shard = feed.shard(0)
+        mean_D = shard.moments.mean_D.to(shard.frames_SND)
+        targets = {}
+        for index, name in enumerate(feed.surrogates):
+            now, following = _pairs(shard, index)
+            # Polar families need an origin; a density of z does not change when z is measured from the mean.
+            targets[name, "z"], targets[name, "delta"] = following - mean_D, following - now
+        heads = _fit_heads(structure, list(targets.values()), seed)
+        gaussians = {key: GaussianMarginal.fit(frames) for key, frames in targets.items()}
+        return cls(feed.surrogates, heads, gaussians, mean_D)
+
+    @torch.no_grad()
+    def nll(self, surrogate: str, z_next: Tensor, delta: Tensor) -> dict[str, Tensor]:
+        """Of frames [..., D] in nats, each [...]: ``marginal_nll`` and ``gaussian_marginal_nll`` of z_next,
+        ``delta_nll`` and ``gaussian_delta_nll`` of delta."""
+        centred = z_next - self._mean_D.to(z_next)
+        values = {}
+        for kind, frames, name in (("z", centred, "marginal_nll"), ("delta", delta, "delta_nll")):
+            lane = 2 * self._names.index(surrogate) + (kind == "delta")
+            # One head answers, all are asked: they are tiny, and it keeps one program.
+            stacked = self._heads.map(_negative_log_prob, frames.expand(2 * len(self._names), *frames.shape))
+            values[name] = stacked[lane]
+            gaussian = self._gaussians[surrogate, kind].nll(frames.reshape(-1, frames.shape[-1]))
+            values[f"gaussian_{name}"] = torch.as_tensor(gaussian).reshape(frames.shape[:-1]).to(frames)
+        return values
+
+
+def _fit_heads(structure: Structure, targets: Sequence[Tensor], seed: int) -> Stacked:
+    """One constant head per target, trained side by side as lanes."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        typical = [float(frames.norm(dim=-1).clamp_min(1e-6).log().mean().exp()) for frames in targets]
+        heads = Stacked([ConstantHead(structure, targets[0].shape[-1], t).to(targets[0].dtype) for t in typical])
+    heads.to(targets[0].device)
+    lanes = [Lane(learning_rate=_LEARNING_RATE)] * len(targets)
+    rate = lane_tensor(lanes, "learning_rate", targets[0])
+    optimiser = LaneAdamW(list(heads.parameters()), rate, torch.zeros_like(rate))
+    generator = torch.Generator().manual_seed(seed)
+    for step in range(_STEPS):
+        rows = torch.randint(len(targets[0]), (_FRAMES_PER_STEP,), generator=generator).to(targets[0].device)
+        heads.map(_negative_log_prob, torch.stack([t[rows] for t in targets])).mean(1).sum().backward()
+        optimiser.step(cosine_schedule(step, _STEPS))
+    return heads
+
+
+def _negative_log_prob(model: ConstantHead, frames: Tensor) -> Tensor:
+    return -model.head(model.h.expand(*frames.shape[:-1], -1)).log_prob(frames)
+
+
+def _pairs(shard: Shard, surrogate: int) -> tuple[Tensor, Tensor]:
+    """Frames and their successors within utterances, [N, D] each."""
+    inside = torch.ones(int(shard.offsets[-1]), dtype=torch.bool)
+    inside[torch.as_tensor(shard.offsets[1:] - 1)] = False
+    rows = inside.nonzero().squeeze(1)
+    rows = rows[:: max(1, len(rows) // _FRAMES_FITTED)].to(shard.frames_SND.device)
+    return shard.frames_SND[surrogate, rows], shard.frames_SND[surrogate, rows + 1]

@@ -1,0 +1,106 @@
+"""What an evaluation leaves behind: sums and counts per speaker, divided only when someone asks for a number.
+
+Shapes: S speakers, K rollout steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+# metric name -> (numerator key, minus key or None, sign); every one-step metric is a ratio of per-speaker sums.
+_DIFFERENCES = {
+    "predictive_information": ("marginal_nll", "nll"),
+    "predictive_information_gaussian": ("gaussian_marginal_nll", "nll"),
+    "dnll": ("nll", "delta_nll"),
+    "dnll_gaussian": ("nll", "gaussian_delta_nll"),
+}
+CURVES = ("cos", "magnitude_ratio", "state_error")
+
+
+@dataclass
+class Scores:
+    """Per-speaker sums and counts of every metric of one trained lane.
+
+    ``sums[name]`` and ``counts[name]`` have shape [S] for one-step quantities (``nll``, ``one_step_cosine``,
+    ``marginal_nll`` ..., nats or pure numbers per frame) and [S, K] for the rollout curves ``cos``,
+    ``magnitude_ratio`` and ``state_error``.
+    """
+
+    speakers: list[str]
+    frame_rate: float
+    horizon: int
+    sums: dict[str, np.ndarray] = field(default_factory=dict)
+    counts: dict[str, np.ndarray] = field(default_factory=dict)
+
+    def per_speaker(self, metric: str) -> tuple[np.ndarray, np.ndarray]:
+        """Numerators and denominators, each [S], of a metric such as ``cos@16``, ``nll``, ``predictive_information``.
+
+        Raises:
+            KeyError: the metric was not measured (missing is never zero).
+        """
+        if "@" in metric:
+            curve, step = metric.split("@")
+            return self.sums[curve][:, int(step) - 1], self.counts[curve][:, int(step) - 1]
+        if metric in _DIFFERENCES:
+            plus, minus = _DIFFERENCES[metric]
+            return self.sums[plus] - self.sums[minus], self.counts[minus]
+        return self.sums[metric], self.counts[metric]
+
+    def value(self, metric: str) -> float:
+        """The metric over all speakers: sum of sums over sum of counts; NaN where nothing was counted."""
+        if metric == "log_magnitude_r2":
+            return self._log_magnitude_r2()
+        numerators, denominators = self.per_speaker(metric)
+        total = float(denominators.sum())
+        return float(numerators.sum()) / total if total > 0 else float("nan")
+
+    def curve(self, name: str) -> np.ndarray:
+        """A rollout curve over k = 1..K, shape [K]; NaN where nothing was counted."""
+        total = self.counts[name].sum(0)
+        return np.where(total > 0, self.sums[name].sum(0) / np.maximum(total, 1), np.nan)
+
+    def _log_magnitude_r2(self) -> float:
+        n = self.counts["log_magnitude"].sum()
+        spread = self.sums["log_magnitude_squared"].sum() - self.sums["log_magnitude"].sum() ** 2 / max(n, 1)
+        error = self.sums["log_magnitude_squared_error"].sum()
+        return float(1 - error / spread) if spread > 0 else float("nan")
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain lists, for journals and reports."""
+        return {
+            "speakers": list(self.speakers),
+            "frame_rate": self.frame_rate,
+            "horizon": self.horizon,
+            "sums": {name: values.tolist() for name, values in self.sums.items()},
+            "counts": {name: values.tolist() for name, values in self.counts.items()},
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Scores:
+        """The inverse of :meth:`to_json`."""
+        return cls(
+            speakers=list(data["speakers"]),
+            frame_rate=float(data["frame_rate"]),
+            horizon=int(data["horizon"]),
+            sums={name: np.asarray(values, dtype=np.float64) for name, values in data["sums"].items()},
+            counts={name: np.asarray(values, dtype=np.float64) for name, values in data["counts"].items()},
+        )
+
+
+def merge(parts: Iterable[Scores]) -> Scores:
+    """Add up scores of disjoint sets of frames (chunks of a stream, workers of a job); speakers may overlap."""
+    parts = list(parts)
+    speakers = sorted({speaker for part in parts for speaker in part.speakers})
+    row = {speaker: i for i, speaker in enumerate(speakers)}
+    merged = Scores(speakers, parts[0].frame_rate, parts[0].horizon)
+    for part in parts:
+        rows = [row[speaker] for speaker in part.speakers]
+        for source, target in ((part.sums, merged.sums), (part.counts, merged.counts)):
+            for name, values in source.items():
+                total = target.setdefault(name, np.zeros((len(speakers), *values.shape[1:])))
+                np.add.at(total, rows, values)
+    return merged
