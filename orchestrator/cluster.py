@@ -8,9 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-# Read by Ray as it is imported, here and in its workers.
+from orchestrator.growth import largest
+
+# Read by Ray as it is imported, here and in its processes.
 _SETTINGS = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # the journal and MLflow record; per-trial CSV and JSON files do not
+    "TUNE_MAX_PENDING_TRIALS_PG": "1000",  # the searcher limits itself; by default actors start one after another
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # Ctrl-C must reach the driver, which closes journal and MLflow run
     "TUNE_GLOBAL_CHECKPOINT_S": "3600",  # Tune's restore files are not relied on
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
@@ -23,6 +26,12 @@ _SETTINGS = {
     "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "180",
     "RAY_TRAIN_ENABLE_PRINT_PATCH": "0",
 }
+
+
+def settle() -> None:
+    """Put Ray's settings into the environment; to be called before anything imports Ray."""
+    for name, value in _SETTINGS.items():
+        os.environ.setdefault(name, value)
 
 
 @dataclass(frozen=True)
@@ -46,16 +55,16 @@ class Cluster:
 @contextmanager
 def connected(address: str | None) -> Iterator[Cluster]:
     """Ray for the time of a sweep: a private one on this machine, or the cluster at ``address`` ("auto" finds it)."""
-    for name, value in _SETTINGS.items():
-        os.environ.setdefault(name, value)
+    settle()
     import ray
+    import ray.data  # sets up its logging as it is imported
 
     _hush(logging.getLogger("ray"))
     own = {} if address else {"include_dashboard": True, "dashboard_host": "127.0.0.1"}
     ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **own)
     _hush(logging.getLogger("ray"), *(logging.getLogger(f"ray.{part}") for part in ("data", "tune", "train")))
     try:
-        found = ray.cluster_resources()
+        found = ray.cluster_resources() | (largest() if address else {})
         nodes = sum(node["Alive"] for node in ray.nodes())
         yield Cluster(int(found.get("CPU", 1)), int(found.get("GPU", 0)), nodes)
     finally:

@@ -47,9 +47,11 @@ class Latents:
         )
 
     def read(self, split: str) -> None:
-        """Bring a split into the object store, once."""
+        """Bring a split into the object store, once; in an order that does not depend on timing."""
         if split not in self.blocks:
-            self.blocks[split] = of_split(open_rows(self), split).materialize().to_arrow_refs()
+            refs = of_split(open_rows(self), split).materialize().to_arrow_refs()
+            first = {ref: ray.get(ref)["utterance_id"][:1].to_pylist() for ref in refs}
+            self.blocks[split] = sorted((ref for ref in refs if first[ref]), key=lambda ref: first[ref])
 
     def only(self, *splits: str) -> Latents:
         """The same dataset without its other splits: who explores cannot see the test speakers."""
@@ -62,7 +64,8 @@ class Latents:
 
 def open_rows(latents: Latents) -> ray.data.Dataset:
     """Every utterance as a stream that nobody has read yet; the files are read on the machine that has them."""
-    _quiet_streams()
+    # The order of files is not asked for: Ray Data would wait for ever behind a file of which the filter leaves nothing.
+    ray.data.DataContext.get_current().enable_progress_bars = False
     where_files_are = NodeAffinitySchedulingStrategy(latents.home, soft=True)
     return ray.data.read_parquet(
         list(latents.files),
@@ -97,10 +100,3 @@ def feed(latents: Latents, split: str, surrogates: Sequence[str], device: Any, d
 def constants(latents: Latents) -> dict[str, Any]:
     """What every feed of this dataset must be told."""
     return {"rms": latents.rms, "lattice_step": latents.lattice_step, "frame_rate": latents.frame_rate}
-
-
-def _quiet_streams() -> None:
-    """No progress bars, and rows in the order of the files."""
-    context = ray.data.DataContext.get_current()
-    context.enable_progress_bars = False
-    context.execution_options.preserve_order = True

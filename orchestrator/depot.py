@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import ray
-import torch
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 
@@ -16,18 +15,28 @@ class Depot:
 
     def __init__(self, folder: Path) -> None:
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-        self._files = ray.remote(_Files).options(num_cpus=0, scheduling_strategy=here).remote(str(folder.resolve()))
+        self._files = (
+            ray.remote(_Files).options(num_cpus=0, scheduling_strategy=here).remote(str(folder.resolve()))
+        )
 
     def save(self, name: str, state: dict[str, Any]) -> None:
         """Store a state, in place of an earlier one of that name; returns once it lies on disk."""
+        import torch  # not at the top: the actor below starts faster without it
+
         buffer = io.BytesIO()
         torch.save(state, buffer)
         ray.get(self._files.write.remote(name, buffer.getvalue()))
 
     def load(self, name: str) -> dict[str, Any] | None:
         """The state of that name, or None."""
+        import torch
+
         content = ray.get(self._files.read.remote(name))
-        return None if content is None else torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+        return (
+            None
+            if content is None
+            else torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+        )
 
     def drop(self, name: str) -> None:
         """Forget a state, if there is one."""

@@ -13,12 +13,12 @@ from orchestrator.progress import duration
 
 
 class EncodeProgress:
-    """Counts recordings; speed is in seconds of speech per second."""
+    """Counts recordings, and seconds of speech for the speed."""
 
     def __init__(self, total: int, console: Console) -> None:
-        self._total, self._done, self._seconds = total, 0, 0.0
+        self._total, self._done, self._encoded, self._seconds = total, 0, 0, 0.0
         self._console = console
-        self._started = time.monotonic()
+        self._started = self._under_way = time.monotonic()
         self._bar = Progress(
             TextColumn("encoding"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[speed]}"),
             TextColumn("time left"), TimeRemainingColumn(), console=console, disable=not console.is_terminal,
@@ -29,24 +29,38 @@ class EncodeProgress:
     def __enter__(self) -> Self:
         self._bar.start()
         if not self._console.is_terminal:
-            self._console.print(f"encoding {self._total} recordings")
+            self._say(f"encoding {self._total} recordings")
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
         self._bar.stop()
 
-    @property
-    def speed(self) -> float:
-        """Seconds of speech encoded per second since the start."""
-        return self._seconds / max(1e-9, time.monotonic() - self._started)
+    def begin(self) -> None:
+        """Recordings are about to flow: how long Ray took to start says nothing of the time left."""
+        self._under_way = time.monotonic()
 
-    def advance(self, recordings: int, seconds: float) -> None:
-        """So many recordings are behind us, with so many seconds of speech."""
+    def advance(self, encoded: int, seconds: float, failed: int) -> None:
+        """So many recordings are encoded, ``seconds`` of speech in all, and so many could not be."""
         tenths = 10 * self._done // self._total
-        self._done, self._seconds = self._done + recordings, self._seconds + seconds
-        self._bar.update(self._task, completed=self._done, speed=f"{self.speed:.0f} x real time")
+        self._encoded, self._seconds = self._encoded + encoded, self._seconds + seconds
+        self._done += encoded + failed
+        self._bar.update(self._task, completed=self._done, speed=self._speed())
         if not self._console.is_terminal and 10 * self._done // self._total > tenths:
-            left = (time.monotonic() - self._started) * (self._total / self._done - 1)
-            self._console.print(
-                f"{self._done} of {self._total}, {self.speed:.0f} x real time, {duration(left)} left", highlight=False
-            )
+            self._say(f"{self._done} of {self._total}, {self._speed()}, {self._left()}")
+
+    def summary(self) -> str:
+        """What was done, in a sentence."""
+        return (
+            f"encoded {self._encoded} of {self._total} recordings, {self._seconds / 3600:.2f} h of speech, "
+            f"in {duration(time.monotonic() - self._started)} ({self._speed()} once under way)"
+        )
+
+    def _speed(self) -> str:
+        return f"{self._seconds / max(1e-9, time.monotonic() - self._under_way):.0f} x real time"
+
+    def _left(self) -> str:
+        left = (time.monotonic() - self._under_way) * (self._total / self._done - 1)
+        return f"{duration(left)} left"
+
+    def _say(self, text: str) -> None:
+        self._console.print(text, highlight=False, markup=False)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import itertools
+import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from orchestrator.cluster import Cluster, connected
 from trainables.errors import InputError
@@ -34,24 +36,27 @@ _READ_CPUS, _ENCODE_CPUS = 0.25, 0.75
 
 
 class Encoded(NamedTuple):
-    """What became of some recordings: how many are encoded, their seconds, and which are not, with the reason."""
+    """What became of some recordings: those encoded, and those that could not be, each with its reason."""
 
-    count: int
-    seconds: float
+    utterances: int
+    seconds: float  # of speech in them
     failures: list[tuple[Path, str]]
 
 
 def encode_recordings(
-    recordings: Sequence[Recording], codec: Codec, meta: LatentMeta, out: Path
-) -> Iterator[Encoded]:
+    recordings: Sequence[Recording], codec: Codec, meta: LatentMeta, out: Path, on_start: Callable[[], None]
+) -> Generator[Encoded]:
     """Encode recordings into Parquet files in ``out``, some at a time as the caller asks for the next.
 
+    ``on_start`` is called once Ray has started, before anything is encoded.
     Whatever ends the iteration, an interrupt included, what has been encoded by then is on disk.
     """
     with connected(None) as cluster:
         part = _Part(out, meta)
+        on_start()
+        stream = _stream(recordings, codec, cluster)
         try:
-            for table in _stream(recordings, codec, cluster):
+            for table in stream:
                 fates = table.select(["path", "seconds", "failure"]).to_pylist()
                 encoded = [not fate["failure"] for fate in fates]
                 part.add(table_utterances(table.filter(pa.array(encoded))))
@@ -62,9 +67,11 @@ def encode_recordings(
                 )
         finally:
             part.write()
+            stream.close()
+            _let_threads_end()
 
 
-def _stream(recordings: Sequence[Recording], codec: Codec, cluster: Cluster) -> Iterator[Any]:
+def _stream(recordings: Sequence[Recording], codec: Codec, cluster: Cluster) -> Generator[Any]:
     """Arrow tables of utterances, as they come, with the columns path, seconds and failure beside them."""
     import ray.data
 
@@ -72,7 +79,7 @@ def _stream(recordings: Sequence[Recording], codec: Codec, cluster: Cluster) -> 
     rows = [asdict(recording) | {"path": str(recording.path.absolute())} for recording in recordings]
     blocks = -(-len(rows) // _BLOCK)
     gpus = cluster.gpus if codec.uses_gpu else 0
-    stream = (
+    dataset = (
         ray.data.from_items(rows, override_num_blocks=blocks)
         .map_batches(
             _read, fn_args=(codec.sample_rate,), batch_format="pyarrow", batch_size=None, num_cpus=_READ_CPUS
@@ -82,12 +89,26 @@ def _stream(recordings: Sequence[Recording], codec: Codec, cluster: Cluster) -> 
             fn_constructor_args=(codec.name, codec.weights),
             batch_format="pyarrow",
             batch_size=None,
-            concurrency=max(1, min(gpus or cluster.cpus, blocks)),
+            compute=ray.data.ActorPoolStrategy(size=max(1, min(gpus or cluster.cpus, blocks))),
             num_cpus=_ENCODE_CPUS,
             num_gpus=1 if gpus else 0,
         )
     )
-    yield from stream.iter_batches(batch_size=None, batch_format="pyarrow")
+    # Block by block in this thread: iter_batches would fetch ahead in one that no interrupt can stop.
+    bundles = dataset.iter_internal_ref_bundles()
+    try:
+        for bundle in bundles:
+            for block in bundle.block_refs:
+                yield ray.get(block)
+    finally:
+        del bundles  # which ends the execution
+
+
+def _let_threads_end() -> None:
+    """Wait for Ray Data's scheduler: one that calls Ray after its shutdown ends this process with status 1."""
+    for thread in threading.enumerate():
+        if thread.name.startswith("StreamingExecutor"):
+            thread.join(timeout=60)
 
 
 def _read(table: pa.Table, sample_rate: int) -> pa.Table:
@@ -133,7 +154,9 @@ class _Encoder:
             .append_column("failure", pa.array(failures, pa.string()))
         )
 
-    def _encode(self, recording: Recording, audio: np.ndarray, failure: str) -> tuple[Utterance, str]:
+    def _encode(
+        self, recording: Recording, audio: NDArray[np.float32], failure: str
+    ) -> tuple[Utterance, str]:
         from trainables.latents.encode import encode_recording
 
         if not failure:
@@ -143,12 +166,13 @@ class _Encoder:
                 failure = str(error)
             except Exception as error:  # whatever one file does to a codec, the others must not be lost
                 failure = f"{type(error).__name__}: {error}"
-        nothing = np.empty((0, self._codec.dim), np.float32), *(np.empty(0, np.float32),) * 3
-        return Utterance(recording.utterance_id, recording.speaker_id, recording.split, *nothing), failure
+        who = (recording.utterance_id, recording.speaker_id, recording.split)
+        track = np.empty(0, np.float32)
+        return Utterance(*who, np.empty((0, self._codec.dim), np.float32), track, track, track), failure
 
 
 class _Part:
-    """Utterances on their way into the next Parquet file; a file appears whole, and no earlier one is touched."""
+    """Utterances on their way into the next Parquet file; it appears whole, and no earlier one is touched."""
 
     def __init__(self, out: Path, meta: LatentMeta) -> None:
         self._out, self._meta = out, meta
@@ -167,5 +191,6 @@ class _Part:
         """Write what waits, if anything does, under the next free number."""
         if self._waiting:
             paths = (self._out / f"part-{number:05d}.parquet" for number in itertools.count())
-            write_utterances(next(path for path in paths if not path.exists()), self._waiting, self._meta)
+            free = next(path for path in paths if not path.exists())
+            write_utterances(free, self._waiting, self._meta)
         self._waiting, self._since = [], time.monotonic()

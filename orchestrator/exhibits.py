@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import ray
@@ -49,7 +49,8 @@ def listen(
         progress.say("nothing to listen to: fewer than two test utterances are long enough")
         return
     voices = {
-        arm: _voice(arm, own.config, [r.status for r in own.replicates], depot) for arm, own in evidence.arms.items()
+        arm: _voice(arm, own.config, [r.status for r in own.replicates], depot)
+        for arm, own in evidence.arms.items()
     }
     here = NodeAffinitySchedulingStrategy(latents.home, soft=True)  # where the codec's weights are
     speak, score = (ray.remote(f).options(scheduling_strategy=here) for f in (_speak, _score))
@@ -58,13 +59,19 @@ def listen(
     continuations = [audio[start:] for audio, start in spoken]
     shared = ray.put(voices)
     tasks = [
-        score.remote(codec, clip, whole, continuations[i], _others(continuations, i), shared, latents.rms, i < HEARD)
+        score.remote(
+            codec, clip, whole, continuations[i], _others(continuations, i), shared, latents.rms, i < HEARD
+        )
         for i, (clip, (whole, _)) in enumerate(zip(clips, spoken, strict=True))
     ]
     for clip, (qualities, exhibit) in zip(clips, ray.get(tasks), strict=True):
         for (arm, replicate), quality in qualities.items():
             evidence.arms[arm].replicates[replicate].listening.append(
-                {"utterance_id": clip.utterance_id, "speaker_id": clip.speaker_id, "continuation_quality": quality}
+                {
+                    "utterance_id": clip.utterance_id,
+                    "speaker_id": clip.speaker_id,
+                    "continuation_quality": quality,
+                }
             )
         if exhibit is not None:
             evidence.exhibits.append(exhibit)
@@ -103,7 +110,9 @@ def choose(dataset: LatentDataset, evidence: Evidence) -> list[Clip]:
     wanted = [utterance for _, _, utterance in sorted(order)[:SCORED]]
     tables = list(dataset.tables("test", wanted)) if wanted else []
     raw = _raw_frames(tables)
-    shard = Shard.from_tables(tables, rms=dataset.rms, lattice_step=dataset.meta.lattice_step) if tables else None
+    shard = (
+        Shard.from_tables(tables, rms=dataset.rms, lattice_step=dataset.meta.lattice_step) if tables else None
+    )
     clips = []
     for utterance in wanted:
         assert shard is not None
@@ -112,7 +121,13 @@ def choose(dataset: LatentDataset, evidence: Evidence) -> list[Clip]:
         start = (len(frames) - context - rollout) // 2
         seen = shard.frames_SND[0, shard.offsets[row] + start :][:context].numpy()
         clips.append(
-            Clip(utterance, shard.speakers[row], frames[start : start + context + rollout], seen, context / rate)
+            Clip(
+                utterance,
+                shard.speakers[row],
+                frames[start : start + context + rollout],
+                seen,
+                context / rate,
+            )
         )
     return clips
 
@@ -120,7 +135,9 @@ def choose(dataset: LatentDataset, evidence: Evidence) -> list[Clip]:
 def _is_test_of(dataset: LatentDataset, frames: int) -> Any:
     import pyarrow.compute as pc
 
-    return pc.and_(pc.equal(dataset.index["split"], "test"), pc.greater_equal(dataset.index["num_frames"], frames))
+    return pc.and_(
+        pc.equal(dataset.index["split"], "test"), pc.greater_equal(dataset.index["num_frames"], frames)
+    )
 
 
 def _raw_frames(tables: Sequence[Any]) -> dict[str, np.ndarray]:

@@ -20,6 +20,8 @@ from typing import Any
 import trainables
 from trainables.errors import InputError
 
+RESUME = "run the same command again with --resume to go on"
+
 
 class Journal:
     """The log of one run folder. Holds no open file, so it may be copied and pickled."""
@@ -85,7 +87,9 @@ def git_commit() -> str:
     """The commit that this code stands at, or "unknown" outside a repository."""
     where = Path(trainables.__file__).parent
     try:
-        done = subprocess.run(["git", "rev-parse", "HEAD"], cwd=where, capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=where, capture_output=True, text=True, check=True
+        )
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
     return done.stdout.strip()

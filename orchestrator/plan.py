@@ -98,10 +98,12 @@ class Plan:
 
     def arguments(self) -> dict[str, Any]:
         """What must be equal for one sweep to be the continuation of another."""
-        return {
+        asked = {
             "study": self.study.name, "trials": self.trials, "replicates": self.replicates,
             "workers": self.workers, "seed": self.seed, "smoke": self.smoke,
         }  # fmt: skip
+        settings = {arm.name: [self.fixed(arm), list(self.space(arm).items())] for arm in self.study.arms}
+        return {**asked, "settings": hashlib.sha256(repr(settings).encode()).hexdigest()[:16]}
 
 
 def make_plan(
@@ -119,7 +121,11 @@ def make_plan(
         InputError: a budget with which nothing can be trained or decided.
     """
     budget = study.budget
-    defaults = SMOKE_BUDGET if smoke else {"trials": budget.trials, "lanes": budget.lanes, "replicates": budget.replicates}
+    defaults = (
+        SMOKE_BUDGET
+        if smoke
+        else {"trials": budget.trials, "lanes": budget.lanes, "replicates": budget.replicates}
+    )
     trials = defaults["trials"] if trials is None else trials
     replicates = defaults["replicates"] if replicates is None else replicates
     _at_least("--trials", trials, 1)
@@ -127,7 +133,10 @@ def make_plan(
     _at_least("--workers", workers, 1)
     _at_least("--seed", seed, 0)
     lanes = min(defaults["lanes"], trials)
-    return Plan(_shrunk(study) if smoke else study, trials, lanes, replicates, workers, seed, smoke)
+    plan = Plan(_shrunk(study) if smoke else study, trials, lanes, replicates, workers, seed, smoke)
+    for arm in plan.study.arms:
+        _shareable(plan.fixed(arm).get("batch"), workers)
+    return plan
 
 
 def with_devices(plan: Plan, devices: int) -> Plan:
@@ -140,7 +149,9 @@ def _shrunk(study: Study) -> Study:
     """The same question asked of tiny predictors."""
     keep = lambda space: {k: v for k, v in space.items() if k not in SMOKE_SETTINGS}  # noqa: E731
     arms = tuple(
-        replace(arm, space=keep(arm.space), fixed={k: v for k, v in arm.fixed.items() if k not in SMOKE_SETTINGS})
+        replace(
+            arm, space=keep(arm.space), fixed={k: v for k, v in arm.fixed.items() if k not in SMOKE_SETTINGS}
+        )
         for arm in study.arms
     )
     return replace(study, fixed={**study.fixed, **SMOKE_SETTINGS}, space=keep(study.space), arms=arms)
@@ -149,6 +160,14 @@ def _shrunk(study: Study) -> Study:
 def _at_least(name: str, value: int, low: int, why: str = "") -> None:
     if value < low:
         raise InputError(f"{name} is {value}; it must be at least {low}" + (f": {why}" if why else ""))
+
+
+def _shareable(batch: int | None, workers: int) -> None:
+    if batch is not None and batch % workers:
+        raise InputError(
+            f"--workers is {workers}, and a batch of {batch} windows cannot be shared evenly by so many; "
+            f"use a divisor of {batch}"
+        )
 
 
 def _number(*parts: object) -> int:

@@ -47,7 +47,9 @@ def _steps(plan: Plan) -> int:
     total = 0
     for arm in plan.study.arms:
         fixed = plan.fixed(arm)
-        total += lanes * fixed.get("steps", 0) * (fixed.get("teacher_epochs", 0) + fixed.get("rollout_epochs", 0))
+        total += (
+            lanes * fixed.get("steps", 0) * (fixed.get("teacher_epochs", 0) + fixed.get("rollout_epochs", 0))
+        )
     return total
 
 

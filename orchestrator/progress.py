@@ -22,15 +22,17 @@ class _Phase:
     objective: str
     started: float = field(default_factory=time.monotonic)
     done: dict[str, int] = field(default_factory=dict)
-    running: dict[str, tuple[Pack, float, str]] = field(default_factory=dict)  # pack name -> pack, share done, words
+    running: dict[str, tuple[Pack, float, str]] = field(
+        default_factory=dict
+    )  # pack name -> pack, share done, words
     best: dict[str, float] = field(default_factory=dict)
     diverged: int = 0
 
     @property
     def share(self) -> float:
         """How much of the phase is behind us, 0 to 1."""
-        ahead = sum(self.packs.values())
-        return (sum(self.done.values()) + sum(share for _, share, _ in self.running.values())) / max(1, ahead)
+        behind = float(sum(self.done.values())) + sum(share for _, share, _ in self.running.values())
+        return behind / max(1, sum(self.packs.values()))
 
     def time_left(self) -> str:
         """In words, once there is something to judge by."""

@@ -36,6 +36,11 @@ class Recorder:
         event = self._finished.get(self.key(config))
         return UNKNOWN if event is None else event["objective"]
 
+    def retrack(self) -> None:
+        """Give MLflow what the journal of a resumed sweep holds; it passes over what it has."""
+        for key, event in self._finished.items():
+            self._track(event, self._journal.result(key))
+
     def started(self, pack: Pack) -> None:
         """Journal a pack with the settings of its lanes."""
         keys = [self.key(config) for config in pack.configs]
@@ -99,7 +104,12 @@ class Recorder:
         )
 
     def _record(
-        self, pack: Pack, index: int, config: Mapping[str, Any], result: Mapping[str, Any], objective: float | None
+        self,
+        pack: Pack,
+        index: int,
+        config: Mapping[str, Any],
+        result: Mapping[str, Any],
+        objective: float | None,
     ) -> None:
         key = self.key(config)
         facts = {
@@ -108,10 +118,13 @@ class Recorder:
         }  # fmt: skip
         self._journal.finish_lane(key, result, **facts)
         self._finished[key] = {"key": key, **facts}
-        null = pack.phase == "confirm" and config["surrogate"] != "real"
+        self._track({"key": key, **facts}, result)
+
+    def _track(self, event: Mapping[str, Any], result: Mapping[str, Any]) -> None:
+        null = event["phase"] == "confirm" and event["config"]["surrogate"] != "real"
         self._tracker.lane(
-            f"{pack.arm} {pack.phase} {index}", pack.arm, "null" if null else pack.phase, dict(config),
-            result["history"], result["scores"], result["status"],
+            f"{event['arm']} {event['phase']} {event['index']}", event["arm"], "null" if null else event["phase"],
+            event["config"], result["history"], result["scores"], event["status"],
         )  # fmt: skip
 
     def _events(self, phase: str, arm: str) -> list[dict[str, Any]]:

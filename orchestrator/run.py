@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import platform
 import time
 from collections.abc import Sequence
@@ -12,18 +11,17 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import ray
-
 from orchestrator.cluster import Cluster, connected
 from orchestrator.data import Latents
 from orchestrator.depot import Depot
 from orchestrator.evidence import Evidence
 from orchestrator.exhibits import baselines, listen
-from orchestrator.journal import Journal, code_version, git_commit
+from orchestrator.journal import RESUME, Journal, code_version, git_commit
 from orchestrator.plan import Plan, with_devices
 from orchestrator.progress import Progress, duration
 from orchestrator.record import Recorder, winner
 from orchestrator.reporting.page import write_report
+from orchestrator.reporting.summary import markdown
 from orchestrator.search import ArmSearch, FixedPacks, PackSearcher, PackSource
 from orchestrator.statistics.verdict import Judgement, judge
 from orchestrator.tracking import Tracker
@@ -56,7 +54,7 @@ def run_sweep(order: Order, progress: Progress) -> Judgement:
         try:
             return sweep.run()
         except KeyboardInterrupt:
-            sweep.tracker.fail("interrupted")
+            sweep.tracker.fail(f"stopped by its user; {RESUME}", interrupted=True)
             raise
         except BaseException as error:
             sweep.tracker.fail(f"{type(error).__name__}: {error}")
@@ -70,11 +68,11 @@ class _Sweep:
         self.journal = Journal(order.folder)
         self.plan = self._planned()
         self.study = self.plan.study
-        self.tracker = Tracker()
-        self.tracker.start(self.study, self._tags(), self._parameters())
+        self.tracker = self._tracked()
         self.recorder = Recorder(
             self.plan, self.journal, self.tracker, progress, order.dataset.content_hash, code_version()
         )
+        self.recorder.retrack()
         self.latents = Latents.of(order.dataset, SPLITS)
         self.depot = Depot(order.folder)
 
@@ -103,16 +101,30 @@ class _Sweep:
         )  # fmt: skip
         return plan
 
+    def _tracked(self) -> Tracker:
+        """A resumed sweep goes on in its own MLflow run."""
+        earlier = [event["run_id"] for event in self.journal.events("tracked")]
+        tracker = Tracker()
+        run_id = tracker.start(self.study, self._tags(), self._parameters(), earlier[-1] if earlier else None)
+        if [run_id] != earlier[-1:]:
+            self.journal.append("tracked", run_id=run_id)
+        return tracker
+
     def _explore(self) -> None:
         sources = {arm.name: ArmSearch(self.plan, arm, self.recorder.known) for arm in self.study.arms}
         ahead = {name: self.plan.packs for name in sources}
         self._run_phase("explore", ahead, list(sources.values()), "validation")
 
     def _confirm(self, winners: dict[str, dict[str, Any]]) -> None:
-        packs = {arm: FixedPacks([self.plan.confirmation(arm, config)], self.recorder.known) for arm, config in winners.items()}
+        packs = {
+            arm: FixedPacks([self.plan.confirmation(arm, config)], self.recorder.known)
+            for arm, config in winners.items()
+        }
         self._run_phase("confirm", {arm: 1 for arm in packs}, list(packs.values()), "test")
 
-    def _run_phase(self, name: str, ahead: dict[str, int], sources: Sequence[PackSource], evaluation: str) -> None:
+    def _run_phase(
+        self, name: str, ahead: dict[str, int], sources: Sequence[PackSource], evaluation: str
+    ) -> None:
         if all(source.finished for source in sources):
             return
         self.progress.begin(name, ahead, self.study.objective)
@@ -147,7 +159,10 @@ class _Sweep:
             return str(event["criteria_hash"])
         seal = criteria_hash(self.study)
         self.journal.append(
-            "sealed", criteria_hash=seal, seeds=self.plan.confirm_seeds(), data_hash=self.order.dataset.content_hash
+            "sealed",
+            criteria_hash=seal,
+            seeds=self.plan.confirm_seeds(),
+            data_hash=self.order.dataset.content_hash,
         )
         return seal
 
@@ -170,7 +185,8 @@ class _Sweep:
     def _publish(self, evidence: Evidence, judgement: Judgement) -> None:
         folder = self.order.folder
         report = write_report(folder, self.study, evidence, judgement)
-        self.tracker.finish(judgement, _markdown(judgement), [report, folder / "verdict.json"], self._tags())
+        note = markdown(self.study, judgement, str(report))
+        self.tracker.finish(judgement, note, [report, folder / "verdict.json"], self._tags())
         self.journal.append("judged", verdict=str(judgement.verdict))
         smoke = " (smoke run: not evidence)" if self.plan.smoke else ""
         self.progress.say(
@@ -234,8 +250,3 @@ def describe_data(dataset: LatentDataset) -> dict[str, Any]:
         "utterances": {split: len(dataset.utterances(split)) for split in SPLITS},
         "frames": {split: dataset.frames(split) for split in SPLITS},
     }
-
-
-def _markdown(judgement: Judgement) -> str:
-    """The verdict, for the top of the MLflow page."""
-    return f"# {judgement.verdict}\n\n{judgement.reason}\n\n{judgement.consequence}\n"

@@ -106,7 +106,9 @@ class ArmSearch:
             self._study.sampler = _partly_fixed(shared, sampler) if shared else sampler
             trial = self._study.ask(self._distributions)
             self._asked.append(trial)
-            configs.append({**self._plan.fixed(self._arm), **trial.params, "seed": self._plan.explore_seed(index)})
+            configs.append(
+                {**self._plan.fixed(self._arm), **trial.params, "seed": self._plan.explore_seed(index)}
+            )
         return Pack("explore", self._arm.name, number, tuple(indexes), tuple(configs))
 
 
@@ -173,7 +175,9 @@ class PackSearcher(Searcher):
         if trial_id in self._running and "progress" in result:
             self._observer.progressed(self._running[trial_id][0], json.loads(result["progress"]))
 
-    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+    def on_trial_complete(
+        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
+    ) -> None:
         """Record a pack's results, or that it failed."""
         pack, source = self._running.pop(trial_id)
         if error or not result or "lanes" not in result:

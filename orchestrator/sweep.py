@@ -11,12 +11,12 @@ from typing import Annotated
 import typer
 
 import search_spaces
-from orchestrator import cli
+from orchestrator import cli, cluster
+from orchestrator.journal import RESUME, code_version, unfinished_run
 from orchestrator.plan import Plan, make_plan
 from trainables.errors import InputError
 
 CONTROLS = Path("latents/controls")
-RESUME = "run the same command again with --resume to go on"
 _TEST_SPEAKERS = 3
 
 
@@ -42,14 +42,19 @@ def sweep(
     if not study:
         raise InputError(f"no study was named; known are {', '.join(search_spaces.names())}")
     plan = make_plan(
-        search_spaces.load(study), trials=trials, replicates=replicates, workers=workers, seed=seed, smoke=smoke
+        search_spaces.load(study),
+        trials=trials,
+        replicates=replicates,
+        workers=workers,
+        seed=seed,
+        smoke=smoke,
     )
     _launch(plan, latents, address, out, resume, dry_run)
 
 
 def _launch(plan: Plan, latents: str, address: str | None, out: Path, resume: bool, dry_run: bool) -> None:
     # Only now: what is above answers in a moment, what follows loads torch and Ray.
-    from orchestrator.journal import code_version, unfinished_run
+    cluster.settle()
     from orchestrator.progress import Progress
     from trainables.latents.store import open_dataset
 

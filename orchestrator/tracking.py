@@ -15,14 +15,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from trainables.errors import InputError
 from trainables.predictor.scores import CURVES, Scores
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import Metric
+    from mlflow.entities import Run
 
     from orchestrator.statistics.verdict import Judgement
     from search_spaces.study import Study
@@ -31,6 +29,7 @@ DATABASE, ARTIFACTS = "mlflow.db", "mlartifacts"
 _NOTE, _NAME, _PARENT = "mlflow.note.content", "mlflow.runName", "mlflow.parentRunId"
 _SPLIT = {"explore": "validation", "confirm": "test", "null": "test"}  # whose speakers a phase is scored on
 _SCALARS = ("nll", "dnll", "predictive_information", "one_step_cosine", "log_magnitude_r2")
+_VIEW = "?workflowType=machine_learning"  # without it the UI opens on tools for chat traces
 _BATCH = 1000  # metrics in one request, MLflow's limit
 _LONGEST = 6000  # characters of a parameter's value, MLflow's limit
 
@@ -41,7 +40,7 @@ def ui_command(uri: str = f"sqlite:///{DATABASE}") -> str:
 
 
 class Tracker:
-    """Records a sweep. The store is ``mlflow.db`` in the working directory unless MLFLOW_TRACKING_URI names another.
+    """Records a sweep, in ``mlflow.db`` of the working directory or in the store MLFLOW_TRACKING_URI names.
 
     Raises:
         InputError: the store cannot be opened.
@@ -80,7 +79,7 @@ class Tracker:
         scores: Mapping[str, Any] | None,
         status: str,
     ) -> None:
-        """Record a finished or diverged lane as a child run; a name that is already recorded is left as it is.
+        """Record a finished or diverged lane as a child run; a name already recorded is left as it is.
 
         ``phase`` is "explore", "confirm" or "null"; ``history`` holds numbers per epoch; ``scores`` is
         ``Scores.to_json()``, or None.
@@ -89,26 +88,37 @@ class Tracker:
             return
         tags = {_NAME: name, _PARENT: self._parent(), "arm": arm, "phase": phase, "status": status}
         child = self._client.create_run(self._experiment, tags={**tags, "seed": str(config.get("seed", ""))})
-        metrics = [*_of_history(history), *(_of_scores(Scores.from_json(scores), _SPLIT[phase]) if scores else ())]
+        metrics = [
+            *_of_history(history),
+            *(_of_scores(Scores.from_json(scores), _SPLIT[phase]) if scores else ()),
+        ]
         self._log(child.info.run_id, params=config, metrics=metrics)
         self._client.set_terminated(child.info.run_id, "FINISHED" if status == "finished" else "FAILED")
         self._recorded.add(name)
 
     def finish(
-        self, judgement: Judgement, markdown: str, files: Sequence[Path], tags: Mapping[str, Any] | None = None
+        self,
+        judgement: Judgement,
+        markdown: str,
+        files: Sequence[Path],
+        tags: Mapping[str, Any] | None = None,
     ) -> None:
-        """Close the parent run: verdict as a tag and on top of its page, the deciding numbers, files as artifacts."""
+        """Close the parent run: verdict as a tag and on top of its page, the numbers, files as artifacts."""
         metrics = [
             (f"{_legal(r.criterion.metric)}/{r.criterion.arm}{_against(r.criterion.versus)}/{end}", value, 0)
             for r in judgement.criteria
             if r.estimate
-            for end, value in (("estimate", r.estimate.estimate), ("low", r.estimate.low), ("high", r.estimate.high))
+            for end, value in (
+                ("estimate", r.estimate.estimate),
+                ("low", r.estimate.low),
+                ("high", r.estimate.high),
+            )
         ]
         self._log(self._parent(), metrics=metrics)
         for file in files:
             self._client.log_artifact(self._parent(), str(file))
-        hashes = {"criteria_hash": judgement.criteria_hash}
-        self._tag({_NOTE: markdown, "verdict": str(judgement.verdict), **hashes, **(tags or {})})
+        named = {_NAME: f"{judgement.study}: {judgement.verdict}", "criteria_hash": judgement.criteria_hash}
+        self._tag({_NOTE: markdown, "verdict": str(judgement.verdict), **named, **(tags or {})})
         self._client.set_terminated(self._parent(), "FINISHED")
 
     def fail(self, reason: str, *, interrupted: bool = False) -> None:
@@ -118,10 +128,11 @@ class Tracker:
         self._client.set_terminated(self._parent(), "KILLED" if interrupted else "FAILED")
 
     def where(self) -> str:
-        """Where the record lies, and how to look at it."""
+        """Where the record lies, how to look at it, and the address of the parent run's page."""
+        page = f"#/experiments/{self._experiment}/runs/{self.run_id or ''}{_VIEW}"
         if self.uri.startswith(("http://", "https://")):
-            return f"MLflow: {self.uri}/#/experiments/{self._experiment}/runs/{self.run_id or ''}"
-        return f"MLflow: {self.uri}\n  open it with: {ui_command(self.uri)}"
+            return f"MLflow: {self.uri.rstrip('/')}/{page}"
+        return f"MLflow: {self.uri}\n  {ui_command(self.uri)}\n  http://127.0.0.1:5000/{page}"
 
     def _parent(self) -> str:
         if self.run_id is None:
@@ -131,20 +142,22 @@ class Tracker:
     def _resumed(self, run_id: str | None) -> str | None:
         if run_id is None:
             return None
-        children = self._children(run_id)
         try:
             self._client.update_run(run_id, status="RUNNING")
         except Exception:  # another store, or the run was deleted: record anew
             return None
-        self._recorded = set(children)
+        for child in list(self._children(run_id)):
+            if child.info.status == "RUNNING":  # cut off while it was being written; it will be written again
+                self._client.set_terminated(child.info.run_id, "KILLED")
+            else:
+                self._recorded.add(str(child.info.run_name))
         return run_id
 
-    def _children(self, run_id: str) -> Iterator[str]:
-        token = None
+    def _children(self, run_id: str) -> Iterator[Run]:
+        wanted, token = f"tags.`{_PARENT}` = '{run_id}' and attributes.status != 'KILLED'", None
         while True:
-            wanted = f"tags.`{_PARENT}` = '{run_id}' and attributes.status != 'RUNNING'"
             page = self._client.search_runs([self._experiment], wanted, page_token=token)
-            yield from (run.info.run_name for run in page)
+            yield from page
             token = page.token
             if not token:
                 return
@@ -156,7 +169,10 @@ class Tracker:
         self._client.log_batch(self._parent(), tags=written)
 
     def _log(
-        self, run_id: str, params: Mapping[str, Any] | None = None, metrics: Sequence[tuple[str, Any, int]] = ()
+        self,
+        run_id: str,
+        params: Mapping[str, Any] | None = None,
+        metrics: Sequence[tuple[str, Any, int]] = (),
     ) -> None:
         from mlflow.entities import Metric, Param
 
@@ -169,7 +185,7 @@ class Tracker:
 
 
 def _open(uri: str, experiment: str) -> tuple[MlflowClient, str]:
-    """A client and the experiment's id; the database is made once, by whoever holds the lock on its folder."""
+    """A client and the experiment's id; the database is made once, by whoever holds the folder's lock."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("DO_NOT_TRACK", "true")
     from mlflow import MlflowClient
@@ -177,7 +193,7 @@ def _open(uri: str, experiment: str) -> tuple[MlflowClient, str]:
     for chatty in ("mlflow", "alembic"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     local = uri.startswith("sqlite:")
-    with _alone(Path.cwd()) if local else _nothing():
+    with _alone(Path.cwd()) if local else _briefly():
         client = MlflowClient(uri)
         known = client.get_experiment_by_name(experiment)
         if known is not None:
@@ -198,8 +214,16 @@ def _alone(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _nothing() -> Iterator[None]:
-    yield
+def _briefly() -> Iterator[None]:
+    """Few retries for a server that has never answered; by default MLflow keeps trying for four minutes."""
+    name = "MLFLOW_HTTP_REQUEST_MAX_RETRIES"
+    before = os.environ.get(name)
+    os.environ[name] = before or "2"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
 
 
 def _of_history(history: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, Any, int]]:
@@ -212,7 +236,7 @@ def _of_history(history: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, Any
 
 
 def _of_scores(scores: Scores, split: str) -> Iterator[tuple[str, Any, int]]:
-    """One-step figures, then each rollout curve with k as the step, and its two ends under names of their own."""
+    """One-step figures, each rollout curve with k as the step, and its two ends under names of their own."""
     for metric in _SCALARS:
         try:
             yield f"{split}/{metric}", scores.value(metric), 0
@@ -235,6 +259,6 @@ def _against(versus: str | None) -> str:
     return f"-minus-{versus}" if versus else ""
 
 
-def _is_finite(value: Any) -> bool:
-    """Not None, NaN or infinite: MLflow stores infinity as the largest float, and missing is never a number."""
-    return value is not None and math.isfinite(float(np.asarray(value)))
+def _is_finite(value: float | None) -> bool:
+    """Not None, NaN or infinite: MLflow stores infinity as the largest float; missing is never a number."""
+    return value is not None and math.isfinite(value)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import ray.train
@@ -79,11 +78,15 @@ class WorkerUtterances(ray.train.DataConfig):
         splits = {"train": "train", "evaluation": self._evaluation}
         train, evaluation = (self._latents.ids[split] for split in splits.values())
         shares = [
-            {"train": worker_utterances(train, self._batch, rank, world_size), "evaluation": evaluation[rank::world_size]}
+            {
+                "train": worker_utterances(train, self._batch, rank, world_size),
+                "evaluation": evaluation[rank::world_size],
+            }
             for rank in range(world_size)
         ]
         return [
-            {name: self._stream(datasets[name], splits[name], ids) for name, ids in share.items()} for share in shares
+            {name: self._stream(datasets[name], splits[name], ids) for name, ids in share.items()}
+            for share in shares
         ]
 
     def _stream(self, rows: ray.data.Dataset, split: str, ids: Sequence[str]) -> ray.data.DataIterator:
@@ -141,11 +144,11 @@ def _train_on_worker(config: Mapping[str, Any]) -> None:
     torch.set_num_threads(1)
     structure, lanes = pack_config(pack)
     context = TrainContext(pack, task)
-    feeds = [
+    train, evaluation = (
         _feed(name, task.latents.ids[split], task, structure, context.device)
         for name, split in (("train", "train"), ("evaluation", task.evaluation))
-    ]
-    results = train_pack(structure, lanes, *feeds, context, evaluate_each_epoch=not task.confirms)
+    )
+    results = train_pack(structure, lanes, train, evaluation, context, evaluate_each_epoch=not task.confirms)
     ray.train.report(hand_in(pack, results, task) if context.rank == 0 else {})
 
 

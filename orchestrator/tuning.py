@@ -20,7 +20,7 @@ from orchestrator.depot import Depot
 from orchestrator.plan import NULLS, Pack
 from trainables.errors import InputError
 from trainables.predictor.config import Lane, Structure, split_config
-from trainables.predictor.train import LaneResult, SoloContext, train_pack
+from trainables.predictor.train import LaneResult, train_pack
 
 if TYPE_CHECKING:
     from orchestrator.search import PackSearcher  # Optuna is the driver's business
@@ -52,12 +52,22 @@ class Task:
         return ("real", *NULLS) if self.confirms else ("real",)
 
 
-class TuneContext(SoloContext):
+class TuneContext:
     """Rank 0 of 1, inside a Tune actor: progress goes to Tune, states to the depot."""
 
+    rank, world_size = 0, 1
+
     def __init__(self, pack: Pack, depot: Depot, device: torch.device) -> None:
-        super().__init__(device)
+        self.device = device
         self._saver = Saver(pack, depot)
+
+    def prepare(self, module: torch.nn.Module) -> torch.nn.Module:
+        """On this actor's device."""
+        return module.to(self.device)
+
+    def gather(self, value: Any) -> list[Any]:
+        """Of one rank."""
+        return [value]
 
     def report(self, progress: dict[str, Any], state: dict[str, Any] | None = None) -> None:
         """State first, so that what Tune has heard of is not lost."""

@@ -67,7 +67,7 @@ class Budget:
 
 @dataclass(frozen=True)
 class Study:
-    """The whole question. ``consequences`` says what follows each verdict, in the research document's words."""
+    """The whole question. ``consequences`` says what follows each verdict, in the document's words."""
 
     name: str
     title: str

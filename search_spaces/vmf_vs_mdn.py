@@ -81,9 +81,9 @@ STUDY = Study(
     name="vmf_vs_mdn",
     title="von Mises-Fisher direction and magnitude against a Gaussian mixture, in free-running rollout",
     hypothesis=(
-        "A head that factorises the next step into a direction (von Mises-Fisher) and a magnitude (LogNormal) "
-        "keeps its direction through a 16-step rollout, slow but correct, where a Gaussian mixture collapses to "
-        "standing still."
+        "A head that factorises the next step into a direction (von Mises-Fisher) and a magnitude "
+        "(LogNormal) keeps its direction through a 16-step rollout, slow but correct, where a Gaussian "
+        "mixture collapses to standing still."
     ),
     arms=(_MDN, _VMF),
     fixed={
@@ -94,16 +94,16 @@ STUDY = Study(
         "horizon": 16,
         "batch": 32,
         "steps": 50,
-        "teacher_epochs": 3,
-        "rollout_epochs": 3,
+        "teacher_epochs": 2,
+        "rollout_epochs": 2,
     },
     space={
-        "learning_rate": Uniform(1e-3, 1e-2, log=True),
+        "learning_rate": Uniform(3e-3, 2e-2, log=True),
         "weight_decay": Uniform(1e-6, 1e-2, log=True),
         "scheduled_sampling": Uniform(0.0, 0.5),
         "rollout": Choice((4, 8, 16)),
-        # A sampled step carries its noise into every later frame, and its cosine with the one true continuation
-        # then measures that noise; mean and mode are the rules that commit to a direction.
+        # A sampled step carries its noise into every later frame, and its cosine with the one true
+        # continuation then measures that noise; mean and mode are the rules that commit to a direction.
         "feedback": Choice(("mean", "mode")),
     },
     criteria=_CRITERIA,
@@ -111,20 +111,20 @@ STUDY = Study(
     prior=0.60,
     consequences={
         "GO": (
-            "Proceed to archetypes: acoustic archetype discovery, spherical k-means on directions correlated with "
-            "acoustic features (Research Discussion 7, sections 6.3 and 6.2, tier 2, item 3)."
+            "Proceed to archetypes: spherical k-means on directions, correlated with acoustic features "
+            "(Research Discussion 7, sections 6.3 and 6.2, tier 2, item 3)."
         ),
         "NO-GO": (
             "Try score-based correction of the rollout or a representation change (Research Discussion 7, "
             "sections 6.3 and 6.2: tier 3, item 5, and tier 1, item 2)."
         ),
         "INCONCLUSIVE": (
-            "Neither proceed nor turn away: section 6.3 of Research Discussion 7 leaves a gap between its thresholds. "
-            "Add the test speakers or replicates that the reason asks for; where it says that more data will not "
-            "help, change the representation or the head before asking again."
+            "Neither proceed nor turn away: section 6.3 of Research Discussion 7 leaves a gap between its "
+            "thresholds. Add the test speakers or replicates that the reason asks for; where it says that "
+            "more data will not help, change the representation or the head before asking again."
         ),
         "INADMISSIBLE": "Draw no conclusion. Mend what the reason names and run the study again.",
     },
-    budget=Budget(trials=12, lanes=4, replicates=6, alpha=0.05),
+    budget=Budget(trials=8, lanes=4, replicates=6, alpha=0.05),
     source="Research Discussion 7, sections 2, 6.3 and 10",
 )

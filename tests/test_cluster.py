@@ -60,10 +60,9 @@ def test_ray_would_refuse_a_spoilt_one(written: dict, spoil: dict) -> None:
 
 def test_nothing_is_left_to_the_defaults_of_the_provider(written: dict) -> None:
     # Ray's own defaults bind the dashboard to every interface, install another Ray and never end.
-    for name in (
-        "max_workers", "idle_timeout_minutes", "setup_commands", "head_setup_commands", "worker_setup_commands",
-        "head_start_ray_commands", "worker_start_ray_commands", "available_node_types", "file_mounts",
-    ):  # fmt: skip
+    commands = ("setup", "head_setup", "worker_setup", "head_start_ray", "worker_start_ray")
+    limits = ("max_workers", "idle_timeout_minutes", "available_node_types", "file_mounts")
+    for name in (*limits, *(f"{when}_commands" for when in commands)):
         assert name in written
 
 

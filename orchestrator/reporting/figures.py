@@ -1,6 +1,6 @@
 """Figures as inline SVG that follow the page: colours are CSS variables, text is text, ids are unique.
 
-Matplotlib draws with stand-in colours, which are replaced afterwards, so that one drawing serves light and dark.
+Matplotlib draws with stand-in colours, replaced afterwards, so that one drawing serves light and dark.
 """
 
 from __future__ import annotations
@@ -8,13 +8,15 @@ from __future__ import annotations
 import io
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
+from typing import Any
 
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from orchestrator.statistics.intervals import Interval
 
@@ -33,7 +35,7 @@ _SIZE = (5.0, 3.7)  # inches; on a phone one figure fills the width and its text
 
 @dataclass(frozen=True)
 class Line:
-    """A curve over k = 1..K. ``arm`` gives colour and stroke; nulls are thin and dotted, in their arm's colour."""
+    """A curve over k = 1..K. ``arm`` gives colour and stroke; a null is thin and dotted in that colour."""
 
     label: str
     arm: int
@@ -50,8 +52,12 @@ def rollout_figure(
     frame_seconds: float,
     optimum: Sequence[float] | None = None,
     levels: Sequence[tuple[float, str]] = (),
+    bounds: tuple[float, float] = (-math.inf, math.inf),
 ) -> str:
-    """Curves with their bands over the steps of a rollout, in frames below and milliseconds above."""
+    """Curves with their bands over the steps of a rollout, in frames below and milliseconds above.
+
+    ``bounds`` are the values that the quantity can take; a band that reaches beyond them is cut off there.
+    """
     with rc_context({**_STYLE, "svg.hashsalt": name}):
         figure = Figure(figsize=_SIZE, layout="constrained")
         axes = figure.add_subplot()
@@ -67,16 +73,19 @@ def rollout_figure(
                 text, (1, level), xycoords=("axes fraction", "data"), xytext=(0, 2), ha="right",
                 textcoords="offset points", fontsize=8,
             )  # fmt: skip
+        low, high = axes.get_ylim()
+        axes.set_ylim(max(low, bounds[0] - 0.05), min(high, bounds[1] + 0.05))
         _dress(axes, "rollout step k, frames", ylabel)
         axes.set_xticks([k for k in range(1, steps + 1) if k == 1 or k % 4 == 0 or steps <= 4])
-        per_step = 1e3 * frame_seconds
-        above = axes.secondary_xaxis("top", functions=(lambda k: k * per_step, lambda t: t / per_step))
+        above = axes.secondary_xaxis("top", functions=_scaled(1e3 * frame_seconds))
         above.set_xlabel("milliseconds")
         above.spines["top"].set_visible(True)
         return _svg(figure, name, description)
 
 
-def search_figure(name: str, objectives: dict[str, list[float | None]], *, ylabel: str, description: str) -> str:
+def search_figure(
+    name: str, objectives: dict[str, list[float | None]], *, ylabel: str, description: str
+) -> str:
     """The objective of every explored configuration, and the best so far, per arm."""
     with rc_context({**_STYLE, "svg.hashsalt": name}):
         figure = Figure(figsize=_SIZE, layout="constrained")
@@ -91,8 +100,12 @@ def search_figure(name: str, objectives: dict[str, list[float | None]], *, ylabe
                 color=_colour(i), ls=_STROKES[i % 4], label=f"{arm}, best so far",
             )  # fmt: skip
         _dress(axes, "configuration explored", ylabel)
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         return _svg(figure, name, description)
+
+
+def _scaled(factor: float) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
+    return lambda steps: steps * factor, lambda times: times / factor
 
 
 def _colour(arm: int) -> str:
@@ -129,7 +142,7 @@ def _dress(axes: Axes, xlabel: str, ylabel: str) -> None:
 
 
 def _svg(figure: Figure, name: str, description: str) -> str:
-    """The drawing as an element to put into a page: no XML header, no metadata, ids prefixed with ``name``."""
+    """The drawing as an element of a page: no XML header, no metadata, ids prefixed with ``name``."""
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
     drawn = buffer.getvalue()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -83,6 +84,7 @@ def _context(study: Study, evidence: Evidence, judgement: Judgement) -> dict[str
         "provenance": tables.flat_rows({**provenance, "criteria_hash": judgement.criteria_hash}),
         "command": evidence.provenance.get("command", ""),
         "representation": evidence.data.get("representation", "unnamed data"),
+        "smoke": bool(evidence.provenance.get("smoke")),
         "started": evidence.provenance.get("started", ""),
     }
 
@@ -101,16 +103,21 @@ def _figures(
             description=_description(title, name, arms, measures),
             frame_seconds=frame_seconds,
             optimum=optimum.get(name),
+            bounds=bounds,
             levels=levels if primary.metric.startswith(f"{name}@") else (),
         )
-        for name, title, ylabel in (
-            ("cos", "Direction cosine", "cos@k, direction"),
-            ("magnitude_ratio", "Magnitude ratio", "magnitude ratio@k"),
+        for name, title, ylabel, bounds in (
+            ("cos", "Direction cosine", "cos@k, direction", (-1.0, 1.0)),
+            ("magnitude_ratio", "Magnitude ratio", "magnitude ratio@k", (0.0, math.inf)),
         )
     }
     objectives = {arm: [e.objective for e in evidence.arms[arm].explored] for arm in arms}
-    best = {arm: max((v for v in values if v is not None), default=None) for arm, values in objectives.items()}
-    said = "; ".join(f"{arm}: {len(objectives[arm])} configurations, best {_plain(best[arm])}" for arm in arms)
+    best = {
+        arm: max((v for v in values if v is not None), default=None) for arm, values in objectives.items()
+    }
+    said = "; ".join(
+        f"{arm}: {len(objectives[arm])} configurations, best {_plain(best[arm])}" for arm in arms
+    )
     drawn["search"] = search_figure(
         "search", objectives, ylabel=f"{study.objective}, validation speakers",
         description=f"Objective of every configuration explored, in order, and the best so far. {said}.",

@@ -24,7 +24,12 @@ ONE_STEP = (
     ("dnll", "ΔNLL: against the same head without context", "nats per frame", "less"),
     ("dnll_gaussian", "ΔNLL: against a full Gaussian of Δz", "nats per frame", "less"),
     ("predictive_information", "predictive information", "nats per frame", "more"),
-    ("predictive_information_gaussian", "predictive information, Gaussian marginal", "nats per frame", "more"),
+    (
+        "predictive_information_gaussian",
+        "predictive information, Gaussian marginal",
+        "nats per frame",
+        "more",
+    ),
 )
 
 
@@ -71,9 +76,7 @@ def one_step_rows(arm: str, measures: Measures, baselines: list[str], frame_rate
         if any(found):
             rows.append([title, unit, better, *map(shown, found)])
         if metric == "predictive_information" and found[0]:
-            bits = [
-                ABSENT if f is None else number(bits_per_second(f.estimate, frame_rate)) for f in found
-            ]
+            bits = [ABSENT if f is None else number(bits_per_second(f.estimate, frame_rate)) for f in found]
             rows.append(["the same, per second of audio", "bits per second", better, *bits])
     return rows
 
@@ -98,22 +101,29 @@ def settings_rows(arms: Mapping[str, ArmEvidence]) -> list[Row]:
     names = {name: None for arm in arms.values() for name in arm.config}
     rows = [[name, *(_setting(arm.config.get(name)) for arm in arms.values())] for name in names]
     rows.sort(key=lambda row: len(set(row[1:])) == 1)
-    sizes = [next((f"{r.parameters:,}" for r in arm.replicates if r.parameters), ABSENT) for arm in arms.values()]
+    sizes = [
+        next((f"{r.parameters:,}" for r in arm.replicates if r.parameters), ABSENT) for arm in arms.values()
+    ]
     return [["trainable numbers", *sizes], *rows]
 
 
 def budget_rows(arms: Mapping[str, ArmEvidence]) -> list[Row]:
     """What each arm was given and what became of it."""
+    explored = [_fates([lane.status for lane in arm.explored]) for arm in arms.values()]
+    replicates = [_fates([lane.status for lane in arm.replicates]) for arm in arms.values()]
+    nulls = [_fates([lane.status for lane in arm.nulls]) for arm in arms.values()]
+    seconds = [f"{sum(lane.seconds for lane in arm.explored):.0f} s" for arm in arms.values()]
+    return [
+        ["configurations explored", *explored],
+        ["replicates (test speakers)", *replicates],
+        ["nulls (surrogate frames)", *nulls],
+        ["time spent exploring", *seconds],
+    ]
 
-    def count(statuses: list[str]) -> str:
-        diverged = len(statuses) - statuses.count("finished")
-        return f"{len(statuses)}, of which {diverged} diverged" if diverged else f"{len(statuses)}, none diverged"
 
-    titles = ("configurations explored", "replicates (test speakers)", "nulls (surrogate frames)")
-    groups = [[arm.explored, arm.replicates, arm.nulls] for arm in arms.values()]
-    rows = [[title, *(count([x.status for x in group[i]]) for group in groups)] for i, title in enumerate(titles)]
-    seconds = [f"{sum(e.seconds for e in arm.explored):.0f} s" for arm in arms.values()]
-    return [*rows, ["time spent exploring", *seconds]]
+def _fates(statuses: list[str]) -> str:
+    diverged = len(statuses) - statuses.count("finished")
+    return f"{len(statuses)}, of which {diverged} diverged" if diverged else f"{len(statuses)}, none diverged"
 
 
 def optimum_rows(evidence: Evidence, arms: list[str], measures: Measures) -> list[Row]:
@@ -145,7 +155,7 @@ def flat_rows(data: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]
     return rows
 
 
-def _setting(value: Any) -> str:
+def _setting(value: object) -> str:
     if value is None:
         return ABSENT
     if isinstance(value, float):

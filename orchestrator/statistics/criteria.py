@@ -82,7 +82,8 @@ def number(value: float) -> str:
     if math.isnan(value):
         return "not measured"
     decimals = 3 if abs(value) < 1 else 2 if abs(value) < 10 else 1 if abs(value) < 1000 else 0
-    return f"{value:.{decimals}f}".replace("-", "−").replace("inf", "∞")
+    shown = f"{value:.{decimals}f}"
+    return shown.lstrip("-" if float(shown) == 0 else "").replace("-", "−").replace("inf", "∞")
 
 
 def spelled(found: Interval) -> str:
@@ -134,7 +135,7 @@ def _why_undecided(criterion: Criterion, found: Interval) -> str:
 
 
 def _needed(found: Interval, gap: float) -> str:
-    """How many speakers, or how many seeds, would shrink half the interval to ``gap`` if nothing else changed."""
+    """How many speakers, or seeds, would shrink half the interval to ``gap``, all else as it is."""
     speakers = _smallest(lambda n: half_width(found, n, found.n_seeds), gap, found.n_speakers)
     seeds = _smallest(lambda n: half_width(found, found.n_speakers, n), gap, found.n_seeds)
     ways = [

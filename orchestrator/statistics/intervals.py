@@ -8,8 +8,8 @@ interest is the ratio of their sums, so that long recordings count for more.
     Var   = (MS_seed + MS_speaker - MS_error) / (R S)     its mean squares, crossed without replication
 
 The variance is never taken below its larger one-way term, and the t quantile has Satterthwaite's degrees of
-freedom (F. E. Satterthwaite, "An approximate distribution of estimates of variance components", 1946). A percentile
-bootstrap is not used: over 3 to 5 units it covers about 80 % where it promises 95 %.
+freedom (F. E. Satterthwaite, "An approximate distribution of estimates of variance components", 1946). A
+percentile bootstrap is not used: over 3 to 5 units it covers about 80 % where it promises 95 %.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Interval:
 
 
 def interval(numerators_RS: Array, denominators_RS: Array, level: float = 0.95) -> Interval:
-    """Interval of a ratio of sums over seeds and speakers; with R = 1 over speakers alone, with S = 1 over seeds.
+    """Interval of a ratio of sums over seeds and speakers; R = 1 means over speakers alone, S = 1 over seeds.
 
     Speakers of whom nothing was counted under any seed are left out, and ``n_speakers`` says so.
 
@@ -101,11 +101,13 @@ def borrow_seeds(found: Interval, donor: Interval | None) -> Interval:
 
 def half_width(found: Interval, n_speakers: int, n_seeds: int) -> float:
     """Half the width of an interval with the variance components of ``found`` at other sample sizes."""
-    parts = np.array([
-        found.speaker_variance / n_speakers,
-        found.seed_variance / n_seeds,
-        found.rest_variance / (n_speakers * n_seeds),
-    ])
+    parts = np.array(
+        [
+            found.speaker_variance / n_speakers,
+            found.seed_variance / n_seeds,
+            found.rest_variance / (n_speakers * n_seeds),
+        ]
+    )
     freedoms = np.maximum([n_speakers - 1, n_seeds - 1, (n_speakers - 1) * (n_seeds - 1)], 1)
     variance = float(parts.sum())
     if not variance > 0:
@@ -141,7 +143,12 @@ def _t_interval(estimate: float, x_RS: Array, level: float) -> Interval:
     total, freedom = _variance(ms_seed, ms_speaker, ms_error, seeds, speakers)
     half = float(stdtrit(freedom, (1 + level) / 2)) * math.sqrt(total / (seeds * speakers))
     return Interval(
-        estimate, estimate - half, estimate + half, speakers, seeds, level,
+        estimate,
+        estimate - half,
+        estimate + half,
+        speakers,
+        seeds,
+        level,
         speaker_variance=max(ms_speaker - ms_error, 0.0) / seeds,
         seed_variance=max(ms_seed - ms_error, 0.0) / speakers,
         rest_variance=ms_error,

@@ -12,7 +12,14 @@ from typing import Any
 import numpy as np
 
 from orchestrator.evidence import Evidence, Replicate
-from orchestrator.statistics.intervals import Array, Interval, borrow_seeds, difference, interval, over_speakers
+from orchestrator.statistics.intervals import (
+    Array,
+    Interval,
+    borrow_seeds,
+    difference,
+    interval,
+    over_speakers,
+)
 from trainables.predictor.scores import Scores
 
 LISTENING = "continuation_quality"
@@ -124,7 +131,7 @@ class Measures:
 
 
 def log_magnitude_cells(scores: Scores) -> tuple[Array, Array]:
-    """R2 of log m as a ratio of sums per speaker: (spread - squared error) over spread about the overall mean."""
+    """R2 of log m as a ratio of sums per speaker: (spread - squared error) / spread, about the mean."""
     total, count = scores.sums["log_magnitude"], scores.counts["log_magnitude"]
     mean = total.sum() / max(count.sum(), 1)
     spread = scores.sums["log_magnitude_squared"] - 2 * mean * total + mean**2 * count

@@ -1,4 +1,4 @@
-"""How a rollout fails, step by step: the failure modes of the research document, with their thresholds as data."""
+"""How a rollout fails, step by step: the research document's failure modes, thresholds as data."""
 
 from __future__ import annotations
 
@@ -34,4 +34,6 @@ def failure_mode(cosine: float, ratio: float) -> Mode:
     """The mode of one rollout step. A rollout that stands still has no direction: A needs no cosine."""
     if math.isnan(ratio) or (math.isnan(cosine) and ratio >= MODES[0].ratio[1]):
         return UNKNOWN
-    return next((mode for mode in MODES if mode.holds(-math.inf if math.isnan(cosine) else cosine, ratio)), MIXED)
+    return next(
+        (mode for mode in MODES if mode.holds(-math.inf if math.isnan(cosine) else cosine, ratio)), MIXED
+    )

@@ -1,7 +1,8 @@
 """Why a one-step cosine proves nothing, with this run's own numbers.
 
-For frames that are independent in time the best one-step prediction is delta = mean - z_t, and its direction cosine
-is 1/sqrt(2) = 0.707 although the past says nothing. What the past does say is the predictive information.
+For frames that are independent in time the best one-step prediction is delta = mean - z_t, and its direction
+cosine is 1/sqrt(2) = 0.707 although the past says nothing. What the past does say is the
+predictive information.
 """
 
 from __future__ import annotations
@@ -47,7 +48,10 @@ def one_step(arm: str, measures: Measures, frame_rate: float) -> OneStep:
     information = {s: measures.value(arm, "predictive_information", surrogate=s) for s in SURROGATES}
     found = information["real"]
     bits = None if found is None else bits_per_second(found.estimate, frame_rate)
-    sentences = (_on_cosine(arm, cosine["real"], cosine["white"]), _on_information(found, information["white"], bits))
+    sentences = (
+        _on_cosine(arm, cosine["real"], cosine["white"]),
+        _on_information(found, information["white"], bits),
+    )
     return OneStep(arm, cosine, information, bits, " ".join(s for s in sentences if s))
 
 
@@ -64,7 +68,9 @@ def _on_cosine(arm: str, real: Interval | None, white: Interval | None) -> str:
         return f"{said}; frames without any memory would give 0.707 (1/√2) by formula, and were not run."
     null = f"and frames without any memory give {spelled(white)}"
     if real.low > white.high:
-        return f"{said}, {null}: only what exceeds that, {number(real.estimate - white.estimate)}, is evidence."
+        return (
+            f"{said}, {null}: only what exceeds that, {number(real.estimate - white.estimate)}, is evidence."
+        )
     if real.high < white.low:
         return f"{said}, {null}: frames that can be predicted may well score lower than noise that cannot."
     return f"{said}, {null} too: the cosine alone is no evidence that anything was predicted."

@@ -1,8 +1,8 @@
 """The verdict: GO, NO-GO, INCONCLUSIVE or INADMISSIBLE, with the numbers that decided it.
 
-GO needs the primary criterion met and every required one that applies. NO-GO needs the primary one or a required one
-failed. A verdict is INADMISSIBLE where the criteria were changed after they were sealed, or where what they ask for
-was not measured; everything else is INCONCLUSIVE, and the reason says what would help.
+GO needs the primary criterion met and every required one that applies. NO-GO needs the primary one or a
+required one failed. INADMISSIBLE is a verdict whose criteria were changed after they were sealed, or which
+lacks what they ask for; everything else is INCONCLUSIVE, and the reason says what would help.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def judge(study: Study, evidence: Evidence) -> Judgement:
 
 
 def decodable(evidence: Evidence) -> bool:
-    """Whether the representation can be turned back into audio: its data name a codec, or something was heard."""
+    """Whether the frames can be turned back into audio: the data name a codec, or something was heard."""
     lanes = [replicate for arm in evidence.arms.values() for replicate in arm.replicates]
     return bool(evidence.data.get("codec") or evidence.exhibits or any(lane.listening for lane in lanes))
 
@@ -129,7 +129,9 @@ def _problems_of(arm: str, evidence: Evidence, measures: Measures) -> list[str]:
     asked, finished = len(evidence.arms[arm].replicates), measures.finished(arm)
     if finished < FEWEST_REPLICATES:
         what = f"all {asked} replicates of the {arm} arm diverged"
-        some = f"only {finished} of {asked} replicates of the {arm} arm finished; {FEWEST_REPLICATES} are needed"
+        some = (
+            f"only {finished} of {asked} replicates of the {arm} arm finished; {FEWEST_REPLICATES} are needed"
+        )
         return [_capital(f"{what if asked and not finished else some}.")]
     if measures.speakers(arm) < FEWEST_SPEAKERS:
         judged = f"the {arm} arm was judged on {measures.speakers(arm)} test speakers"

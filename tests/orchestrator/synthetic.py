@@ -40,7 +40,9 @@ class Truth:
 def scores(rng, cos, ratio, information, speakers=12, speaker_sd=0.03, seed_sd=0.01, effects=None) -> Scores:
     """Sums and counts per speaker, as an evaluation leaves them."""
     names = [f"speaker-{i:02d}" for i in range(speakers)]
-    frames = np.random.default_rng(7).integers(300, 900, speakers).astype(float)  # the same test frames always
+    frames = (
+        np.random.default_rng(7).integers(300, 900, speakers).astype(float)
+    )  # the same test frames always
     effect = (np.zeros(speakers) if effects is None else effects) + rng.normal(0, seed_sd)
     scatter = lambda shape: rng.normal(0, speaker_sd / 2, shape)  # noqa: E731
     windows = np.repeat(frames[:, None], HORIZON, 1) / 10

@@ -73,7 +73,7 @@ def test_repeating_a_seed_does_not_narrow_the_interval():
 def test_variance_components_are_recovered():
     num, den = _world(np.random.default_rng(5), seeds=200, speakers=200)
     found = interval(num, den)
-    # Speakers that say more weigh more, which inflates their variance by mean(den^2) / mean(den)^2, about 1.04.
+    # Speakers that say more weigh more: their variance grows by mean(den^2) / mean(den)^2, about 1.04.
     assert math.sqrt(found.speaker_variance) == pytest.approx(0.1, rel=0.15)
     assert math.sqrt(found.seed_variance) == pytest.approx(0.03, rel=0.15)
     assert half_width(found, 200, 200) == pytest.approx((found.high - found.low) / 2, rel=0.02)

@@ -46,8 +46,11 @@ def test_a_number_that_is_not_one_never_reaches_the_journal(tmp_path):
 def test_a_lane_is_known_by_settings_data_and_code_but_not_by_their_order():
     key = lane_key({"a": 1, "b": 2.0}, "data", "code")
     assert key == lane_key({"b": 2.0, "a": 1}, "data", "code")
-    others = [lane_key({"a": 1, "b": 2.5}, "data", "code"), lane_key({"a": 1, "b": 2.0}, "other", "code"),
-              lane_key({"a": 1, "b": 2.0}, "data", "other")]
+    others = [
+        lane_key({"a": 1, "b": 2.5}, "data", "code"),
+        lane_key({"a": 1, "b": 2.0}, "other", "code"),
+        lane_key({"a": 1, "b": 2.0}, "data", "other"),
+    ]
     assert len({key, *others}) == 4
 
 

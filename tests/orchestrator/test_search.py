@@ -83,7 +83,9 @@ def simulate(plan, order=0, slots=4, known=lambda config: UNKNOWN, stop_after=No
 def test_lanes_of_a_pack_share_their_structure_and_differ_elsewhere():
     watcher = simulate(make_plan(STUDY))
     for pack in watcher.packs:
-        structures = {json.dumps({k: v for k, v in c.items() if k in STRUCTURAL}, sort_keys=True) for c in pack.configs}
+        structures = {
+            json.dumps({k: v for k, v in c.items() if k in STRUCTURAL}, sort_keys=True) for c in pack.configs
+        }
         assert len(structures) == 1
         assert len({c["learning_rate"] for c in pack.configs}) == len(pack.configs)
         for config in pack.configs:
@@ -102,7 +104,9 @@ def test_every_arm_gets_the_same_budget_and_paired_seeds():
 def test_the_order_in_which_packs_finish_changes_nothing(devices):
     plan = with_devices(make_plan(STUDY), devices)
     first = simulate(plan, order=0)
-    assert all(simulate(plan, order=order, slots=slots).lanes == first.lanes for order in (1, 2) for slots in (1, 3))
+    assert all(
+        simulate(plan, order=order, slots=slots).lanes == first.lanes for order in (1, 2) for slots in (1, 3)
+    )
 
 
 def test_a_later_pack_learns_from_earlier_ones():
@@ -147,9 +151,13 @@ def test_a_pack_of_which_some_lanes_are_known_is_trained_without_them():
 
 
 def test_everything_known_ends_at_once():
-    searcher = PackSearcher([ArmSearch(make_plan(STUDY), arm, lambda c: 0.1) for arm in STUDY.arms], Watcher(), limit=2)
+    searcher = PackSearcher(
+        [ArmSearch(make_plan(STUDY), arm, lambda c: 0.1) for arm in STUDY.arms], Watcher(), limit=2
+    )
     assert searcher.suggest("t") == Searcher.FINISHED
-    searcher = PackSearcher([FixedPacks([make_plan(STUDY).confirmation("mdn", {})], lambda c: 0.1)], Watcher(), limit=2)
+    searcher = PackSearcher(
+        [FixedPacks([make_plan(STUDY).confirmation("mdn", {})], lambda c: 0.1)], Watcher(), limit=2
+    )
     assert searcher.suggest("t") == Searcher.FINISHED
 
 
@@ -188,7 +196,10 @@ def test_domains_become_the_same_domains_of_optuna():
     ("budget", "sentence"),
     [
         ({"trials": 0}, "--trials is 0; it must be at least 1"),
-        ({"replicates": 1}, "--replicates is 1; it must be at least 2: a verdict needs the spread between seeds"),
+        (
+            {"replicates": 1},
+            "--replicates is 1; it must be at least 2: a verdict needs the spread between seeds",
+        ),
         ({"workers": 0}, "--workers is 0; it must be at least 1"),
     ],
 )

@@ -60,7 +60,7 @@ def test_a_whole_sweep_is_found_again(tracker, client, tmp_path):
     tracker.finish(judgement, note, [report, tmp_path / "verdict.json"], {"git_commit": "0123"})
 
     run = client.get_run(parent)
-    assert run.info.status == "FINISHED" and run.info.run_name == "vmf_vs_mdn"
+    assert run.info.status == "FINISHED" and run.info.run_name == "vmf_vs_mdn: GO"
     assert run.data.tags["verdict"] == "GO" and run.data.tags["git_commit"] == "0123"
     assert run.data.tags["criteria_hash"] == criteria_hash(STUDY)
     assert run.data.tags["mlflow.note.content"].startswith("# GO\n\nThe vmf arm's cos@16 is")
@@ -91,6 +91,8 @@ def test_a_diverged_lane_is_failed_and_its_nan_is_no_number(tracker, client):
 def test_a_resumed_sweep_goes_on_in_the_same_run_and_repeats_no_lane(tracker, client):
     parent = tracker.start(STUDY, {}, {"trials": 12})
     _lane(tracker, "one")
+    cut_off = {"mlflow.parentRunId": parent, "mlflow.runName": "two"}  # killed while it was written
+    client.create_run(client.get_run(parent).info.experiment_id, tags=cut_off)
     tracker.fail("stopped by the user", interrupted=True)
     assert client.get_run(parent).info.status == "KILLED"
 
@@ -99,7 +101,8 @@ def test_a_resumed_sweep_goes_on_in_the_same_run_and_repeats_no_lane(tracker, cl
     assert client.get_run(parent).info.status == "RUNNING"
     _lane(again, "one")
     _lane(again, "two")
-    assert sorted(run.info.run_name for run in _children(client, parent)) == ["one", "two"]
+    found = sorted((run.info.run_name, run.info.status) for run in _children(client, parent))
+    assert found == [("one", "FINISHED"), ("two", "FINISHED"), ("two", "KILLED")]
     assert Tracker("tests").start(STUDY, {}, {}, run_id="f" * 32) != "f" * 32
 
 
@@ -118,17 +121,32 @@ def test_more_metrics_than_one_request_takes(tracker, client):
     assert len(client.get_metric_history(child.info.run_id, "train/loss")) == 700
 
 
-def test_it_says_where_the_record_is(tracker, folder):
-    assert f"sqlite:///{folder}/mlflow.db" in tracker.where()
-    assert ui_command() in "mlflow ui --backend-store-uri sqlite:///mlflow.db --host 127.0.0.1"
+def test_it_says_where_the_record_is_and_how_to_see_it(tracker, folder):
+    parent = tracker.start(STUDY, {}, {})
+    said = tracker.where()
+    assert ui_command(f"sqlite:///{folder}/mlflow.db") in said
+    assert f"/runs/{parent}?workflowType=machine_learning" in said
+    assert ui_command() == "mlflow ui --backend-store-uri sqlite:///mlflow.db --host 127.0.0.1"
 
 
-def test_the_environment_names_another_store(folder, tmp_path, monkeypatch):
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/no/such/folder/m.db")
-    with pytest.raises(InputError, match="correct or unset MLFLOW_TRACKING_URI"):
+def test_the_environment_names_another_store(tracker, folder, client, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder}/mlflow.db")
+    parent = Tracker("tests").start(STUDY, {}, {})
+    assert client.get_run(parent).info.run_name == "vmf_vs_mdn"
+    assert not (tmp_path / "mlflow.db").exists()
+
+
+def test_a_store_that_cannot_be_opened_is_one_sentence(tmp_path, monkeypatch):
+    (tmp_path / "other").write_text("not a database " * 400)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/other")
+    with pytest.raises(InputError, match="not a database.*correct or unset MLFLOW_TRACKING_URI") as error:
         Tracker("tests")
+    assert "\n" not in str(error.value)
 
 
 def test_importing_the_module_does_not_import_mlflow():
     code = "import sys, orchestrator.tracking; print('mlflow' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "False"
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "False"
+    )

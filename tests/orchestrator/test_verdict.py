@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from orchestrator.evidence import Evidence
-from orchestrator.statistics.criteria import Outcome
+from orchestrator.statistics.criteria import Outcome, number
 from orchestrator.statistics.intervals import half_width
 from orchestrator.statistics.measures import Measures
 from orchestrator.statistics.modes import failure_mode
@@ -25,9 +25,7 @@ def _judge(vmf: Truth, mdn: Truth = MDN, study=STUDY, **how):
 
 
 def _outcome(judgement, metric, versus=None):
-    return next(
-        r for r in judgement.criteria if (r.criterion.metric, r.criterion.versus) == (metric, versus)
-    )
+    return next(r for r in judgement.criteria if (r.criterion.metric, r.criterion.versus) == (metric, versus))
 
 
 def test_go_where_the_direction_is_kept_and_beats_noise():
@@ -193,3 +191,18 @@ def test_the_judgement_survives_json_and_evidence_its_file(tmp_path):
     assert json.loads(written) == json.loads(json.dumps(judge(STUDY, record).to_json()))
     parsed = Scores.from_json(record.arms["vmf"].replicates[0].scores)
     assert again.to_json()["criteria"][0]["estimate"]["speakers"] == len(parsed.speakers)
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (-0.0001, "0.000"),
+        (-0.5, "−0.500"),
+        (0.0, "0.000"),
+        (31.44, "31.4"),
+        (-math.inf, "−∞"),
+        (12345.6, "12346"),
+    ],
+)
+def test_numbers_read_as_a_person_would_write_them(value, shown):
+    assert number(value) == shown

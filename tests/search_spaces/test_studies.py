@@ -101,13 +101,16 @@ def test_the_seal_covers_what_decides_and_nothing_else():
         dataclasses.replace(study, budget=dataclasses.replace(study.budget, alpha=0.1)),
     ]
     assert len({seal, *map(criteria_hash, changed)}) == 4
-    assert criteria_hash(dataclasses.replace(study, budget=dataclasses.replace(study.budget, trials=99))) == seal
+    assert (
+        criteria_hash(dataclasses.replace(study, budget=dataclasses.replace(study.budget, trials=99))) == seal
+    )
     assert criteria_hash(dataclasses.replace(study, fixed={**study.fixed, "width": 8})) == seal
 
 
 def test_importing_the_studies_loads_neither_torch_nor_ray_nor_numpy():
     code = (
         "import sys, search_spaces; [search_spaces.load(n) for n in search_spaces.names()];"
-        "print(sorted({m.split('.')[0] for m in sys.modules} & {'torch', 'ray', 'numpy', 'orchestrator', 'trainables'}))"
+        "loaded = {m.split('.')[0] for m in sys.modules};"
+        "print(sorted(loaded & {'torch', 'ray', 'numpy', 'orchestrator', 'trainables'}))"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"

@@ -18,8 +18,7 @@ class GaussianMarginal:
 
     @classmethod
     def fit(cls, frames: Tensor) -> GaussianMarginal:
-        """Fit to frames [N, D], shrinking the covariance towards a multiple of the identity as far as N
-        demands.
+        """Fit to frames [N, D], the covariance shrunk towards a multiple of the identity as far as N demands.
 
         The share of shrinkage is the oracle approximating one (Y. Chen et al., "Shrinkage algorithms for MMSE
         covariance estimation", 2010): of order 1 / N where dimensions differ, and enough for a density where
@@ -34,7 +33,7 @@ class GaussianMarginal:
         covariance = centred.T @ centred / len(frames)
         variance = covariance.diagonal().mean()
         if not (torch.isfinite(variance) and variance > 0):
-            raise ValueError(f"a Gaussian needs finite frames that differ; these have a variance of {float(variance)}")
+            raise ValueError(f"a Gaussian needs finite frames that differ; the variance is {variance:g}")
         share = _shrinkage(covariance, len(frames))
         shrunk = (1 - share) * covariance + share * variance * torch.eye(len(covariance)).to(covariance)
         return cls(mean_D, torch.linalg.cholesky(shrunk))

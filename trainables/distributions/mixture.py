@@ -43,18 +43,16 @@ class GaussianMixture:
         return torch.nn.functional.normalize(self.mean(), dim=-1)
 
     def log_magnitude(self) -> Tensor:
-        """log sqrt(E |delta|^2) less the mixture's own spread in |delta|: see the code. [...].
+        """E[log |delta|], [...], to second order in the spread of |delta|^2 within each component.
 
-        |delta|^2 has mean S = sum_k pi_k (|mean_k|^2 + sum scale_k^2); E[log |delta|] is (log S) / 2 up to the second
-        order of the spread of |delta|^2, which is subtracted (delta method).
+        Within component k |delta|^2 has mean S and variance V in closed form, and E[log |delta|] = (log S - V / (2 S^2)) / 2
+        up to the third order (delta method); components are then averaged exactly.
         """
         variances = torch.exp(2 * self.log_scales)
-        weights = self.log_weights.exp()
         second = (self.means.square() + variances).sum(-1)
         spread = (2 * variances.square() + 4 * variances * self.means.square()).sum(-1)
-        total = (weights * second).sum(-1)
-        variance = (weights * (spread + second.square())).sum(-1) - total.square()
-        return 0.5 * (total.log() - 0.5 * variance / total.square())
+        within = 0.5 * (second.log() - 0.5 * spread / second.square())
+        return (self.log_weights.exp() * within).sum(-1)
 
     def sample(self, normal: Tensor, uniform: Tensor) -> Tensor:
         """delta [..., d] from standard normal noise [..., d + 1] and uniform noise [..., 2]."""

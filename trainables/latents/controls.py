@@ -3,13 +3,13 @@ metadata.
 
 Each world is a question put to the whole path from Parquet to verdict:
 
-* ``directional``: the direction is predictable at cosine 0.85 and stays so for 16 frames, the magnitude is not.
-  A sound path reaches the optimum; standing still or repeating a direction does not.
+* ``directional``: the direction is predictable at cosine 0.85, and hardly less 16 frames on; the magnitude is
+  not. A sound path reaches the optimum; standing still or repeating a direction does not.
 * ``white``: nothing is predictable, and yet the best one-step cosine is 0.70, for ``delta = -z``.
-* ``gaussian``: linear-Gaussian truth, where a Gaussian arm can be exact and the linear-Gaussian surrogate is the
-  same process.
-* ``smooth``: the past holds more information than in ``gaussian``, but the one-step cosine is less than a quarter
-  of white noise's.
+* ``gaussian``: linear-Gaussian truth, where a Gaussian arm can be exact and the linear-Gaussian surrogate is
+  the same process.
+* ``smooth``: the past holds more information than in ``gaussian``, but the one-step cosine is less than a
+  quarter of white noise's.
 """
 
 from __future__ import annotations

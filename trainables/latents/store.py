@@ -181,7 +181,8 @@ def _require_same_kind(first: Path, expected: LatentMeta, file: Path, found: Lat
 def _require_disjoint(root: Path, index: pa.Table) -> None:
     found = index.group_by("utterance_id").aggregate([("file", "count"), ("file", "min"), ("file", "max")])
     for row in found.filter(pc.greater(found["file_count"], 1)).to_pylist()[:1]:
-        raise InputError(f"{row['file_min']} and {row['file_max']} hold {row['utterance_id']}; delete one")
+        files = f"{row['file_min']} and {row['file_max']}"
+        raise InputError(f"{files} both hold {row['utterance_id']}; delete one")
     splits = index.group_by("speaker_id").aggregate([("split", "count_distinct")])
     for row in splits.filter(pc.greater(splits["split_count_distinct"], 1)).to_pylist()[:1]:
         raise InputError(f"speaker {row['speaker_id']} of {root} is in two splits; encode the corpus again")

@@ -1,5 +1,4 @@
-"""From latents to something to listen to. Shapes: C context frames, K continuation frames, D latent
-dimensions."""
+"""From latents to something to listen to. Shapes: C context and K continuation frames, D dimensions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How good a continuation sounds, with no reference to how fast it goes: right, and how far.
+"""How good a continuation sounds: whether it says the right thing, and how far it gets in its time.
 
 Shapes: T reference frames, K continuation frames, C cepstral coefficients.
 """
@@ -61,8 +61,8 @@ def cepstra(audio: np.ndarray, sample_rate: int) -> np.ndarray:
 
 
 def open_end_warp(reference_TC: np.ndarray, continuation_KC: np.ndarray) -> tuple[float, int]:
-    """The cheapest path from (0, 0) that takes every continuation frame once: its mean Euclidean cost, and
-    the number of reference frames that it covers."""
+    """The cheapest path from (0, 0) through every continuation frame: its mean Euclidean cost, and the number
+    of reference frames that it covers."""
     distances = cdist(continuation_KC, reference_TC)
     total = np.full(len(reference_TC) + 2, np.inf)  # two cells of padding, so that all three steps are slices
     total[2] = distances[0, 0]

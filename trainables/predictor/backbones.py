@@ -1,7 +1,7 @@
 """Backbones: the past of a latent trajectory -> hidden state, in one pass over true frames or frame by frame.
 
-Every backbone answers ``prefill(z_BTD) -> (h_BTH, state)`` and ``step(z_BD, state) -> (h_BH, state)``, and the two agree:
-stepping through a sequence gives what one prefill gives. Nothing looks ahead.
+Every backbone answers ``read(z_BTD, state) -> (h_BTH, state)``: the hidden state after each frame, and what it must
+remember to go on. Reading a sequence in pieces gives what reading it at once gives. Nothing looks ahead.
 
 Shapes: B windows, T frames, D latent dimensions, H hidden units, N attention heads.
 """
@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from trainables.predictor.config import Structure
 
-State = Any  # a tuple of tensors, known to its backbone alone
+State = Any  # a tuple of tensors, known to its backbone alone; None before the first frame
 
 
 def build_backbone(structure: Structure, dim: int) -> nn.Module:
@@ -25,7 +25,20 @@ def build_backbone(structure: Structure, dim: int) -> nn.Module:
     return kinds[structure.backbone](dim, structure.width, structure.depth)
 
 
-class GRUBackbone(nn.Module):
+class Backbone(nn.Module):
+    """What the others have in common."""
+
+    def read(self, z_BTD: Tensor, state: State = None) -> tuple[Tensor, State]:
+        """Hidden states after each of some frames, and the state after the last."""
+        raise TypeError(f"{type(self).__name__} does not say how it reads")
+
+    def step(self, z_BD: Tensor, state: State) -> tuple[Tensor, State]:
+        """One more frame."""
+        h_BTH, state = self.read(z_BD.unsqueeze(1), state)
+        return h_BTH[:, 0], state
+
+
+class GRUBackbone(Backbone):
     """Gated recurrent layers (Cho et al. 2014), read out together with the current frame.
 
     Plain matrix products instead of ``nn.GRU``, whose fused kernel cannot be stacked over lanes.
@@ -38,30 +51,22 @@ class GRUBackbone(nn.Module):
         self.recurrent = nn.ModuleList(nn.Linear(width, 3 * width) for _ in sizes)
         self.readout = _Readout(dim + width, width)
 
-    def prefill(self, z_BTD: Tensor) -> tuple[Tensor, State]:
-        """Hidden states after each frame."""
-        x_BTH, state = z_BTD, []
-        for inputs, recurrent in zip(self.inputs, self.recurrent, strict=True):
+    def read(self, z_BTD: Tensor, state: State = None) -> tuple[Tensor, State]:
+        """The state is each layer's h [B, H]."""
+        x_BTH, new = z_BTD, []
+        for layer, (inputs, recurrent) in enumerate(zip(self.inputs, self.recurrent, strict=True)):
             gates = inputs(x_BTH)
-            h = torch.zeros_like(gates[:, 0, : gates.shape[-1] // 3])
+            h = torch.zeros_like(gates[:, 0, : gates.shape[-1] // 3]) if state is None else state[layer]
             outputs = []
             for t in range(gates.shape[1]):
                 h = _gru_cell(gates[:, t], recurrent(h), h)
                 outputs.append(h)
             x_BTH = torch.stack(outputs, 1)
-            state.append(h)
-        return self.readout(torch.cat([z_BTD, x_BTH], -1)), tuple(state)
-
-    def step(self, z_BD: Tensor, state: State) -> tuple[Tensor, State]:
-        """One more frame."""
-        x, new = z_BD, []
-        for inputs, recurrent, h in zip(self.inputs, self.recurrent, state, strict=True):
-            x = _gru_cell(inputs(x), recurrent(h), h)
-            new.append(x)
-        return self.readout(torch.cat([z_BD, x], -1)), tuple(new)
+            new.append(h)
+        return self.readout(torch.cat([z_BTD, x_BTH], -1)), tuple(new)
 
 
-class WindowedMLP(nn.Module):
+class WindowedMLP(Backbone):
     """The last few frames, concatenated, through residual layers; zeros stand before the first frame."""
 
     window = 4
@@ -71,27 +76,17 @@ class WindowedMLP(nn.Module):
         self.embed = nn.Linear(self.window * dim, width)
         self.blocks = nn.ModuleList(_Readout(width, width) for _ in range(depth))
 
-    def prefill(self, z_BTD: Tensor) -> tuple[Tensor, State]:
-        """Hidden states after each frame."""
-        padded = F.pad(z_BTD, (0, 0, self.window - 1, 0))
+    def read(self, z_BTD: Tensor, state: State = None) -> tuple[Tensor, State]:
+        """The state is the last frames [B, window - 1, D]."""
         frames = z_BTD.shape[1]
-        windows = torch.cat([padded[:, i : i + frames] for i in range(self.window)], -1)
-        return self._hidden(windows), (padded[:, frames:],)
-
-    def step(self, z_BD: Tensor, state: State) -> tuple[Tensor, State]:
-        """One more frame."""
-        (past,) = state
-        window = torch.cat([past, z_BD.unsqueeze(1)], 1)
-        return self._hidden(window.flatten(1)), (window[:, 1:],)
-
-    def _hidden(self, windows: Tensor) -> Tensor:
-        h = self.embed(windows)
+        padded = F.pad(z_BTD, (0, 0, self.window - 1, 0)) if state is None else torch.cat([state[0], z_BTD], 1)
+        h = self.embed(torch.cat([padded[:, i : i + frames] for i in range(self.window)], -1))
         for block in self.blocks:
             h = h + block(h)
-        return h
+        return h, (padded[:, frames:],)
 
 
-class CausalTransformer(nn.Module):
+class CausalTransformer(Backbone):
     """Pre-norm transformer with rotary positions (Su et al. 2021) and a growing key-value cache."""
 
     def __init__(self, dim: int, width: int, depth: int) -> None:
@@ -100,21 +95,13 @@ class CausalTransformer(nn.Module):
         self.blocks = nn.ModuleList(_Block(width) for _ in range(depth))
         self.norm = nn.LayerNorm(width)
 
-    def prefill(self, z_BTD: Tensor) -> tuple[Tensor, State]:
-        """Hidden states after each frame."""
-        x, state = self.embed(z_BTD), []
-        for block in self.blocks:
-            x, cache = block(x, None)
-            state.append(cache)
-        return self.norm(x), tuple(state)
-
-    def step(self, z_BD: Tensor, state: State) -> tuple[Tensor, State]:
-        """One more frame."""
-        x, new = self.embed(z_BD).unsqueeze(1), []
-        for block, cache in zip(self.blocks, state, strict=True):
-            x, cache = block(x, cache)
+    def read(self, z_BTD: Tensor, state: State = None) -> tuple[Tensor, State]:
+        """The state is each block's keys and values [B, N, S, E]."""
+        x_BTH, new = self.embed(z_BTD), []
+        for layer, block in enumerate(self.blocks):
+            x_BTH, cache = block(x_BTH, None if state is None else state[layer])
             new.append(cache)
-        return self.norm(x).squeeze(1), tuple(new)
+        return self.norm(x_BTH), tuple(new)
 
 
 class _Block(nn.Module):

@@ -102,9 +102,12 @@ def _predict(
 ) -> dict[str, Tensor]:
     """One lane's one-step predictions over the horizon, and its free run."""
     context, horizon = structure.context, structure.horizon
-    hidden = predictor.backbone.prefill(window_BTD[:, :-1])[0][:, context - 1 :]
-    distribution = predictor.head(hidden)
-    deltas = free_run(predictor, window_BTD[:, :context], horizon, structure.feedback, normal, uniform)[2]
+    h_BCH, state = predictor.backbone.read(window_BTD[:, :context])
+    h_more, _ = predictor.backbone.read(window_BTD[:, context:-1], state)
+    now = h_BCH[:, -1]
+    distribution = predictor.head(torch.cat([now.unsqueeze(1), h_more], 1))
+    last = window_BTD[:, context - 1]
+    _, deltas = free_run(predictor, now, state, last, horizon, structure.feedback, normal, uniform)
     return {
         "nll": -distribution.log_prob(window_BTD[:, context:] - window_BTD[:, context - 1 : -1]),
         "direction": distribution.direction(),

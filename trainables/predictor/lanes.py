@@ -45,7 +45,7 @@ class Pack(nn.Module):
 
         Args:
             phase: "teacher" or "rollout".
-            progress: share of the teacher-forced phase that has passed; scheduled sampling grows with it.
+            progress: share of the phase that has passed; scheduled sampling, or the free run's weight, grows with it.
         """
         settings = {
             "kappa_prior": self.lane_kappa_prior,
@@ -57,7 +57,7 @@ class Pack(nn.Module):
         def loss(predictor: Predictor, lane: dict, window: Tensor, *noise: Tensor) -> Tensor:
             if phase == "teacher":
                 return teacher_loss(predictor, window, Noise(*noise), self.structure.feedback, lane, mix)
-            return rollout_loss(predictor, window, Noise(*noise), self.structure, lane)
+            return rollout_loss(predictor, window, Noise(*noise), self.structure, lane, progress)
 
         return self.stacked.map(
             loss, settings, batch.windows_LBTD, batch.replace_LBT, batch.normal_LBTE, batch.uniform_LBT2

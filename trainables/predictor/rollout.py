@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from trainables.predictor.backbones import build_backbone
+from trainables.predictor.backbones import State, build_backbone
 from trainables.predictor.config import Structure
 from trainables.predictor.heads import build_head
 
@@ -43,15 +43,23 @@ def feed_back(distribution: Any, rule: str, normal: Tensor, uniform: Tensor) -> 
 
 
 def free_run(
-    predictor: Predictor, context_BCD: Tensor, steps: int, rule: str, normal_BKE: Tensor, uniform_BK2: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
+    predictor: Predictor,
+    h: Tensor,
+    state: State,
+    z: Tensor,
+    steps: int,
+    rule: str,
+    normal_BKE: Tensor,
+    uniform_BK2: Tensor,
+) -> tuple[Tensor, Tensor]:
     """Run for K steps on the predictor's own output, differentiably.
 
+    Args:
+        h: hidden state [B, H] after the last true frame ``z`` [B, D], with the backbone's ``state`` there.
+
     Returns:
-        h_BCH after every true frame, h_BKH from which each step was predicted, delta_BKD that was fed back.
+        h_BKH from which each step was predicted, and delta_BKD that was fed back.
     """
-    h_BCH, state = predictor.backbone.prefill(context_BCD)
-    h, z = h_BCH[:, -1], context_BCD[:, -1]
     hidden, deltas = [], []
     for k in range(steps):
         delta = feed_back(predictor.head(h), rule, normal_BKE[:, k], uniform_BK2[:, k])
@@ -60,7 +68,7 @@ def free_run(
         if k + 1 < steps:
             z = z + delta
             h, state = predictor.backbone.step(z, state)
-    return h_BCH, torch.stack(hidden, 1), torch.stack(deltas, 1)
+    return torch.stack(hidden, 1), torch.stack(deltas, 1)
 
 
 def teacher_loss(
@@ -75,37 +83,45 @@ def teacher_loss(
     inputs = window_BTD[:, :-1]
     if mix:
         with torch.no_grad():
-            distribution = predictor.head(predictor.backbone.prefill(inputs)[0])
+            distribution = predictor.head(predictor.backbone.read(inputs)[0])
             steps = inputs.shape[1]
             predicted = inputs + feed_back(distribution, rule, noise.normal_BTE[:, :steps], noise.uniform_BT2[:, :steps])
             replaced = (noise.replace_BT[:, 1:steps] < lane["sampling_share"]).unsqueeze(-1)
             inputs = torch.cat([inputs[:, :1], torch.where(replaced, predicted[:, :-1], inputs[:, 1:])], 1)
-    return _nll(predictor, predictor.backbone.prefill(inputs)[0], window_BTD[:, 1:] - inputs, lane)
+    return _nll(predictor, predictor.backbone.read(inputs)[0], window_BTD[:, 1:] - inputs, lane)
 
 
 def rollout_loss(
-    predictor: Predictor, window_BTD: Tensor, noise: Noise, structure: Structure, lane: Mapping[str, Tensor]
+    predictor: Predictor,
+    window_BTD: Tensor,
+    noise: Noise,
+    structure: Structure,
+    lane: Mapping[str, Tensor],
+    progress: float,
 ) -> Tensor:
-    """The mean of the teacher-forced NLL over the context and of the NLL along a K-step free run, through which it
-    back-propagates.
+    """Teacher-forced NLL over the window, and the NLL along a K-step free run through which it back-propagates.
+
+    The run's share of the loss grows from 0 to one half over the first half of the phase (``progress`` 0 to 1): a
+    predictor that has never run free would otherwise unlearn at once what it knows.
 
     ``rollout_target``: "delta" asks at every step for the true delta of that time; "state" for the step that leads from
     where the run stands to the true next state.
     """
     context, steps = structure.context, structure.rollout
-    h_BCH, h_BKH, delta_BKD = free_run(
-        predictor, window_BTD[:, :context], steps, structure.feedback, noise.normal_BTE, noise.uniform_BT2
+    h_BCH, state = predictor.backbone.read(window_BTD[:, :context])
+    h_more, _ = predictor.backbone.read(window_BTD[:, context:-1], state)
+    last = window_BTD[:, context - 1]
+    h_BKH, delta_BKD = free_run(
+        predictor, h_BCH[:, -1], state, last, steps, structure.feedback, noise.normal_BTE, noise.uniform_BT2
     )
-    true_next = window_BTD[:, context : context + steps]
-    if structure.rollout_target == "delta":
-        target = true_next - window_BTD[:, context - 1 : context + steps - 1]
-    else:
-        last = window_BTD[:, context - 1 : context]
-        reached = torch.cat([last, last + delta_BKD.cumsum(1)[:, :-1]], 1)
-        target = true_next - reached
-    # The last context frame's prediction is the run's first step, counted there.
-    forced = _nll(predictor, h_BCH[:, :-1], window_BTD[:, 1:context] - window_BTD[:, : context - 1], lane)
-    return (forced + _nll(predictor, h_BKH, target, lane)) / 2
+    true = window_BTD[:, 1:] - window_BTD[:, :-1]
+    target = true[:, context - 1 :]
+    if structure.rollout_target == "state":
+        drift = (delta_BKD - target).cumsum(1)[:, :-1]  # of where the run stands, against the true state
+        target = torch.cat([target[:, :1], target[:, 1:] - drift], 1)
+    forced = _nll(predictor, torch.cat([h_BCH, h_more], 1), true, lane)
+    share = 0.5 * min(1.0, 2 * progress)
+    return (1 - share) * forced + share * _nll(predictor, h_BKH, target, lane)
 
 
 def _nll(predictor: Predictor, hidden: Tensor, target: Tensor, lane: Mapping[str, Tensor]) -> Tensor:
@@ -128,5 +144,7 @@ def continue_from(structure: Structure, state: Mapping[str, Tensor], context_CD:
     generator = torch.Generator().manual_seed(0)
     normal = torch.randn(1, frames, dim + 1, generator=generator, dtype=context_CD.dtype)
     uniform = torch.rand(1, frames, 2, generator=generator, dtype=context_CD.dtype)
-    _, _, deltas = free_run(predictor, context_CD.unsqueeze(0), frames, structure.feedback, normal, uniform)
+    h_BCH, memory = predictor.backbone.read(context_CD.unsqueeze(0))
+    last = context_CD[-1:]
+    _, deltas = free_run(predictor, h_BCH[:, -1], memory, last, frames, structure.feedback, normal, uniform)
     return context_CD[-1] + deltas[0].cumsum(0)

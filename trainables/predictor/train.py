@@ -144,7 +144,7 @@ class _Run:
         total = torch.zeros(len(self.lanes), dtype=torch.float64, device=self.context.device)
         for step in range(structure.steps):
             done = epoch * structure.steps + step
-            losses = self.wrapped(self._batch(shard, slots, sources), phase, self._teacher_share(done))
+            losses = self.wrapped(self._batch(shard, slots, sources), phase, self._phase_progress(done))
             losses.sum().backward()
             self.optimiser.step(cosine_schedule(done, structure.epochs * structure.steps))
             total += losses.detach()
@@ -198,9 +198,10 @@ class _Run:
         self.optimiser.load(state["optimiser"])
         self.epoch, self.seconds, self.history = state["epoch"], state["seconds"], state["history"]
 
-    def _teacher_share(self, done: int) -> float:
-        """How much of the teacher-forced phase has passed, 0 to 1."""
-        return min(1.0, done / max(1, self.structure.teacher_epochs * self.structure.steps))
+    def _phase_progress(self, done: int) -> float:
+        """How much of the present phase has passed, 0 to 1."""
+        teacher, rollout = (n * self.structure.steps for n in (self.structure.teacher_epochs, self.structure.rollout_epochs))
+        return done / teacher if done < teacher else (done - teacher) / rollout
 
     def _batch(self, shard, slots: Slots, sources: Sequence[torch.Generator]) -> Batch:  # noqa: ANN001
         """Every worker draws the noise of the whole batch and keeps that of its own slots."""

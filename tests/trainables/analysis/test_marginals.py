@@ -46,7 +46,7 @@ def test_fewer_frames_than_dimensions_still_make_a_density() -> None:
     rng = np.random.default_rng(1)
     frames = torch.from_numpy(rng.standard_normal((30, 64)))
     surprise = GaussianMarginal.fit(frames[:20]).nll(frames[20:])
-    truth = 32 * np.log(2 * np.pi * np.e)  # of held-out frames, for which the sample covariance alone is singular
+    truth = 32 * np.log(2 * np.pi * np.e)  # the sample covariance alone is singular
     assert truth - 5 < float(surprise.mean()) < truth + 15
 
 

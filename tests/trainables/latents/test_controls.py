@@ -1,5 +1,4 @@
-"""The control worlds are what their metadata says: every claimed optimum against data, or against other
-mathematics."""
+"""The control worlds are what their metadata says: each optimum against data or other mathematics."""
 
 from __future__ import annotations
 

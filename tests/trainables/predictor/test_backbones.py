@@ -1,4 +1,4 @@
-"""What every backbone must do: step as it prefills, look at nothing to come, and learn with all of its parts."""
+"""What every backbone must do: read alike at once and in pieces, look at nothing to come, and learn with all of its parts."""
 
 import pytest
 import torch
@@ -20,11 +20,12 @@ def z_BTD() -> torch.Tensor:
     return torch.randn(3, FRAMES, DIM, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
 
 
-def test_stepping_equals_prefilling(backbone: torch.nn.Module, z_BTD: torch.Tensor) -> None:
-    at_once, _ = backbone.prefill(z_BTD)
-    first, state = backbone.prefill(z_BTD[:, :4])
-    hidden = [first[:, t] for t in range(4)]
-    for t in range(4, FRAMES):
+def test_reading_in_pieces_equals_reading_at_once(backbone: torch.nn.Module, z_BTD: torch.Tensor) -> None:
+    at_once, _ = backbone.read(z_BTD)
+    first, state = backbone.read(z_BTD[:, :2])
+    second, state = backbone.read(z_BTD[:, 2:5], state)
+    hidden = [*first.unbind(1), *second.unbind(1)]
+    for t in range(5, FRAMES):
         h, state = backbone.step(z_BTD[:, t], state)
         hidden.append(h)
     assert torch.allclose(torch.stack(hidden, 1), at_once, atol=1e-12)
@@ -33,13 +34,13 @@ def test_stepping_equals_prefilling(backbone: torch.nn.Module, z_BTD: torch.Tens
 def test_nothing_looks_ahead(backbone: torch.nn.Module, z_BTD: torch.Tensor) -> None:
     changed = z_BTD.clone()
     changed[:, 6:] += 1
-    before, after = backbone.prefill(z_BTD)[0], backbone.prefill(changed)[0]
+    before, after = backbone.read(z_BTD)[0], backbone.read(changed)[0]
     assert torch.equal(before[:, :6], after[:, :6])
     assert not torch.allclose(before[:, 6], after[:, 6])
 
 
 def test_gradients_reach_every_parameter(backbone: torch.nn.Module, z_BTD: torch.Tensor) -> None:
-    backbone.prefill(z_BTD)[0].square().sum().backward()
+    backbone.read(z_BTD)[0].square().sum().backward()
     silent = [name for name, p in backbone.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
     # Softmax does not feel a constant added to every key.
     assert silent == []

@@ -55,13 +55,16 @@ class LogMel:
         import torch
         from torchaudio.functional import griffinlim
 
-        spectrum_FT = self._linear_spectrum(torch.from_numpy(np.asarray(latents, np.float32)).T.exp())
+        # Frames are centred on their hops: without two more the last would be cut short.
+        padded = np.pad(np.asarray(latents, np.float32), ((0, 2), (0, 0)), mode="edge")
+        spectrum_FT = self._linear_spectrum(torch.from_numpy(padded).T.exp())
+        samples = _HOP * (len(padded) - 1)
         with torch.random.fork_rng(devices=[]):  # Griffin-Lim starts from random phases
             torch.manual_seed(0)
             return griffinlim(
                 spectrum_FT, self._window, _N_FFT, _HOP, _N_FFT, power=1.0, n_iter=_PHASE_STEPS,
-                momentum=0.99, length=_HOP * spectrum_FT.shape[1], rand_init=True,
-            ).numpy()
+                momentum=0.99, length=samples, rand_init=True,
+            ).numpy()[: _HOP * len(latents)]
 
     @cached_property
     def _filters_FM(self) -> Tensor:

@@ -64,7 +64,8 @@ class SoundStream:
             graph = _fresh(file)
         except (ValueError, RuntimeError) as error:
             raise InputError(f"weights file {file} is no readable TFLite graph ({error})") from error
-        shapes = [tuple(d[0]["shape"]) for d in (graph.get_input_details(), graph.get_output_details())]
+        ends = (graph.get_input_details(), graph.get_output_details())
+        shapes = [tuple(details[0]["shape"].tolist()) for details in ends]
         if shapes != [takes, gives]:
             raise InputError(f"weights file {file} maps {shapes[0]} to {shapes[1]}, not {takes} to {gives}")
 

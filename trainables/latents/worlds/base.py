@@ -13,8 +13,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Optimum:
-    """What no predictor can beat on average over the world's stationary law (raw units, nats, no
-    finite-sample effects).
+    """What no predictor can beat on average over the world's stationary law, in the latents' own units.
 
     ``one_step_cosine`` equals ``cos[0]``. ``cos[k-1]`` is E |E[d_{t+k-1} | past of z_t]|: the mean cosine
     between the true direction at rollout step k and the direction that maximises it given the frames before

@@ -22,8 +22,7 @@ _STARTS, _CONTINUATIONS = 200, 64
 
 @dataclass(frozen=True)
 class DirectionalWorld:
-    """delta_t = m_t d_t with d_t ~ vMF(mu(z_t), kappa) and log m_t ~ N(log step, spread^2), independent of
-    all else.
+    """delta_t = m_t d_t with d_t ~ vMF(mu(z_t), kappa), and log m_t ~ N(log step, spread^2) independently.
 
     kappa solves A_D(kappa) = cosine, so that the best one-step direction, mu(z_t), scores exactly ``cosine``.
     The field follows a circle of the given radius in one plane: with x = P z / radius and y the rest of z /
@@ -77,7 +76,7 @@ class DirectionalWorld:
     @cached_property
     def kappa(self) -> float:
         """The concentration at which A_D(kappa) = cosine."""
-        return float(brentq(lambda kappa: mean_resultant(self.dim, kappa) - self.cosine, 1e-3, 100 * self.dim))
+        return float(brentq(lambda k: mean_resultant(self.dim, k) - self.cosine, 1e-3, 100 * self.dim))
 
     def optimum(self, horizon: int) -> Optimum:
         """NLL, cos[1] and magnitude ratios by formula; cos[k] from k = 2 by Monte Carlo.
@@ -91,18 +90,16 @@ class DirectionalWorld:
             magnitude_ratio=[self.cosine * math.exp(self.spread**2)] * horizon,
             nll=self.entropy(),
             predictive_information=None,
-            how=f"formula; cos from step 2 on by Monte Carlo, {_STARTS} states x {_CONTINUATIONS} continuations",
+            how=f"formula; cos@2 onwards by Monte Carlo, {_STARTS} states x {_CONTINUATIONS} continuations",
         )
 
     def entropy(self) -> float:
-        """Of delta given z in R^D: entropies of direction and of magnitude, and the Jacobian (D - 1) E[log
-        m]."""
+        """Of delta in R^D given z: those of direction and magnitude, and the Jacobian (D - 1) E[log m]."""
         magnitude = 0.5 * math.log(2 * math.pi * math.e * self.spread**2) + math.log(self.step)
         return vmf_entropy(self.dim, self.kappa) + magnitude + (self.dim - 1) * math.log(self.step)
 
     def _later_cosines(self, horizon: int) -> list[float]:
-        """A_D E |E[mu(z_{t+k-1}) | z_t]| for k = 2..K; the squared norm of each mean is a U-statistic, hence
-        unbiased."""
+        """A_D E |E[mu(z_{t+k-1}) | z_t]| for k = 2..K, from U-statistics: squared norms without bias."""
         rng = np.random.default_rng(self.dim)
         starts_SD = self.simulate(_STARTS, 1, rng)[:, 0]
         states = np.repeat(starts_SD, _CONTINUATIONS, axis=0)
@@ -124,8 +121,7 @@ def mean_resultant(dim: int, kappa: float) -> float:
 
 
 def vmf_entropy(dim: int, kappa: float) -> float:
-    """Differential entropy of a von Mises-Fisher law on the unit sphere in R^D, -log C_D - kappa A_D, in
-    nats."""
+    """Differential entropy, in nats, of a von Mises-Fisher law on the sphere in R^D: -log C_D - kappa A_D."""
     order = dim / 2 - 1
     log_bessel = math.log(ive(order, kappa)) + kappa
     log_normaliser = order * math.log(kappa) - dim / 2 * math.log(2 * math.pi) - log_bessel
@@ -133,8 +129,10 @@ def vmf_entropy(dim: int, kappa: float) -> float:
 
 
 def vmf_cosines(dim: int, kappa: float, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Draws [count] of mu.x under vMF, by rejection (A. T. A. Wood, "Simulation of the von Mises Fisher
-    distribution", 1994)."""
+    """Draws [count] of mu.x under vMF, by rejection.
+
+    A. T. A. Wood, "Simulation of the von Mises Fisher distribution", 1994.
+    """
     shape = dim - 1
     b = shape / (2 * kappa + math.hypot(2 * kappa, shape))
     x0 = (1 - b) / (1 + b)

@@ -1,5 +1,4 @@
-"""A linear-Gaussian world that turns and decays alike in all planes, so that every metric of it has a closed
-form.
+"""A linear-Gaussian world that turns and decays alike in all planes: every metric has a closed form.
 
 Shapes: U utterances, T frames, D latent dimensions, K rollout steps.
 """
@@ -17,8 +16,7 @@ from trainables.latents.worlds.base import Optimum
 
 @dataclass(frozen=True)
 class RotatingAR:
-    """z_{t+1} = decay Q z_t + innovation, Q a rotation by ``angle`` in each of D / 2 planes, z_t ~ N(0,
-    scale^2 I).
+    """z_{t+1} = decay Q z_t + innovation, where Q turns each of D / 2 planes and z_t ~ N(0, scale^2 I).
 
     ``decay = 0`` is white noise and ``angle = 0`` a first-order autoregression. Given z_t, the k-th delta has
     the mean a_k = (decay Q - I)(decay Q)^{k-1} z_t, and both are isotropic Gaussians whose coordinates
@@ -50,8 +48,7 @@ class RotatingAR:
         return basis_DD @ turn @ basis_DD.T
 
     def optimum(self, horizon: int) -> Optimum:
-        """By formula: the mean correlation and the mean length ratio of two correlated isotropic Gaussian
-        vectors."""
+        """By formula, from the correlation between the coordinates of prediction and truth."""
         correlations = self.correlation() * self.decay ** np.arange(horizon)
         cos = [mean_cosine(self.dim, r) for r in correlations]
         variance = (self.scale**2) * (1 - self.decay**2)
@@ -85,8 +82,7 @@ def mean_cosine(dim: int, correlation: float) -> float:
 
 
 def mean_length_ratio(dim: int, correlation: float) -> float:
-    """E |x| / |y| of such vectors when x is the best prediction of y, that is when their scales have the
-    ratio r.
+    """E |x| / |y| of such vectors when x is the best prediction of y, so that their scales have the ratio r.
 
     r Gamma((d+1)/2) Gamma((d-1)/2) / Gamma(d/2)^2 2F1(-1/2, 1/2; d/2; r^2): a mixed moment of Kibble's
     bivariate gamma law (W. F. Kibble, "A two-variate gamma type distribution", 1941). Needs d >= 2.

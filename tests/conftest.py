@@ -1,0 +1,28 @@
+"""Real speech and codec weights, which lie beside the repository where they are installed at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+_SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+def _beside(path: str, what: str) -> Path:
+    folder = _SHARED / path
+    if not folder.is_dir():
+        pytest.skip(f"{what} is not installed at {folder}")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def librispeech() -> Path:
+    """290 utterances of LibriSpeech, 16 kHz FLAC."""
+    return _beside("data/librispeech-mini", "real speech")
+
+
+@pytest.fixture(scope="session")
+def lyra() -> Path:
+    """The weights of Lyra V2's SoundStream."""
+    return _beside("models/lyra", "the SoundStream codec")

@@ -1,0 +1,226 @@
+"""The command, from a folder of latents to a verdict; and what it says to wrong input."""
+
+import inspect
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from orchestrator.sweep import main
+from orchestrator.sweep import sweep as sweep_command
+from trainables.latents.store import LatentMeta, Utterance, write_utterances
+
+SPEAKERS = {"train": 6, "validation": 3, "test": 4}
+
+
+def write_latents(
+    folder, representation="toy", speakers=SPEAKERS, dim=3, frames=40, seed=0, codec=None, weights=None
+):
+    """A small world of random walks that turn slowly."""
+    rng = np.random.default_rng(seed)
+    meta = LatentMeta(
+        representation=representation, dim=dim, frame_rate=50.0, codec=codec, codec_hash="none", weights=weights,
+        corpus_hash="none", lattice_step=None,
+    )  # fmt: skip
+    nothing = np.full(frames, np.nan, np.float32)
+    rows = [
+        Utterance(
+            f"{split}{s}-{u}", f"{split}{s}", split,
+            np.cumsum(rng.standard_normal((frames, dim)), 0).astype(np.float32), nothing, nothing, nothing,
+        )
+        for split, count in speakers.items() for s in range(count) for u in range(2)
+    ]  # fmt: skip
+    write_utterances(folder / f"{representation}-{seed}.parquet", rows, meta)
+    return folder
+
+
+def sweep(*arguments, cwd, timeout=110):
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])}
+    environment.pop("MLFLOW_TRACKING_URI", None)
+    return subprocess.run(
+        [sys.executable, "-m", "orchestrator.sweep", *arguments],
+        cwd=cwd, capture_output=True, text=True, env=environment, timeout=timeout, check=False,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def latents(tmp_path_factory):
+    return write_latents(tmp_path_factory.mktemp("latents"))
+
+
+@pytest.fixture(scope="module")
+def finished(latents, tmp_path_factory):
+    """A smoke sweep that ran to its verdict: its folder, and what it printed."""
+    cwd = tmp_path_factory.mktemp("sweep")
+    done = sweep("vmf_vs_mdn", "--smoke", "--latents", str(latents), cwd=cwd)
+    assert done.returncode == 0, done.stderr
+    return cwd, next((cwd / "runs").iterdir()), done.stdout
+
+
+@pytest.mark.timeout(180)
+def test_a_sweep_ends_in_a_verdict_that_everything_agrees_on(finished):
+    cwd, run, said = finished
+    verdict = json.loads((run / "verdict.json").read_text())["verdict"]
+    assert f"{verdict} (smoke run: not evidence)" in said
+    assert f"runs/{run.name}/report.html" in said
+    assert verdict in (run / "report.html").read_text()
+    events = read_journal(run)
+    assert (events[0]["event"], events[-1]["event"]) == ("planned", "judged")
+    assert events[-1]["verdict"] == verdict
+
+
+@pytest.mark.timeout(180)
+def test_test_speakers_are_looked_at_only_after_sealing(finished):
+    _, run, _ = finished
+    events = read_journal(run)
+    order = [(e["event"], e.get("phase")) for e in events]
+    sealed = order.index(("sealed", None))
+    assert all(phase == "explore" for kind, phase in order[:sealed] if kind == "finished")
+    assert all(phase == "confirm" for kind, phase in order[sealed:] if kind == "finished")
+    for event in events:
+        if event["event"] == "finished":
+            scores = json.loads((run / "lanes" / f"{event['key']}.json").read_text())["scores"]
+            split = "validation" if event["phase"] == "explore" else "test"
+            assert {speaker.rstrip("0123456789") for speaker in scores["speakers"]} == {split}
+
+
+@pytest.mark.timeout(180)
+def test_both_arms_are_confirmed_on_the_same_seeds_and_on_both_nulls(finished):
+    _, run, _ = finished
+    arms = json.loads((run / "evidence.json").read_text())["arms"]
+    assert set(arms) == {"mdn", "vmf"}
+    assert len({tuple(r["seed"] for r in arm["replicates"]) for arm in arms.values()}) == 1
+    assert all([r["surrogate"] for r in arm["nulls"]] == ["white", "gaussian"] for arm in arms.values())
+    assert all((run / "weights" / f"{arm}-0.pt").exists() for arm in arms)
+
+
+@pytest.mark.timeout(180)
+def test_mlflow_holds_a_parent_and_a_child_per_lane(finished):
+    from mlflow import MlflowClient
+
+    cwd, run, _ = finished
+    client = MlflowClient(f"sqlite:///{cwd / 'mlflow.db'}")
+    runs = client.search_runs([e.experiment_id for e in client.search_experiments()])
+    parents = [r for r in runs if "mlflow.parentRunId" not in r.data.tags]
+    assert len(parents) == 1
+    assert parents[0].data.tags["verdict"] == json.loads((run / "verdict.json").read_text())["verdict"]
+    assert len(runs) - 1 == 2 * (2 + 2 + 2)  # two arms: explored, replicates, nulls
+
+
+def read_journal(folder):
+    """The events of a run; a torn line is left out."""
+    lines = (folder / "journal.jsonl").read_text().splitlines()
+    return [json.loads(line) for line in lines if line.endswith("}")]
+
+
+def cut(folder, into, after):
+    """Copy a run's folder as a kill would have left it, with so many lanes finished; returns the events that are left."""
+    events = read_journal(folder)
+    ends = [i for i, event in enumerate(events) if event["event"] == "finished"]
+    left = events[: ends[after - 1] + 1]
+    (into / "lanes").mkdir(parents=True)
+    for event in left:
+        if event["event"] == "finished":
+            name = f"lanes/{event['key']}.json"
+            (into / name).write_text((folder / name).read_text())
+    (into / "journal.jsonl").write_text("\n".join(map(json.dumps, left)) + '\n{"event": "finis')
+    return left
+
+
+@pytest.mark.timeout(180)
+def test_a_killed_sweep_resumes_repeats_no_lane_and_ends_in_the_same_numbers(finished, latents, tmp_path):
+    _, run, _ = finished
+    resumed = tmp_path / "runs" / run.name
+    left = cut(run, resumed, after=3)
+    done = sweep("vmf_vs_mdn", "--smoke", "--latents", str(latents), "--resume", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert [p.name for p in resumed.parent.iterdir()] == [run.name]
+    events = read_journal(resumed)
+    before = {e["key"] for e in left if e["event"] == "finished"}
+    started = [key for e in events[len(left) :] if e["event"] == "started" for key in e["keys"]]
+    assert not before & set(started)
+    objectives = [
+        {e["key"]: e["objective"] for e in log if e["event"] == "finished"}
+        for log in (read_journal(run), events)
+    ]
+    assert objectives[1] == pytest.approx(objectives[0], abs=1e-5)
+    assert events[-1]["event"] == "judged"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["vmf_vs_mnd"], "unknown study 'vmf_vs_mnd'; did you mean 'vmf_vs_mdn'?"),
+        ([], "no study was named; known are "),
+        (["vmf_vs_mdn", "--trials", "0"], "--trials is 0; it must be at least 1"),
+        (["vmf_vs_mdn", "--replicates", "1"], "--replicates is 1; it must be at least 2"),
+        (["vmf_vs_mdn", "--workers", "5"], "--workers is 5, and a batch of 32 windows"),
+        (["vmf_vs_mdn", "--latents", "nowhere"], "latents folder nowhere does not exist"),
+        (["vmf_vs_mdn", "--latents", "empty"], "empty holds no latent dataset"),
+        (["vmf_vs_mdn", "--latents", "truncated"], "truncated/toy-0.parquet is truncated or damaged"),
+        (["vmf_vs_mdn", "--latents", "mixed"], "latents of two representations in one folder"),
+        (["vmf_vs_mdn", "--latents", "few"], "few has 2 test speakers"),
+        (["vmf_vs_mdn", "--latents", "unreadable"], "no/such/weights"),
+        (["vmf_vs_mdn", "--latents", "control:directionl"], "did you mean 'directional'?"),
+        (["vmf_vs_mdn", "--latents", "few4", "--resume"], "--resume found no unfinished run of study 'vmf_vs_mdn'"),
+    ],
+)  # fmt: skip
+def test_wrong_input_is_one_sentence_and_exit_code_2(arguments, sentence, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    write_latents(tmp_path / "truncated")
+    file = tmp_path / "truncated" / "toy-0.parquet"
+    file.write_bytes(file.read_bytes()[:-100])
+    write_latents(write_latents(tmp_path / "mixed"), representation="other", seed=1)
+    write_latents(tmp_path / "few", speakers={**SPEAKERS, "test": 2})
+    write_latents(tmp_path / "few4")
+    write_latents(tmp_path / "unreadable", codec="soundstream", weights="no/such/weights")
+    monkeypatch.setattr(sys, "argv", ["sweep", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    said = capsys.readouterr().err
+    assert ended.value.code == 2
+    assert said.startswith("error: ") and sentence in said and len(said.splitlines()) == 1
+    assert not (tmp_path / "runs").exists(), "nothing may be left behind by a sweep that never began"
+
+
+def test_wrong_input_shows_no_traceback_in_a_real_shell(tmp_path):
+    done = sweep("vmf_vs_mdn", "--trials", "0", cwd=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (
+        2,
+        "",
+        "error: --trials is 0; it must be at least 1\n",
+    )
+
+
+def test_a_dry_run_shows_the_plan_and_trains_nothing(latents, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(
+        sys, "argv", ["sweep", "vmf_vs_mdn", "--dry-run", "--trials", "10", "--latents", str(latents)]
+    )
+    with pytest.raises(SystemExit) as ended:
+        main()
+    said = capsys.readouterr().out
+    assert ended.value.code == 0
+    assert "10 configurations per arm in 3 packs of up to 4 lanes" in said
+    assert "test: 4 speakers, 8 utterances, 320 frames" in said
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_list_names_every_study(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["sweep", "--list"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 0
+    assert "vmf_vs_mdn" in capsys.readouterr().out
+
+
+def test_the_command_line_stays_as_small_as_it_is():
+    assert list(inspect.signature(sweep_command).parameters) == [
+        "study", "latents", "trials", "replicates", "workers", "address", "out", "seed", "resume", "dry_run", "smoke",
+        "list_studies",
+    ]  # fmt: skip

@@ -1,0 +1,118 @@
+"""Every metric against a slow reading of its definition, frame by frame."""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import torch
+
+from tests.trainables.predictor.conftest import utterance_table
+from trainables.latents.windows import Feed
+from trainables.predictor.config import FEEDBACKS, Structure
+from trainables.predictor.evaluate import baseline_scores, evaluate
+from trainables.predictor.lanes import Stacked
+from trainables.predictor.marginals import Marginals
+from trainables.predictor.rollout import Predictor, continue_from
+from trainables.predictor.scores import Scores, merge
+
+CONTEXT, HORIZON = 6, 5
+
+
+def structure(head: str, feedback: str = "mean") -> Structure:
+    return Structure(head=head, width=16, context=CONTEXT, horizon=HORIZON, feedback=feedback, dtype="float64")
+
+
+def slow_scores(structure: Structure, predictor: Predictor, feed: Feed) -> dict[str, dict[str, list]]:
+    """speaker -> metric -> values, by loops over windows and steps."""
+    shard, found = feed.shard(0), {}
+    for u, speaker in enumerate(shard.speakers):
+        z = shard.frames_SND[0, shard.offsets[u] : shard.offsets[u + 1]]
+        own = found.setdefault(speaker, {"nll": [], "one_step_cosine": [], "cos": [], "ratio": [], "error": []})
+        for start in range(0, len(z) - CONTEXT - HORIZON + 1, HORIZON):
+            now = start + CONTEXT - 1
+            run = continue_from(structure, predictor.state_dict(), z[start : now + 1], HORIZON)
+            path = torch.cat([z[now : now + 1], run])
+            for k in range(HORIZON):
+                true, moved = z[now + k + 1] - z[now + k], path[k + 1] - path[k]
+                law = predictor.head(predictor.backbone.read(z[None, start : now + k + 1])[0][0, -1])
+                own["nll"].append(-law.log_prob(true).item())
+                own["one_step_cosine"].append(torch.cosine_similarity(law.direction(), true, 0).item())
+                own["cos"].append((k, torch.cosine_similarity(moved, true, 0).item()))
+                own["ratio"].append((k, (moved.norm() / true.norm()).item()))
+                own["error"].append((k, (path[k + 1] - z[now + k + 1]).norm().item() / shard.moments.frame_distance))
+    return found
+
+
+@pytest.mark.parametrize("head", ["mdn", "vmf"])
+@pytest.mark.parametrize("feedback", [rule for rule in FEEDBACKS if rule != "sample"])
+def test_metrics_are_their_definitions(head: str, feedback: str, make_feed: Callable[..., Feed]) -> None:
+    torch.manual_seed(4)
+    config, feed = structure(head, feedback), make_feed()
+    predictor = Predictor(config, 6).double()
+    with torch.no_grad():
+        slow = slow_scores(config, predictor, feed)
+    (scores,) = evaluate(config, Stacked([predictor]), ["real"], feed, feed.shard(0).moments)
+    for row, speaker in enumerate(scores.speakers):
+        own = slow[speaker]
+        assert scores.sums["nll"][row] == pytest.approx(sum(own["nll"]), rel=1e-9)
+        assert scores.sums["one_step_cosine"][row] == pytest.approx(sum(own["one_step_cosine"]), rel=1e-9)
+        assert scores.counts["nll"][row] == len(own["nll"])
+        for name, key in (("cos", "cos"), ("magnitude_ratio", "ratio"), ("state_error", "error")):
+            for k in range(HORIZON):
+                values = [v for step, v in own[key] if step == k]
+                assert scores.sums[name][row, k] == pytest.approx(sum(values), rel=1e-9, abs=1e-9)
+                assert scores.counts[name][row, k] == len(values)
+
+
+def test_mean_reversion_on_white_noise_scores_one_over_root_two() -> None:
+    rng = np.random.default_rng(0)
+    table = utterance_table({f"s{i}-0": rng.normal(size=(400, 64)) for i in range(6)})
+    feed = Feed(lambda: [table], rms=1.0, lattice_step=None, frame_rate=50.0, dtype=torch.float64)
+    scores = baseline_scores(feed, feed.shard(0).moments, CONTEXT, HORIZON)
+    assert scores["mean"].value("cos@1") == pytest.approx(math.sqrt(0.5), abs=0.01)
+    assert scores["mean"].value("cos@2") == scores["mean"].value("magnitude_ratio@2") == 0
+    assert scores["persistence"].value("magnitude_ratio@1") == 0
+    assert scores["persistence"].value("state_error@3") == pytest.approx(1, abs=0.02)
+
+
+def test_frames_that_do_not_move_have_no_direction_but_a_likelihood() -> None:
+    frames = np.random.default_rng(0).normal(size=(40, 6))
+    frames[10:30] = frames[10]
+    table = utterance_table({"s-0": frames, "t-0": np.random.default_rng(1).normal(size=(40, 6))})
+    feed = Feed(lambda: [table], rms=1.0, lattice_step=None, frame_rate=50.0, dtype=torch.float64)
+    config = structure("vmf")
+    (scores,) = evaluate(config, Stacked([Predictor(config, 6).double()]), ["real"], feed, feed.shard(0).moments)
+    still, moving = scores.counts["cos"].sum(1)
+    assert still == moving - 19 and scores.counts["one_step_cosine"].tolist() == scores.counts["cos"].sum(1).tolist()
+    assert scores.counts["nll"].tolist() == [30, 30] and np.isfinite(scores.sums["nll"]).all()
+
+
+def test_marginals_know_the_entropy_of_white_noise() -> None:
+    rng = np.random.default_rng(0)
+    table = utterance_table({f"s{i}-0": rng.normal(size=(500, 8)) for i in range(8)})
+    feed = Feed(lambda: [table], rms=1.0, lattice_step=None, frame_rate=50.0, surrogates=("real", "white"))
+    now, following = (torch.randn(2000, 8, generator=torch.Generator().manual_seed(s)) for s in (1, 2))
+    entropy = 4 * math.log(2 * math.pi * math.e)
+    for head in ("mdn", "vmf"):
+        nll = Marginals.fit(structure(head), feed).nll("white", following, following - now)
+        assert nll["marginal_nll"].mean().item() == pytest.approx(entropy, abs=0.25)
+        assert nll["gaussian_marginal_nll"].mean().item() == pytest.approx(entropy, abs=0.1)
+        assert nll["gaussian_delta_nll"].mean().item() == pytest.approx(entropy + 4 * math.log(2), abs=0.1)
+
+
+def test_scores_survive_json_and_merging(make_feed: Callable[..., Feed], spiral_table: pa.Table) -> None:
+    config = structure("mdn")
+    stacked = Stacked([Predictor(config, 6).double()])
+    moments = make_feed().shard(0).moments
+    (whole,) = evaluate(config, stacked, ["real"], make_feed(), moments)
+    parts = [
+        evaluate(config, stacked, ["real"], make_feed(spiral_table.slice(*cut)), moments)[0] for cut in ((0, 5), (5, 7))
+    ]
+    again = merge(Scores.from_json(part.to_json()) for part in parts)
+    assert again.speakers == whole.speakers
+    for metric in ("nll", "cos@3", "magnitude_ratio@5", "log_magnitude_r2"):
+        assert again.value(metric) == pytest.approx(whole.value(metric), rel=1e-12)
+    with pytest.raises(KeyError):
+        whole.per_speaker("predictive_information")  # not measured is not zero
