@@ -53,14 +53,18 @@ class Cluster:
 
 
 @contextmanager
-def connected(address: str | None) -> Iterator[Cluster]:
-    """Ray for the time of a sweep: a private one on this machine, or the cluster at ``address`` ("auto" finds it)."""
+def connected(address: str | None, *, state_api: bool = False) -> Iterator[Cluster]:
+    """Ray for a while: a private one on this machine, or the cluster at ``address`` ("auto" finds it).
+
+    ``state_api`` starts the dashboard of a private Ray: Ray Train asks it whether a job that went away has left
+    its placement group behind. Nothing else needs it, and its nine processes cost two cores ten seconds.
+    """
     settle()
     import ray
     import ray.data  # sets up its logging as it is imported
 
     _hush(logging.getLogger("ray"))
-    own = {} if address else {"include_dashboard": True, "dashboard_host": "127.0.0.1"}
+    own = {} if address else {"include_dashboard": state_api, "dashboard_host": "127.0.0.1"}
     ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **own)
     _hush(logging.getLogger("ray"), *(logging.getLogger(f"ray.{part}") for part in ("data", "tune", "train")))
     try:

@@ -1,4 +1,6 @@
-"""Latents on their way through Ray: read by Ray Data, kept as Arrow in the object store, held on the device by trials."""
+"""Latents on their way through Ray: read by Ray Data, kept as Arrow in the object store, held on the device
+by trials.
+"""
 
 from __future__ import annotations
 
@@ -63,8 +65,10 @@ class Latents:
 
 
 def open_rows(latents: Latents) -> ray.data.Dataset:
-    """Every utterance as a stream that nobody has read yet; the files are read on the machine that has them."""
-    # The order of files is not asked for: Ray Data would wait for ever behind a file of which the filter leaves nothing.
+    """Every utterance as a stream that nobody has read yet; the files are read on the machine that has them.
+    """
+    # The order of files is not asked for: Ray Data would wait for ever behind a file of which the filter
+    # leaves nothing.
     ray.data.DataContext.get_current().enable_progress_bars = False
     where_files_are = NodeAffinitySchedulingStrategy(latents.home, soft=True)
     return ray.data.read_parquet(
@@ -76,7 +80,9 @@ def open_rows(latents: Latents) -> ray.data.Dataset:
 
 
 def of_split(rows: ray.data.Dataset, split: str, ids: Sequence[str] | None = None) -> ray.data.Dataset:
-    """The utterances of a split, or of ``ids`` among them; the filter reaches down into the reading of Parquet."""
+    """The utterances of a split, or of ``ids`` among them; the filter reaches down into the reading of
+    Parquet.
+    """
     wanted = col("split") == split
     if ids is not None:
         wanted = wanted & col("utterance_id").is_in(list(ids))
@@ -84,7 +90,8 @@ def of_split(rows: ray.data.Dataset, split: str, ids: Sequence[str] | None = Non
 
 
 def feed(latents: Latents, split: str, surrogates: Sequence[str], device: Any, dtype: Any) -> Feed:
-    """The feed of a split in this process; built once, so that a reused actor finds its shard on the device."""
+    """The feed of a split in this process; built once, so that a reused actor finds its shard on the device.
+    """
     from trainables.latents.windows import Feed
 
     key = (latents.content_hash, split, tuple(surrogates), str(device), str(dtype))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -73,9 +74,9 @@ def _encode(recordings: Sequence[Recording], codec: Codec, corpus: Corpus, out: 
         note=codec.note,
     )
     failures: list[tuple[Path, str]] = []
-    with EncodeProgress(len(recordings), Console(stderr=True, soft_wrap=True)) as progress:
-        # closing(): an interrupt must stop the encoding at once, wherever in this loop it strikes.
-        steps = stack.enter_context(closing(encode_recordings(recordings, codec, meta, out, progress.begin)))
+    progress = EncodeProgress(len(recordings), Console(stderr=True, soft_wrap=True))
+    steps = encode_recordings(recordings, codec, meta, out, progress.begin)
+    with progress, closing(steps):  # wherever in this loop an interrupt strikes, the steps end in order
         for encoded in steps:
             failures += encoded.failures
             progress.advance(encoded.utterances, encoded.seconds, len(encoded.failures))
@@ -120,7 +121,8 @@ def _ids(dataset: LatentDataset) -> set[str]:
 
 def _contents(dataset: LatentDataset) -> Table:
     size = sum(file.stat().st_size for file in dataset.files) / 1e6
-    table = Table(title=f"{dataset.root}: {dataset.meta.representation}, {size:.1f} MB", title_justify="left")
+    what = f"{dataset.meta.representation} {f'({dataset.meta.note})' if dataset.meta.note else ''}".strip()
+    table = Table(title=f"{dataset.root}: {what}, {size:.1f} MB", title_justify="left")
     for column in ("split", "utterances", "speakers", "hours"):
         table.add_column(column, justify="left" if column == "split" else "right")
     for split in SPLITS:

@@ -105,7 +105,7 @@ def _stream(recordings: Sequence[Recording], codec: Codec, cluster: Cluster) -> 
 
 
 def _let_threads_end() -> None:
-    """Wait for Ray Data's scheduler: one that calls Ray after its shutdown ends this process with status 1."""
+    """Wait for Ray Data's scheduler: one that calls Ray after its shutdown makes this process exit with 1."""
     for thread in threading.enumerate():
         if thread.name.startswith("StreamingExecutor"):
             thread.join(timeout=60)

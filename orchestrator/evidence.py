@@ -1,4 +1,6 @@
-"""What a sweep has gathered when it is judged: plain data, written to ``evidence.json`` and read back for reports."""
+"""What a sweep has gathered when it is judged: plain data, written to ``evidence.json`` and read back for
+reports.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,8 @@ class Exploration:
 
 @dataclass
 class Replicate:
-    """The winner of an arm trained again on a fresh seed (or on a null surrogate), judged on test speakers."""
+    """The winner of an arm trained again on a fresh seed (or on a null surrogate), judged on test speakers.
+    """
 
     seed: int
     surrogate: str  # "real", "white", "gaussian"
@@ -30,7 +33,8 @@ class Replicate:
     scores: dict[str, Any] | None  # Scores.to_json(), None where the lane diverged
     history: list[dict[str, Any]]  # per epoch: epoch, phase, loss ...
     parameters: int  # trainable numbers of this lane
-    # per-utterance figures of the decoded continuation, {"utterance_id", "speaker_id", "continuation_quality"}
+    # per-utterance figures of the decoded continuation, {"utterance_id", "speaker_id",
+    # "continuation_quality"}
     listening: list[dict[str, Any]] = field(default_factory=list)
 
 
@@ -47,7 +51,8 @@ class ArmEvidence:
 
 @dataclass
 class Exhibit:
-    """One utterance to listen to. Clips are WAV files' bytes, 16-bit mono, in the order they are to be heard."""
+    """One utterance to listen to. Clips are WAV files' bytes, 16-bit mono, in the order they are to be heard.
+    """
 
     utterance_id: str
     speaker_id: str
@@ -61,9 +66,15 @@ class Evidence:
 
     study: str
     arms: dict[str, ArmEvidence]
-    data: dict[str, Any]  # path, representation, dim, frame_rate, hash, speakers and frames per split, world (controls)
-    baselines: dict[str, dict[str, Any]]  # name -> Scores.to_json() on test: "mean" (delta = mean - z_t), "persistence"
-    provenance: dict[str, Any]  # command, git commit, versions, device, started, seconds, criteria_hash, workers
+    data: dict[
+        str, Any
+    ]  # path, representation, dim, frame_rate, hash, speakers and frames per split, world (controls)
+    baselines: dict[
+        str, dict[str, Any]
+    ]  # name -> Scores.to_json() on test: "mean" (delta = mean - z_t), "persistence"
+    provenance: dict[
+        str, Any
+    ]  # command, git commit, versions, device, started, seconds, criteria_hash, workers
     exhibits: list[Exhibit] = field(default_factory=list)
 
     def write(self, path: Path) -> None:

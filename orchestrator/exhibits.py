@@ -41,7 +41,9 @@ def baselines(latents: Latents, config: Mapping[str, Any]) -> dict[str, dict[str
 def listen(
     evidence: Evidence, dataset: LatentDataset, latents: Latents, depot: Depot, progress: Progress
 ) -> None:
-    """Let every replicate continue the same test utterances; score what is decoded, and keep a few to listen to."""
+    """Let every replicate continue the same test utterances; score what is decoded, and keep a few to listen
+    to.
+    """
     if dataset.meta.codec is None:
         return
     clips = choose(dataset, evidence)
@@ -97,7 +99,9 @@ class Voice:
 
 
 def choose(dataset: LatentDataset, evidence: Evidence) -> list[Clip]:
-    """The middles of up to ``SCORED`` test utterances, taking turns over the speakers; the same for every arm."""
+    """The middles of up to ``SCORED`` test utterances, taking turns over the speakers; the same for every
+    arm.
+    """
     rate = dataset.meta.frame_rate
     needed = max(split_config(arm.config)[0].context for arm in evidence.arms.values())
     context, rollout = max(needed, round(CONTEXT_SECONDS * rate)), max(1, round(ROLLOUT_SECONDS * rate))

@@ -1,8 +1,8 @@
 """What has been asked, started, finished and judged: an append-only log from which a killed sweep goes on.
 
-One line of JSON per event in ``journal.jsonl``. The full result of a lane lies beside it in ``lanes/<key>.json``, written
-before its line is, so a line never promises what is not there. The key of a lane says all that its result depends on:
-configuration, data and code.
+One line of JSON per event in ``journal.jsonl``. The full result of a lane lies beside it in
+``lanes/<key>.json``, written before its line is, so a line never promises what is not there. The key of a
+lane says all that its result depends on: configuration, data and code.
 """
 
 from __future__ import annotations
@@ -99,7 +99,8 @@ def unfinished_run(out: Path, arguments: Mapping[str, Any], data_hash: str, code
     """The newest run folder in ``out`` that the same arguments left without a verdict.
 
     Raises:
-        InputError: there is none, or its data or code have changed since (a result would mix two experiments).
+        InputError: there is none, or its data or code have changed since (a result would mix two
+            experiments).
     """
     for folder in sorted((p.parent for p in out.glob("*/journal.jsonl")), key=lambda p: p.name, reverse=True):
         journal = Journal(folder)

@@ -113,8 +113,8 @@ class Recorder:
     ) -> None:
         key = self.key(config)
         facts = {
-            "phase": pack.phase, "arm": pack.arm, "index": index, "status": result["status"], "objective": objective,
-            "seconds": result["seconds"], "config": config,
+            "phase": pack.phase, "arm": pack.arm, "index": index, "status": result["status"], "objective":
+            objective, "seconds": result["seconds"], "config": config,
         }  # fmt: skip
         self._journal.finish_lane(key, result, **facts)
         self._finished[key] = {"key": key, **facts}
@@ -123,8 +123,8 @@ class Recorder:
     def _track(self, event: Mapping[str, Any], result: Mapping[str, Any]) -> None:
         null = event["phase"] == "confirm" and event["config"]["surrogate"] != "real"
         self._tracker.lane(
-            f"{event['arm']} {event['phase']} {event['index']}", event["arm"], "null" if null else event["phase"],
-            event["config"], result["history"], result["scores"], event["status"],
+            f"{event['arm']} {event['phase']} {event['index']}", event["arm"], "null" if null else
+            event["phase"], event["config"], result["history"], result["scores"], event["status"],
         )  # fmt: skip
 
     def _events(self, phase: str, arm: str) -> list[dict[str, Any]]:
@@ -133,7 +133,9 @@ class Recorder:
 
 
 def winner(explored: Sequence[Exploration]) -> dict[str, Any] | None:
-    """The settings with the best objective, the earlier one where two are equal; None where every lane diverged."""
+    """The settings with the best objective, the earlier one where two are equal; None where every lane
+    diverged.
+    """
     finished = [e for e in explored if e.objective is not None]
     if not finished:
         return None

@@ -48,7 +48,7 @@ def run_sweep(order: Order, progress: Progress) -> Judgement:
     """Run a sweep to its verdict; everything that was decided lies in ``order.folder`` when it returns."""
     with ExitStack() as stack:
         progress.say(f"{order.plan.study.title}\nrun folder {order.folder}; starting Ray")
-        cluster = stack.enter_context(connected(order.address))
+        cluster = stack.enter_context(connected(order.address, state_api=order.plan.workers > 1))
         stack.callback(progress.end)
         sweep = _Sweep(order, cluster, progress)
         try:

@@ -1,8 +1,8 @@
 """Which configurations to train next: Optuna asks in packs of equal structure, Ray Tune schedules the packs.
 
-The outcome does not depend on timing. Pack ``n`` of an arm is drawn by a sampler seeded with (seed, arm, n) from the
-results of earlier generations alone, however its neighbours in time may have finished; so an interrupted search is
-rebuilt exactly by asking again and telling what the journal knows.
+The outcome does not depend on timing. Pack ``n`` of an arm is drawn by a sampler seeded with (seed, arm, n)
+from the results of earlier generations alone, however its neighbours in time may have finished; so an
+interrupted search is rebuilt exactly by asking again and telling what the journal knows.
 """
 
 from __future__ import annotations
@@ -51,7 +51,9 @@ class PackSource(Protocol):
 
 
 class ArmSearch:
-    """The exploration of one arm: ``plan.trials`` configurations, asked of Optuna in packs, maximising the objective."""
+    """The exploration of one arm: ``plan.trials`` configurations, asked of Optuna in packs, maximising the
+    objective.
+    """
 
     def __init__(self, plan: Plan, arm: Arm, known: Known = lambda config: UNKNOWN) -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -113,7 +115,8 @@ class ArmSearch:
 
 
 class FixedPacks:
-    """Packs that are known from the start, such as those of confirmation; what is known already is left out."""
+    """Packs that are known from the start, such as those of confirmation; what is known already is left out.
+    """
 
     def __init__(self, packs: Sequence[Pack], known: Known = lambda config: UNKNOWN) -> None:
         rests = [split_known(pack, known)[0] for pack in packs]
@@ -194,7 +197,8 @@ class PackSearcher(Searcher):
         """Nothing to restore: the journal holds it."""
 
     def __getstate__(self) -> dict[str, Any]:
-        # Tune pickles its configuration for restore files that nobody reads; the journal and the display stay out of it.
+        # Tune pickles its configuration for restore files that nobody reads; the journal and the display stay
+        # out of it.
         return {}
 
 

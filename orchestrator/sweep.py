@@ -34,7 +34,9 @@ def sweep(
     smoke: Annotated[bool, typer.Option("--smoke", help="tiny budgets: the whole path, no evidence")] = False,
     list_studies: Annotated[bool, typer.Option("--list", help="print the studies")] = False,
 ) -> None:
-    """Explore both arms of STUDY, confirm their winners on fresh seeds and test speakers, and answer with a verdict."""
+    """Explore both arms of STUDY, confirm their winners on fresh seeds and test speakers, and answer with a
+    verdict.
+    """
     if list_studies:
         for name in search_spaces.names():
             typer.echo(f"{name}  {search_spaces.load(name).title}")

@@ -1,4 +1,6 @@
-"""Packs on several workers: a Ray Tune function drives one Ray Train job per pack, Ray Data streams into its workers."""
+"""Packs on several workers: a Ray Tune function drives one Ray Train job per pack, Ray Data streams into its
+workers.
+"""
 
 from __future__ import annotations
 
@@ -99,7 +101,9 @@ class WorkerUtterances(ray.train.DataConfig):
 
 
 def run_pack_on_workers(config: Mapping[str, Any], task: Task) -> None:
-    """A Tune function: train one pack on ``task.workers`` workers, and pass on what the first of them reports."""
+    """A Tune function: train one pack on ``task.workers`` workers, and pass on what the first of them
+    reports.
+    """
     pack = Pack.from_json(config["pack"])
     structure, _ = pack_config(pack)
     stream = open_rows(task.latents)
@@ -135,7 +139,8 @@ def jobs_at_once(cluster: Cluster, workers: int) -> int:
 
 
 def worker_cpus(cluster: Cluster, workers: int) -> float:
-    """Cores per worker such that half a core at least is left for Ray Data, which otherwise waits for ever."""
+    """Cores per worker such that half a core at least is left for Ray Data, which otherwise waits for ever.
+    """
     return 1.0 if cluster.cpus > workers else (cluster.cpus - 2 * DRIVER_CPUS) / (2 * workers)
 
 

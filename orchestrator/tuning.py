@@ -1,4 +1,6 @@
-"""Packs on reused Ray Tune actors: one pack per device at a time, the shard resident from one pack to the next."""
+"""Packs on reused Ray Tune actors: one pack per device at a time, the shard resident from one pack to the
+next.
+"""
 
 from __future__ import annotations
 

@@ -62,7 +62,9 @@ class Watcher:
 
 
 def simulate(plan, order=0, slots=4, known=lambda config: UNKNOWN, stop_after=None):
-    """Run a search to its end (or until so many packs are done); ``order`` seeds which running pack finishes first."""
+    """Run a search to its end (or until so many packs are done); ``order`` seeds which running pack finishes
+    first.
+    """
     watcher, rng = Watcher(), random.Random(order)
     searcher = PackSearcher([ArmSearch(plan, arm, known) for arm in plan.study.arms], watcher, limit=slots)
     running, number = [], 0

@@ -24,6 +24,8 @@ SETTINGS = {
     "head": "vmf", "width": 6, "context": 5, "rollout": 3, "horizon": 4, "batch": 6, "steps": 3, "teacher_epochs": 2,
     "rollout_epochs": 2, "dtype": "float64", "learning_rate": 1e-2, "scheduled_sampling": 0.3,
 }  # fmt: skip
+# Ray lets the processes that it starts be collected while they end.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 LANES = [{"seed": 1}, {"seed": 2, "learning_rate": 3e-3}, {"seed": 1, "surrogate": "white"}]
 PACK = Pack("confirm", "vmf", 0, (0, 1, 2), tuple({**SETTINGS, **lane} for lane in LANES))
 
@@ -88,7 +90,9 @@ def assert_same(collector, depot, solo):
         assert lane["status"] == expected.status == "finished"
         for name, sums in expected.scores["sums"].items():
             torch.testing.assert_close(lane["scores"]["sums"][name], sums, rtol=1e-9, atol=1e-9)
-        assert [h["loss"] for h in lane["history"]] == pytest.approx([h["loss"] for h in expected.history], rel=1e-9)
+        assert [h["loss"] for h in lane["history"]] == pytest.approx(
+            [h["loss"] for h in expected.history], rel=1e-9
+        )
         weights = depot.load(weights_name("vmf", index))
         torch.testing.assert_close(weights, dict(expected.state), rtol=1e-9, atol=1e-9)
 
@@ -125,7 +129,9 @@ def test_a_tune_actor_that_is_lost_goes_on_from_its_last_epoch_with_the_same_num
 
 @pytest.mark.timeout(300)
 def test_two_workers_of_ray_train_end_where_one_does(task, solo, cluster, tmp_path):
-    task = Task(task.latents, "test", task.depot, task.scratch, workers=2, worker_cpus=worker_cpus(cluster, 2))
+    task = Task(
+        task.latents, "test", task.depot, task.scratch, workers=2, worker_cpus=worker_cpus(cluster, 2)
+    )
     collector = run(PACK, run_pack_on_workers, task, driver_resources(), tmp_path)
     assert collector.epochs == [0, 1, 2, 3]
     assert_same(collector, task.depot, solo)

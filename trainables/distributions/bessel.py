@@ -1,9 +1,9 @@
 """The normaliser of the von Mises-Fisher law in d dimensions, without overflow, underflow or cancellation.
 
-Everything follows from ``h_d(kappa) = log 0F1(; d/2; kappa^2 / 4) = log C_d(0) - log C_d(kappa)``, whose derivative is the
-mean resultant length ``A_d = I_{d/2} / I_{d/2-1}``. Evaluated by the uniform (Debye) expansion of the modified Bessel
-function at an order of at least 20 (DLMF 10.41) and, below that order, by the downward recurrence of the ratio.
-All arithmetic is float64; results come back in the dtype of ``kappa``.
+Everything follows from ``h_d(kappa) = log 0F1(; d/2; kappa^2 / 4) = log C_d(0) - log C_d(kappa)``, whose
+derivative is the mean resultant length ``A_d = I_{d/2} / I_{d/2-1}``. Evaluated by the uniform (Debye)
+expansion of the modified Bessel function at an order of at least 20 (DLMF 10.41) and, below that order, by
+the downward recurrence of the ratio. All arithmetic is float64; results come back in the dtype of ``kappa``.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 from functools import lru_cache
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -21,7 +22,8 @@ _FEW = 1 << 14
 
 
 def vmf_log_normalizer(dim: int, kappa: Tensor) -> Tensor:
-    """log C_d(kappa): the log density of vMF(mu, kappa) at x is ``log C_d + kappa mu.x`` (nats), on the unit sphere in R^d.
+    """log C_d(kappa): the log density of vMF(mu, kappa) at x is ``log C_d + kappa mu.x`` (nats), on the unit
+    sphere in R^d.
 
     Args:
         dim: d >= 2.
@@ -62,12 +64,12 @@ class _LogGrowth(torch.autograd.Function):
         return _evaluate(kappa, dim, "growth").to(kappa.dtype)
 
     @staticmethod
-    def setup_context(ctx, inputs, output) -> None:  # noqa: ANN001
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
         ctx.save_for_backward(inputs[0])
         ctx.dim = inputs[1]
 
     @staticmethod
-    def backward(ctx, grad: Tensor) -> tuple[Tensor, None]:  # noqa: ANN001
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
         (kappa,) = ctx.saved_tensors
         return grad * (_MeanResultant.apply(kappa, ctx.dim) - 1), None
 
@@ -80,18 +82,18 @@ class _MeanResultant(torch.autograd.Function):
         return _evaluate(kappa, dim, "ratio").to(kappa.dtype)
 
     @staticmethod
-    def setup_context(ctx, inputs, output) -> None:  # noqa: ANN001
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
         ctx.save_for_backward(inputs[0])
         ctx.dim = inputs[1]
 
     @staticmethod
-    def backward(ctx, grad: Tensor) -> tuple[Tensor, None]:  # noqa: ANN001
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
         (kappa,) = ctx.saved_tensors
         return grad * _evaluate(kappa, ctx.dim, "slope").to(kappa.dtype), None
 
 
 def _evaluate(kappa: Tensor, dim: int, want: str) -> Tensor:
-    """"growth" (h - kappa), "ratio" (A) or "slope" (A'), in float64."""
+    """h - kappa ("growth"), A ("ratio") or A' ("slope"), in float64."""
     order = dim / 2 - 1
     steps = max(0, math.ceil(_MIN_ORDER - order))
     kappa = kappa.double()
@@ -99,7 +101,7 @@ def _evaluate(kappa: Tensor, dim: int, want: str) -> Tensor:
     if steps == 0:
         return getattr(top, want)()
     ratio = top.ratio()
-    total = None if want == "ratio" else getattr(top, want)()
+    total = ratio if want == "ratio" else getattr(top, want)()
     # k / A_nu = 2 (nu + 1) + k A_{nu+1}, from the expansion's order down to the one asked for.
     for nu in (order + j for j in reversed(range(steps))):
         k_over_ratio = 2 * (nu + 1) + kappa * ratio
@@ -108,7 +110,7 @@ def _evaluate(kappa: Tensor, dim: int, want: str) -> Tensor:
         elif want == "slope":
             total = (2 * (nu + 1) / k_over_ratio - kappa * (kappa * total / k_over_ratio)) / k_over_ratio
         ratio = kappa / k_over_ratio
-    return ratio if total is None else total
+    return ratio if want == "ratio" else total
 
 
 class _Debye:
@@ -137,12 +139,14 @@ class _Debye:
 
 def _series(p: Tensor, order: float) -> tuple[Tensor, Tensor, Tensor]:
     """E(p) = sum_j D_j(p) / n^j with its first two (p-weighted) derivatives."""
-    if p.numel() <= _FEW:  # few numbers: the time goes into the number of calls, so one product with all powers
-        powers = torch.arange(1, len(_coefficients(order)), device=p.device, dtype=p.dtype)
-        table = torch.tensor(_derivative_table(order), device=p.device, dtype=p.dtype)
-        return (torch.pow(p.unsqueeze(-1), powers) @ table).unbind(-1)
-    value = first = second = torch.zeros_like(p)  # many: into memory, so Horner's scheme in place of the powers
-    for c0, c1, c2 in reversed(_derivative_table(order)):
+    rows = _derivative_table(order)
+    if p.numel() <= _FEW:  # the time goes into the number of calls: one product with all powers
+        powers = torch.arange(1, len(rows) + 1, device=p.device, dtype=p.dtype)
+        table = torch.tensor(rows, device=p.device, dtype=p.dtype)
+        value, first, second = (torch.pow(p.unsqueeze(-1), powers) @ table).unbind(-1)
+        return value, first, second
+    value = first = second = torch.zeros_like(p)  # the time goes into memory: Horner's scheme
+    for c0, c1, c2 in reversed(rows):
         value, first, second = (value + c0) * p, (first + c1) * p, (second + c2) * p
     return value, first, second
 

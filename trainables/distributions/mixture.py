@@ -27,7 +27,9 @@ class GaussianMixture:
         """Log density of ``delta`` [..., d], nats: [...]."""
         standardised = (delta.unsqueeze(-2) - self.means) * torch.exp(-self.log_scales)
         dim = delta.shape[-1]
-        log_components = -0.5 * standardised.square().sum(-1) - self.log_scales.sum(-1) - dim / 2 * math.log(2 * math.pi)
+        log_components = (
+            -0.5 * standardised.square().sum(-1) - self.log_scales.sum(-1) - dim / 2 * math.log(2 * math.pi)
+        )
         return torch.logsumexp(self.log_weights + log_components, -1)
 
     def mean(self) -> Tensor:
@@ -39,14 +41,16 @@ class GaussianMixture:
         return self._component(self.log_weights.argmax(-1), self.means)
 
     def direction(self) -> Tensor:
-        """The mean's direction, [..., d]; a mixture has no closed form for the direction of greatest expected cosine."""
+        """The mean's direction, [..., d]; a mixture has no closed form for the direction of greatest expected
+        cosine.
+        """
         return torch.nn.functional.normalize(self.mean(), dim=-1)
 
     def log_magnitude(self) -> Tensor:
         """E[log |delta|], [...], to second order in the spread of |delta|^2 within each component.
 
-        Within component k |delta|^2 has mean S and variance V in closed form, and E[log |delta|] = (log S - V / (2 S^2)) / 2
-        up to the third order (delta method); components are then averaged exactly.
+        Within component k |delta|^2 has mean S and variance V in closed form, and E[log |delta|] = (log S - V
+        / (2 S^2)) / 2 up to the third order (delta method); components are then averaged exactly.
         """
         variances = torch.exp(2 * self.log_scales)
         second = (self.means.square() + variances).sum(-1)

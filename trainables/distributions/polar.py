@@ -1,4 +1,5 @@
-"""A density on R^d in polar form: direction von Mises-Fisher, magnitude LogNormal, independent of each other."""
+"""A density on R^d in polar form: direction von Mises-Fisher, magnitude LogNormal, independent of each other.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +11,9 @@ from torch import Tensor
 
 from trainables.distributions.von_mises_fisher import VonMisesFisher
 
-MAGNITUDE_FLOOR = 1e-4  # a silent frame has no direction and log 0 for a magnitude; in units of the data's RMS
+MAGNITUDE_FLOOR = (
+    1e-4  # a silent frame has no direction and log 0 for a magnitude; in units of the data's RMS
+)
 
 
 @dataclass
@@ -20,8 +23,8 @@ class Polar:
     Attributes:
         direction_law: vMF over [..., d].
         location: E[log m], [...].
-        scale: standard deviation of log m, [...]; bounded by whoever builds it, because E[m] = exp(location + scale^2 / 2)
-            otherwise overflows in a rollout.
+        scale: standard deviation of log m, [...]; bounded by whoever builds it, because E[m] = exp(location +
+            scale^2 / 2) otherwise overflows in a rollout.
     """
 
     direction_law: VonMisesFisher
@@ -36,13 +39,15 @@ class Polar:
     def log_prob(self, delta: Tensor) -> Tensor:
         """Log density of ``delta`` [..., d] in R^d, nats: [...].
 
-        With m = |delta|, d = delta / m: ``log LN(m) + log vMF(d) - (d - 1) log m``; the last term is the Jacobian of polar
-        coordinates, without which the number cannot stand beside that of a density in R^d.
+        With m = |delta|, d = delta / m: ``log LN(m) + log vMF(d) - (d - 1) log m``; the last term is the
+        Jacobian of polar coordinates, without which the number cannot stand beside that of a density in R^d.
         """
         magnitude = delta.norm(dim=-1).clamp_min(MAGNITUDE_FLOOR)
         log_magnitude = magnitude.log()
         standardised = (log_magnitude - self.location) / self.scale
-        log_normal = -0.5 * standardised.square() - self.scale.log() - log_magnitude - 0.5 * math.log(2 * math.pi)
+        log_normal = (
+            -0.5 * standardised.square() - self.scale.log() - log_magnitude - 0.5 * math.log(2 * math.pi)
+        )
         on_sphere = self.direction_law.log_prob(delta / magnitude.unsqueeze(-1))
         return log_normal + on_sphere - (delta.shape[-1] - 1) * log_magnitude
 
@@ -51,7 +56,9 @@ class Polar:
         return torch.exp(self.location + self.scale.square() / 2).unsqueeze(-1) * self.direction_law.mean()
 
     def mode(self) -> Tensor:
-        """Median magnitude along mu, [..., d]. The density's own mode in R^d, exp(location - d scale^2), is useless."""
+        """Median magnitude along mu, [..., d]. The density's own mode in R^d, exp(location - d scale^2), is
+        useless.
+        """
         return torch.exp(self.location).unsqueeze(-1) * self.direction_law.mu
 
     def direction(self) -> Tensor:

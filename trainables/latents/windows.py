@@ -1,10 +1,12 @@
 """From Arrow batches of utterances to windows on a device: no Python object per frame on the way.
 
-Shapes: S surrogates, N frames of all utterances end to end, D latent dimensions, L lanes, B windows, T frames of a window.
+Shapes: S surrogates, N frames of all utterances end to end, D latent dimensions, L lanes, B windows, T frames
+    of a window.
 """
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -32,7 +34,9 @@ class Moments:
 
 
 class Shard:
-    """Utterances resident on a device: normalised, dithered frames end to end, real ones and surrogates side by side."""
+    """Utterances resident on a device: normalised, dithered frames end to end, real ones and surrogates side
+    by side.
+    """
 
     def __init__(self, frames_SND: Tensor, offsets: np.ndarray, ids: list[str], speakers: list[str]) -> None:
         self.frames_SND = frames_SND
@@ -51,14 +55,18 @@ class Shard:
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
     ) -> Shard:
-        """Frames divided by ``rms``; a codec whose latents lie on a lattice gets uniform dither of half a step.
+        """Frames divided by ``rms``; a codec whose latents lie on a lattice gets uniform dither of half a
+        step.
 
-        Dither and surrogates depend on the utterance's id alone, so they are the same on every worker, for every arm.
+        Dither and surrogates depend on the utterance's id alone, so they are the same on every worker, for
+        every arm.
         """
         rows = sorted(_rows(tables), key=lambda row: row[0])
         if not rows:
             raise InputError("no utterance reached this shard; encode more utterances or use fewer workers")
-        parts = [_prepare(utterance_id, frames, rms, lattice_step, surrogates) for utterance_id, _, frames in rows]
+        parts = [
+            _prepare(utterance_id, frames, rms, lattice_step, surrogates) for utterance_id, _, frames in rows
+        ]
         offsets = np.concatenate([[0], np.cumsum([part.shape[1] for part in parts])])
         frames = torch.from_numpy(np.concatenate(parts, axis=1)).to(device=device, dtype=dtype)
         return cls(frames, offsets, [row[0] for row in rows], [row[1] for row in rows])
@@ -79,7 +87,9 @@ class Shard:
         return self.frames_SND[surrogate_L[:, None, None], starts_LB[..., None] + steps]
 
     def evaluation_windows(self, context: int, horizon: int) -> tuple[np.ndarray, np.ndarray]:
-        """Starts of windows of context + horizon frames whose horizons tile each utterance, and their utterances."""
+        """Starts of windows of context + horizon frames whose horizons tile each utterance, and their
+        utterances.
+        """
         starts, owners = [], []
         for utterance, (begin, end) in enumerate(zip(self.offsets[:-1], self.offsets[1:], strict=True)):
             own = np.arange(begin, end - context - horizon + 1, horizon)
@@ -87,25 +97,52 @@ class Shard:
             owners.append(np.full(len(own), utterance))
         return np.concatenate(starts).astype(np.int64), np.concatenate(owners).astype(np.int64)
 
+    def tallies(self) -> dict[str, Tensor]:
+        """What each utterance adds to the moments of the real frames, [2 D + 3] each, by utterance id."""
+        frames = self.frames_SND[0].double()
+        owner = torch.from_numpy(np.repeat(np.arange(len(self.ids)), self.lengths)).to(frames.device)
+        inside = owner[1:] == owner[:-1]
+        steps = (frames[1:] - frames[:-1]).norm(dim=-1)[inside].clamp_min(1e-6).log()
+        ones = torch.ones_like(frames[:, :1])
+        per_frame = torch.cat([frames, frames.square(), ones], 1)
+        per_step = torch.stack([steps, torch.ones_like(steps)], 1)
+        total = torch.cat(
+            [
+                per_frame.new_zeros(len(self.ids), per_frame.shape[1]).index_add_(0, owner, per_frame),
+                per_step.new_zeros(len(self.ids), 2).index_add_(0, owner[1:][inside], per_step),
+            ],
+            1,
+        )
+        return dict(zip(self.ids, total.cpu(), strict=True))
+
     @cached_property
     def moments(self) -> Moments:
         """Of the real frames."""
-        frames = self.frames_SND[0].double()
-        variance = frames.var(0, unbiased=False).sum()
-        inside = torch.ones(len(frames) - 1, dtype=torch.bool, device=frames.device)
-        inside[torch.as_tensor(self.offsets[1:-1] - 1, device=frames.device)] = False
-        steps = (frames[1:] - frames[:-1]).norm(dim=-1)[inside].clamp_min(1e-6)
-        return Moments(frames.mean(0), float((2 * variance).sqrt()), float(steps.log().mean().exp()))
+        return pooled_moments([self.tallies()])
+
+
+def pooled_moments(parts: Sequence[dict[str, Tensor]]) -> Moments:
+    """Moments of everything that the workers hold; an utterance that several hold counts once."""
+    merged = {utterance_id: tally for part in parts for utterance_id, tally in part.items()}
+    total = torch.stack([merged[utterance_id] for utterance_id in sorted(merged)]).sum(0)
+    dim = (len(total) - 3) // 2
+    frames, log_steps, steps = total[2 * dim :].tolist()
+    mean_D = total[:dim] / frames
+    variance = float((total[dim : 2 * dim] / frames - mean_D.square()).clamp_min(0).sum())
+    return Moments(mean_D, (2 * variance) ** 0.5, math.exp(log_steps / max(steps, 1)))
 
 
 class Slots:
-    """Which windows make up a batch: slot j draws from the training utterances whose rank is j modulo the batch size.
+    """Which windows make up a batch: slot j draws from the training utterances whose rank is j modulo the
+    batch size.
 
-    The rule fixes every batch whatever the number of workers, and a worker that owns the slots r, r + W, r + 2W ...
-    needs to hold no utterance of another slot.
+    The rule fixes every batch whatever the number of workers, and a worker that owns the slots r, r + W, r +
+    2W ... needs to hold no utterance of another slot.
     """
 
-    def __init__(self, shard: Shard, ids: Sequence[str], batch: int, frames: int, rank: int, world_size: int) -> None:
+    def __init__(
+        self, shard: Shard, ids: Sequence[str], batch: int, frames: int, rank: int, world_size: int
+    ) -> None:
         self.owned = np.arange(rank, batch, world_size)
         row = {utterance_id: i for i, utterance_id in enumerate(shard.ids)}
         tables = []
@@ -130,7 +167,9 @@ class Slots:
 
 
 class Feed:
-    """A stream of Arrow batches, held on the device: whole where it fits, else chunk after chunk as epochs pass."""
+    """A stream of Arrow batches, held on the device: whole where it fits, else chunk after chunk as epochs
+    pass.
+    """
 
     def __init__(
         self,
@@ -150,7 +189,11 @@ class Feed:
         self._ids = ids
         self._open = open_stream
         self._shard_settings = {
-            "rms": rms, "lattice_step": lattice_step, "surrogates": surrogates, "device": device, "dtype": dtype,
+            "rms": rms,
+            "lattice_step": lattice_step,
+            "surrogates": surrogates,
+            "device": device,
+            "dtype": dtype,
         }
         self._bytes_per_value = (torch.finfo(dtype).bits // 8) * len(surrogates)
         self._budget = budget_bytes
@@ -199,7 +242,9 @@ def worker_utterances(ids: Sequence[str], batch: int, rank: int, world_size: int
         InputError: the batch cannot be shared out evenly.
     """
     if batch % world_size:
-        raise InputError(f"batch {batch} cannot be shared by {world_size} workers; use a number of workers that divides it")
+        raise InputError(
+            f"batch {batch} cannot be shared by {world_size} workers; use a number of workers that divides it"
+        )
     ids = sorted(ids)
     return sorted({i for slot in range(rank, batch, world_size) for i in _slot_utterances(ids, batch, slot)})
 
@@ -230,5 +275,9 @@ def _prepare(
     if lattice_step is not None:
         frames = frames + rng.uniform(-lattice_step / 2, lattice_step / 2, frames.shape)
     frames = frames / rms
-    makers = {"real": lambda x: x, "white": lambda x: white(x, rng), "gaussian": lambda x: phase_randomised(x, rng)}
+    makers = {
+        "real": lambda x: x,
+        "white": lambda x: white(x, rng),
+        "gaussian": lambda x: phase_randomised(x, rng),
+    }
     return np.stack([makers[name](frames) for name in surrogates])

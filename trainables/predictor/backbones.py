@@ -1,7 +1,8 @@
 """Backbones: the past of a latent trajectory -> hidden state, in one pass over true frames or frame by frame.
 
-Every backbone answers ``read(z_BTD, state) -> (h_BTH, state)``: the hidden state after each frame, and what it must
-remember to go on. Reading a sequence in pieces gives what reading it at once gives. Nothing looks ahead.
+Every backbone answers ``read(z_BTD, state) -> (h_BTH, state)``: the hidden state after each frame, and what
+it must remember to go on. Reading a sequence in pieces gives what reading it at once gives. Nothing looks
+ahead.
 
 Shapes: B windows, T frames, D latent dimensions, H hidden units, N attention heads.
 """
@@ -79,7 +80,9 @@ class WindowedMLP(Backbone):
     def read(self, z_BTD: Tensor, state: State = None) -> tuple[Tensor, State]:
         """The state is the last frames [B, window - 1, D]."""
         frames = z_BTD.shape[1]
-        padded = F.pad(z_BTD, (0, 0, self.window - 1, 0)) if state is None else torch.cat([state[0], z_BTD], 1)
+        padded = (
+            F.pad(z_BTD, (0, 0, self.window - 1, 0)) if state is None else torch.cat([state[0], z_BTD], 1)
+        )
         h = self.embed(torch.cat([padded[:, i : i + frames] for i in range(self.window)], -1))
         for block in self.blocks:
             h = h + block(h)
@@ -112,7 +115,9 @@ class _Block(nn.Module):
         self.qkv, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
         self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
 
-    def forward(self, x_BTH: Tensor, cache: tuple[Tensor, Tensor] | None) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+    def forward(
+        self, x_BTH: Tensor, cache: tuple[Tensor, Tensor] | None
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         q, k, v = (
             part.unflatten(-1, (self.attention_heads, -1)).transpose(1, 2)
             for part in self.qkv(self.norm_attention(x_BTH)).chunk(3, -1)

@@ -17,7 +17,8 @@ SURROGATES = ("real", "white", "gaussian")
 
 @dataclass(frozen=True)
 class Structure:
-    """The part of a configuration that decides the shape of the program; the same for every lane of a pack."""
+    """The part of a configuration that decides the shape of the program; the same for every lane of a pack.
+    """
 
     head: str
     backbone: str = "gru"
@@ -27,7 +28,9 @@ class Structure:
     rollout: int = 16  # K, frames of free running in training
     horizon: int = 16  # frames of free running in evaluation
     feedback: str = "mean"  # what a rollout feeds back
-    rollout_target: str = "delta"  # the true delta, or what leads from the rolled-out state to the true next state
+    rollout_target: str = (
+        "delta"  # the true delta, or what leads from the rolled-out state to the true next state
+    )
     components: int = 4  # mixture components (mdn)
     batch: int = 32  # windows per optimiser step, over all workers
     steps: int = 50  # optimiser steps per epoch
@@ -37,8 +40,11 @@ class Structure:
 
     def __post_init__(self) -> None:
         for name, allowed in (
-            ("head", HEADS), ("backbone", BACKBONES), ("feedback", FEEDBACKS),
-            ("rollout_target", TARGETS), ("dtype", ("float32", "float64")),
+            ("head", HEADS),
+            ("backbone", BACKBONES),
+            ("feedback", FEEDBACKS),
+            ("rollout_target", TARGETS),
+            ("dtype", ("float32", "float64")),
         ):
             if getattr(self, name) not in allowed:
                 raise InputError(f"{name} is {getattr(self, name)!r}; it must be one of {', '.join(allowed)}")
@@ -61,7 +67,9 @@ class Lane:
     weight_decay: float = 0.0
     kappa_prior: float = 0.0  # weight of the LogNormal prior on kappa / D (vmf), 0 = none
     kappa_prior_ratio: float = 1.0  # its median
-    scheduled_sampling: float = 0.0  # share of teacher-forced inputs replaced by predictions at the end of that phase
+    scheduled_sampling: float = (
+        0.0  # share of teacher-forced inputs replaced by predictions at the end of that phase
+    )
     surrogate: str = "real"  # real frames, or a null: white (frames shuffled) or gaussian (phases randomised)
 
     def __post_init__(self) -> None:

@@ -1,9 +1,9 @@
 """Evaluation: one-step metrics and rollout curves of every lane, as sums and counts per speaker.
 
-Definitions. At rollout step k, cos@k = cos(delta_pred, delta_true) and magnitude ratio@k = |delta_pred| / |delta_true|,
-frame by frame, with delta_pred what the run fed back and delta_true the true step of that time; state error@k is the
-distance of the reached from the true state over the RMS distance between random frames. Frames that do not move at all
-(|delta_true| = 0) have no direction and are left out of both.
+Definitions. At rollout step k, cos@k = cos(delta_pred, delta_true) and magnitude ratio@k = |delta_pred| /
+|delta_true|, frame by frame, with delta_pred what the run fed back and delta_true the true step of that time;
+state error@k is the distance of the reached from the true state over the RMS distance between random frames.
+Frames that do not move at all (|delta_true| = 0) have no direction and are left out of both.
 
 Shapes: L lanes, B windows, T frames of a window, C of context, K rollout steps, D latent dimensions.
 """
@@ -48,21 +48,29 @@ def evaluate(
     """
     parts: list[list[Scores]] = [[] for _ in surrogates]
     for shard in feed.chunks():
-        for lane, scores in enumerate(_evaluate_shard(structure, stacked, surrogates, feed, shard, moments, baselines)):
+        for lane, scores in enumerate(
+            _evaluate_shard(structure, stacked, surrogates, feed, shard, moments, baselines)
+        ):
             parts[lane].append(scores)
     return [merge(lane_parts) for lane_parts in parts]
 
 
 def baseline_scores(feed: Feed, moments: Moments, context: int, horizon: int) -> dict[str, Scores]:
-    """Rollout curves of predictors that learn nothing: "mean" jumps to the mean frame, "persistence" stands still."""
+    """Rollout curves of predictors that learn nothing: "mean" jumps to the mean frame, "persistence" stands
+    still.
+    """
     parts: dict[str, list[Scores]] = {"mean": [], "persistence": []}
     for shard in feed.chunks():
         starts, owners = shard.evaluation_windows(context, horizon)
-        window = shard.gather(torch.from_numpy(starts)[None], context + horizon, torch.zeros(1, dtype=torch.long))[0]
+        window = shard.gather(
+            torch.from_numpy(starts)[None], context + horizon, torch.zeros(1, dtype=torch.long)
+        )[0]
         to_mean = torch.zeros_like(window[:, :horizon])
         to_mean[:, 0] = moments.mean_D.to(window) - window[:, context - 1]
         for name, deltas in (("mean", to_mean), ("persistence", torch.zeros_like(to_mean))):
-            parts[name].append(_tally(_rollout_figures(window, deltas, context, moments), shard, owners, feed, horizon))
+            parts[name].append(
+                _tally(_rollout_figures(window, deltas, context, moments), shard, owners, feed, horizon)
+            )
     return {name: merge(scores) for name, scores in parts.items()}
 
 
@@ -77,7 +85,9 @@ def _evaluate_shard(
     baselines: Baselines | None,
 ) -> list[Scores]:
     starts, owners = shard.evaluation_windows(structure.context, structure.horizon)
-    lane_surrogates = torch.tensor([feed.surrogates.index(name) for name in surrogates], device=shard.frames_SND.device)
+    lane_surrogates = torch.tensor(
+        [feed.surrogates.index(name) for name in surrogates], device=shard.frames_SND.device
+    )
     figures: list[list[dict[str, Tensor]]] = [[] for _ in surrogates]
     for first in range(0, len(starts), _WINDOWS_AT_ONCE):
         chosen = torch.from_numpy(starts[first : first + _WINDOWS_AT_ONCE]).to(shard.frames_SND.device)
@@ -85,8 +95,11 @@ def _evaluate_shard(
             chosen.expand(len(surrogates), -1), structure.context + structure.horizon, lane_surrogates
         )
         measured = stacked.map(
-            lambda predictor, window, normal, uniform: _predict(structure, predictor, window, normal, uniform),
-            windows, *_noise(structure, windows),
+            lambda predictor, window, normal, uniform: _predict(
+                structure, predictor, window, normal, uniform
+            ),
+            windows,
+            *_noise(structure, windows),
         )
         for lane, name in enumerate(surrogates):
             own = {key: value[lane] for key, value in measured.items()}
@@ -142,7 +155,9 @@ def _figures(
     return figures
 
 
-def _rollout_figures(window_BTD: Tensor, deltas_BKD: Tensor, context: int, moments: Moments) -> dict[str, Tensor]:
+def _rollout_figures(
+    window_BTD: Tensor, deltas_BKD: Tensor, context: int, moments: Moments
+) -> dict[str, Tensor]:
     steps = deltas_BKD.shape[1]
     true = window_BTD[:, context : context + steps] - window_BTD[:, context - 1 : context + steps - 1]
     size = true.norm(dim=-1)
@@ -156,7 +171,9 @@ def _rollout_figures(window_BTD: Tensor, deltas_BKD: Tensor, context: int, momen
     }
 
 
-def _tally(figures: Mapping[str, Tensor], shard: Shard, owners: np.ndarray, feed: Feed, horizon: int) -> Scores:
+def _tally(
+    figures: Mapping[str, Tensor], shard: Shard, owners: np.ndarray, feed: Feed, horizon: int
+) -> Scores:
     """Sums and counts per speaker; curves keep their K steps, one-step metrics add them up.
 
     An undefined frame (no movement) is not counted; a diverged prediction is infinite or NaN in ``nll`` or
@@ -188,5 +205,6 @@ def _noise(structure: Structure, windows_LBTD: Tensor) -> tuple[Tensor, Tensor]:
     generator = torch.Generator().manual_seed(0)
     normal = torch.randn(count, structure.horizon, dim + 1, generator=generator, dtype=torch.float64)
     uniform = torch.rand(count, structure.horizon, 2, generator=generator, dtype=torch.float64)
-    return normal.to(windows_LBTD).expand(lanes, -1, -1, -1), uniform.to(windows_LBTD).expand(lanes, -1, -1, -1)
-
+    return normal.to(windows_LBTD).expand(lanes, -1, -1, -1), uniform.to(windows_LBTD).expand(
+        lanes, -1, -1, -1
+    )

@@ -28,7 +28,9 @@ class Batch:
 
 
 class Pack(nn.Module):
-    """Stacked predictors. ``forward`` gives each lane's loss, so that wrapping in DDP averages gradients as usual."""
+    """Stacked predictors. ``forward`` gives each lane's loss, so that wrapping in DDP averages gradients as
+    usual.
+    """
 
     def __init__(self, structure: Structure, lanes: Sequence[Lane], dim: int, typical_step: float) -> None:
         super().__init__()
@@ -45,7 +47,8 @@ class Pack(nn.Module):
 
         Args:
             phase: "teacher" or "rollout".
-            progress: share of the phase that has passed; scheduled sampling, or the free run's weight, grows with it.
+            progress: share of the phase that has passed; scheduled sampling, or the free run's weight, grows
+                with it.
         """
         settings = {
             "kappa_prior": self.lane_kappa_prior,
@@ -75,7 +78,9 @@ class Stacked(nn.Module):
         super().__init__()
         parameters, buffers = stack_module_state(list(modules))
         # ParameterDict refuses dots in names.
-        self.weights = nn.ParameterDict({k.replace(".", "/"): nn.Parameter(v.detach()) for k, v in parameters.items()})
+        self.weights = nn.ParameterDict(
+            {k.replace(".", "/"): nn.Parameter(v.detach()) for k, v in parameters.items()}
+        )
         self.buffer_names = tuple(buffers)
         for name, value in buffers.items():
             self.register_buffer("stacked/" + name.replace(".", "/"), value.detach())
@@ -110,19 +115,22 @@ class _Caller(nn.Module):
         self.inner = inner
         self._function = function
 
-    def forward(self, *args):  # noqa: ANN002, ANN201
+    def forward(self, *args):  # noqa: ANN002, ANN201, ANN202
         return self._function(self.inner, *args)
 
 
 class LaneAdamW:
-    """AdamW (Loshchilov, Hutter 2019) on stacked parameters, with a learning rate and a weight decay per lane.
+    """AdamW (Loshchilov, Hutter 2019) on stacked parameters, with a learning rate and a weight decay per
+    lane.
 
     Gradients are clipped lane by lane; a lane whose gradient is not finite stops there and touches no other.
     """
 
     betas, epsilon, clip = (0.9, 0.99), 1e-8, 5.0
 
-    def __init__(self, parameters: Sequence[nn.Parameter], learning_rate_L: Tensor, weight_decay_L: Tensor) -> None:
+    def __init__(
+        self, parameters: Sequence[nn.Parameter], learning_rate_L: Tensor, weight_decay_L: Tensor
+    ) -> None:
         self.parameters = list(parameters)
         self.learning_rate_L, self.weight_decay_L = learning_rate_L, weight_decay_L
         self.first = [torch.zeros_like(p) for p in self.parameters]
@@ -145,13 +153,17 @@ class LaneAdamW:
             first.lerp_(grad, 1 - self.betas[0])
             second.lerp_(grad.square(), 1 - self.betas[1])
             rate = (self.learning_rate_L * factor).view(lanes)
-            update = first / bias1 / ((second / bias2).sqrt() + self.epsilon) + self.weight_decay_L.view(lanes) * p
+            update = (
+                first / bias1 / ((second / bias2).sqrt() + self.epsilon) + self.weight_decay_L.view(lanes) * p
+            )
             p.sub_(torch.where(alive, rate * update, 0.0))
             p.grad = None
 
     def state(self) -> dict[str, Tensor]:
         """Everything needed to go on, as tensors."""
-        moments = {f"{kind}/{i}": t for kind in ("first", "second") for i, t in enumerate(getattr(self, kind))}
+        moments = {
+            f"{kind}/{i}": t for kind in ("first", "second") for i, t in enumerate(getattr(self, kind))
+        }
         return {**moments, "alive": self.alive_L, "steps": torch.tensor(self.steps)}
 
     def load(self, state: Mapping[str, Tensor]) -> None:

@@ -1,18 +1,22 @@
-"""Densities that know nothing of the past: the same head fitted without context, and a full-covariance Gaussian.
+"""Densities that know nothing of the past: the same head fitted without context, and a full-covariance
+Gaussian.
 
-The NLL of z_{t+1} under a marginal of z, minus the NLL of the model, is the predictive information. The same with a
-density of delta is the document's dNLL, which grows with D on pure noise and is shown for comparison only.
+The NLL of z_{t+1} under a marginal of z, minus the NLL of the model, is the predictive information. The same
+with a density of delta is the document's dNLL, which grows with D on pure noise and is shown for comparison
+only.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from trainables.analysis.marginals import GaussianMarginal
-from trainables.latents.windows import Feed, Shard
+from trainables.latents.windows import Feed, Shard, pooled_moments
 from trainables.predictor.config import Lane, Structure
 from trainables.predictor.heads import build_head
 from trainables.predictor.lanes import LaneAdamW, Stacked, cosine_schedule, lane_tensor
@@ -45,13 +49,22 @@ class Marginals:
 
     @classmethod
     @torch.enable_grad()
-    def fit(cls, structure: Structure, feed: Feed, seed: int = 0) -> Marginals:
-        """Fit to the first chunk of a training feed; at most 20,000 frames of it, evenly spread."""
+    def fit(
+        cls,
+        structure: Structure,
+        feed: Feed,
+        gather: Callable[[Any], list[Any]] = lambda value: [value],
+        seed: int = 0,
+    ) -> Marginals:
+        """Fit to the first chunk of a training feed; at most 20,000 frames of it, evenly spread.
+
+        ``gather`` returns the values of all workers, so that all fit to the same frames.
+        """
         shard = feed.shard(0)
-        mean_D = shard.moments.mean_D.to(shard.frames_SND)
+        mean_D = pooled_moments(gather(shard.tallies())).mean_D.to(shard.frames_SND)
+        pairs_2SND = _pairs(shard, gather).to(shard.frames_SND.device)
         targets = {}
-        for index, name in enumerate(feed.surrogates):
-            now, following = _pairs(shard, index)
+        for name, now, following in zip(feed.surrogates, *pairs_2SND, strict=True):
             # Polar families need an origin; a density of z does not change when z is measured from the mean.
             targets[name, "z"], targets[name, "delta"] = following - mean_D, following - now
         heads = _fit_heads(structure, list(targets.values()), seed)
@@ -79,7 +92,9 @@ def _fit_heads(structure: Structure, targets: Sequence[Tensor], seed: int) -> St
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         typical = [float(frames.norm(dim=-1).clamp_min(1e-6).log().mean().exp()) for frames in targets]
-        heads = Stacked([ConstantHead(structure, targets[0].shape[-1], t).to(targets[0].dtype) for t in typical])
+        heads = Stacked(
+            [ConstantHead(structure, targets[0].shape[-1], t).to(targets[0].dtype) for t in typical]
+        )
     heads.to(targets[0].device)
     lanes = [Lane(learning_rate=_LEARNING_RATE)] * len(targets)
     rate = lane_tensor(lanes, "learning_rate", targets[0])
@@ -96,10 +111,18 @@ def _negative_log_prob(model: ConstantHead, frames: Tensor) -> Tensor:
     return -model.head(model.h.expand(*frames.shape[:-1], -1)).log_prob(frames)
 
 
-def _pairs(shard: Shard, surrogate: int) -> tuple[Tensor, Tensor]:
-    """Frames and their successors within utterances, [N, D] each."""
-    inside = torch.ones(int(shard.offsets[-1]), dtype=torch.bool)
-    inside[torch.as_tensor(shard.offsets[1:] - 1)] = False
-    rows = inside.nonzero().squeeze(1)
-    rows = rows[:: max(1, len(rows) // _FRAMES_FITTED)].to(shard.frames_SND.device)
-    return shard.frames_SND[surrogate, rows], shard.frames_SND[surrogate, rows + 1]
+def _pairs(shard: Shard, gather: Callable[[Any], list[Any]]) -> Tensor:
+    """Frames and their successors within utterances, of all workers' utterances together: [2, S, N, D]."""
+    lengths = gather(dict(zip(shard.ids, shard.lengths.tolist(), strict=True)))
+    counts = {i: n - 1 for part in lengths for i, n in part.items()}
+    ids = sorted(counts)
+    first = dict(zip(ids, np.cumsum([0, *(counts[i] for i in ids)]), strict=False))
+    stride = max(1, sum(counts.values()) // _FRAMES_FITTED)
+    own = {}
+    for begin, utterance_id in zip(shard.offsets, shard.ids, strict=False):
+        # Every stride-th pair of the whole, whichever worker holds it.
+        rows = torch.arange(-int(first[utterance_id]) % stride, counts[utterance_id], stride) + int(begin)
+        rows = rows.to(shard.frames_SND.device)
+        own[utterance_id] = torch.stack([shard.frames_SND[:, rows], shard.frames_SND[:, rows + 1]]).cpu()
+    merged = {i: pairs for part in gather(own) for i, pairs in part.items()}
+    return torch.cat([merged[i] for i in ids], dim=2)

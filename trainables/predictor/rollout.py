@@ -28,7 +28,8 @@ class Predictor(nn.Module):
 
 @dataclass
 class Noise:
-    """Noise for one window of every batch slot: the same numbers whatever lanes or workers it is shared with."""
+    """Noise for one window of every batch slot: the same numbers whatever lanes or workers it is shared with.
+    """
 
     replace_BT: Tensor  # uniform; a teacher-forced input is replaced where it lies below the lane's share
     normal_BTE: Tensor  # standard normal, E = D + 1, for sampled feedback
@@ -76,16 +77,18 @@ def teacher_loss(
 ) -> Tensor:
     """Mean NLL of the true deltas (nats per frame), each predicted from the past, plus the head's prior.
 
-    With ``mix``, scheduled sampling (Bengio et al. 2015) in its parallel form (Mihaylova, Martins 2019): inputs are
-    replaced by one-step predictions with probability ``lane["sampling_share"]``; targets then lead from the replaced
-    input to the true next frame.
+    With ``mix``, scheduled sampling (Bengio et al. 2015) in its parallel form (Mihaylova, Martins 2019):
+    inputs are replaced by one-step predictions with probability ``lane["sampling_share"]``; targets then lead
+    from the replaced input to the true next frame.
     """
     inputs = window_BTD[:, :-1]
     if mix:
         with torch.no_grad():
             distribution = predictor.head(predictor.backbone.read(inputs)[0])
             steps = inputs.shape[1]
-            predicted = inputs + feed_back(distribution, rule, noise.normal_BTE[:, :steps], noise.uniform_BT2[:, :steps])
+            predicted = inputs + feed_back(
+                distribution, rule, noise.normal_BTE[:, :steps], noise.uniform_BT2[:, :steps]
+            )
             replaced = (noise.replace_BT[:, 1:steps] < lane["sampling_share"]).unsqueeze(-1)
             inputs = torch.cat([inputs[:, :1], torch.where(replaced, predicted[:, :-1], inputs[:, 1:])], 1)
     return _nll(predictor, predictor.backbone.read(inputs)[0], window_BTD[:, 1:] - inputs, lane)
@@ -99,13 +102,14 @@ def rollout_loss(
     lane: Mapping[str, Tensor],
     progress: float,
 ) -> Tensor:
-    """Teacher-forced NLL over the window, and the NLL along a K-step free run through which it back-propagates.
+    """Teacher-forced NLL over the window, and the NLL along a K-step free run through which it
+    back-propagates.
 
-    The run's share of the loss grows from 0 to one half over the first half of the phase (``progress`` 0 to 1): a
-    predictor that has never run free would otherwise unlearn at once what it knows.
+    The run's share of the loss grows from 0 to one half over the first half of the phase (``progress`` 0 to
+    1): a predictor that has never run free would otherwise unlearn at once what it knows.
 
-    ``rollout_target``: "delta" asks at every step for the true delta of that time; "state" for the step that leads from
-    where the run stands to the true next state.
+    ``rollout_target``: "delta" asks at every step for the true delta of that time; "state" for the step that
+    leads from where the run stands to the true next state.
     """
     context, steps = structure.context, structure.rollout
     h_BCH, state = predictor.backbone.read(window_BTD[:, :context])
@@ -130,7 +134,9 @@ def _nll(predictor: Predictor, hidden: Tensor, target: Tensor, lane: Mapping[str
 
 
 @torch.no_grad()
-def continue_from(structure: Structure, state: Mapping[str, Tensor], context_CD: Tensor, frames: int) -> Tensor:
+def continue_from(
+    structure: Structure, state: Mapping[str, Tensor], context_CD: Tensor, frames: int
+) -> Tensor:
     """Free running of one trained lane, for listening: [frames, D] in normalised units.
 
     Args:

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-# metric name -> (numerator key, minus key or None, sign); every one-step metric is a ratio of per-speaker sums.
+# metric name -> (numerator key, minus key or None, sign); every one-step metric is a ratio of per-speaker
+# sums.
 _DIFFERENCES = {
     "predictive_information": ("marginal_nll", "nll"),
     "predictive_information_gaussian": ("gaussian_marginal_nll", "nll"),
@@ -37,7 +38,8 @@ class Scores:
     counts: dict[str, np.ndarray] = field(default_factory=dict)
 
     def per_speaker(self, metric: str) -> tuple[np.ndarray, np.ndarray]:
-        """Numerators and denominators, each [S], of a metric such as ``cos@16``, ``nll``, ``predictive_information``.
+        """Numerators and denominators, each [S], of a metric such as ``cos@16``, ``nll``,
+        ``predictive_information``.
 
         Raises:
             KeyError: the metric was not measured (missing is never zero).
@@ -92,7 +94,8 @@ class Scores:
 
 
 def merge(parts: Iterable[Scores]) -> Scores:
-    """Add up scores of disjoint sets of frames (chunks of a stream, workers of a job); speakers may overlap."""
+    """Add up scores of disjoint sets of frames (chunks of a stream, workers of a job); speakers may overlap.
+    """
     parts = list(parts)
     speakers = sorted({speaker for part in parts for speaker in part.speakers})
     row = {speaker: i for i, speaker in enumerate(speakers)}

@@ -1,7 +1,7 @@
 """The one training loop: a pack of L >= 1 lanes, by teacher forcing and then by K-step rollout.
 
-It knows neither Ray nor a tracker; whoever runs it hands in a :class:`Context`. The same loop therefore runs in a plain
-test, in a reused Tune actor and under Ray Train DDP, and gives the same numbers.
+It knows neither Ray nor a tracker; whoever runs it hands in a :class:`Context`. The same loop therefore runs
+in a plain test, in a reused Tune actor and under Ray Train DDP, and gives the same numbers.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from trainables.latents.windows import Feed, Moments, Slots
+from trainables.latents.windows import Feed, Slots, pooled_moments
 from trainables.predictor.config import Lane, Structure
 from trainables.predictor.evaluate import evaluate
 from trainables.predictor.lanes import Batch, LaneAdamW, Pack, cosine_schedule, generators, lane_tensor
@@ -70,7 +70,8 @@ class SoloContext:
 
 @dataclass
 class LaneResult:
-    """What is left of a lane: ``status`` "finished" or "diverged", scores (None where it diverged), weights."""
+    """What is left of a lane: ``status`` "finished" or "diverged", scores (None where it diverged), weights.
+    """
 
     status: str
     scores: dict[str, Any] | None
@@ -81,7 +82,9 @@ class LaneResult:
 
     def to_json(self) -> dict[str, Any]:
         """Everything but the weights."""
-        return {name: getattr(self, name) for name in ("status", "scores", "history", "parameters", "seconds")}
+        return {
+            name: getattr(self, name) for name in ("status", "scores", "history", "parameters", "seconds")
+        }
 
 
 def train_pack(
@@ -97,9 +100,9 @@ def train_pack(
 
     Args:
         train: frames to learn from; holds the surrogates that the lanes name.
-        evaluation: frames to be judged on. With ``evaluate_each_epoch`` they are looked at after every epoch (for
-            exploration on validation speakers), without it once, at the end, with the NLL of the context-free
-            marginals beside (for confirmation on test speakers).
+        evaluation: frames to be judged on. With ``evaluate_each_epoch`` they are looked at after every epoch
+            (for exploration on validation speakers), without it once, at the end, with the NLL of the
+            context-free marginals beside (for confirmation on test speakers).
     """
     run = _Run(structure, lanes, train, context)
     for epoch in range(run.epoch, structure.epochs):
@@ -107,7 +110,7 @@ def train_pack(
         if evaluate_each_epoch:
             run.note_scores(_evaluate(run, evaluation, None))
         context.report({**progress, "lanes": [h[-1] for h in run.history]}, run.state())
-    baselines = None if evaluate_each_epoch else context.gather(Marginals.fit(structure, train))[0]
+    baselines = None if evaluate_each_epoch else Marginals.fit(structure, train, context.gather)
     return run.results(_evaluate(run, evaluation, baselines))
 
 
@@ -116,7 +119,7 @@ class _Run:
 
     def __init__(self, structure: Structure, lanes: Sequence[Lane], train: Feed, context: Context) -> None:
         self.structure, self.lanes, self.train, self.context = structure, tuple(lanes), train, context
-        self.moments = context.gather(train.shard(0).moments)[0]
+        self.moments = pooled_moments(context.gather(train.shard(0).tallies()))
         self.pack = Pack(structure, lanes, train.shard(0).dim, self.moments.typical_step)
         self.wrapped = context.prepare(self.pack)
         some = next(self.pack.parameters())
@@ -125,7 +128,9 @@ class _Run:
             lane_tensor(lanes, "learning_rate", some),
             lane_tensor(lanes, "weight_decay", some),
         )
-        self.surrogate_L = torch.tensor([train.surrogates.index(lane.surrogate) for lane in lanes], device=context.device)
+        self.surrogate_L = torch.tensor(
+            [train.surrogates.index(lane.surrogate) for lane in lanes], device=context.device
+        )
         self.history: list[list[dict[str, Any]]] = [[] for _ in lanes]
         self.epoch, self.seconds = 0, 0.0
         saved = context.restore()
@@ -139,7 +144,9 @@ class _Run:
         phase = "teacher" if epoch < structure.teacher_epochs else "rollout"
         shard = self.train.shard(epoch)
         frames = structure.context + structure.rollout
-        slots = Slots(shard, self.train.ids, structure.batch, frames, self.context.rank, self.context.world_size)
+        slots = Slots(
+            shard, self.train.ids, structure.batch, frames, self.context.rank, self.context.world_size
+        )
         sources = list(generators(self.lanes, epoch))
         total = torch.zeros(len(self.lanes), dtype=torch.float64, device=self.context.device)
         for step in range(structure.steps):
@@ -155,8 +162,13 @@ class _Run:
         for history, loss in zip(self.history, means, strict=True):
             history.append({"epoch": epoch, "phase": phase, "loss": float(loss), "seconds": seconds})
         seen = structure.steps * structure.batch * frames * len(self.lanes)
-        return {"epoch": epoch, "epochs": structure.epochs, "phase": phase, "seconds": seconds,
-                "frames_per_second": seen / seconds}
+        return {
+            "epoch": epoch,
+            "epochs": structure.epochs,
+            "phase": phase,
+            "seconds": seconds,
+            "frames_per_second": seen / seconds,
+        }
 
     def note_scores(self, scores: Sequence[Scores]) -> None:
         """Put the last epoch's figures into the history."""
@@ -170,7 +182,9 @@ class _Run:
         parameters = sum(p[0].numel() for p in self.pack.parameters())
         results = []
         for lane, own in enumerate(scores):
-            finite = bool(self.optimiser.alive_L[lane]) and all(np.isfinite(v).all() for v in own.sums.values())
+            finite = bool(self.optimiser.alive_L[lane]) and all(
+                np.isfinite(v).all() for v in own.sums.values()
+            )
             results.append(
                 LaneResult(
                     status="finished" if finite else "diverged",
@@ -200,7 +214,9 @@ class _Run:
 
     def _phase_progress(self, done: int) -> float:
         """How much of the present phase has passed, 0 to 1."""
-        teacher, rollout = (n * self.structure.steps for n in (self.structure.teacher_epochs, self.structure.rollout_epochs))
+        teacher, rollout = (
+            n * self.structure.steps for n in (self.structure.teacher_epochs, self.structure.rollout_epochs)
+        )
         return done / teacher if done < teacher else (done - teacher) / rollout
 
     def _batch(self, shard, slots: Slots, sources: Sequence[torch.Generator]) -> Batch:  # noqa: ANN001

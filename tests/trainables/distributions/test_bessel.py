@@ -10,7 +10,9 @@ from torch.func import grad, vmap
 from trainables.distributions.bessel import log_growth, vmf_log_normalizer, vmf_mean_resultant_length
 
 _random = random.Random(0)
-POINTS = [(d, 10 ** _random.uniform(-4, 6)) for d in (2, 3, 5, 16, 41, 42, 64, 80, 512, 4096) for _ in range(6)]
+POINTS = [
+    (d, 10 ** _random.uniform(-4, 6)) for d in (2, 3, 5, 16, 41, 42, 64, 80, 512, 4096) for _ in range(6)
+]
 
 
 def reference(dim: int, kappa: float) -> tuple[mpmath.mpf, mpmath.mpf, mpmath.mpf]:

@@ -37,7 +37,9 @@ def noise(count: int, dim: int) -> tuple[torch.Tensor, torch.Tensor]:
     return normal, torch.rand(count, 2, generator=generator, dtype=torch.float64)
 
 
-@pytest.mark.parametrize("law", [polar(2, 3.0), polar(2, 0.0), mixture(2)], ids=["polar", "uniform", "mixture"])
+@pytest.mark.parametrize(
+    "law", [polar(2, 3.0), polar(2, 0.0), mixture(2)], ids=["polar", "uniform", "mixture"]
+)
 def test_integrates_to_one_in_the_plane(law: Polar | GaussianMixture) -> None:
     angle = torch.arange(0, 2 * math.pi, 2 * math.pi / 512, dtype=torch.float64)
     log_radius = torch.linspace(-8, 3, 2001, dtype=torch.float64)
@@ -56,8 +58,8 @@ def test_integrates_to_one_in_space(law: Polar | GaussianMixture) -> None:
 
 
 def test_polar_nll_on_a_gaussian_is_the_known_one() -> None:
-    # On N(0, I_512) a uniform direction x LogNormal magnitude nearly is the truth, 726.50 nats; without the Jacobian
-    # the same number would be -866.9.
+    # On N(0, I_512) a uniform direction x LogNormal magnitude nearly is the truth, 726.50 nats; without the
+    # Jacobian the same number would be -866.9.
     frames = torch.randn(4000, 512, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     log_size = frames.norm(dim=-1).log()
     law = Polar(
@@ -69,10 +71,15 @@ def test_polar_nll_on_a_gaussian_is_the_known_one() -> None:
 
 
 def test_mixture_agrees_with_scipy() -> None:
-    law, points = mixture(4), torch.randn(50, 4, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+    law, points = (
+        mixture(4),
+        torch.randn(50, 4, generator=torch.Generator().manual_seed(3), dtype=torch.float64),
+    )
     parts = [
         float(law.log_weights[k].exp())
-        * stats.multivariate_normal(law.means[k].numpy(), np.diag((2 * law.log_scales[k]).exp().numpy())).pdf(points)
+        * stats.multivariate_normal(law.means[k].numpy(), np.diag((2 * law.log_scales[k]).exp().numpy())).pdf(
+            points
+        )
         for k in range(3)
     ]
     assert np.allclose(np.log(sum(parts)), law.log_prob(points).numpy(), atol=1e-12)
@@ -108,4 +115,3 @@ def test_mean_feedback_keeps_a_squared_of_the_energy() -> None:
     energy = float(law.mean().norm()) ** 2 / math.exp(2 * 0.3**2)
     assert energy == pytest.approx(float(vmf_mean_resultant_length(64, law.kappa)) ** 2 * math.exp(-(0.3**2)))
     assert float(law.mode().norm()) == pytest.approx(1.0)
-

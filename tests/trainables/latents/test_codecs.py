@@ -20,7 +20,10 @@ SECONDS = 0.95  # of each excerpt; no whole number of frames for any codec
 
 @pytest.fixture(scope="session")
 def mimi_file(tmp_path_factory) -> Path:
-    """A Mimi of random weights, saved as its real ones are; random biases would drown what goes in."""
+    """A Mimi of random weights, saved as its real ones are.
+
+    As built, its biases drown what goes in, and its codebooks are empty.
+    """
     from moshi.models.loaders import get_mimi
     from safetensors.torch import save_file
 
@@ -29,7 +32,8 @@ def mimi_file(tmp_path_factory) -> Path:
         torch.manual_seed(0)
         weights = get_mimi(None).state_dict()
         biases = {name: torch.zeros_like(w) for name, w in weights.items() if name.endswith(".bias")}
-        save_file(weights | biases, file, metadata={"note": "random weights"})
+        books = {name: torch.randn_like(w) for name, w in weights.items() if name.endswith("embedding_sum")}
+        save_file(weights | biases | books, file, metadata={"note": "random weights"})
     return file
 
 
@@ -207,6 +211,7 @@ def test_mimi_decodes_quantised_latents_as_its_own_decoder_does(codecs, speech):
         codes = codec._model.encode(torch.from_numpy(speech(24000)[0][: 1920 * 8])[None, None])
         latents = codec._model.decode_latent(codes)[0].T.numpy()
         expected = codec._model.decode(codes)[0, 0].numpy()
+    assert latents.std() > 0.01 and expected.std() > 1e-4
     np.testing.assert_allclose(codec.decode(latents), expected, atol=1e-4 * expected.std())
 
 

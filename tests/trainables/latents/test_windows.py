@@ -1,4 +1,6 @@
-"""Windows are slices of the data, batches do not depend on the number of workers, and dither stays within half a step."""
+"""Windows are slices of the data, batches do not depend on the number of workers, and dither stays within
+half a step.
+"""
 
 from collections.abc import Iterator
 
@@ -17,13 +19,13 @@ DIM = 3
 @pytest.fixture
 def table() -> pa.Table:
     """Frames that say where they come from: utterance number, frame number, 1."""
-    return utterance_table(
-        {f"s-{u:02d}": np.stack([[u, t, 1.0] for t in range(20 + u)]) for u in range(11)}
-    )
+    return utterance_table({f"s-{u:02d}": np.stack([[u, t, 1.0] for t in range(20 + u)]) for u in range(11)})
 
 
 def shard(table: pa.Table, **settings: object) -> Shard:
-    return Shard.from_tables([table], **{"rms": 1.0, "lattice_step": None, "dtype": torch.float64, **settings})
+    return Shard.from_tables(
+        [table], **{"rms": 1.0, "lattice_step": None, "dtype": torch.float64, **settings}
+    )
 
 
 def test_a_window_never_leaves_its_utterance(table: pa.Table) -> None:
@@ -50,7 +52,9 @@ def test_evaluation_horizons_tile_each_utterance(table: pa.Table) -> None:
 def test_workers_share_the_batch_of_one(table: pa.Table, world_size: int, batch: int) -> None:
     whole = shard(table)
     uniform = torch.rand(3, batch, generator=torch.Generator().manual_seed(1))
-    one = whole.gather(Slots(whole, whole.ids, batch, 15, 0, 1).starts(uniform), 15, torch.zeros(3, dtype=torch.long))
+    one = whole.gather(
+        Slots(whole, whole.ids, batch, 15, 0, 1).starts(uniform), 15, torch.zeros(3, dtype=torch.long)
+    )
     for rank in range(world_size):
         mine = worker_utterances(whole.ids, batch, rank, world_size)
         part = shard(table.filter(pa.compute.is_in(table["utterance_id"], pa.array(mine))))
@@ -64,9 +68,14 @@ def test_streaming_in_chunks_shows_every_utterance_once(table: pa.Table) -> None
         for row in range(len(table)):
             yield table.slice(row, 1)
 
-    feed = Feed(stream, rms=1.0, lattice_step=None, frame_rate=50.0, dtype=torch.float64, budget_bytes=100 * DIM * 8)
+    feed = Feed(
+        stream, rms=1.0, lattice_step=None, frame_rate=50.0, dtype=torch.float64, budget_bytes=100 * DIM * 8
+    )
     chunks = list(feed.chunks())
-    assert len(chunks) > 2 and sorted(i for chunk in chunks for i in chunk.ids) == table["utterance_id"].to_pylist()
+    assert (
+        len(chunks) > 2
+        and sorted(i for chunk in chunks for i in chunk.ids) == table["utterance_id"].to_pylist()
+    )
     passed = [feed.shard(epoch).ids for epoch in range(len(chunks) + 1)]
     assert passed[0] == passed[-1] != passed[1]
     assert len(list(Feed(stream, rms=1.0, lattice_step=None, frame_rate=50.0).chunks())) == 1

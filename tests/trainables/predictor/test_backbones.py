@@ -1,4 +1,6 @@
-"""What every backbone must do: read alike at once and in pieces, look at nothing to come, and learn with all of its parts."""
+"""What every backbone must do: read alike at once and in pieces, look at nothing to come, and learn with all
+of its parts.
+"""
 
 import pytest
 import torch

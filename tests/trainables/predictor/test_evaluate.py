@@ -21,7 +21,9 @@ CONTEXT, HORIZON = 6, 5
 
 
 def structure(head: str, feedback: str = "mean") -> Structure:
-    return Structure(head=head, width=16, context=CONTEXT, horizon=HORIZON, feedback=feedback, dtype="float64")
+    return Structure(
+        head=head, width=16, context=CONTEXT, horizon=HORIZON, feedback=feedback, dtype="float64"
+    )
 
 
 def slow_scores(structure: Structure, predictor: Predictor, feed: Feed) -> dict[str, dict[str, list]]:
@@ -29,7 +31,9 @@ def slow_scores(structure: Structure, predictor: Predictor, feed: Feed) -> dict[
     shard, found = feed.shard(0), {}
     for u, speaker in enumerate(shard.speakers):
         z = shard.frames_SND[0, shard.offsets[u] : shard.offsets[u + 1]]
-        own = found.setdefault(speaker, {"nll": [], "one_step_cosine": [], "cos": [], "ratio": [], "error": []})
+        own = found.setdefault(
+            speaker, {"nll": [], "one_step_cosine": [], "cos": [], "ratio": [], "error": []}
+        )
         for start in range(0, len(z) - CONTEXT - HORIZON + 1, HORIZON):
             now = start + CONTEXT - 1
             run = continue_from(structure, predictor.state_dict(), z[start : now + 1], HORIZON)
@@ -41,7 +45,9 @@ def slow_scores(structure: Structure, predictor: Predictor, feed: Feed) -> dict[
                 own["one_step_cosine"].append(torch.cosine_similarity(law.direction(), true, 0).item())
                 own["cos"].append((k, torch.cosine_similarity(moved, true, 0).item()))
                 own["ratio"].append((k, (moved.norm() / true.norm()).item()))
-                own["error"].append((k, (path[k + 1] - z[now + k + 1]).norm().item() / shard.moments.frame_distance))
+                own["error"].append(
+                    (k, (path[k + 1] - z[now + k + 1]).norm().item() / shard.moments.frame_distance)
+                )
     return found
 
 
@@ -83,9 +89,14 @@ def test_frames_that_do_not_move_have_no_direction_but_a_likelihood() -> None:
     table = utterance_table({"s-0": frames, "t-0": np.random.default_rng(1).normal(size=(40, 6))})
     feed = Feed(lambda: [table], rms=1.0, lattice_step=None, frame_rate=50.0, dtype=torch.float64)
     config = structure("vmf")
-    (scores,) = evaluate(config, Stacked([Predictor(config, 6).double()]), ["real"], feed, feed.shard(0).moments)
+    (scores,) = evaluate(
+        config, Stacked([Predictor(config, 6).double()]), ["real"], feed, feed.shard(0).moments
+    )
     still, moving = scores.counts["cos"].sum(1)
-    assert still == moving - 19 and scores.counts["one_step_cosine"].tolist() == scores.counts["cos"].sum(1).tolist()
+    assert (
+        still == moving - 19
+        and scores.counts["one_step_cosine"].tolist() == scores.counts["cos"].sum(1).tolist()
+    )
     assert scores.counts["nll"].tolist() == [30, 30] and np.isfinite(scores.sums["nll"]).all()
 
 
@@ -108,7 +119,8 @@ def test_scores_survive_json_and_merging(make_feed: Callable[..., Feed], spiral_
     moments = make_feed().shard(0).moments
     (whole,) = evaluate(config, stacked, ["real"], make_feed(), moments)
     parts = [
-        evaluate(config, stacked, ["real"], make_feed(spiral_table.slice(*cut)), moments)[0] for cut in ((0, 5), (5, 7))
+        evaluate(config, stacked, ["real"], make_feed(spiral_table.slice(*cut)), moments)[0]
+        for cut in ((0, 5), (5, 7))
     ]
     again = merge(Scores.from_json(part.to_json()) for part in parts)
     assert again.speakers == whole.speakers

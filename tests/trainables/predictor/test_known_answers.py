@@ -1,4 +1,6 @@
-"""The loop reaches what can be reached in worlds whose answer is known, and finds nothing where there is nothing."""
+"""The loop reaches what can be reached in worlds whose answer is known, and finds nothing where there is
+nothing.
+"""
 
 from pathlib import Path
 
@@ -14,7 +16,9 @@ from trainables.predictor.train import SoloContext, train_pack
 
 def judged_on_test(world: LatentDataset, structure: Structure) -> Scores:
     def feed(split: str) -> Feed:
-        return Feed(lambda: world.tables(split), rms=world.rms, lattice_step=None, frame_rate=world.meta.frame_rate)
+        return Feed(
+            lambda: world.tables(split), rms=world.rms, lattice_step=None, frame_rate=world.meta.frame_rate
+        )
 
     (result,) = train_pack(
         structure, [Lane(seed=1)], feed("train"), feed("test"), SoloContext(), evaluate_each_epoch=False

@@ -21,8 +21,17 @@ SURROGATES = ("real", "white", "gaussian")
 
 def structure(head: str, **settings: object) -> Structure:
     defaults = {
-        "backbone": "gru", "width": 16, "context": 6, "rollout": 4, "horizon": 5, "components": 3, "batch": 8,
-        "steps": 6, "teacher_epochs": 1, "rollout_epochs": 1, "dtype": "float64",
+        "backbone": "gru",
+        "width": 16,
+        "context": 6,
+        "rollout": 4,
+        "horizon": 5,
+        "components": 3,
+        "batch": 8,
+        "steps": 6,
+        "teacher_epochs": 1,
+        "rollout_epochs": 1,
+        "dtype": "float64",
     }
     return Structure(head=head, **{**defaults, **settings})
 
@@ -41,7 +50,9 @@ def train(structure: Structure, lanes: Sequence[Lane], make_feed: Callable[..., 
         ("vmf", {"feedback": "sample", "backbone": "transformer", "width": 32}),
     ],
 )
-def test_four_lanes_end_like_four_solo_runs(head: str, settings: dict, make_feed: Callable[..., Feed]) -> None:
+def test_four_lanes_end_like_four_solo_runs(
+    head: str, settings: dict, make_feed: Callable[..., Feed]
+) -> None:
     together = train(structure(head, **settings), LANES, make_feed)
     for lane, own in zip(LANES, together, strict=True):
         (alone,) = train(structure(head, **settings), [lane], make_feed)
@@ -51,7 +62,9 @@ def test_four_lanes_end_like_four_solo_runs(head: str, settings: dict, make_feed
 
 
 def test_lanes_of_other_settings_end_elsewhere(make_feed: Callable[..., Feed]) -> None:
-    states = [result.state["backbone.readout.out.weight"] for result in train(structure("mdn"), LANES, make_feed)]
+    states = [
+        result.state["backbone.readout.out.weight"] for result in train(structure("mdn"), LANES, make_feed)
+    ]
     assert all(not torch.allclose(a, b, atol=1e-4) for i, a in enumerate(states) for b in states[:i])
 
 
@@ -60,7 +73,9 @@ def test_a_diverging_lane_stops_alone(make_feed: Callable[..., Feed]) -> None:
     good, lost = train(structure("mdn"), [LANES[0], bad], make_feed)
     (alone,) = train(structure("mdn"), [LANES[0]], make_feed)
     assert (good.status, lost.status, lost.scores) == ("finished", "diverged", None)
-    assert torch.allclose(good.state["head.means.weight"], alone.state["head.means.weight"], rtol=0, atol=1e-9)
+    assert torch.allclose(
+        good.state["head.means.weight"], alone.state["head.means.weight"], rtol=0, atol=1e-9
+    )
 
 
 def test_an_interrupted_pack_goes_on_where_it_was(make_feed: Callable[..., Feed]) -> None:
@@ -95,7 +110,9 @@ def test_lane_adamw_is_adamw() -> None:
     ours = LaneAdamW([stacked], rates, decays)
     solo = [torch.nn.Parameter(p.clone()) for p in start]
     theirs = [
-        torch.optim.AdamW([p], lr=float(r), weight_decay=float(d), betas=LaneAdamW.betas, eps=LaneAdamW.epsilon)
+        torch.optim.AdamW(
+            [p], lr=float(r), weight_decay=float(d), betas=LaneAdamW.betas, eps=LaneAdamW.epsilon
+        )
         for p, r, d in zip(solo, rates, decays, strict=True)
     ]
     for gradient in gradients:

@@ -119,8 +119,8 @@ def _from_hub(repository: str) -> Path:
             huggingface_hub.model_info(repository, timeout=10)
             return Path(huggingface_hub.hf_hub_download(repository, HUB_FILE))
     except (OSError, ValueError) as error:
-        reason = type(error).__name__
-        raise InputError(f"{Mimi.name} cannot get {repository} from hub ({reason}); {_HOW_TO_GET}") from None
+        reason = f"{repository} is out of reach: {type(error).__name__}"
+        raise InputError(f"{Mimi.name} has no weights ({reason}); {_HOW_TO_GET}") from error
 
 
 def _checked_note(file: Path) -> str:

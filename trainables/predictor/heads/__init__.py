@@ -1,7 +1,8 @@
 """Heads: modules that map a hidden state to a distribution over delta, and nothing else.
 
 The distribution answers ``log_prob(delta)``, ``mean()``, ``mode()``, ``direction()``, ``log_magnitude()`` and
-``sample(normal [..., D + 1], uniform [..., 2])``; noise comes from outside, so that every lane can have its own.
+``sample(normal [..., D + 1], uniform [..., 2])``; noise comes from outside, so that every lane can have its
+own.
 """
 
 from __future__ import annotations

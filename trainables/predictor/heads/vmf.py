@@ -1,4 +1,6 @@
-"""Polar head: hidden state -> von Mises-Fisher direction x LogNormal magnitude over delta (document, section 2.4)."""
+"""Polar head: hidden state -> von Mises-Fisher direction x LogNormal magnitude over delta (document, section
+2.4).
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,10 @@ from trainables.distributions.von_mises_fisher import VonMisesFisher
 
 _LOG_RATIO_BOUND = 8.0  # |log(kappa / D)| stays below it
 _LOG_MAGNITUDE_BOUND = 8.0  # of log m around the data's typical step
-_SCALE_RANGE = (0.02, 1.5)  # of the standard deviation of log m; E[m] overflows in a rollout without the upper bound
+_SCALE_RANGE = (
+    0.02,
+    1.5,
+)  # of the standard deviation of log m; E[m] overflows in a rollout without the upper bound
 
 
 class VMFHead(nn.Module):
@@ -44,7 +49,9 @@ class VMFHead(nn.Module):
         )
 
     def penalty(self, distribution: Polar, lane: Mapping[str, Tensor]) -> Tensor:
-        """Minus log of a LogNormal prior on kappa / D of median ``kappa_prior_ratio`` and unit width, times its weight."""
+        """Minus log of a LogNormal prior on kappa / D of median ``kappa_prior_ratio`` and unit width, times
+        its weight.
+        """
         offset = torch.log(distribution.kappa / self.dim) - torch.log(lane["kappa_prior_ratio"])
         return lane["kappa_prior"] * 0.5 * offset.square()
 
