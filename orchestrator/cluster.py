@@ -12,8 +12,8 @@ from orchestrator.growth import largest
 
 # Read by Ray as it is imported, here and in its processes.
 _SETTINGS = {
-    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # the journal and MLflow record; per-trial CSV and JSON files do not
-    "TUNE_MAX_PENDING_TRIALS_PG": "1000",  # the searcher limits itself; by default actors start one after another
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # the journal records, not a CSV file per trial
+    "TUNE_MAX_PENDING_TRIALS_PG": "1000",  # the searcher limits itself; else actors start one by one
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # Ctrl-C must reach the driver, which closes journal and MLflow run
     "TUNE_GLOBAL_CHECKPOINT_S": "3600",  # Tune's restore files are not relied on
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
@@ -56,7 +56,7 @@ class Cluster:
 def connected(address: str | None, *, state_api: bool = False) -> Iterator[Cluster]:
     """Ray for a while: a private one on this machine, or the cluster at ``address`` ("auto" finds it).
 
-    ``state_api`` starts the dashboard of a private Ray: Ray Train asks it whether a job that went away has left
+    ``state_api`` starts a private Ray's dashboard: Ray Train asks it whether a job that went away has left
     its placement group behind. Nothing else needs it, and its nine processes cost two cores ten seconds.
     """
     settle()

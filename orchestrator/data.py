@@ -65,8 +65,7 @@ class Latents:
 
 
 def open_rows(latents: Latents) -> ray.data.Dataset:
-    """Every utterance as a stream that nobody has read yet; the files are read on the machine that has them.
-    """
+    """Every utterance, as a stream that nobody has read yet; read on the machine that has the files."""
     # The order of files is not asked for: Ray Data would wait for ever behind a file of which the filter
     # leaves nothing.
     ray.data.DataContext.get_current().enable_progress_bars = False
@@ -90,8 +89,7 @@ def of_split(rows: ray.data.Dataset, split: str, ids: Sequence[str] | None = Non
 
 
 def feed(latents: Latents, split: str, surrogates: Sequence[str], device: Any, dtype: Any) -> Feed:
-    """The feed of a split in this process; built once, so that a reused actor finds its shard on the device.
-    """
+    """The feed of a split in this process; built once: a reused actor finds its shard on the device."""
     from trainables.latents.windows import Feed
 
     key = (latents.content_hash, split, tuple(surrogates), str(device), str(dtype))

@@ -46,7 +46,7 @@ def encode(
     wanted = corpus.first(limit)
     missing = _missing(wanted, done)
     if missing:
-        _encode(missing, codec, corpus, out)
+        _encode(missing, codec, corpus, source, out)
     else:
         typer.echo(f"{out} already holds all {len(wanted)} utterances; none encoded")
     for path in corpus.strays:
@@ -58,7 +58,7 @@ def encode(
     Console().print(_contents(encoded))
 
 
-def _encode(recordings: Sequence[Recording], codec: Codec, corpus: Corpus, out: Path) -> None:
+def _encode(recordings: Sequence[Recording], codec: Codec, corpus: Corpus, source: Path, out: Path) -> None:
     """Encode, show progress, and name what could not be encoded once all else is done."""
     from orchestrator.encoding import encode_recordings  # loads Ray: only when there is something to do
 
@@ -72,6 +72,7 @@ def _encode(recordings: Sequence[Recording], codec: Codec, corpus: Corpus, out: 
         corpus_hash=corpus.hash,
         lattice_step=codec.lattice_step,
         note=codec.note,
+        source=str(source.resolve()),
     )
     failures: list[tuple[Path, str]] = []
     progress = EncodeProgress(len(recordings), Console(stderr=True, soft_wrap=True))

@@ -24,8 +24,7 @@ class Exploration:
 
 @dataclass
 class Replicate:
-    """The winner of an arm trained again on a fresh seed (or on a null surrogate), judged on test speakers.
-    """
+    """The winner of an arm trained again on a fresh seed (or a null surrogate), judged on test speakers."""
 
     seed: int
     surrogate: str  # "real", "white", "gaussian"
@@ -51,8 +50,7 @@ class ArmEvidence:
 
 @dataclass
 class Exhibit:
-    """One utterance to listen to. Clips are WAV files' bytes, 16-bit mono, in the order they are to be heard.
-    """
+    """One utterance to listen to. Clips are the bytes of WAV files, 16-bit mono, in the order of hearing."""
 
     utterance_id: str
     speaker_id: str

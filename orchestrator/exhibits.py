@@ -12,22 +12,21 @@ import ray
 import torch
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from orchestrator.clips import Clip, choose, original
 from orchestrator.data import Latents, feed
 from orchestrator.depot import Depot
 from orchestrator.evidence import Evidence, Exhibit
 from orchestrator.progress import Progress
 from orchestrator.tuning import weights_name
 from trainables.latents.codecs import load_codec
-from trainables.latents.store import LatentDataset, latent_frames
-from trainables.latents.windows import Shard
+from trainables.latents.store import LatentDataset
 from trainables.listening.decode import decode_continuation, wav_bytes
 from trainables.listening.metrics import continuation_quality
 from trainables.predictor.config import Structure, split_config
 from trainables.predictor.evaluate import baseline_scores
 from trainables.predictor.rollout import continue_from
 
-CONTEXT_SECONDS, ROLLOUT_SECONDS = 2.0, 1.0
-SCORED, HEARD, OTHERS = 24, 4, 5  # utterances scored, heard in the report, and compared with for chance
+HEARD, OTHERS = 4, 5  # clips heard in the report, and those compared with for chance
 
 
 def baselines(latents: Latents, config: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -46,7 +45,7 @@ def listen(
     """
     if dataset.meta.codec is None:
         return
-    clips = choose(dataset, evidence)
+    clips = choose(dataset, [arm.config for arm in evidence.arms.values()])
     if len(clips) < 2:
         progress.say("nothing to listen to: fewer than two test utterances are long enough")
         return
@@ -77,17 +76,10 @@ def listen(
             )
         if exhibit is not None:
             evidence.exhibits.append(exhibit)
-
-
-@dataclass(frozen=True)
-class Clip:
-    """A piece of a test utterance: C frames of context, then K that a predictor is to continue with."""
-
-    utterance_id: str
-    speaker_id: str
-    raw_TD: np.ndarray  # C + K frames, in the codec's units
-    normalised_CD: np.ndarray  # the context as predictors see it
-    seconds: float  # of context
+    if not all("original" in exhibit.clips for exhibit in evidence.exhibits):
+        progress.say(
+            f"the originals are left out: their audio is not at {dataset.meta.source or 'hand'} any more"
+        )
 
 
 @dataclass(frozen=True)
@@ -96,61 +88,6 @@ class Voice:
 
     structure: Structure
     weights: dict[int, dict[str, torch.Tensor]]
-
-
-def choose(dataset: LatentDataset, evidence: Evidence) -> list[Clip]:
-    """The middles of up to ``SCORED`` test utterances, taking turns over the speakers; the same for every
-    arm.
-    """
-    rate = dataset.meta.frame_rate
-    needed = max(split_config(arm.config)[0].context for arm in evidence.arms.values())
-    context, rollout = max(needed, round(CONTEXT_SECONDS * rate)), max(1, round(ROLLOUT_SECONDS * rate))
-    rows = dataset.index.filter(_is_test_of(dataset, context + rollout)).to_pylist()
-    turns: dict[str, int] = {}
-    order = []
-    for row in sorted(rows, key=lambda r: r["utterance_id"]):
-        turn = turns[row["speaker_id"]] = turns.get(row["speaker_id"], -1) + 1
-        order.append((turn, row["speaker_id"], row["utterance_id"]))
-    wanted = [utterance for _, _, utterance in sorted(order)[:SCORED]]
-    tables = list(dataset.tables("test", wanted)) if wanted else []
-    raw = _raw_frames(tables)
-    shard = (
-        Shard.from_tables(tables, rms=dataset.rms, lattice_step=dataset.meta.lattice_step) if tables else None
-    )
-    clips = []
-    for utterance in wanted:
-        assert shard is not None
-        row = shard.ids.index(utterance)
-        frames = raw[utterance]
-        start = (len(frames) - context - rollout) // 2
-        seen = shard.frames_SND[0, shard.offsets[row] + start :][:context].numpy()
-        clips.append(
-            Clip(
-                utterance,
-                shard.speakers[row],
-                frames[start : start + context + rollout],
-                seen,
-                context / rate,
-            )
-        )
-    return clips
-
-
-def _is_test_of(dataset: LatentDataset, frames: int) -> Any:
-    import pyarrow.compute as pc
-
-    return pc.and_(
-        pc.equal(dataset.index["split"], "test"), pc.greater_equal(dataset.index["num_frames"], frames)
-    )
-
-
-def _raw_frames(tables: Sequence[Any]) -> dict[str, np.ndarray]:
-    raw = {}
-    for table in tables:
-        frames, offsets = latent_frames(table["latents"])
-        for i, utterance in enumerate(table["utterance_id"].to_pylist()):
-            raw[utterance] = np.asarray(frames[offsets[i] : offsets[i + 1]], dtype=np.float32)
-    return raw
 
 
 def _voice(arm: str, config: Mapping[str, Any], statuses: Sequence[str], depot: Depot) -> Voice:
@@ -201,7 +138,9 @@ def _score(
     """
     codec = _codec(*codec_of)
     context = len(clip.normalised_CD)
-    sounds = {"codec reconstruction": wav_bytes(whole, codec.sample_rate)}
+    true = original(clip, codec) if heard else None
+    sounds = {} if true is None else {"original": wav_bytes(true, codec.sample_rate)}
+    sounds["codec reconstruction"] = wav_bytes(whole, codec.sample_rate)
     qualities = {}
     for arm, voice in voices.items():
         for replicate, weights in voice.weights.items():

@@ -18,8 +18,8 @@ def preview(plan: Plan, dataset: LatentDataset, address: str | None, out: Path) 
         "",
         f"data        {dataset.root}: {meta.representation}, {meta.dim} dimensions at {meta.frame_rate:g} Hz",
         *(f"            {split}: {_split(dataset, split)}" for split in SPLITS),
-        f"explore     {plan.trials} configurations per arm in {plan.packs} packs of up to {plan.lanes} lanes, "
-        f"maximising {plan.study.objective} on validation speakers",
+        f"explore     {plan.trials} configurations per arm in {plan.packs} packs of up to {plan.lanes} "
+        f"lanes, maximising {plan.study.objective} on validation speakers",
         f"confirm     {plan.replicates} replicates and {len(NULLS)} nulls ({', '.join(NULLS)}) per arm, "
         "judged once on test speakers",
         f"work        {_steps(plan):,} optimiser steps of one lane in all",

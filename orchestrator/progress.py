@@ -31,8 +31,8 @@ class _Phase:
     @property
     def share(self) -> float:
         """How much of the phase is behind us, 0 to 1."""
-        behind = float(sum(self.done.values())) + sum(share for _, share, _ in self.running.values())
-        return behind / max(1, sum(self.packs.values()))
+        ahead, done = sum(self.packs.values()), sum(self.done.values())
+        return (done + sum(share for _, share, _ in self.running.values())) / max(1, ahead)
 
     def time_left(self) -> str:
         """In words, once there is something to judge by."""
@@ -59,7 +59,7 @@ class Progress:
         """A phase starts; ``packs`` counts what is ahead, per arm."""
         self.end()
         self._phase, self._tenths = _Phase(name, dict(packs), objective), 0
-        if self._console.is_terminal and sum(packs.values()):
+        if self._console.is_terminal and sum(packs.values()) > 0:
             self._live = Live(self._table(), console=self._console, auto_refresh=False, transient=True)
             self._live.start()
 
@@ -73,7 +73,7 @@ class Progress:
         """A pack has finished an epoch."""
         if self._phase:
             done, epochs = progress["epoch"] + 1, progress["epochs"]
-            words = f"epoch {done} of {epochs} ({progress['phase']}), {progress['frames_per_second']:,.0f} frames/s"
+            words = f"epoch {done} of {epochs} ({progress['phase']})"
             self._phase.running[pack.name] = (pack, done / (epochs + 1), words)
             self._refresh()
 

@@ -199,8 +199,8 @@ class _Sweep:
         data, plan = self.order.dataset, self.plan
         speakers = ", ".join(f"{len(data.speakers(split))} {split}" for split in SPLITS)
         return (
-            f"{data.meta.representation} latents of {speakers} speakers; per arm {plan.trials} configurations "
-            f"in packs of {plan.lanes}, then {plan.replicates} replicates and 2 nulls"
+            f"{data.meta.representation} latents of {speakers} speakers; per arm {plan.trials} "
+            f"configurations in packs of {plan.lanes}, then {plan.replicates} replicates and 2 nulls"
         )
 
     def _tags(self) -> dict[str, str]:

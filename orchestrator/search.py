@@ -115,8 +115,7 @@ class ArmSearch:
 
 
 class FixedPacks:
-    """Packs that are known from the start, such as those of confirmation; what is known already is left out.
-    """
+    """Packs known from the start, such as those of confirmation; what has a result already is left out."""
 
     def __init__(self, packs: Sequence[Pack], known: Known = lambda config: UNKNOWN) -> None:
         rests = [split_known(pack, known)[0] for pack in packs]

@@ -139,8 +139,7 @@ def jobs_at_once(cluster: Cluster, workers: int) -> int:
 
 
 def worker_cpus(cluster: Cluster, workers: int) -> float:
-    """Cores per worker such that half a core at least is left for Ray Data, which otherwise waits for ever.
-    """
+    """Cores per worker that leave at least half a core to Ray Data, which otherwise waits for ever."""
     return 1.0 if cluster.cpus > workers else (cluster.cpus - 2 * DRIVER_CPUS) / (2 * workers)
 
 

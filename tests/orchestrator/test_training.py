@@ -1,4 +1,4 @@
-"""One loop, three places: a plain call, a reused Tune actor and two workers of Ray Train give the same numbers."""
+"""One loop, three places: a plain call, a reused Tune actor and two Ray Train workers end alike."""
 
 import os
 from pathlib import Path
@@ -21,8 +21,9 @@ from trainables.latents.windows import Feed
 from trainables.predictor.train import SoloContext, train_pack
 
 SETTINGS = {
-    "head": "vmf", "width": 6, "context": 5, "rollout": 3, "horizon": 4, "batch": 6, "steps": 3, "teacher_epochs": 2,
-    "rollout_epochs": 2, "dtype": "float64", "learning_rate": 1e-2, "scheduled_sampling": 0.3,
+    "head": "vmf", "width": 6, "context": 5, "rollout": 3, "horizon": 4, "batch": 6, "steps": 3,
+    "teacher_epochs": 2, "rollout_epochs": 2, "dtype": "float64",
+    "learning_rate": 1e-2, "scheduled_sampling": 0.3,
 }  # fmt: skip
 # Ray lets the processes that it starts be collected while they end.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")

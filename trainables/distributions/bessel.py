@@ -177,7 +177,7 @@ def _coefficients(order: float) -> tuple[float, ...]:
 
 @lru_cache
 def _log_cumulants() -> tuple[tuple[Fraction, ...], ...]:
-    """D_1 ... D_12: log(1 + sum U_j(p) x^j) = sum D_j(p) x^j, with the Debye polynomials U_j (DLMF 10.41.9)."""
+    """D_1 ... D_12 in log(1 + sum U_j x^j) = sum D_j x^j; U_j are Debye's polynomials (DLMF 10.41.9)."""
     debye = [_Polynomial((Fraction(1),))]
     for _ in range(_TERMS):
         debye.append(debye[-1].next_debye())

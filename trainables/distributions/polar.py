@@ -1,5 +1,4 @@
-"""A density on R^d in polar form: direction von Mises-Fisher, magnitude LogNormal, independent of each other.
-"""
+"""A density on R^d in polar form: von Mises-Fisher direction, independent LogNormal magnitude."""
 
 from __future__ import annotations
 

@@ -154,9 +154,7 @@ def _corpus(recordings: Iterable[Recording], strays: Iterable[Path] = ()) -> Cor
 def _require_unique(recordings: tuple[Recording, ...]) -> None:
     for one, other in itertools.pairwise(recordings):
         if one.utterance_id == other.utterance_id:
-            raise InputError(
-                f"{one.path} and {other.path} are both utterance {one.utterance_id}; rename one"
-            )
+            raise InputError(f"{one.path} and {other.path} are both utterance {one.utterance_id}; rename one")
 
 
 def _in_turn(queues: Iterable[Iterable[Recording]]) -> Iterator[Recording]:

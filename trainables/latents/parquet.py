@@ -39,10 +39,13 @@ class LatentMeta:
     lattice_step: float | None  # latents lie on a lattice of this step: dither uniformly by +-step/2 on load
     world: dict[str, Any] | None = None  # control worlds: {"name", "parameters", "optimum"}
     note: str = ""  # "random weights"
+    source: str | None = None  # folder of the audio, for whoever wants to hear the original
 
     def kind(self) -> dict[str, Any]:
         """What must agree for two files to belong to one dataset."""
-        return {k: v for k, v in asdict(self).items() if k not in ("weights", "corpus_hash", "note")}
+        return {
+            k: v for k, v in asdict(self).items() if k not in ("weights", "corpus_hash", "note", "source")
+        }
 
 
 @dataclass(frozen=True)

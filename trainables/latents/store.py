@@ -28,7 +28,13 @@ from trainables.latents.parquet import (
 )
 
 __all__ = [
-    "FRAME_COLUMNS", "SPLITS", "LatentDataset", "LatentMeta", "Utterance", "latent_frames", "open_dataset",
+    "FRAME_COLUMNS",
+    "SPLITS",
+    "LatentDataset",
+    "LatentMeta",
+    "Utterance",
+    "latent_frames",
+    "open_dataset",
     "write_utterances",
 ]
 

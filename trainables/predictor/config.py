@@ -17,8 +17,7 @@ SURROGATES = ("real", "white", "gaussian")
 
 @dataclass(frozen=True)
 class Structure:
-    """The part of a configuration that decides the shape of the program; the same for every lane of a pack.
-    """
+    """What decides the shape of the program; the same for every lane of a pack."""
 
     head: str
     backbone: str = "gru"

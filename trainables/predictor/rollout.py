@@ -28,8 +28,7 @@ class Predictor(nn.Module):
 
 @dataclass
 class Noise:
-    """Noise for one window of every batch slot: the same numbers whatever lanes or workers it is shared with.
-    """
+    """Noise for one window of every slot: the same whatever lanes or workers it is shared with."""
 
     replace_BT: Tensor  # uniform; a teacher-forced input is replaced where it lies below the lane's share
     normal_BTE: Tensor  # standard normal, E = D + 1, for sampled feedback

@@ -94,8 +94,7 @@ class Scores:
 
 
 def merge(parts: Iterable[Scores]) -> Scores:
-    """Add up scores of disjoint sets of frames (chunks of a stream, workers of a job); speakers may overlap.
-    """
+    """Add up scores of disjoint frames (chunks of a stream, workers of a job); speakers may overlap."""
     parts = list(parts)
     speakers = sorted({speaker for part in parts for speaker in part.speakers})
     row = {speaker: i for i, speaker in enumerate(speakers)}

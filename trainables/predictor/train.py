@@ -70,8 +70,7 @@ class SoloContext:
 
 @dataclass
 class LaneResult:
-    """What is left of a lane: ``status`` "finished" or "diverged", scores (None where it diverged), weights.
-    """
+    """What is left of a lane: status "finished" or "diverged", scores (None where it diverged), weights."""
 
     status: str
     scores: dict[str, Any] | None

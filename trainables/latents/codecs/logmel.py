@@ -62,8 +62,16 @@ class LogMel:
         with torch.random.fork_rng(devices=[]):  # Griffin-Lim starts from random phases
             torch.manual_seed(0)
             return griffinlim(
-                spectrum_FT, self._window, _N_FFT, _HOP, _N_FFT, power=1.0, n_iter=_PHASE_STEPS,
-                momentum=0.99, length=samples, rand_init=True,
+                spectrum_FT,
+                self._window,
+                _N_FFT,
+                _HOP,
+                _N_FFT,
+                power=1.0,
+                n_iter=_PHASE_STEPS,
+                momentum=0.99,
+                length=samples,
+                rand_init=True,
             ).numpy()[: _HOP * len(latents)]
 
     @cached_property

@@ -39,6 +39,5 @@ class MDNHead(nn.Module):
         return torch.zeros_like(distribution.log_weights[..., 0])
 
     def start_at(self, magnitude: float) -> None:
-        """Begin with every scale at the data's RMS step per dimension; ``magnitude`` is the typical |delta|.
-        """
+        """Begin with every scale at the step per dimension; ``magnitude`` is the typical |delta|."""
         nn.init.constant_(self.scales.bias, math.log(magnitude / math.sqrt(self.dim)))
