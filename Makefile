@@ -28,7 +28,7 @@ demo: $(STAMP)
 	@$(BIN)/python -m orchestrator.sweep vmf_vs_mdn
 
 test: $(STAMP)
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --durations 8 $(ARGS)
 
 ui: $(STAMP)
 	@$(BIN)/mlflow ui --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}" --host 127.0.0.1 --port $(PORT)
