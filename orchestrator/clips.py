@@ -18,8 +18,8 @@ from trainables.errors import InputError
 from trainables.latents.codecs import Codec
 from trainables.latents.corpus import find_corpus
 from trainables.latents.encode import read_audio
-from trainables.latents.store import LatentDataset, latent_frames
-from trainables.latents.windows import Shard
+from trainables.latents.store import LatentDataset
+from trainables.latents.windows import Shard, utterance_rows
 from trainables.predictor.config import split_config
 
 CONTEXT_SECONDS, ROLLOUT_SECONDS = 2.0, 1.0
@@ -51,11 +51,12 @@ def choose(dataset: LatentDataset, configs: Sequence[Mapping[str, Any]]) -> list
     shard = Shard.from_tables(tables, rms=dataset.rms, lattice_step=dataset.meta.lattice_step)
     recordings = _recordings(dataset.meta.source)
     clips = []
-    for utterance, frames in sorted(_raw_frames(tables).items()):
+    for utterance, speaker, stored in utterance_rows(tables):
+        frames = stored.astype(np.float32)
         row, start = shard.ids.index(utterance), (len(frames) - context - rollout) // 2
         clip = Clip(
             utterance_id=utterance,
-            speaker_id=shard.speakers[row],
+            speaker_id=speaker,
             raw_TD=frames[start : start + context + rollout],
             normalised_CD=shard.frames_SND[0, shard.offsets[row] + start :][:context].numpy(),
             start=start,
@@ -94,18 +95,9 @@ def original(clip: Clip, codec: Codec) -> np.ndarray | None:
 
 def _recordings(source: str | None) -> dict[str, Path]:
     """Where the recordings lie, by utterance; empty where their folder is gone."""
+    if source is None:
+        return {}
     try:
-        return (
-            {} if source is None else {r.utterance_id: r.path for r in find_corpus(Path(source)).recordings}
-        )
+        return {r.utterance_id: r.path for r in find_corpus(Path(source)).recordings}
     except InputError:
         return {}
-
-
-def _raw_frames(tables: Sequence[Any]) -> dict[str, np.ndarray]:
-    raw = {}
-    for table in tables:
-        frames, offsets = latent_frames(table["latents"])
-        for i, utterance in enumerate(table["utterance_id"].to_pylist()):
-            raw[utterance] = np.asarray(frames[offsets[i] : offsets[i + 1]], dtype=np.float32)
-    return raw

@@ -12,6 +12,7 @@ from typing import Any
 from search_spaces.domains import Domain
 from search_spaces.study import Arm, Study
 from trainables.errors import InputError
+from trainables.predictor.config import NULLS
 
 # A smoke run walks the whole path in a minute; its numbers mean nothing.
 SMOKE_BUDGET = {"trials": 2, "lanes": 2, "replicates": 2}
@@ -19,7 +20,6 @@ SMOKE_SETTINGS = {
     "width": 8, "depth": 1, "context": 4, "rollout": 2, "components": 2, "batch": 8, "steps": 2,
     "teacher_epochs": 1, "rollout_epochs": 1,
 }  # fmt: skip
-NULLS = ("white", "gaussian")
 
 
 @dataclass(frozen=True)

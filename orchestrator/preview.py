@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from orchestrator.plan import NULLS, Plan
+from orchestrator.plan import Plan
 from search_spaces.domains import Choice, Domain
 from trainables.latents.store import SPLITS, LatentDataset
+from trainables.predictor.config import NULLS
 
 
 def preview(plan: Plan, dataset: LatentDataset, address: str | None, out: Path) -> str:

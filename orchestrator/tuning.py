@@ -19,9 +19,9 @@ from ray.exceptions import RayError
 from orchestrator.cluster import Cluster
 from orchestrator.data import Latents, feed
 from orchestrator.depot import Depot
-from orchestrator.plan import NULLS, Pack
+from orchestrator.plan import Pack
 from trainables.errors import InputError
-from trainables.predictor.config import Lane, Structure, split_config
+from trainables.predictor.config import SURROGATES, Lane, Structure, split_config
 from trainables.predictor.train import LaneResult, train_pack
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Task:
     @property
     def surrogates(self) -> tuple[str, ...]:
         """The worlds that lanes may be trained on."""
-        return ("real", *NULLS) if self.confirms else ("real",)
+        return SURROGATES if self.confirms else ("real",)
 
 
 class TuneContext:

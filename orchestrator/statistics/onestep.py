@@ -14,8 +14,7 @@ from typing import Any
 from orchestrator.statistics.criteria import number, spelled
 from orchestrator.statistics.intervals import Interval
 from orchestrator.statistics.measures import Measures
-
-SURROGATES = ("real", "white", "gaussian")
+from trainables.predictor.config import SURROGATES
 
 
 @dataclass(frozen=True)

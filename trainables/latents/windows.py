@@ -1,7 +1,7 @@
 """From Arrow batches of utterances to windows on a device: no Python object per frame on the way.
 
 Shapes: S surrogates, N frames of all utterances end to end, D latent dimensions, L lanes, B windows, T frames
-    of a window.
+of a window.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Shard:
         Dither and surrogates depend on the utterance's id alone, so they are the same on every worker, for
         every arm.
         """
-        rows = sorted(_rows(tables), key=lambda row: row[0])
+        rows = sorted(utterance_rows(tables), key=lambda row: row[0])
         if not rows:
             raise InputError("no utterance reached this shard; encode more utterances or use fewer workers")
         parts = [
@@ -259,7 +259,8 @@ def _starts(shard: Shard, rows: Iterable[int], frames: int) -> np.ndarray:
     return np.concatenate([np.empty(0, np.int64), *runs]).astype(np.int64)
 
 
-def _rows(tables: Iterable[pa.Table | pa.RecordBatch]) -> Iterator[tuple[str, str, np.ndarray]]:
+def utterance_rows(tables: Iterable[pa.Table | pa.RecordBatch]) -> Iterator[tuple[str, str, np.ndarray]]:
+    """Id, speaker and frames [T, D] as they are stored, of each utterance; no copy where Arrow allows."""
     for table in tables:
         frames, offsets = latent_frames(table["latents"])
         names = zip(table["utterance_id"].to_pylist(), table["speaker_id"].to_pylist(), strict=True)

@@ -12,7 +12,8 @@ BACKBONES = ("transformer", "gru", "mlp")
 HEADS = ("mdn", "vmf")
 FEEDBACKS = ("mean", "mode", "sample")
 TARGETS = ("delta", "state")
-SURROGATES = ("real", "white", "gaussian")
+NULLS = ("white", "gaussian")
+SURROGATES = ("real", *NULLS)
 
 
 @dataclass(frozen=True)
@@ -27,9 +28,8 @@ class Structure:
     rollout: int = 16  # K, frames of free running in training
     horizon: int = 16  # frames of free running in evaluation
     feedback: str = "mean"  # what a rollout feeds back
-    rollout_target: str = (
-        "delta"  # the true delta, or what leads from the rolled-out state to the true next state
-    )
+    # What a run is asked for: the true "delta", or what leads from where it stands to the true next "state".
+    rollout_target: str = "delta"
     components: int = 4  # mixture components (mdn)
     batch: int = 32  # windows per optimiser step, over all workers
     steps: int = 50  # optimiser steps per epoch
@@ -66,9 +66,8 @@ class Lane:
     weight_decay: float = 0.0
     kappa_prior: float = 0.0  # weight of the LogNormal prior on kappa / D (vmf), 0 = none
     kappa_prior_ratio: float = 1.0  # its median
-    scheduled_sampling: float = (
-        0.0  # share of teacher-forced inputs replaced by predictions at the end of that phase
-    )
+    # Share of teacher-forced inputs that predictions replace at the end of that phase.
+    scheduled_sampling: float = 0.0
     surrogate: str = "real"  # real frames, or a null: white (frames shuffled) or gaussian (phases randomised)
 
     def __post_init__(self) -> None:

@@ -205,6 +205,5 @@ def _noise(structure: Structure, windows_LBTD: Tensor) -> tuple[Tensor, Tensor]:
     generator = torch.Generator().manual_seed(0)
     normal = torch.randn(count, structure.horizon, dim + 1, generator=generator, dtype=torch.float64)
     uniform = torch.rand(count, structure.horizon, 2, generator=generator, dtype=torch.float64)
-    return normal.to(windows_LBTD).expand(lanes, -1, -1, -1), uniform.to(windows_LBTD).expand(
-        lanes, -1, -1, -1
-    )
+    shared = (noise.to(windows_LBTD).expand(lanes, -1, -1, -1) for noise in (normal, uniform))
+    return next(shared), next(shared)

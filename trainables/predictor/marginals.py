@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from trainables.analysis.marginals import GaussianMarginal
-from trainables.latents.windows import Feed, Shard, pooled_moments
+from trainables.latents.windows import Feed, Moments, Shard
 from trainables.predictor.config import Lane, Structure
 from trainables.predictor.heads import build_head
 from trainables.predictor.lanes import LaneAdamW, Stacked, cosine_schedule, lane_tensor
@@ -53,6 +53,7 @@ class Marginals:
         cls,
         structure: Structure,
         feed: Feed,
+        moments: Moments,
         gather: Callable[[Any], list[Any]] = lambda value: [value],
         seed: int = 0,
     ) -> Marginals:
@@ -61,7 +62,7 @@ class Marginals:
         ``gather`` returns the values of all workers, so that all fit to the same frames.
         """
         shard = feed.shard(0)
-        mean_D = pooled_moments(gather(shard.tallies())).mean_D.to(shard.frames_SND)
+        mean_D = moments.mean_D.to(shard.frames_SND)
         pairs_2SND = _pairs(shard, gather).to(shard.frames_SND.device)
         targets = {}
         for name, now, following in zip(feed.surrogates, *pairs_2SND, strict=True):

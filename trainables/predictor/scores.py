@@ -11,8 +11,7 @@ from typing import Any
 
 import numpy as np
 
-# metric name -> (numerator key, minus key or None, sign); every one-step metric is a ratio of per-speaker
-# sums.
+# metric name -> the two sums whose difference it is
 _DIFFERENCES = {
     "predictive_information": ("marginal_nll", "nll"),
     "predictive_information_gaussian": ("gaussian_marginal_nll", "nll"),

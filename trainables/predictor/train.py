@@ -109,7 +109,7 @@ def train_pack(
         if evaluate_each_epoch:
             run.note_scores(_evaluate(run, evaluation, None))
         context.report({**progress, "lanes": [h[-1] for h in run.history]}, run.state())
-    baselines = None if evaluate_each_epoch else Marginals.fit(structure, train, context.gather)
+    baselines = None if evaluate_each_epoch else Marginals.fit(structure, train, run.moments, context.gather)
     return run.results(_evaluate(run, evaluation, baselines))
 
 
@@ -118,8 +118,9 @@ class _Run:
 
     def __init__(self, structure: Structure, lanes: Sequence[Lane], train: Feed, context: Context) -> None:
         self.structure, self.lanes, self.train, self.context = structure, tuple(lanes), train, context
-        self.moments = pooled_moments(context.gather(train.shard(0).tallies()))
-        self.pack = Pack(structure, lanes, train.shard(0).dim, self.moments.typical_step)
+        shard = train.shard(0)
+        self.moments = pooled_moments(context.gather(shard.tallies()))
+        self.pack = Pack(structure, lanes, shard.dim, self.moments.typical_step)
         self.wrapped = context.prepare(self.pack)
         some = next(self.pack.parameters())
         self.optimiser = LaneAdamW(

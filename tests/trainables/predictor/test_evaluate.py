@@ -107,7 +107,8 @@ def test_marginals_know_the_entropy_of_white_noise() -> None:
     now, following = (torch.randn(2000, 8, generator=torch.Generator().manual_seed(s)) for s in (1, 2))
     entropy = 4 * math.log(2 * math.pi * math.e)
     for head in ("mdn", "vmf"):
-        nll = Marginals.fit(structure(head), feed).nll("white", following, following - now)
+        marginals = Marginals.fit(structure(head), feed, feed.shard(0).moments)
+        nll = marginals.nll("white", following, following - now)
         assert nll["marginal_nll"].mean().item() == pytest.approx(entropy, abs=0.25)
         assert nll["gaussian_marginal_nll"].mean().item() == pytest.approx(entropy, abs=0.1)
         assert nll["gaussian_delta_nll"].mean().item() == pytest.approx(entropy + 4 * math.log(2), abs=0.1)

@@ -15,10 +15,8 @@ from trainables.distributions.von_mises_fisher import VonMisesFisher
 
 _LOG_RATIO_BOUND = 8.0  # |log(kappa / D)| stays below it
 _LOG_MAGNITUDE_BOUND = 8.0  # of log m around the data's typical step
-_SCALE_RANGE = (
-    0.02,
-    1.5,
-)  # of the standard deviation of log m; E[m] overflows in a rollout without the upper bound
+# Of the standard deviation of log m; without the upper bound E[m] overflows in a rollout.
+_SCALE_RANGE = (0.02, 1.5)
 
 
 class VMFHead(nn.Module):
