@@ -6,11 +6,11 @@ of a window.
 
 from __future__ import annotations
 
-import math
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -22,6 +22,7 @@ from trainables.errors import InputError
 from trainables.latents.store import latent_frames
 
 _RESIDENT_BYTES = 4 << 30
+_FRAMES_SURVEYED = 20_000
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,6 @@ class Moments:
 
     mean_D: Tensor
     frame_distance: float  # RMS distance between two random frames, sqrt(2 tr Cov)
-    typical_step: float  # exp E[log |delta|]
 
 
 class Shard:
@@ -98,21 +98,11 @@ class Shard:
         return np.concatenate(starts).astype(np.int64), np.concatenate(owners).astype(np.int64)
 
     def tallies(self) -> dict[str, Tensor]:
-        """What each utterance adds to the moments of the real frames, [2 D + 3] each, by utterance id."""
+        """What each utterance adds to the moments of the real frames, [2 D + 1] each, by utterance id."""
         frames = self.frames_SND[0].double()
         owner = torch.from_numpy(np.repeat(np.arange(len(self.ids)), self.lengths)).to(frames.device)
-        inside = owner[1:] == owner[:-1]
-        steps = (frames[1:] - frames[:-1]).norm(dim=-1)[inside].clamp_min(1e-6).log()
-        ones = torch.ones_like(frames[:, :1])
-        per_frame = torch.cat([frames, frames.square(), ones], 1)
-        per_step = torch.stack([steps, torch.ones_like(steps)], 1)
-        total = torch.cat(
-            [
-                per_frame.new_zeros(len(self.ids), per_frame.shape[1]).index_add_(0, owner, per_frame),
-                per_step.new_zeros(len(self.ids), 2).index_add_(0, owner[1:][inside], per_step),
-            ],
-            1,
-        )
+        per_frame = torch.cat([frames, frames.square(), torch.ones_like(frames[:, :1])], 1)
+        total = per_frame.new_zeros(len(self.ids), per_frame.shape[1]).index_add_(0, owner, per_frame)
         return dict(zip(self.ids, total.cpu(), strict=True))
 
     @cached_property
@@ -125,11 +115,31 @@ def pooled_moments(parts: Sequence[dict[str, Tensor]]) -> Moments:
     """Moments of everything that the workers hold; an utterance that several hold counts once."""
     merged = {utterance_id: tally for part in parts for utterance_id, tally in part.items()}
     total = torch.stack([merged[utterance_id] for utterance_id in sorted(merged)]).sum(0)
-    dim = (len(total) - 3) // 2
-    frames, log_steps, steps = total[2 * dim :].tolist()
+    dim, frames = len(total) // 2, float(total[-1])
     mean_D = total[:dim] / frames
     variance = float((total[dim : 2 * dim] / frames - mean_D.square()).clamp_min(0).sum())
-    return Moments(mean_D, (2 * variance) ** 0.5, math.exp(log_steps / max(steps, 1)))
+    return Moments(mean_D, (2 * variance) ** 0.5)
+
+
+def frame_pairs(shard: Shard, gather: Callable[[Any], list[Any]] = lambda value: [value]) -> Tensor:
+    """Some frames and their successors within utterances, evenly spread over all workers: [2, S, N, D], on
+    the CPU.
+
+    ``gather`` returns the values of all workers; every one of them gets the same frames.
+    """
+    lengths = gather(dict(zip(shard.ids, shard.lengths.tolist(), strict=True)))
+    counts = {i: n - 1 for part in lengths for i, n in part.items()}
+    ids = sorted(counts)
+    first = dict(zip(ids, np.cumsum([0, *(counts[i] for i in ids)]), strict=False))
+    stride = max(1, sum(counts.values()) // _FRAMES_SURVEYED)
+    own = {}
+    for begin, utterance_id in zip(shard.offsets, shard.ids, strict=False):
+        # Every stride-th pair of the whole, whichever worker holds it.
+        rows = torch.arange(-int(first[utterance_id]) % stride, counts[utterance_id], stride) + int(begin)
+        rows = rows.to(shard.frames_SND.device)
+        own[utterance_id] = torch.stack([shard.frames_SND[:, rows], shard.frames_SND[:, rows + 1]]).cpu()
+    merged = {i: pairs for part in gather(own) for i, pairs in part.items()}
+    return torch.cat([merged[i] for i in ids], dim=2)
 
 
 class Slots:

@@ -50,6 +50,8 @@ class GRUBackbone(Backbone):
         sizes = [dim] + [width] * (depth - 1)
         self.inputs = nn.ModuleList(nn.Linear(size, 3 * width) for size in sizes)
         self.recurrent = nn.ModuleList(nn.Linear(width, 3 * width) for _ in sizes)
+        # What is linear in the present frame need not be learnt by a nonlinearity.
+        self.straight = nn.Linear(dim, width, bias=False)
         self.readout = _Readout(dim + width, width)
 
     def read(self, z_BTD: Tensor, state: State = None) -> tuple[Tensor, State]:
@@ -64,7 +66,7 @@ class GRUBackbone(Backbone):
                 outputs.append(h)
             x_BTH = torch.stack(outputs, 1)
             new.append(h)
-        return self.readout(torch.cat([z_BTD, x_BTH], -1)), tuple(new)
+        return self.straight(z_BTD) + self.readout(torch.cat([z_BTD, x_BTH], -1)), tuple(new)
 
 
 class WindowedMLP(Backbone):

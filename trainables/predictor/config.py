@@ -9,9 +9,18 @@ from typing import Any
 from trainables.errors import InputError
 
 BACKBONES = ("transformer", "gru", "mlp")
-HEADS = ("mdn", "vmf")
+HEADS = (
+    "mdn", "gaussian", "vmf", "movmf", "power_spherical", "prototypes", "direction_codebook", "flow_matching",
+)  # fmt: skip
+FITTED_HEADS = ("persistence", "mean_reversion", "linear")  # in closed form, without a training loop
 FEEDBACKS = ("mean", "mode", "sample")
 TARGETS = ("delta", "state")
+GRADIENTS = ("full", "stopped")
+BRANCHES = ("drawn", "marginal")
+COVARIANCES = ("diagonal", "isotropic")
+COUPLINGS = ("none", "kappa_on_magnitude", "magnitude_on_direction")
+KAPPA_PRIORS = ("lognormal", "gamma", "beta")
+MOST_COMPONENTS = 512
 NULLS = ("white", "gaussian")
 SURROGATES = ("real", *NULLS)
 
@@ -30,7 +39,15 @@ class Structure:
     feedback: str = "mean"  # what a rollout feeds back
     # What a run is asked for: the true "delta", or what leads from where it stands to the true next "state".
     rollout_target: str = "delta"
-    components: int = 4  # mixture components (mdn)
+    # Whether a rollout's error flows back through the steps before it ("full"), or every step learns from where
+    # it stands ("stopped": pushforward).
+    rollout_gradient: str = "full"
+    # With sampled feedback: whether a run draws its first component, or follows each and weighs its loss.
+    rollout_branches: str = "drawn"
+    components: int = 4  # of a mixture; prototypes, codes
+    covariance: str = "diagonal"  # of a Gaussian component, given the context (mdn, gaussian)
+    coupling: str = "none"  # of direction and magnitude (vmf)
+    kappa_prior_family: str = "lognormal"  # on kappa / D; "gamma" on kappa, "beta" on A(kappa)
     batch: int = 32  # windows per optimiser step, over all workers
     steps: int = 50  # optimiser steps per epoch
     teacher_epochs: int = 3  # teacher forcing first ...
@@ -39,10 +56,15 @@ class Structure:
 
     def __post_init__(self) -> None:
         for name, allowed in (
-            ("head", HEADS),
+            ("head", HEADS + FITTED_HEADS),
             ("backbone", BACKBONES),
             ("feedback", FEEDBACKS),
             ("rollout_target", TARGETS),
+            ("rollout_gradient", GRADIENTS),
+            ("rollout_branches", BRANCHES),
+            ("covariance", COVARIANCES),
+            ("coupling", COUPLINGS),
+            ("kappa_prior_family", KAPPA_PRIORS),
             ("dtype", ("float32", "float64")),
         ):
             if getattr(self, name) not in allowed:
@@ -51,10 +73,13 @@ class Structure:
             if getattr(self, name) < 1:
                 raise InputError(f"{name} is {getattr(self, name)}; it must be at least 1")
 
+        if self.components > MOST_COMPONENTS:
+            raise InputError(f"components is {self.components}; it must be at most {MOST_COMPONENTS}")
+
     @property
     def epochs(self) -> int:
         """Epochs in all."""
-        return self.teacher_epochs + self.rollout_epochs
+        return 0 if self.head in FITTED_HEADS else self.teacher_epochs + self.rollout_epochs
 
 
 @dataclass(frozen=True)
@@ -64,10 +89,15 @@ class Lane:
     seed: int = 0
     learning_rate: float = 3e-3
     weight_decay: float = 0.0
-    kappa_prior: float = 0.0  # weight of the LogNormal prior on kappa / D (vmf), 0 = none
-    kappa_prior_ratio: float = 1.0  # its median
+    kappa_prior: float = 0.0  # weight of the prior on the concentration, 0 = none
+    kappa_prior_ratio: float = 1.0  # the kappa / D it is centred on
+    kappa_prior_width: float = 1.0  # its relative spread
     # Share of teacher-forced inputs that predictions replace at the end of that phase.
     scheduled_sampling: float = 0.0
+    input_noise: float = (
+        0.0  # standard deviation of the noise on inputs in training, in units of the training RMS
+    )
+    ridge: float = 1e-3  # penalty of the linear baseline, as a share of its inputs' mean variance
     surrogate: str = "real"  # real frames, or a null: white (frames shuffled) or gaussian (phases randomised)
 
     def __post_init__(self) -> None:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 
 from trainables.predictor.config import Lane, Structure
+from trainables.predictor.heads import Survey
 from trainables.predictor.rollout import Noise, Predictor, rollout_loss, teacher_loss
 
 
@@ -32,12 +33,14 @@ class Pack(nn.Module):
     usual.
     """
 
-    def __init__(self, structure: Structure, lanes: Sequence[Lane], dim: int, typical_step: float) -> None:
+    def __init__(
+        self, structure: Structure, lanes: Sequence[Lane], dim: int, surveys: Mapping[str, Survey]
+    ) -> None:
+        """``surveys`` says of each surrogate what heads may know of it before training."""
         super().__init__()
         self.structure, self.lanes = structure, tuple(lanes)
+        self.stacked = Stacked([_fresh(structure, lane.seed, dim, surveys[lane.surrogate]) for lane in lanes])
         dtype = getattr(torch, structure.dtype)
-        predictors = [_fresh(structure, lane.seed, dim, typical_step, dtype) for lane in lanes]
-        self.stacked = Stacked(predictors)
         for name in ("kappa_prior", "kappa_prior_ratio", "scheduled_sampling"):
             values = [getattr(lane, name) for lane in lanes]
             self.register_buffer(f"lane_{name}", torch.tensor(values, dtype=dtype), persistent=False)
@@ -183,13 +186,13 @@ def cosine_schedule(step: int, total: int, warmup: int = 20, floor: float = 0.05
     return floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * share))
 
 
-def _fresh(structure: Structure, seed: int, dim: int, typical_step: float, dtype: torch.dtype) -> Predictor:
-    """Weights that depend on the lane's seed alone, whoever its neighbours are."""
+def _fresh(structure: Structure, seed: int, dim: int, survey: Survey) -> Predictor:
+    """Weights that depend on the lane's seed and data alone, whoever its neighbours are."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         predictor = Predictor(structure, dim)
-    predictor.head.start_at(typical_step)
-    return predictor.to(dtype)
+    predictor.head.start_from(survey)
+    return predictor.to(getattr(torch, structure.dtype))
 
 
 def _prefixed(*groups: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -11,28 +11,26 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from trainables.analysis.marginals import GaussianMarginal
-from trainables.latents.windows import Feed, Moments, Shard
+from trainables.latents.windows import Feed, Moments, frame_pairs
 from trainables.predictor.config import Lane, Structure
-from trainables.predictor.heads import build_head
+from trainables.predictor.heads import build_head, survey
 from trainables.predictor.lanes import LaneAdamW, Stacked, cosine_schedule, lane_tensor
 
 _STEPS, _FRAMES_PER_STEP, _LEARNING_RATE = 300, 512, 0.03
-_FRAMES_FITTED = 20_000
 
 
 class ConstantHead(nn.Module):
     """A head on a learnt constant instead of a hidden state: its distribution is the same everywhere."""
 
-    def __init__(self, structure: Structure, dim: int, typical: float) -> None:
+    def __init__(self, structure: Structure, frames_ND: Tensor) -> None:
         super().__init__()
         self.h = nn.Parameter(torch.randn(structure.width) / structure.width**0.5)
-        self.head = build_head(structure, dim)
-        self.head.start_at(typical)
+        self.head = build_head(structure, frames_ND.shape[-1])
+        self.head.start_from(survey(structure, frames_ND))
 
 
 class Marginals:
@@ -57,13 +55,13 @@ class Marginals:
         gather: Callable[[Any], list[Any]] = lambda value: [value],
         seed: int = 0,
     ) -> Marginals:
-        """Fit to the first chunk of a training feed; at most 20,000 frames of it, evenly spread.
+        """Fit to some frames, evenly spread, of the first chunk of a training feed.
 
         ``gather`` returns the values of all workers, so that all fit to the same frames.
         """
         shard = feed.shard(0)
         mean_D = moments.mean_D.to(shard.frames_SND)
-        pairs_2SND = _pairs(shard, gather).to(shard.frames_SND.device)
+        pairs_2SND = frame_pairs(shard, gather).to(shard.frames_SND.device)
         targets = {}
         for name, now, following in zip(feed.surrogates, *pairs_2SND, strict=True):
             # Polar families need an origin; a density of z does not change when z is measured from the mean.
@@ -92,10 +90,7 @@ def _fit_heads(structure: Structure, targets: Sequence[Tensor], seed: int) -> St
     """One constant head per target, trained side by side as lanes."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        typical = [float(frames.norm(dim=-1).clamp_min(1e-6).log().mean().exp()) for frames in targets]
-        heads = Stacked(
-            [ConstantHead(structure, targets[0].shape[-1], t).to(targets[0].dtype) for t in typical]
-        )
+        heads = Stacked([ConstantHead(structure, frames).to(frames.dtype) for frames in targets])
     heads.to(targets[0].device)
     lanes = [Lane(learning_rate=_LEARNING_RATE)] * len(targets)
     rate = lane_tensor(lanes, "learning_rate", targets[0])
@@ -110,20 +105,3 @@ def _fit_heads(structure: Structure, targets: Sequence[Tensor], seed: int) -> St
 
 def _negative_log_prob(model: ConstantHead, frames: Tensor) -> Tensor:
     return -model.head(model.h.expand(*frames.shape[:-1], -1)).log_prob(frames)
-
-
-def _pairs(shard: Shard, gather: Callable[[Any], list[Any]]) -> Tensor:
-    """Frames and their successors within utterances, of all workers' utterances together: [2, S, N, D]."""
-    lengths = gather(dict(zip(shard.ids, shard.lengths.tolist(), strict=True)))
-    counts = {i: n - 1 for part in lengths for i, n in part.items()}
-    ids = sorted(counts)
-    first = dict(zip(ids, np.cumsum([0, *(counts[i] for i in ids)]), strict=False))
-    stride = max(1, sum(counts.values()) // _FRAMES_FITTED)
-    own = {}
-    for begin, utterance_id in zip(shard.offsets, shard.ids, strict=False):
-        # Every stride-th pair of the whole, whichever worker holds it.
-        rows = torch.arange(-int(first[utterance_id]) % stride, counts[utterance_id], stride) + int(begin)
-        rows = rows.to(shard.frames_SND.device)
-        own[utterance_id] = torch.stack([shard.frames_SND[:, rows], shard.frames_SND[:, rows + 1]]).cpu()
-    merged = {i: pairs for part in gather(own) for i, pairs in part.items()}
-    return torch.cat([merged[i] for i in ids], dim=2)

@@ -18,7 +18,7 @@ from trainables.predictor.heads import build_head
 
 
 class Predictor(nn.Module):
-    """Backbone + head: the past of a trajectory -> a distribution of the next delta."""
+    """Backbone + head: the past of a trajectory -> a law of the next delta."""
 
     def __init__(self, structure: Structure, dim: int) -> None:
         super().__init__()
@@ -33,6 +33,10 @@ class Noise:
     replace_BT: Tensor  # uniform; a teacher-forced input is replaced where it lies below the lane's share
     normal_BTE: Tensor  # standard normal, E = D + 1, for sampled feedback
     uniform_BT2: Tensor  # uniform, likewise
+
+    def at(self, first: int, frames: int) -> tuple[Tensor, Tensor]:
+        """Normal and uniform noise of some frames."""
+        return self.normal_BTE[:, first : first + frames], self.uniform_BT2[:, first : first + frames]
 
 
 def feed_back(distribution: Any, rule: str, normal: Tensor, uniform: Tensor) -> Tensor:  # noqa: ANN401
@@ -90,7 +94,8 @@ def teacher_loss(
             )
             replaced = (noise.replace_BT[:, 1:steps] < lane["sampling_share"]).unsqueeze(-1)
             inputs = torch.cat([inputs[:, :1], torch.where(replaced, predicted[:, :-1], inputs[:, 1:])], 1)
-    return _nll(predictor, predictor.backbone.read(inputs)[0], window_BTD[:, 1:] - inputs, lane)
+    own = noise.at(0, inputs.shape[1])
+    return _objective(predictor, predictor.backbone.read(inputs)[0], window_BTD[:, 1:] - inputs, own, lane)
 
 
 def rollout_loss(
@@ -115,21 +120,31 @@ def rollout_loss(
     h_more, _ = predictor.backbone.read(window_BTD[:, context:-1], state)
     last = window_BTD[:, context - 1]
     h_BKH, delta_BKD = free_run(
-        predictor, h_BCH[:, -1], state, last, steps, structure.feedback, noise.normal_BTE, noise.uniform_BT2
+        predictor, h_BCH[:, -1], state, last, steps, structure.feedback, *noise.at(context - 1, steps)
     )
     true = window_BTD[:, 1:] - window_BTD[:, :-1]
     target = true[:, context - 1 :]
     if structure.rollout_target == "state":
         drift = (delta_BKD - target).cumsum(1)[:, :-1]  # of where the run stands, against the true state
         target = torch.cat([target[:, :1], target[:, 1:] - drift], 1)
-    forced = _nll(predictor, torch.cat([h_BCH, h_more], 1), true, lane)
+    forced = _objective(
+        predictor, torch.cat([h_BCH, h_more], 1), true, noise.at(0, context + steps - 1), lane
+    )
+    free = _objective(predictor, h_BKH, target, noise.at(context - 1, steps), lane)
     share = 0.5 * min(1.0, 2 * progress)
-    return (1 - share) * forced + share * _nll(predictor, h_BKH, target, lane)
+    return (1 - share) * forced + share * free
 
 
-def _nll(predictor: Predictor, hidden: Tensor, target: Tensor, lane: Mapping[str, Tensor]) -> Tensor:
-    distribution = predictor.head(hidden)
-    return (predictor.head.penalty(distribution, lane) - distribution.log_prob(target)).mean()
+def _objective(
+    predictor: Predictor,
+    hidden: Tensor,
+    target: Tensor,
+    noise: tuple[Tensor, Tensor],
+    lane: Mapping[str, Tensor],
+) -> Tensor:
+    head = predictor.head
+    law = head(hidden)
+    return (head.objective(law, target, *noise) + head.penalty(law, lane)).mean()
 
 
 @torch.no_grad()

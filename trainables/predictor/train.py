@@ -15,9 +15,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from trainables.latents.windows import Feed, Slots, pooled_moments
+from trainables.latents.windows import Feed, Slots, frame_pairs, pooled_moments
 from trainables.predictor.config import Lane, Structure
 from trainables.predictor.evaluate import evaluate
+from trainables.predictor.heads import Survey, build_head, survey
 from trainables.predictor.lanes import Batch, LaneAdamW, Pack, cosine_schedule, generators, lane_tensor
 from trainables.predictor.marginals import Marginals
 from trainables.predictor.scores import Scores, merge
@@ -120,7 +121,8 @@ class _Run:
         self.structure, self.lanes, self.train, self.context = structure, tuple(lanes), train, context
         shard = train.shard(0)
         self.moments = pooled_moments(context.gather(shard.tallies()))
-        self.pack = Pack(structure, lanes, shard.dim, self.moments.typical_step)
+        self.pack = Pack(structure, lanes, shard.dim, _surveys(structure, train, context))
+        self.needs_noise = build_head(structure, shard.dim).needs_noise
         self.wrapped = context.prepare(self.pack)
         some = next(self.pack.parameters())
         self.optimiser = LaneAdamW(
@@ -225,7 +227,7 @@ class _Run:
         frames = structure.context + structure.rollout
         batch, dim = structure.batch, shard.dim
         starts, replace, normal, uniform = [], [], [], []
-        sampled = structure.feedback == "sample"
+        sampled = structure.feedback == "sample" or self.needs_noise
         for source in sources:
             starts.append(torch.rand(batch, generator=source, dtype=torch.float64))
             replace.append(torch.rand(batch, frames, generator=source, dtype=torch.float64)[own])
@@ -235,10 +237,17 @@ class _Run:
         starts_LB = slots.starts(torch.stack(starts)).to(self.context.device)
         windows = shard.gather(starts_LB, frames, self.surrogate_L)
         noise = [torch.stack(part).to(windows) for part in (replace, normal, uniform)]
-        if not sampled:  # deterministic feedback reads none of it
+        if not sampled:  # nobody reads it
             noise[1] = windows.new_zeros(len(sources), len(own), frames, 1)
             noise[2] = windows.new_zeros(len(sources), len(own), frames, 2)
         return Batch(windows, *noise)
+
+
+def _surveys(structure: Structure, train: Feed, context: Context) -> dict[str, Survey]:
+    now, following = frame_pairs(train.shard(0), context.gather)
+    return {
+        name: survey(structure, steps) for name, steps in zip(train.surrogates, following - now, strict=True)
+    }
 
 
 def _evaluate(run: _Run, feed: Feed, baselines: Marginals | None) -> list[Scores]:

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from trainables.predictor.config import HEADS, Structure
-from trainables.predictor.heads import build_head
+from trainables.predictor.heads import Survey, build_head
 
 WIDTH, DIM = 12, 6
 LANE = {"kappa_prior": torch.tensor(0.1).double(), "kappa_prior_ratio": torch.tensor(1.5).double()}
@@ -14,7 +14,7 @@ LANE = {"kappa_prior": torch.tensor(0.1).double(), "kappa_prior_ratio": torch.te
 def head(request: pytest.FixtureRequest) -> torch.nn.Module:
     torch.manual_seed(0)
     head = build_head(Structure(head=request.param, width=WIDTH, components=3), DIM).double()
-    head.start_at(2.0)
+    head.start_from(Survey(2.0))
     return head
 
 

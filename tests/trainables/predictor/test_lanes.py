@@ -7,6 +7,7 @@ import torch
 
 from trainables.latents.windows import Feed
 from trainables.predictor.config import Lane, Structure
+from trainables.predictor.heads import Survey
 from trainables.predictor.lanes import LaneAdamW, Pack
 from trainables.predictor.train import LaneResult, SoloContext, train_pack
 
@@ -125,6 +126,6 @@ def test_lane_adamw_is_adamw() -> None:
 
 
 def test_initial_weights_depend_on_the_seed_alone() -> None:
-    pack = Pack(structure("vmf"), [LANES[0], LANES[2], LANES[1]], 6, 1.0)
+    pack = Pack(structure("vmf"), [LANES[0], LANES[2], LANES[1]], 6, dict.fromkeys(SURROGATES, Survey(1.0)))
     first, other, same = (pack.lane_state(i)["head.mu.weight"] for i in range(3))
     assert torch.equal(first, same) and not torch.equal(first, other)

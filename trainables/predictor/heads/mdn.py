@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
 
 from trainables.distributions.mixture import GaussianMixture
+from trainables.predictor.heads.base import Head, Survey
 
 _LOG_SCALE_BOUND = 6.0  # |log scale| stays below it: no component collapses on a frame or runs away
 
 
-class MDNHead(nn.Module):
+class MDNHead(Head):
     """``forward(h)``: h [..., H] -> :class:`GaussianMixture` with K components in R^D."""
 
     def __init__(self, width: int, dim: int, components: int) -> None:
@@ -34,10 +34,6 @@ class MDNHead(nn.Module):
             log_scales=_LOG_SCALE_BOUND * torch.tanh(self.scales(h).reshape(shape) / _LOG_SCALE_BOUND),
         )
 
-    def penalty(self, distribution: GaussianMixture, lane: Mapping[str, Tensor]) -> Tensor:
-        """No prior: 0 for every frame."""
-        return torch.zeros_like(distribution.log_weights[..., 0])
-
-    def start_at(self, magnitude: float) -> None:
-        """Begin with every scale at the step per dimension; ``magnitude`` is the typical |delta|."""
-        nn.init.constant_(self.scales.bias, math.log(magnitude / math.sqrt(self.dim)))
+    def start_from(self, survey: Survey) -> None:
+        """Begin with every scale at the step per dimension."""
+        nn.init.constant_(self.scales.bias, math.log(survey.typical / math.sqrt(self.dim)))

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from trainables.distributions.polar import Polar
 from trainables.distributions.von_mises_fisher import VonMisesFisher
+from trainables.predictor.heads.base import Head, Survey
 
 _LOG_RATIO_BOUND = 8.0  # |log(kappa / D)| stays below it
 _LOG_MAGNITUDE_BOUND = 8.0  # of log m around the data's typical step
@@ -19,7 +20,7 @@ _LOG_MAGNITUDE_BOUND = 8.0  # of log m around the data's typical step
 _SCALE_RANGE = (0.02, 1.5)
 
 
-class VMFHead(nn.Module):
+class VMFHead(Head):
     """``forward(h)``: h [..., H] -> :class:`Polar` over delta in R^D."""
 
     def __init__(self, width: int, dim: int) -> None:
@@ -53,9 +54,9 @@ class VMFHead(nn.Module):
         offset = torch.log(distribution.kappa / self.dim) - torch.log(lane["kappa_prior_ratio"])
         return lane["kappa_prior"] * 0.5 * offset.square()
 
-    def start_at(self, magnitude: float) -> None:
+    def start_from(self, survey: Survey) -> None:
         """Begin with the data's typical |delta|."""
-        self.log_typical.fill_(math.log(magnitude))
+        self.log_typical.fill_(math.log(survey.typical))
 
 
 def _bounded(x: Tensor, bound: float) -> Tensor:
