@@ -18,7 +18,7 @@ class Exploration:
     index: int
     config: dict[str, Any]
     objective: float | None  # None where the lane diverged
-    status: str  # "finished" or "diverged"
+    status: str  # "finished", "diverged", or "stopped" at a rung
     seconds: float
 
 

@@ -11,7 +11,7 @@ from orchestrator.journal import Journal, lane_key
 from orchestrator.plan import Pack, Plan
 from orchestrator.progress import Progress
 from orchestrator.search import UNKNOWN
-from trainables.predictor.scores import Scores
+from trainables.predictor.scores import LaneStatus, Scores
 
 if TYPE_CHECKING:
     from orchestrator.tracking import Tracker
@@ -59,7 +59,7 @@ class Recorder:
         for index, config, result in zip(pack.indexes, pack.configs, results, strict=True):
             objective = _objective(result, self._plan.study.objective)
             if objective is None:
-                result = {**result, "status": "diverged", "scores": None}
+                result = {**result, "status": LaneStatus.DIVERGED, "scores": None}
             self._record(pack, index, config, result, objective)
             objectives.append(objective)
         self._progress.finished(pack, objectives)
@@ -136,7 +136,7 @@ def winner(explored: Sequence[Exploration]) -> dict[str, Any] | None:
     """The settings with the best objective, the earlier one where two are equal; None where every lane
     diverged.
     """
-    finished = [e for e in explored if e.objective is not None]
+    finished = [e for e in explored if e.objective is not None and e.status == LaneStatus.FINISHED]
     if not finished:
         return None
     best = max(finished, key=lambda e: (e.objective, -e.index))
@@ -145,7 +145,7 @@ def winner(explored: Sequence[Exploration]) -> dict[str, Any] | None:
 
 def _objective(result: Mapping[str, Any], metric: str) -> float | None:
     """A number that is not finite is a lane that diverged."""
-    if result["status"] != "finished" or result["scores"] is None:
+    if result["status"] == LaneStatus.DIVERGED or result["scores"] is None:
         return None
     value = Scores.from_json(result["scores"]).value(metric)
     return value if math.isfinite(value) else None

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trainables.errors import InputError
-from trainables.predictor.scores import CURVES, Scores
+from trainables.predictor.scores import Scores, is_curve
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -242,9 +242,7 @@ def _of_scores(scores: Scores, split: str) -> Iterator[tuple[str, Any, int]]:
             yield f"{split}/{metric}", scores.value(metric), 0
         except KeyError:
             continue  # not measured
-    for name in CURVES:
-        if name not in scores.sums:
-            continue
+    for name in filter(is_curve, scores.sums):
         values = scores.curve(name)
         yield from ((f"{split}/{name}@k", value, k) for k, value in enumerate(values, 1))
         yield from ((f"{split}/{name}@{k}", values[k - 1], 0) for k in {1, len(values)})

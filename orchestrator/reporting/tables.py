@@ -122,8 +122,9 @@ def budget_rows(arms: Mapping[str, ArmEvidence]) -> list[Row]:
 
 
 def _fates(statuses: list[str]) -> str:
-    diverged = len(statuses) - statuses.count("finished")
-    return f"{len(statuses)}, of which {diverged} diverged" if diverged else f"{len(statuses)}, none diverged"
+    counts = {fate: statuses.count(fate) for fate in ("diverged", "stopped") if fate in statuses}
+    said = " and ".join(f"{count} {fate}" for fate, count in counts.items())
+    return f"{len(statuses)}, of which {said}" if said else f"{len(statuses)}, none diverged"
 
 
 def optimum_rows(evidence: Evidence, arms: list[str], measures: Measures) -> list[Row]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+import torch
 from torch import Tensor
 
 
@@ -37,3 +38,45 @@ class Law(Protocol):
         """One sample of each mixture component: log weights [..., M] and deltas [..., M, D]; M = 1 for a law
         of one piece.
         """
+
+
+class DirectionLaw(Protocol):
+    """A distribution of unit vectors in R^D, one for every leading index [...]."""
+
+    @property
+    def mu(self) -> Tensor:
+        """The unit vector of greatest expected cosine, [..., D]."""
+
+    @property
+    def kappa(self) -> Tensor:
+        """Concentrations, [...]."""
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        """Log density at unit vectors ``x`` [..., D] with respect to the sphere's area, nats: [...]."""
+
+    def mean(self) -> Tensor:
+        """E[x], [..., D]."""
+
+    def sample(self, normal: Tensor, uniform: Tensor) -> Tensor:
+        """Unit vectors [..., D] from standard normal noise [..., D] and uniform noise in (0, 1) [...]."""
+
+
+def choose(log_weights: Tensor, uniform: Tensor) -> Tensor:
+    """The component that uniform noise [...] falls on under log weights [..., M]: [...]."""
+    cumulative = log_weights.exp().cumsum(-1)
+    return (cumulative < uniform.unsqueeze(-1)).sum(-1).clamp_max(cumulative.shape[-1] - 1)
+
+
+def pick(values: Tensor, index: Tensor) -> Tensor:
+    """``values`` [..., M, d] of the components ``index`` [...]: [..., d].
+
+    The values may lack leading dimensions.
+    """
+    values = values.expand(*index.shape, *values.shape[-2:])
+    chosen = index[..., None, None].expand(*index.shape, 1, values.shape[-1])
+    return values.gather(-2, chosen).squeeze(-2)
+
+
+def heated(log_weights: Tensor, temperature: float) -> Tensor:
+    """The weights [..., M] to the power 1 / temperature, normalised again; logarithms both."""
+    return torch.log_softmax(log_weights / temperature, -1)

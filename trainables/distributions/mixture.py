@@ -1,12 +1,19 @@
-"""Mixtures of diagonal Gaussians in R^d (C. M. Bishop, Mixture Density Networks, 1994)."""
+"""Mixtures on R^d: of Gaussians (C. M. Bishop, Mixture Density Networks, 1994), and of von Mises-Fisher
+directions (A. Banerjee et al., Clustering on the Unit Hypersphere, 2005) under one LogNormal magnitude.
+"""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
+
+from trainables.distributions.bessel import log_uniform_density, vmf_log_growth, vmf_mean_resultant_length
+from trainables.distributions.law import choose, heated, pick
+from trainables.distributions.polar import Polar
+from trainables.distributions.von_mises_fisher import VonMisesFisher
 
 
 @dataclass
@@ -16,7 +23,7 @@ class GaussianMixture:
     Attributes:
         log_weights: normalised, [..., K].
         means: [..., K, d].
-        log_scales: [..., K, d].
+        log_scales: [..., K, d], or [..., K, 1] where all dimensions have the same.
     """
 
     log_weights: Tensor
@@ -27,18 +34,17 @@ class GaussianMixture:
         """Log density of ``delta`` [..., d], nats: [...]."""
         standardised = (delta.unsqueeze(-2) - self.means) * torch.exp(-self.log_scales)
         dim = delta.shape[-1]
-        log_components = (
-            -0.5 * standardised.square().sum(-1) - self.log_scales.sum(-1) - dim / 2 * math.log(2 * math.pi)
-        )
-        return torch.logsumexp(self.log_weights + log_components, -1)
+        log_volume = self.log_scales.sum(-1) * (dim / self.log_scales.shape[-1])
+        log_components = -0.5 * standardised.square().sum(-1) - log_volume
+        return torch.logsumexp(self.log_weights + log_components, -1) - dim / 2 * math.log(2 * math.pi)
 
     def mean(self) -> Tensor:
         """E[delta], [..., d]."""
-        return (self.log_weights.exp().unsqueeze(-1) * self.means).sum(-2)
+        return torch.matmul(self.log_weights.exp().unsqueeze(-2), self.means).squeeze(-2)
 
     def mode(self) -> Tensor:
         """The mean of the most probable component, [..., d]."""
-        return self._component(self.log_weights.argmax(-1), self.means)
+        return pick(self.means, self.log_weights.argmax(-1))
 
     def direction(self) -> Tensor:
         """The mean's direction, [..., d]; a mixture has no closed form for the direction of greatest expected
@@ -52,20 +58,105 @@ class GaussianMixture:
         Within component k |delta|^2 has mean S and variance V in closed form, and E[log |delta|] = (log S - V
         / (2 S^2)) / 2 up to the third order (delta method); components are then averaged exactly.
         """
-        variances = torch.exp(2 * self.log_scales)
-        second = (self.means.square() + variances).sum(-1)
-        spread = (2 * variances.square() + 4 * variances * self.means.square()).sum(-1)
+        squares, variances = self.means.square(), torch.exp(2 * self.log_scales)
+        second = (squares + variances).sum(-1)
+        spread = (2 * variances * (variances + 2 * squares)).sum(-1)
         within = 0.5 * (second.log() - 0.5 * spread / second.square())
         return (self.log_weights.exp() * within).sum(-1)
 
     def sample(self, normal: Tensor, uniform: Tensor) -> Tensor:
         """delta [..., d] from standard normal noise [..., d + 1] and uniform noise [..., 2]."""
-        cumulative = self.log_weights.exp().cumsum(-1)
-        chosen = (cumulative < uniform[..., :1]).sum(-1).clamp_max(cumulative.shape[-1] - 1)
-        mean, log_scale = self._component(chosen, self.means), self._component(chosen, self.log_scales)
-        return mean + log_scale.exp() * normal[..., :-1]
+        chosen = choose(self.log_weights, uniform[..., 0])
+        return pick(self.means, chosen) + pick(self.log_scales, chosen).exp() * normal[..., :-1]
 
-    @staticmethod
-    def _component(index: Tensor, values: Tensor) -> Tensor:
-        chosen = index.unsqueeze(-1) == torch.arange(values.shape[-2], device=values.device)
-        return (chosen.unsqueeze(-1) * values).sum(-2)
+    def branches(self, normal: Tensor, uniform: Tensor) -> tuple[Tensor, Tensor]:
+        """Log weights [..., K] and a sample of each component [..., K, d]."""
+        return self.log_weights, self.means + self.log_scales.exp() * normal[..., None, :-1]
+
+    def tempered(self, temperature: float) -> GaussianMixture:
+        """Weights to the power 1 / temperature, normalised again, and each component's density likewise, that
+        is its scales times sqrt(temperature): 1 changes nothing, 0 leaves the mode.
+        """
+        log_scales = self.log_scales + 0.5 * math.log(temperature)
+        return replace(self, log_weights=heated(self.log_weights, temperature), log_scales=log_scales)
+
+
+@dataclass
+class DirectionMixture:
+    """sum_k pi_k vMF(mu_k, kappa_k) on the unit sphere.
+
+    Attributes:
+        log_weights: normalised, [..., K].
+        mus: unit vectors [..., K, d], or [K, d] where they are the same everywhere.
+        kappa: concentrations [..., K], or [..., 1] where all components have the same.
+    """
+
+    log_weights: Tensor
+    mus: Tensor
+    kappa: Tensor
+
+    @property
+    def mu(self) -> Tensor:
+        """The mean's direction, which is that of greatest expected cosine, [..., d]."""
+        return torch.nn.functional.normalize(self.mean(), dim=-1)
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        """Log density at unit vectors ``x`` [..., d], nats: [...]."""
+        dim = x.shape[-1]
+        log_components = -vmf_log_growth(dim, self.kappa) - self.kappa * self._complements(x)
+        return torch.logsumexp(self.log_weights + log_components, -1) + log_uniform_density(dim)
+
+    def mean(self) -> Tensor:
+        """E[x] = sum_k pi_k A_d(kappa_k) mu_k, [..., d]."""
+        length = vmf_mean_resultant_length(self.mus.shape[-1], self.kappa)
+        return torch.matmul((self.log_weights.exp() * length).unsqueeze(-2), self.mus).squeeze(-2)
+
+    def sample(self, normal: Tensor, uniform: Tensor) -> Tensor:
+        """Unit vectors [..., d] from standard normal noise [..., d] and uniform noise [..., 2]."""
+        chosen = choose(self.log_weights, uniform[..., 0])
+        kappa = pick(self.kappa.expand_as(self.log_weights).unsqueeze(-1), chosen).squeeze(-1)
+        return VonMisesFisher(pick(self.mus, chosen), kappa).sample(normal, uniform[..., 1])
+
+    def each(self, normal: Tensor, uniform: Tensor) -> Tensor:
+        """A sample of each component, [..., K, d], from the same noise."""
+        return VonMisesFisher(self.mus, self.kappa).sample(normal.unsqueeze(-2), uniform[..., 1:])
+
+    def _complements(self, x: Tensor) -> Tensor:
+        """1 - mu_k.x, [..., K]. Fixed directions are met in one matrix product, which costs float32 kappa
+        times 1e-7 nats; [..., K, d] differences would not fit into memory.
+        """
+        if self.mus.dim() == 2 and x.dim() > 1:
+            return 1 - torch.matmul(x, self.mus.mT)
+        return (x.unsqueeze(-2) - self.mus).square().sum(-1) / 2
+
+
+@dataclass
+class PolarMixture(Polar):
+    """A mixture of polar densities with one magnitude: delta = m d, d ~ :class:`DirectionMixture`."""
+
+    direction_law: DirectionMixture
+
+    def mode(self) -> Tensor:
+        """Median magnitude along the most probable component's direction, [..., d]."""
+        best = pick(self.direction_law.mus, self.direction_law.log_weights.argmax(-1))
+        return torch.exp(self.location).unsqueeze(-1) * best
+
+    def sample(self, normal: Tensor, uniform: Tensor) -> Tensor:
+        """delta [..., d] from standard normal noise [..., d + 1] and uniform noise [..., 2]."""
+        return self._magnitude(normal).unsqueeze(-1) * self.direction_law.sample(normal[..., :-1], uniform)
+
+    def branches(self, normal: Tensor, uniform: Tensor) -> tuple[Tensor, Tensor]:
+        """Log weights [..., K] and a sample of each component [..., K, d], of one magnitude."""
+        directions = self.direction_law.each(normal[..., :-1], uniform)
+        return self.direction_law.log_weights, self._magnitude(normal)[..., None, None] * directions
+
+    def tempered(self, temperature: float) -> PolarMixture:
+        """Weights and each component's density to the power 1 / temperature, normalised again: kappa over
+        temperature, the scale of log m times sqrt(temperature) around the same median.
+        """
+        law = self.direction_law
+        cooler = DirectionMixture(heated(law.log_weights, temperature), law.mus, law.kappa / temperature)
+        return PolarMixture(cooler, self.location, self.scale * math.sqrt(temperature))
+
+    def _magnitude(self, normal: Tensor) -> Tensor:
+        return torch.exp(self.location + self.scale * normal[..., -1])

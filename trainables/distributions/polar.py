@@ -1,4 +1,4 @@
-"""A density on R^d in polar form: von Mises-Fisher direction, independent LogNormal magnitude."""
+"""A density on R^d in polar form: a direction on the sphere and an independent LogNormal magnitude."""
 
 from __future__ import annotations
 
@@ -8,25 +8,24 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from trainables.distributions.von_mises_fisher import VonMisesFisher
+from trainables.distributions.law import DirectionLaw
 
-MAGNITUDE_FLOOR = (
-    1e-4  # a silent frame has no direction and log 0 for a magnitude; in units of the data's RMS
-)
+# A silent frame has no direction, and log 0 for a magnitude; in units of the data's RMS.
+MAGNITUDE_FLOOR = 1e-4
 
 
 @dataclass
 class Polar:
-    """delta = m d with d ~ vMF(mu, kappa) and m ~ LogNormal(location, scale).
+    """delta = m d with d ~ a law of directions and m ~ LogNormal(location, scale).
 
     Attributes:
-        direction_law: vMF over [..., d].
+        direction_law: over unit vectors [..., d].
         location: E[log m], [...].
         scale: standard deviation of log m, [...]; bounded by whoever builds it, because E[m] = exp(location +
             scale^2 / 2) otherwise overflows in a rollout.
     """
 
-    direction_law: VonMisesFisher
+    direction_law: DirectionLaw
     location: Tensor
     scale: Tensor
 
@@ -36,22 +35,13 @@ class Polar:
         return self.direction_law.kappa
 
     def log_prob(self, delta: Tensor) -> Tensor:
-        """Log density of ``delta`` [..., d] in R^d, nats: [...].
-
-        With m = |delta|, d = delta / m: ``log LN(m) + log vMF(d) - (d - 1) log m``; the last term is the
-        Jacobian of polar coordinates, without which the number cannot stand beside that of a density in R^d.
-        """
-        magnitude = delta.norm(dim=-1).clamp_min(MAGNITUDE_FLOOR)
-        log_magnitude = magnitude.log()
-        standardised = (log_magnitude - self.location) / self.scale
-        log_normal = (
-            -0.5 * standardised.square() - self.scale.log() - log_magnitude - 0.5 * math.log(2 * math.pi)
-        )
-        on_sphere = self.direction_law.log_prob(delta / magnitude.unsqueeze(-1))
-        return log_normal + on_sphere - (delta.shape[-1] - 1) * log_magnitude
+        """Log density of ``delta`` [..., d] in R^d, nats: [...]."""
+        log_magnitude, direction = split(delta)
+        on_sphere = self.direction_law.log_prob(direction)
+        return on_sphere + radial_log_prob(log_magnitude, self.location, self.scale, delta.shape[-1])
 
     def mean(self) -> Tensor:
-        """E[delta] = exp(location + scale^2 / 2) A_d(kappa) mu, [..., d]."""
+        """E[delta] = exp(location + scale^2 / 2) E[d], [..., d]."""
         return torch.exp(self.location + self.scale.square() / 2).unsqueeze(-1) * self.direction_law.mean()
 
     def mode(self) -> Tensor:
@@ -71,4 +61,24 @@ class Polar:
     def sample(self, normal: Tensor, uniform: Tensor) -> Tensor:
         """delta [..., d] from standard normal noise [..., d + 1] and uniform noise [..., 2]."""
         magnitude = torch.exp(self.location + self.scale * normal[..., -1])
-        return magnitude.unsqueeze(-1) * self.direction_law.sample(normal[..., :-1], uniform[..., 0])
+        return magnitude.unsqueeze(-1) * self.direction_law.sample(normal[..., :-1], uniform[..., 1])
+
+    def branches(self, normal: Tensor, uniform: Tensor) -> tuple[Tensor, Tensor]:
+        """Log weights [..., 1] and deltas [..., 1, d]."""
+        return torch.zeros_like(normal[..., :1]), self.sample(normal, uniform).unsqueeze(-2)
+
+
+def split(delta: Tensor) -> tuple[Tensor, Tensor]:
+    """log |delta| [...], not below the floor, and delta / |delta| [..., d]; shorter where it was."""
+    magnitude = delta.norm(dim=-1).clamp_min(MAGNITUDE_FLOOR)
+    return magnitude.log(), delta / magnitude.unsqueeze(-1)
+
+
+def radial_log_prob(log_magnitude: Tensor, location: Tensor, scale: Tensor, dim: int) -> Tensor:
+    """log LogNormal(m) - (d - 1) log m, nats: [...].
+
+    The second term is the Jacobian of polar coordinates, without which the number cannot stand beside that of
+    a density in R^d.
+    """
+    standardised = (log_magnitude - location) / scale
+    return -0.5 * (standardised.square() + math.log(2 * math.pi)) - scale.log() - dim * log_magnitude

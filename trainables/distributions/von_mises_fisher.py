@@ -10,10 +10,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from trainables.distributions.bessel import log_growth, log_uniform_density, vmf_mean_resultant_length
-
-_QUANTILE_POINTS = 129
-_QUANTILE_WIDTHS = 9.0  # half-width of the quadrature, in standard deviations of atanh(t)
+from trainables.distributions.angle_quantile import angle_quantile
+from trainables.distributions.bessel import (
+    log_uniform_density,
+    vmf_entropy,
+    vmf_kl,
+    vmf_log_growth,
+    vmf_mean_resultant_length,
+)
 
 
 @dataclass
@@ -38,8 +42,11 @@ class VonMisesFisher:
 
         ``1 - mu.x = |x - mu|^2 / 2`` keeps its digits where ``kappa`` is large and ``mu.x`` close to 1.
         """
-        complement = (x - self.mu).square().sum(-1) / 2
-        return log_uniform_density(self.dim) - log_growth(self.dim, self.kappa) - self.kappa * complement
+        with torch.autocast(x.device.type, enabled=False):
+            complement = (x - self.mu).square().sum(-1) / 2
+            return log_uniform_density(self.dim) - (
+                vmf_log_growth(self.dim, self.kappa) + self.kappa * complement
+            )
 
     def mean(self) -> Tensor:
         """E[x] = A_d(kappa) mu, [..., d]."""
@@ -52,30 +59,21 @@ class VonMisesFisher:
     def sample(self, normal: Tensor, uniform: Tensor) -> Tensor:
         """Unit vectors [..., d] from standard normal noise [..., d] and uniform noise in (0, 1) [...].
 
-        The cosine to ``mu`` comes from its quantile function, the rest from the noise orthogonal to ``mu``.
+        Exact: the cosine to ``mu`` is the quantile of its law at ``uniform``, the rest is the noise across
+        ``mu``. Differentiable in ``mu`` and ``kappa``. The difference x - mu is computed directly, so that
+        it keeps its digits where it is short.
         """
-        cosine = torch.tanh(self._atanh_cosine(uniform)).unsqueeze(-1)
+        angle = angle_quantile(self.dim, self.kappa, uniform).unsqueeze(-1)
+        versine, sine = 2 * (angle / 2).sin().square(), angle.sin()  # 1 - cosine, and the length across
         tangent = normal - (normal * self.mu).sum(-1, keepdim=True) * self.mu
         tangent = tangent / tangent.norm(dim=-1, keepdim=True).clamp_min(torch.finfo(normal.dtype).tiny)
-        return cosine * self.mu + ((1 - cosine) * (1 + cosine)).clamp_min(0).sqrt() * tangent
+        return self.mu + (sine.to(normal.dtype) * tangent - versine.to(normal.dtype) * self.mu)
 
-    def _atanh_cosine(self, uniform: Tensor) -> Tensor:
-        """The quantile of y = atanh(mu.x), whose log density is kappa tanh y - (d - 1) log cosh y + const."""
-        kappa, uniform = torch.broadcast_tensors(self.kappa.double(), uniform.double())
-        rim = float(self.dim - 1)
-        peak = 2 * kappa / (rim + torch.sqrt(rim * rim + 4 * kappa * kappa))  # tanh of the mode
-        width = torch.rsqrt((1 - peak * peak) * (2 * kappa * peak + rim))
-        offsets = torch.linspace(
-            -_QUANTILE_WIDTHS, _QUANTILE_WIDTHS, _QUANTILE_POINTS, dtype=torch.float64, device=kappa.device
-        )
-        y = torch.atanh(peak).unsqueeze(-1) + width.unsqueeze(-1) * offsets
-        log_density = kappa.unsqueeze(-1) * torch.tanh(y) - rim * (torch.logaddexp(y, -y))
-        density = torch.exp(log_density - log_density.amax(-1, keepdim=True))
-        steps = (density[..., 1:] + density[..., :-1]) / 2
-        cumulative = torch.cat([torch.zeros_like(steps[..., :1]), steps.cumsum(-1)], -1)
-        target = uniform.unsqueeze(-1) * cumulative[..., -1:]
-        cell = (cumulative <= target).sum(-1, keepdim=True).clamp(1, _QUANTILE_POINTS - 1) - 1
-        below, above = cumulative.gather(-1, cell), cumulative.gather(-1, cell + 1)
-        share = (target - below) / (above - below).clamp_min(1e-300)
-        quantile = y.gather(-1, cell) + share * (y.gather(-1, cell + 1) - y.gather(-1, cell))
-        return quantile.squeeze(-1).to(self.kappa.dtype)
+    def entropy(self) -> Tensor:
+        """Differential entropy with respect to the sphere's area, nats: [...]."""
+        return vmf_entropy(self.dim, self.kappa)
+
+    def kl(self, other: VonMisesFisher) -> Tensor:
+        """KL(self || other), nats: [...]."""
+        complement = (self.mu - other.mu).square().sum(-1) / 2
+        return vmf_kl(self.dim, self.kappa, other.kappa, complement)

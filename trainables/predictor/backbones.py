@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from trainables.predictor.config import Structure
+from trainables.predictor.linear import Linear
 
 State = Any  # a tuple of tensors, known to its backbone alone; None before the first frame
 
@@ -48,10 +49,10 @@ class GRUBackbone(Backbone):
     def __init__(self, dim: int, width: int, depth: int) -> None:
         super().__init__()
         sizes = [dim] + [width] * (depth - 1)
-        self.inputs = nn.ModuleList(nn.Linear(size, 3 * width) for size in sizes)
-        self.recurrent = nn.ModuleList(nn.Linear(width, 3 * width) for _ in sizes)
+        self.inputs = nn.ModuleList(Linear(size, 3 * width) for size in sizes)
+        self.recurrent = nn.ModuleList(Linear(width, 3 * width) for _ in sizes)
         # What is linear in the present frame need not be learnt by a nonlinearity.
-        self.straight = nn.Linear(dim, width, bias=False)
+        self.straight = Linear(dim, width, bias=False)
         self.readout = _Readout(dim + width, width)
 
     def read(self, z_BTD: Tensor, state: State = None) -> tuple[Tensor, State]:
@@ -61,10 +62,11 @@ class GRUBackbone(Backbone):
             gates = inputs(x_BTH)
             h = torch.zeros_like(gates[:, 0, : gates.shape[-1] // 3]) if state is None else state[layer]
             outputs = []
-            for t in range(gates.shape[1]):
-                h = _gru_cell(gates[:, t], recurrent(h), h)
+            # Unbound once: every index into it would fill a whole tensor of zeros on the way back.
+            for gates_B in gates.unbind(1):
+                h = _gru_cell(gates_B, recurrent(h), h)
                 outputs.append(h)
-            x_BTH = torch.stack(outputs, 1)
+            x_BTH = torch.stack(outputs, 1) if outputs else gates[..., : h.shape[-1]]
             new.append(h)
         return self.straight(z_BTD) + self.readout(torch.cat([z_BTD, x_BTH], -1)), tuple(new)
 
@@ -76,7 +78,7 @@ class WindowedMLP(Backbone):
 
     def __init__(self, dim: int, width: int, depth: int) -> None:
         super().__init__()
-        self.embed = nn.Linear(self.window * dim, width)
+        self.embed = Linear(self.window * dim, width)
         self.blocks = nn.ModuleList(_Readout(width, width) for _ in range(depth))
 
     def read(self, z_BTD: Tensor, state: State = None) -> tuple[Tensor, State]:
@@ -96,7 +98,7 @@ class CausalTransformer(Backbone):
 
     def __init__(self, dim: int, width: int, depth: int) -> None:
         super().__init__()
-        self.embed = nn.Linear(dim, width)
+        self.embed = Linear(dim, width)
         self.blocks = nn.ModuleList(_Block(width) for _ in range(depth))
         self.norm = nn.LayerNorm(width)
 
@@ -114,8 +116,8 @@ class _Block(nn.Module):
         super().__init__()
         self.attention_heads = max(1, width // 32)
         self.norm_attention, self.norm_mlp = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.qkv, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
-        self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
+        self.qkv, self.out = Linear(width, 3 * width), Linear(width, width)
+        self.mlp = nn.Sequential(Linear(width, 4 * width), nn.GELU(), Linear(4 * width, width))
 
     def forward(
         self, x_BTH: Tensor, cache: tuple[Tensor, Tensor] | None
@@ -135,7 +137,7 @@ class _Block(nn.Module):
 class _Readout(nn.Module):
     def __init__(self, size: int, width: int) -> None:
         super().__init__()
-        self.hidden, self.out = nn.Linear(size, 2 * width), nn.Linear(2 * width, width)
+        self.hidden, self.out = Linear(size, 2 * width), Linear(2 * width, width)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.out(F.silu(self.hidden(x)))

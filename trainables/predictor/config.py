@@ -39,8 +39,8 @@ class Structure:
     feedback: str = "mean"  # what a rollout feeds back
     # What a run is asked for: the true "delta", or what leads from where it stands to the true next "state".
     rollout_target: str = "delta"
-    # Whether a rollout's error flows back through the steps before it ("full"), or every step learns from where
-    # it stands ("stopped": pushforward).
+    # Whether a rollout's error flows back through earlier steps ("full"), or every step learns from where it
+    # stands ("stopped": pushforward).
     rollout_gradient: str = "full"
     # With sampled feedback: whether a run draws its first component, or follows each and weighs its loss.
     rollout_branches: str = "drawn"
@@ -52,6 +52,9 @@ class Structure:
     steps: int = 50  # optimiser steps per epoch
     teacher_epochs: int = 3  # teacher forcing first ...
     rollout_epochs: int = 3  # ... then K-step rollout
+    # Exploration drops the worse half of a pack each time so many epochs have passed, 0 = never ...
+    rung_epochs: int = 0
+    rung_metric: str = "nll"  # ... by this metric on the validation speakers
     dtype: str = "float32"
 
     def __post_init__(self) -> None:
@@ -73,6 +76,14 @@ class Structure:
             if getattr(self, name) < 1:
                 raise InputError(f"{name} is {getattr(self, name)}; it must be at least 1")
 
+        for name in ("teacher_epochs", "rollout_epochs", "rung_epochs"):
+            if getattr(self, name) < 0:
+                raise InputError(f"{name} is {getattr(self, name)}; it must be at least 0")
+        if self.rollout_branches == "marginal" and self.feedback != "sample":
+            raise InputError(
+                f"rollout_branches is 'marginal' and feedback {self.feedback!r}; "
+                "only sampled feedback has branches, so set feedback to 'sample'"
+            )
         if self.components > MOST_COMPONENTS:
             raise InputError(f"components is {self.components}; it must be at most {MOST_COMPONENTS}")
 

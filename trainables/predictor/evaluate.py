@@ -2,27 +2,40 @@
 
 Definitions. At rollout step k, cos@k = cos(delta_pred, delta_true) and magnitude ratio@k = |delta_pred| /
 |delta_true|, frame by frame, with delta_pred what the run fed back and delta_true the true step of that time;
-state error@k is the distance of the reached from the true state over the RMS distance between random frames.
+state error@k is the distance of the reached from the true state over the RMS distance between random frames;
+energy score@k and CRPS@k are proper scores of the states that sampled runs reach, in the same unit.
 Frames that do not move at all (|delta_true| = 0) have no direction and are left out of both.
 
-Shapes: L lanes, B windows, T frames of a window, C of context, K rollout steps, D latent dimensions.
+Shapes: L lanes, B windows, T frames of a window, C of context, K rollout steps, D latent dimensions,
+S sampled runs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import zlib
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils._pytree import tree_map
 
+from trainables.analysis.proper_scores import crps, energy_score
 from trainables.latents.windows import Feed, Moments, Shard
 from trainables.predictor.config import Structure
 from trainables.predictor.lanes import Stacked
-from trainables.predictor.rollout import Predictor, free_run
-from trainables.predictor.scores import Scores, merge
+from trainables.predictor.rollout import Injection, Predictor, free_run
+from trainables.predictor.scores import Scores, is_curve, merge
 
+# The injection diagnostic: the same run, put back to the true state after some of its steps. Run D never is:
+# it is the free run itself.
+INJECTIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "A": lambda step: step > 0,  # every step
+    "B": lambda step: step % 4 == 0,  # every fourth
+    "C": lambda step: step == 1,  # the first alone
+}
+_ENSEMBLE = 4  # sampled runs per window; the scores' mean does not depend on their number
 _WINDOWS_AT_ONCE = 256
 _STILL = 1e-9  # |delta_true| below which a frame does not move, in units of the training RMS
 
@@ -44,7 +57,8 @@ def evaluate(
 ) -> list[Scores]:
     """Scores of every lane on all utterances of a feed, each lane on the surrogate it was trained on.
 
-    Where ``baselines`` are given the scores also hold their NLL on the same frames.
+    Where ``baselines`` are given the scores also hold their NLL on the same frames, the injection diagnostic
+    and proper scores of sampled runs.
     """
     parts: list[list[Scores]] = [[] for _ in surrogates]
     for shard in feed.chunks():
@@ -89,17 +103,19 @@ def _evaluate_shard(
         [feed.surrogates.index(name) for name in surrogates], device=shard.frames_SND.device
     )
     figures: list[list[dict[str, Tensor]]] = [[] for _ in surrogates]
+    names = [f"{shard.ids[u]}/{start - shard.offsets[u]}" for u, start in zip(owners, starts, strict=True)]
     for first in range(0, len(starts), _WINDOWS_AT_ONCE):
         chosen = torch.from_numpy(starts[first : first + _WINDOWS_AT_ONCE]).to(shard.frames_SND.device)
         windows = shard.gather(
             chosen.expand(len(surrogates), -1), structure.context + structure.horizon, lane_surrogates
         )
+        noise = _noise(structure, windows, names[first : first + _WINDOWS_AT_ONCE])
         measured = stacked.map(
             lambda predictor, window, normal, uniform: _predict(
-                structure, predictor, window, normal, uniform
+                structure, predictor, window, normal, uniform, thorough=baselines is not None
             ),
             windows,
-            *_noise(structure, windows),
+            *(part.expand(len(surrogates), *part.shape) for part in noise),
         )
         for lane, name in enumerate(surrogates):
             own = {key: value[lane] for key, value in measured.items()}
@@ -111,22 +127,56 @@ def _evaluate_shard(
 
 
 def _predict(
-    structure: Structure, predictor: Predictor, window_BTD: Tensor, normal: Tensor, uniform: Tensor
+    structure: Structure,
+    predictor: Predictor,
+    window_BTD: Tensor,
+    normal_SBKE: Tensor,
+    uniform_SBK2: Tensor,
+    *,
+    thorough: bool,
 ) -> dict[str, Tensor]:
-    """One lane's one-step predictions over the horizon, and its free run."""
+    """One lane's one-step predictions over the horizon, and its free runs."""
     context, horizon = structure.context, structure.horizon
     h_BCH, state = predictor.backbone.read(window_BTD[:, :context])
     h_more, _ = predictor.backbone.read(window_BTD[:, context:-1], state)
-    now = h_BCH[:, -1]
-    distribution = predictor.head(torch.cat([now.unsqueeze(1), h_more], 1))
-    last = window_BTD[:, context - 1]
-    _, deltas = free_run(predictor, now, state, last, horizon, structure.feedback, normal, uniform)
-    return {
-        "nll": -distribution.log_prob(window_BTD[:, context:] - window_BTD[:, context - 1 : -1]),
-        "direction": distribution.direction(),
-        "log_magnitude": distribution.log_magnitude(),
-        "deltas": deltas,
+    now, last = h_BCH[:, -1], window_BTD[:, context - 1]
+    law = predictor.head(torch.cat([now.unsqueeze(1), h_more], 1))
+
+    def run(
+        rule: str, times: int, noise: tuple[Tensor, Tensor], injection: Injection | None = None
+    ) -> Tensor:
+        """``times`` runs from every window, side by side: [times, B, K, D]."""
+        start = tree_map(lambda x: x.repeat(times, *[1] * (x.dim() - 1)), (now, state, last))
+        _, deltas = free_run(predictor, *start, horizon, rule, *noise, injection=injection)
+        return deltas.unflatten(0, (times, -1))
+
+    first = (normal_SBKE[0], uniform_SBK2[0])
+    measured = {
+        "direction": law.direction(),
+        "log_magnitude": law.log_magnitude(),
+        "deltas": run(structure.feedback, 1, first)[0],
     }
+    if predictor.head.has_density:
+        true = window_BTD[:, context:] - window_BTD[:, context - 1 : -1]
+        measured["nll"] = -law.log_prob(true)
+    if thorough:
+        shared = tuple(part.repeat(len(INJECTIONS), 1, 1) for part in first)
+        measured["injected"] = run(
+            structure.feedback, len(INJECTIONS), shared, _injection(window_BTD[:, context:])
+        )
+        every = (normal_SBKE.flatten(0, 1), uniform_SBK2.flatten(0, 1))
+        measured["ensemble"] = run("sample", len(normal_SBKE), every)
+    return measured
+
+
+def _injection(true_BKD: Tensor) -> Injection:
+    """The true states that each of the runs of :data:`INJECTIONS` is put back to, run after run."""
+    batch, horizon = true_BKD.shape[:2]
+    after_K = torch.arange(1, horizon + 1, device=true_BKD.device)
+    masks = torch.stack([rule(after_K) for rule in INJECTIONS.values()])
+    return Injection(
+        true_BKD.repeat(len(INJECTIONS), 1, 1), masks.unsqueeze(1).expand(-1, batch, -1).flatten(0, 1)
+    )
 
 
 def _figures(
@@ -143,16 +193,37 @@ def _figures(
     moves = size > _STILL
     log_size = torch.where(moves, size, torch.nan).log()
     figures = {
-        "nll": measured["nll"],
         "one_step_cosine": torch.where(moves, _cosine(measured["direction"], true), torch.nan),
         "log_magnitude": log_size,
         "log_magnitude_squared": log_size.square(),
         "log_magnitude_squared_error": (measured["log_magnitude"] - log_size).square(),
         **_rollout_figures(window_BTD, measured["deltas"], structure.context, moments),
     }
+    if "nll" in measured:
+        figures["nll"] = measured["nll"]
+    for name, deltas in zip(INJECTIONS, measured.get("injected", ()), strict=False):
+        curves = _rollout_figures(window_BTD, deltas, structure.context, moments)
+        figures |= {f"{curve}_{name}": values for curve, values in curves.items()}
+    if "ensemble" in measured:
+        figures |= _ensemble_figures(window_BTD, measured["ensemble"], structure.context, moments)
     if baselines is not None:
         figures |= baselines.nll(surrogate, window_BTD[:, structure.context :], true)
     return figures
+
+
+def _ensemble_figures(
+    window_BTD: Tensor, deltas_SBKD: Tensor, context: int, moments: Moments
+) -> dict[str, Tensor]:
+    """Proper scores of the states that sampled runs reach, in units of the RMS distance between frames."""
+    steps = deltas_SBKD.shape[2]
+    reached = window_BTD[:, context - 1 : context] + deltas_SBKD.cumsum(2)
+    samples = (reached / moments.frame_distance).flatten(1, 2)
+    truth = (window_BTD[:, context : context + steps] / moments.frame_distance).flatten(0, 1)
+    shape = deltas_SBKD.shape[1:3]
+    return {
+        "energy_score": energy_score(samples, truth).reshape(shape),
+        "crps": crps(samples, truth).reshape(shape),
+    }
 
 
 def _rollout_figures(
@@ -184,9 +255,10 @@ def _tally(
     scores = Scores(speakers, feed.frame_rate, horizon)
     for name, values in figures.items():
         values = values.double().cpu()
-        counted = torch.ones_like(values) if name in ("nll", "state_error") else (~values.isnan()).double()
-        filled = values if name in ("nll", "state_error") else values.nan_to_num(0.0)
-        if name not in ("cos", "magnitude_ratio", "state_error"):
+        always = name in ("nll", "state_error")
+        counted = torch.ones_like(values) if always else (~values.isnan()).double()
+        filled = values if always else values.nan_to_num(0.0)
+        if not is_curve(name):
             filled, counted = filled.sum(1), counted.sum(1)
         empty = torch.zeros(len(speakers), *filled.shape[1:], dtype=torch.float64)
         scores.sums[name] = empty.clone().index_add_(0, rows, filled).numpy()
@@ -199,11 +271,14 @@ def _cosine(a: Tensor, b: Tensor) -> Tensor:
     return (a * b).sum(-1) / (a.norm(dim=-1) * b.norm(dim=-1)).clamp_min(1e-12)
 
 
-def _noise(structure: Structure, windows_LBTD: Tensor) -> tuple[Tensor, Tensor]:
-    """The same noise for every lane, window by window; only sampled feedback consumes it."""
-    lanes, count, _, dim = windows_LBTD.shape
-    generator = torch.Generator().manual_seed(0)
-    normal = torch.randn(count, structure.horizon, dim + 1, generator=generator, dtype=torch.float64)
-    uniform = torch.rand(count, structure.horizon, 2, generator=generator, dtype=torch.float64)
-    shared = (noise.to(windows_LBTD).expand(lanes, -1, -1, -1) for noise in (normal, uniform))
-    return next(shared), next(shared)
+def _noise(structure: Structure, like: Tensor, windows: Sequence[str]) -> tuple[Tensor, Tensor]:
+    """Noise of sampled runs, [S, B, K, D + 1] normal and [S, B, K, 2] uniform: the same for every lane, and
+    for a window of a name whoever evaluates it.
+    """
+    shape = (_ENSEMBLE, structure.horizon)
+    normal, uniform = [], []
+    for name in windows:
+        generator = torch.Generator().manual_seed(zlib.crc32(name.encode()))
+        normal.append(torch.randn(*shape, like.shape[-1] + 1, generator=generator, dtype=torch.float64))
+        uniform.append(torch.rand(*shape, 2, generator=generator, dtype=torch.float64))
+    return torch.stack(normal, 1).to(like), torch.stack(uniform, 1).to(like)

@@ -9,6 +9,7 @@ only.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -16,7 +17,7 @@ from torch import Tensor, nn
 
 from trainables.analysis.marginals import GaussianMarginal
 from trainables.latents.windows import Feed, Moments, frame_pairs
-from trainables.predictor.config import Lane, Structure
+from trainables.predictor.config import FITTED_HEADS, Lane, Structure
 from trainables.predictor.heads import build_head, survey
 from trainables.predictor.lanes import LaneAdamW, Stacked, cosine_schedule, lane_tensor
 
@@ -39,7 +40,7 @@ class Marginals:
     def __init__(
         self,
         names: Sequence[str],
-        heads: Stacked,
+        heads: Stacked | None,
         gaussians: dict[tuple[str, str], GaussianMarginal],
         mean_D: Tensor,
     ) -> None:
@@ -66,31 +67,41 @@ class Marginals:
         for name, now, following in zip(feed.surrogates, *pairs_2SND, strict=True):
             # Polar families need an origin; a density of z does not change when z is measured from the mean.
             targets[name, "z"], targets[name, "delta"] = following - mean_D, following - now
-        heads = _fit_heads(structure, list(targets.values()), seed)
+        heads = _fit_heads(_family(structure), list(targets.values()), seed)
         gaussians = {key: GaussianMarginal.fit(frames) for key, frames in targets.items()}
         return cls(feed.surrogates, heads, gaussians, mean_D)
 
     @torch.no_grad()
     def nll(self, surrogate: str, z_next: Tensor, delta: Tensor) -> dict[str, Tensor]:
         """Of frames [..., D] in nats, each [...]: ``marginal_nll`` and ``gaussian_marginal_nll`` of z_next,
-        ``delta_nll`` and ``gaussian_delta_nll`` of delta."""
+        ``delta_nll`` and ``gaussian_delta_nll`` of delta. A family without a density has the Gaussian ones
+        alone.
+        """
         centred = z_next - self._mean_D.to(z_next)
         values = {}
         for kind, frames, name in (("z", centred, "marginal_nll"), ("delta", delta, "delta_nll")):
-            lane = 2 * self._names.index(surrogate) + (kind == "delta")
-            # One head answers, all are asked: they are tiny, and it keeps one program.
-            stacked = self._heads.map(_negative_log_prob, frames.expand(2 * len(self._names), *frames.shape))
-            values[name] = stacked[lane]
+            if self._heads is not None:
+                lane = 2 * self._names.index(surrogate) + (kind == "delta")
+                # One head answers, all are asked: they are tiny, and it keeps one program.
+                asked = frames.expand(len(self._heads), *frames.shape)
+                values[name] = self._heads.map(_negative_log_prob, asked)[lane]
             gaussian = self._gaussians[surrogate, kind].nll(frames.reshape(-1, frames.shape[-1]))
             values[f"gaussian_{name}"] = torch.as_tensor(gaussian).reshape(frames.shape[:-1]).to(frames)
         return values
 
 
-def _fit_heads(structure: Structure, targets: Sequence[Tensor], seed: int) -> Stacked:
+def _family(structure: Structure) -> Structure:
+    """What has no training loop is Gaussian."""
+    return replace(structure, head="gaussian") if structure.head in FITTED_HEADS else structure
+
+
+def _fit_heads(structure: Structure, targets: Sequence[Tensor], seed: int) -> Stacked | None:
     """One constant head per target, trained side by side as lanes."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         heads = Stacked([ConstantHead(structure, frames).to(frames.dtype) for frames in targets])
+    if not heads.template.head.has_density:
+        return None
     heads.to(targets[0].device)
     lanes = [Lane(learning_rate=_LEARNING_RATE)] * len(targets)
     rate = lane_tensor(lanes, "learning_rate", targets[0])

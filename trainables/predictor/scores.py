@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,21 @@ _DIFFERENCES = {
     "dnll": ("nll", "delta_nll"),
     "dnll_gaussian": ("nll", "gaussian_delta_nll"),
 }
-CURVES = ("cos", "magnitude_ratio", "state_error")
+CURVES = ("cos", "magnitude_ratio", "state_error", "energy_score", "crps")
+_LESS_IS_BETTER = ("nll", "dnll", "dnll_gaussian", "state_error", "energy_score", "crps")
+
+
+class LaneStatus(StrEnum):
+    """How a lane ended."""
+
+    FINISHED = "finished"
+    STOPPED = "stopped"  # at a rung of an exploration, among the worse half
+    DIVERGED = "diverged"  # a gradient or a score was not finite
+
+
+def is_curve(name: str) -> bool:
+    """Whether a quantity has a value per rollout step; injection run X's names end in _X."""
+    return name in CURVES or name[:-2] in CURVES
 
 
 @dataclass
@@ -26,8 +41,7 @@ class Scores:
     """Per-speaker sums and counts of every metric of one trained lane.
 
     ``sums[name]`` and ``counts[name]`` have shape [S] for one-step quantities (``nll``, ``one_step_cosine``,
-    ``marginal_nll`` ..., nats or pure numbers per frame) and [S, K] for the rollout curves ``cos``,
-    ``magnitude_ratio`` and ``state_error``.
+    ``marginal_nll`` ..., nats or pure numbers per frame) and [S, K] for rollout curves (:func:`is_curve`).
     """
 
     speakers: list[str]
@@ -58,6 +72,18 @@ class Scores:
         numerators, denominators = self.per_speaker(metric)
         total = float(denominators.sum())
         return float(numerators.sum()) / total if total > 0 else float("nan")
+
+    def summary(self) -> dict[str, float]:
+        """The figures to watch while training goes on; what was not measured is left out."""
+        last = self.horizon
+        named = ("nll", "one_step_cosine", "cos@1", f"cos@{last}", f"magnitude_ratio@{last}")
+        return {name: self.value(name) for name in named if name.split("@")[0] in self.sums}
+
+    def loss(self, metric: str) -> float:
+        """The metric turned so that less is better; what is undefined is worst."""
+        value = self.value(metric)
+        better = value if metric.split("@")[0] in _LESS_IS_BETTER else -value
+        return better if np.isfinite(better) else float("inf")
 
     def curve(self, name: str) -> np.ndarray:
         """A rollout curve over k = 1..K, shape [K]; NaN where nothing was counted."""

@@ -6,6 +6,7 @@ in a plain test, in a reused Tune actor and under Ray Train DDP, and gives the s
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,12 +17,15 @@ import torch
 from torch import Tensor, nn
 
 from trainables.latents.windows import Feed, Slots, frame_pairs, pooled_moments
-from trainables.predictor.config import Lane, Structure
+from trainables.predictor.baselines import fit_baseline
+from trainables.predictor.config import FITTED_HEADS, Lane, Structure
 from trainables.predictor.evaluate import evaluate
-from trainables.predictor.heads import Survey, build_head, survey
-from trainables.predictor.lanes import Batch, LaneAdamW, Pack, cosine_schedule, generators, lane_tensor
+from trainables.predictor.heads import Survey, survey
+from trainables.predictor.lanes import Batch, LaneAdamW, Pack, Stacked, cosine_schedule, lane_tensor
 from trainables.predictor.marginals import Marginals
-from trainables.predictor.scores import Scores, merge
+from trainables.predictor.noise import epoch_noise
+from trainables.predictor.scores import LaneStatus, Scores, merge
+from trainables.predictor.step import CapturedStep, EagerStep
 
 
 class Context(Protocol):
@@ -71,9 +75,9 @@ class SoloContext:
 
 @dataclass
 class LaneResult:
-    """What is left of a lane: status "finished" or "diverged", scores (None where it diverged), weights."""
+    """What is left of a lane: scores (None where it diverged, the last where it was stopped), weights."""
 
-    status: str
+    status: LaneStatus
     scores: dict[str, Any] | None
     history: list[dict[str, Any]]
     parameters: int
@@ -96,20 +100,24 @@ def train_pack(
     *,
     evaluate_each_epoch: bool,
 ) -> list[LaneResult]:
-    """Train and evaluate a pack.
+    """Train and evaluate a pack; a head that is fitted in closed form is fitted instead.
 
     Args:
         train: frames to learn from; holds the surrogates that the lanes name.
         evaluation: frames to be judged on. With ``evaluate_each_epoch`` they are looked at after every epoch
-            (for exploration on validation speakers), without it once, at the end, with the NLL of the
-            context-free marginals beside (for confirmation on test speakers).
+            (for exploration on validation speakers), and lanes may be dropped; without it once, at the end,
+            with ensembles, injections and context-free marginals beside (for confirmation on test speakers).
     """
     run = _Run(structure, lanes, train, context)
+    if structure.head in FITTED_HEADS:
+        run.fit()
     for epoch in range(run.epoch, structure.epochs):
         progress = run.train_epoch(epoch)
         if evaluate_each_epoch:
-            run.note_scores(_evaluate(run, evaluation, None))
-        context.report({**progress, "lanes": [h[-1] for h in run.history]}, run.state())
+            run.look(_evaluate(run, evaluation, None))
+        context.report({**progress, "lanes": [h[-1] for h in run.history if h]}, run.state())
+        if not run.rows:
+            break
     baselines = None if evaluate_each_epoch else Marginals.fit(structure, train, run.moments, context.gather)
     return run.results(_evaluate(run, evaluation, baselines))
 
@@ -121,49 +129,62 @@ class _Run:
         self.structure, self.lanes, self.train, self.context = structure, tuple(lanes), train, context
         shard = train.shard(0)
         self.moments = pooled_moments(context.gather(shard.tallies()))
-        self.pack = Pack(structure, lanes, shard.dim, _surveys(structure, train, context))
-        self.needs_noise = build_head(structure, shard.dim).needs_noise
-        self.wrapped = context.prepare(self.pack)
+        self.pack = Pack(structure, lanes, shard.dim, _surveys(structure, train, context)).to(context.device)
         some = next(self.pack.parameters())
         self.optimiser = LaneAdamW(
             list(self.pack.parameters()),
             lane_tensor(lanes, "learning_rate", some),
             lane_tensor(lanes, "weight_decay", some),
         )
-        self.surrogate_L = torch.tensor(
-            [train.surrogates.index(lane.surrogate) for lane in lanes], device=context.device
-        )
+        self.rows = list(range(len(lanes)))  # the lanes that are still in the pack
+        self.ended: dict[int, LaneResult] = {}
         self.history: list[list[dict[str, Any]]] = [[] for _ in lanes]
-        self.epoch, self.seconds = 0, 0.0
+        self.epoch, self.seconds = 0, [0.0] * len(lanes)
         saved = context.restore()
         if saved is not None:
             self._load(saved)
+        self._prepare()
+
+    @property
+    def own(self) -> list[Lane]:
+        """The lanes that are still in the pack."""
+        return [self.lanes[row] for row in self.rows]
+
+    def fit(self) -> None:
+        """Fit every lane in closed form."""
+        gather = self.context.gather
+        fitted = [fit_baseline(self.structure, lane, self.train, self.moments, gather) for lane in self.own]
+        self.pack.stacked = Stacked(fitted).to(self.context.device)
 
     def train_epoch(self, epoch: int) -> dict[str, Any]:
         """One epoch of ``structure.steps`` optimiser steps."""
         started = time.perf_counter()
-        structure = self.structure
+        structure, lanes, device = self.structure, self.own, self.context.device
         phase = "teacher" if epoch < structure.teacher_epochs else "rollout"
-        shard = self.train.shard(epoch)
-        frames = structure.context + structure.rollout
+        shard, frames = self.train.shard(epoch), structure.context + structure.rollout
         slots = Slots(
             shard, self.train.ids, structure.batch, frames, self.context.rank, self.context.world_size
         )
-        sources = list(generators(self.lanes, epoch))
-        total = torch.zeros(len(self.lanes), dtype=torch.float64, device=self.context.device)
-        for step in range(structure.steps):
-            done = epoch * structure.steps + step
-            losses = self.wrapped(self._batch(shard, slots, sources), phase, self._phase_progress(done))
-            losses.sum().backward()
-            self.optimiser.step(cosine_schedule(done, structure.epochs * structure.steps))
-            total += losses.detach()
-        self.epoch = epoch + 1
-        seconds = time.perf_counter() - started
-        self.seconds += seconds
-        means = np.mean(self.context.gather((total / structure.steps).cpu().numpy()), axis=0)
-        for history, loss in zip(self.history, means, strict=True):
-            history.append({"epoch": epoch, "phase": phase, "loss": float(loss), "seconds": seconds})
-        seen = structure.steps * structure.batch * frames * len(self.lanes)
+        surrogate_L = torch.tensor(
+            [self.train.surrogates.index(lane.surrogate) for lane in lanes], device=device
+        )
+        like = shard.frames_SND[0]
+        draws = structure.feedback == "sample" or self.pack.stacked.template.head.needs_noise
+        noise = epoch_noise(structure, lanes, like, epoch, slots.owned, laws_draw=draws)
+        pace = self._pace(epoch).to(like)
+        total_L = torch.zeros(len(lanes), dtype=torch.float64, device=device)
+        for drawn, (progress, factor) in zip(noise, pace, strict=True):
+            windows = shard.gather(slots.starts(drawn.starts_LB).to(device), frames, surrogate_L)
+            batch = Batch(windows, drawn.replace_LBT, drawn.normal_LBTE, drawn.uniform_LBT2, drawn.input_LBTD)
+            total_L += self.step(batch, phase, progress, factor)
+        means = np.mean(self.context.gather((total_L / structure.steps).cpu().numpy()), axis=0)
+        self.epoch, seconds = epoch + 1, time.perf_counter() - started
+        for row, loss in zip(self.rows, means, strict=True):
+            self.seconds[row] += seconds / len(lanes)
+            self.history[row].append(
+                {"epoch": epoch, "phase": phase, "loss": float(loss), "seconds": seconds}
+            )
+        seen = structure.steps * structure.batch * frames * len(lanes)
         return {
             "epoch": epoch,
             "epochs": structure.epochs,
@@ -172,32 +193,26 @@ class _Run:
             "frames_per_second": seen / seconds,
         }
 
-    def note_scores(self, scores: Sequence[Scores]) -> None:
-        """Put the last epoch's figures into the history."""
-        for history, own in zip(self.history, scores, strict=True):
-            last = own.horizon
-            for metric in ("nll", "one_step_cosine", "cos@1", f"cos@{last}", f"magnitude_ratio@{last}"):
-                history[-1][metric] = own.value(metric)
+    def look(self, scores: Sequence[Scores]) -> None:
+        """Note an epoch's scores; drop the lanes that diverged and, at a rung, those of the worse half."""
+        for row, own in zip(self.rows, scores, strict=True):
+            self.history[row][-1] |= own.summary()
+        healthy = [i for i, own in enumerate(scores) if self._is_healthy(i, own)]
+        every = self.structure.rung_epochs
+        if every and self.epoch % every == 0 and self.epoch < self.structure.epochs:
+            ranked = sorted(healthy, key=lambda i: (scores[i].loss(self.structure.rung_metric), i))
+            healthy = sorted(ranked[: math.ceil(len(self.rows) / 2)])
+        dropped = [i for i in range(len(self.rows)) if i not in healthy]
+        if dropped:
+            for i in dropped:
+                self.ended[self.rows[i]] = self._result(i, scores[i], LaneStatus.STOPPED)
+            self._keep(healthy)
 
     def results(self, scores: Sequence[Scores]) -> list[LaneResult]:
-        """The lanes as they stand."""
-        parameters = sum(p[0].numel() for p in self.pack.parameters())
-        results = []
-        for lane, own in enumerate(scores):
-            finite = bool(self.optimiser.alive_L[lane]) and all(
-                np.isfinite(v).all() for v in own.sums.values()
-            )
-            results.append(
-                LaneResult(
-                    status="finished" if finite else "diverged",
-                    scores=own.to_json() if finite else None,
-                    history=self.history[lane],
-                    parameters=parameters,
-                    seconds=self.seconds / len(self.lanes),
-                    state=self.pack.lane_state(lane),
-                )
-            )
-        return results
+        """Of all lanes, the dropped ones included."""
+        places = zip(range(len(self.rows)), self.rows, scores, strict=True)
+        last = {row: self._result(place, own, LaneStatus.FINISHED) for place, row, own in places}
+        return [(self.ended | last)[row] for row in range(len(self.lanes))]
 
     def state(self) -> dict[str, Any]:
         """Everything needed to go on after this epoch: tensors, numbers and lists."""
@@ -207,40 +222,61 @@ class _Run:
             "epoch": self.epoch,
             "seconds": self.seconds,
             "history": self.history,
+            "rows": self.rows,
+            "ended": {row: result.to_json() for row, result in self.ended.items()},
         }
 
     def _load(self, state: Mapping[str, Any]) -> None:
+        self.ended = {
+            row: LaneResult(**{**result, "status": LaneStatus(result["status"])})
+            for row, result in state["ended"].items()
+        }
+        self.rows = list(state["rows"])
+        self._shrink(self.rows)
         self.pack.load_state_dict(state["pack"])
         self.optimiser.load(state["optimiser"])
         self.epoch, self.seconds, self.history = state["epoch"], state["seconds"], state["history"]
 
-    def _phase_progress(self, done: int) -> float:
-        """How much of the present phase has passed, 0 to 1."""
-        teacher, rollout = (
-            n * self.structure.steps for n in (self.structure.teacher_epochs, self.structure.rollout_epochs)
-        )
-        return done / teacher if done < teacher else (done - teacher) / rollout
+    def _keep(self, places: Sequence[int]) -> None:
+        """Go on with the lanes at these places alone."""
+        self._shrink(places)
+        self.rows = [self.rows[i] for i in places]
+        self._prepare()
 
-    def _batch(self, shard, slots: Slots, sources: Sequence[torch.Generator]) -> Batch:  # noqa: ANN001
-        """Every worker draws the noise of the whole batch and keeps that of its own slots."""
-        structure, own = self.structure, torch.as_tensor(slots.owned)
-        frames = structure.context + structure.rollout
-        batch, dim = structure.batch, shard.dim
-        starts, replace, normal, uniform = [], [], [], []
-        sampled = structure.feedback == "sample" or self.needs_noise
-        for source in sources:
-            starts.append(torch.rand(batch, generator=source, dtype=torch.float64))
-            replace.append(torch.rand(batch, frames, generator=source, dtype=torch.float64)[own])
-            shape = (batch, frames) if sampled else (batch, 0)
-            normal.append(torch.randn(*shape, dim + 1, generator=source, dtype=torch.float64)[own])
-            uniform.append(torch.rand(*shape, 2, generator=source, dtype=torch.float64)[own])
-        starts_LB = slots.starts(torch.stack(starts)).to(self.context.device)
-        windows = shard.gather(starts_LB, frames, self.surrogate_L)
-        noise = [torch.stack(part).to(windows) for part in (replace, normal, uniform)]
-        if not sampled:  # nobody reads it
-            noise[1] = windows.new_zeros(len(sources), len(own), frames, 1)
-            noise[2] = windows.new_zeros(len(sources), len(own), frames, 2)
-        return Batch(windows, *noise)
+    def _shrink(self, places: Sequence[int]) -> None:
+        self.pack.keep(places)
+        self.optimiser.keep(list(self.pack.parameters()), places)
+
+    def _prepare(self) -> None:
+        """Wrap for data-parallel training; a pack that trains alone on a GPU runs captured."""
+        wrapped = self.context.prepare(self.pack)
+        alone = self.context.device.type == "cuda" and wrapped is self.pack
+        self.step = (CapturedStep if alone else EagerStep)(wrapped, self.optimiser)
+
+    def _pace(self, epoch: int) -> Tensor:
+        """Share of its phase that has passed, and factor of the learning rates, at every step: [steps, 2]."""
+        structure, first = self.structure, epoch * self.structure.steps
+        teacher, rollout = (n * structure.steps for n in (structure.teacher_epochs, structure.rollout_epochs))
+        rows = []
+        for done in range(first, first + structure.steps):
+            progress = done / teacher if done < teacher else (done - teacher) / rollout
+            rows.append((progress, cosine_schedule(done, structure.epochs * structure.steps)))
+        return torch.tensor(rows, dtype=torch.float64)
+
+    def _is_healthy(self, place: int, scores: Scores) -> bool:
+        finite = all(np.isfinite(values).all() for values in scores.sums.values())
+        return finite and bool(self.optimiser.alive_L[place])
+
+    def _result(self, place: int, scores: Scores, status: LaneStatus) -> LaneResult:
+        healthy, row = self._is_healthy(place, scores), self.rows[place]
+        return LaneResult(
+            status=status if healthy else LaneStatus.DIVERGED,
+            scores=scores.to_json() if healthy else None,
+            history=self.history[row],
+            parameters=sum(p[0].numel() for p in self.pack.parameters()),
+            seconds=self.seconds[row],
+            state=self.pack.lane_state(place),
+        )
 
 
 def _surveys(structure: Structure, train: Feed, context: Context) -> dict[str, Survey]:
@@ -252,7 +288,9 @@ def _surveys(structure: Structure, train: Feed, context: Context) -> dict[str, S
 
 def _evaluate(run: _Run, feed: Feed, baselines: Marginals | None) -> list[Scores]:
     """Each rank measures its own utterances; the sums are then those of all."""
-    surrogates = [lane.surrogate for lane in run.lanes]
+    if not run.rows:
+        return []
+    surrogates = [lane.surrogate for lane in run.own]
     own = evaluate(run.structure, run.pack.stacked, surrogates, feed, run.moments, baselines)
     ranks = run.context.gather([scores.to_json() for scores in own])
-    return [merge(Scores.from_json(rank[lane]) for rank in ranks) for lane in range(len(run.lanes))]
+    return [merge(Scores.from_json(rank[place]) for rank in ranks) for place in range(len(run.rows))]

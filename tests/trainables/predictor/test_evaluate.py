@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -10,12 +11,13 @@ import torch
 
 from tests.trainables.predictor.conftest import utterance_table
 from trainables.latents.windows import Feed
-from trainables.predictor.config import FEEDBACKS, Structure
+from trainables.predictor.config import FEEDBACKS, Lane, Structure
 from trainables.predictor.evaluate import baseline_scores, evaluate
 from trainables.predictor.lanes import Stacked
 from trainables.predictor.marginals import Marginals
 from trainables.predictor.rollout import Predictor, continue_from
 from trainables.predictor.scores import Scores, merge
+from trainables.predictor.train import SoloContext, train_pack
 
 CONTEXT, HORIZON = 6, 5
 
@@ -70,6 +72,47 @@ def test_metrics_are_their_definitions(head: str, feedback: str, make_feed: Call
                 values = [v for step, v in own[key] if step == k]
                 assert scores.sums[name][row, k] == pytest.approx(sum(values), rel=1e-9, abs=1e-9)
                 assert scores.counts[name][row, k] == len(values)
+
+
+def thorough(config: Structure, feed: Feed) -> Scores:
+    torch.manual_seed(4)
+    predictor = Predictor(config, 6).double()
+    marginals = Marginals.fit(config, feed, feed.shard(0).moments)
+    (scores,) = evaluate(config, Stacked([predictor]), ["real"], feed, feed.shard(0).moments, marginals)
+    return scores
+
+
+def test_injection_a_is_teacher_forcing_and_d_the_free_run(make_feed: Callable[..., Feed]) -> None:
+    feed = make_feed()
+    scores = thorough(structure("gaussian"), feed)
+    one_step = scores.value("one_step_cosine")  # a Gaussian points along its mean, which is fed back
+    assert np.mean(scores.curve("cos_A")) == pytest.approx(one_step, abs=1e-9)
+    for name in ("A", "B", "C"):  # the first step of every run is the free run's
+        assert scores.curve(f"cos_{name}")[0] == pytest.approx(scores.curve("cos")[0], abs=1e-12)
+    assert scores.curve("cos_C")[1] == pytest.approx(scores.curve("cos_A")[1], abs=1e-12)
+    # B is put back to the truth after the fourth step, C never again after the first.
+    assert scores.curve("cos_B")[3] == pytest.approx(scores.curve("cos")[3], abs=1e-12)
+    assert scores.curve("cos_B")[4] != pytest.approx(scores.curve("cos")[4], abs=1e-6)
+    assert scores.curve("cos_C")[3] != pytest.approx(scores.curve("cos_A")[3], abs=1e-6)
+
+
+def test_proper_scores_of_sampled_runs_rank_heads_with_and_without_a_density(
+    make_feed: Callable[..., Feed],
+) -> None:
+    config = {"steps": 60, "teacher_epochs": 2, "rollout_epochs": 0, "rollout": 4, "batch": 16}
+    scores = {}
+    for head in ("linear", "persistence", "flow_matching"):
+        lanes, own = [Lane(learning_rate=1e-2)], replace(structure(head), **config)
+        feeds = make_feed(), make_feed()
+        (result,) = train_pack(own, lanes, *feeds, SoloContext(), evaluate_each_epoch=False)
+        scores[head] = Scores.from_json(result.scores)
+    for metric in ("energy_score@1", "crps@1", "energy_score@5"):
+        values = {head: own.value(metric) for head, own in scores.items()}
+        assert values["linear"] < values["persistence"]
+        assert values["flow_matching"] < values["persistence"]
+    assert "nll" not in scores["flow_matching"].sums  # no likelihood is claimed
+    with pytest.raises(KeyError):
+        scores["flow_matching"].value("predictive_information")
 
 
 def test_mean_reversion_on_white_noise_scores_one_over_root_two() -> None:

@@ -1,6 +1,7 @@
 """A pack is its lanes: neighbours, workers and interruptions change nothing."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import pytest
 import torch
@@ -9,13 +10,14 @@ from trainables.latents.windows import Feed
 from trainables.predictor.config import Lane, Structure
 from trainables.predictor.heads import Survey
 from trainables.predictor.lanes import LaneAdamW, Pack
+from trainables.predictor.scores import LaneStatus, Scores
 from trainables.predictor.train import LaneResult, SoloContext, train_pack
 
 LANES = [
     Lane(seed=3, learning_rate=1e-2, weight_decay=0.1, kappa_prior=0.05, kappa_prior_ratio=2.0),
     Lane(seed=3, learning_rate=3e-3, scheduled_sampling=0.4),
     Lane(seed=8, learning_rate=1e-3, scheduled_sampling=0.1, surrogate="white"),
-    Lane(seed=9, learning_rate=3e-3, surrogate="gaussian"),
+    Lane(seed=9, learning_rate=3e-3, surrogate="gaussian", input_noise=0.1),
 ]
 SURROGATES = ("real", "white", "gaussian")
 
@@ -38,8 +40,12 @@ def structure(head: str, **settings: object) -> Structure:
 
 
 def train(structure: Structure, lanes: Sequence[Lane], make_feed: Callable[..., Feed]) -> list[LaneResult]:
-    feeds = [make_feed(surrogates=SURROGATES) for _ in range(2)]
-    return train_pack(structure, lanes, *feeds, SoloContext(), evaluate_each_epoch=True)
+    return train_pack(structure, lanes, *_both(make_feed), SoloContext(), evaluate_each_epoch=True)
+
+
+def _both(make_feed: Callable[..., Feed]) -> list[Feed]:
+    """To learn from, and to be judged on."""
+    return [make_feed(surrogates=SURROGATES) for _ in range(2)]
 
 
 @pytest.mark.parametrize(
@@ -49,6 +55,8 @@ def train(structure: Structure, lanes: Sequence[Lane], make_feed: Callable[..., 
         ("mdn", {"feedback": "sample", "backbone": "mlp"}),
         ("vmf", {"feedback": "mean", "rollout_target": "state"}),
         ("vmf", {"feedback": "sample", "backbone": "transformer", "width": 32}),
+        ("movmf", {"feedback": "sample", "rollout_branches": "marginal"}),
+        ("flow_matching", {"rollout_gradient": "stopped"}),
     ],
 )
 def test_four_lanes_end_like_four_solo_runs(
@@ -79,24 +87,75 @@ def test_a_diverging_lane_stops_alone(make_feed: Callable[..., Feed]) -> None:
     )
 
 
-def test_an_interrupted_pack_goes_on_where_it_was(make_feed: Callable[..., Feed]) -> None:
-    class Interrupted(SoloContext):
-        saved: dict | None = None
-        stop = True
+def test_a_pack_of_diverged_lanes_ends(make_feed: Callable[..., Feed]) -> None:
+    bad = [Lane(seed=seed, learning_rate=float("inf")) for seed in (1, 2)]
+    context = SoloContext()
+    feeds = make_feed(), make_feed()
+    lost = train_pack(structure("vmf"), bad, *feeds, context, evaluate_each_epoch=True)
+    assert [result.status for result in lost] == [LaneStatus.DIVERGED] * 2
+    assert len(context.reports) == 1  # nothing was trained after the epoch in which all were lost
 
-        def report(self, progress: dict, state: dict | None = None) -> None:
-            Interrupted.saved = state
-            if self.stop:
-                raise KeyboardInterrupt
 
-        def restore(self) -> dict | None:
-            return self.saved
+class Interrupted(SoloContext):
+    """Stops after the first report; restores it."""
 
-    config = structure("vmf", teacher_epochs=2, rollout_epochs=1)
+    def __init__(self, saved: dict | None = None) -> None:
+        super().__init__()
+        self.saved = saved
+
+    def report(self, progress: dict, state: dict | None = None) -> None:
+        super().report(progress, state)
+        if self.saved is None:
+            self.saved = state
+            raise KeyboardInterrupt
+
+    def restore(self) -> dict | None:
+        return self.saved
+
+
+HALVED = structure("vmf", rung_epochs=1, rung_metric="cos@1", teacher_epochs=2)
+
+
+def test_rungs_drop_the_worse_half_and_disturb_nobody(make_feed: Callable[..., Feed]) -> None:
+    halved, whole = train(HALVED, LANES, make_feed), train(replace(HALVED, rung_epochs=0), LANES, make_feed)
+    left = [i for i, result in enumerate(halved) if result.status == LaneStatus.FINISHED]
+    stopped = [i for i, result in enumerate(halved) if result.status == LaneStatus.STOPPED]
+    assert len(left) == 1 and len(stopped) == 3
+    for rung, survivors in ((0, 2), (1, 1)):
+        here = [result.history[rung]["cos@1"] for result in halved if len(result.history) > rung]
+        best = sorted(here, reverse=True)[:survivors]
+        kept = [r.history[rung]["cos@1"] for r in halved if len(r.history) > rung + 1]
+        assert sorted(kept, reverse=True) == best
+    (winner,) = left
+    for name, value in halved[winner].state.items():
+        assert torch.allclose(whole[winner].state[name], value, rtol=0, atol=1e-9), name
+    for i in stopped:
+        early = whole[i].history[: len(halved[i].history)]
+        assert [h["loss"] for h in early] == pytest.approx([h["loss"] for h in halved[i].history], abs=1e-9)
+        assert Scores.from_json(halved[i].scores).value("cos@1") == halved[i].history[-1]["cos@1"]
+
+
+def test_a_halved_pack_goes_on_where_it_was(make_feed: Callable[..., Feed]) -> None:
+    context = Interrupted()
     with pytest.raises(KeyboardInterrupt):
-        train_pack(config, LANES[:2], make_feed(), make_feed(), Interrupted(), evaluate_each_epoch=True)
-    Interrupted.stop = False
-    resumed = train_pack(config, LANES[:2], make_feed(), make_feed(), Interrupted(), evaluate_each_epoch=True)
+        train_pack(HALVED, LANES, *_both(make_feed), context, evaluate_each_epoch=True)
+    resumed = train_pack(HALVED, LANES, *_both(make_feed), context, evaluate_each_epoch=True)
+    straight = train(HALVED, LANES, make_feed)
+    for a, b in zip(resumed, straight, strict=True):
+        assert (a.status, a.scores, len(a.history)) == (b.status, b.scores, len(b.history))
+
+
+def test_confirmation_drops_nobody(make_feed: Callable[..., Feed]) -> None:
+    results = train_pack(HALVED, LANES, *_both(make_feed), SoloContext(), evaluate_each_epoch=False)
+    assert [result.status for result in results] == [LaneStatus.FINISHED] * 4
+
+
+def test_an_interrupted_pack_goes_on_where_it_was(make_feed: Callable[..., Feed]) -> None:
+    config = structure("vmf", teacher_epochs=2, rollout_epochs=1)
+    context = Interrupted()
+    with pytest.raises(KeyboardInterrupt):
+        train_pack(config, LANES[:2], make_feed(), make_feed(), context, evaluate_each_epoch=True)
+    resumed = train_pack(config, LANES[:2], make_feed(), make_feed(), context, evaluate_each_epoch=True)
     straight = train(config, LANES[:2], make_feed)
     assert [len(result.history) for result in resumed] == [3, 3]
     for a, b in zip(resumed, straight, strict=True):

@@ -10,17 +10,33 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from trainables.distributions.polar import MAGNITUDE_FLOOR
+from trainables.errors import InputError
 from trainables.predictor.heads.base import Head, Survey
+from trainables.predictor.heads.direction_codebook import CodebookHead
+from trainables.predictor.heads.flow_matching import FlowMatchingHead
+from trainables.predictor.heads.gaussian import GaussianHead
 from trainables.predictor.heads.mdn import MDNHead
+from trainables.predictor.heads.movmf import MoVMFHead
+from trainables.predictor.heads.power_spherical import PowerSphericalHead
+from trainables.predictor.heads.prototypes import PrototypesHead
 from trainables.predictor.heads.vmf import VMFHead
 
 if TYPE_CHECKING:
     from trainables.predictor.config import Structure
 
 _BUILDERS: dict[str, Callable[[Structure, int], Head]] = {
-    "mdn": lambda structure, dim: MDNHead(structure.width, dim, structure.components),
-    "vmf": lambda structure, dim: VMFHead(structure.width, dim),
+    "mdn": lambda s, dim: MDNHead(s.width, dim, s.covariance, s.components),
+    "gaussian": lambda s, dim: GaussianHead(s.width, dim, s.covariance),
+    "vmf": lambda s, dim: VMFHead(s.width, dim, s.kappa_prior_family, s.coupling),
+    "movmf": lambda s, dim: MoVMFHead(s.width, dim, s.kappa_prior_family, s.components),
+    "power_spherical": lambda s, dim: PowerSphericalHead(s.width, dim, s.kappa_prior_family),
+    "prototypes": lambda s, dim: PrototypesHead(s.width, dim, s.kappa_prior_family, s.components),
+    "direction_codebook": lambda s, dim: CodebookHead(s.width, dim, s.kappa_prior_family, s.components),
+    "flow_matching": lambda s, dim: FlowMatchingHead(s.width, dim),
 }
+_WITH_CODES = ("prototypes", "direction_codebook")
+_KMEANS_ROUNDS, _KMEANS_SEED = 20, 0
 
 
 def build_head(structure: Structure, dim: int) -> Head:
@@ -29,5 +45,35 @@ def build_head(structure: Structure, dim: int) -> Head:
 
 
 def survey(structure: Structure, steps_ND: Tensor) -> Survey:
-    """What the heads of a structure learn from training steps [N, D] before they are trained."""
-    return Survey(typical=float(torch.exp(steps_ND.norm(dim=-1).clamp_min(1e-6).log().mean())))
+    """What the heads of a structure learn from training steps [N, D] before they are trained.
+
+    Raises:
+        InputError: fewer steps move than the head wants codes.
+    """
+    magnitude = steps_ND.norm(dim=-1)
+    typical = float(torch.exp(magnitude.clamp_min(1e-6).log().mean()))
+    if structure.head not in _WITH_CODES:
+        return Survey(typical)
+    moving = magnitude > MAGNITUDE_FLOOR
+    return Survey(typical, _codes(steps_ND[moving] / magnitude[moving, None], structure.components))
+
+
+def _codes(directions_ND: Tensor, count: int) -> Tensor:
+    """Unit vectors [count, D] that stand for all: spherical k-means (I. S. Dhillon, D. S. Modha, 2001)."""
+    import faiss  # where few heads need it, and slow to load
+
+    if len(directions_ND) < count:
+        raise InputError(
+            f"components is {count}, but only {len(directions_ND)} training steps move; "
+            "it must be at most that number"
+        )
+    kmeans = faiss.Kmeans(
+        directions_ND.shape[1],
+        count,
+        niter=_KMEANS_ROUNDS,
+        seed=_KMEANS_SEED,
+        spherical=True,
+        min_points_per_centroid=1,  # the check above takes its place
+    )
+    kmeans.train(directions_ND.float().cpu().numpy())
+    return torch.nn.functional.normalize(torch.from_numpy(kmeans.centroids).to(directions_ND), dim=-1)

@@ -42,3 +42,8 @@ class Head(nn.Module):
 
     def start_from(self, survey: Survey) -> None:
         """Begin where the data are."""
+
+
+def bounded(x: Tensor, bound: float) -> Tensor:
+    """x where it is small, never beyond +-``bound``."""
+    return bound * torch.tanh(x / bound)

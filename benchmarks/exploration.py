@@ -1,0 +1,130 @@
+"""What an exploration of 16 configurations costs from start to finish: one pack of 16 lanes on a reused
+actor, as a sweep runs it, against 16 Ray Tune trials with an actor each, as Ray Tune runs them unasked:
+``python -m benchmarks.exploration [LATENTS]``.
+
+Both train the same lanes with the same loop, on the same devices, and evaluate them after every epoch.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import statistics
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import search_spaces
+from benchmarks.timing import interleaved, machine
+from orchestrator.cluster import Cluster, connected
+from orchestrator.plan import Pack, Plan, make_plan
+from trainables.latents.controls import write_world
+from trainables.latents.store import LatentDataset, open_dataset
+from trainables.predictor.scores import Scores
+
+_LANES, _REPEATS = 16, 3
+_SHORT = {"steps": 20, "teacher_epochs": 2, "rollout_epochs": 1}
+_TARGET = 5.0
+
+
+class _Watcher:
+    """Keeps what was asked for, and answers with the study's objective."""
+
+    def __init__(self, objective: str) -> None:
+        self.objective, self.configs = objective, []
+
+    def started(self, pack: Pack) -> None:
+        self.configs += pack.configs
+
+    def progressed(self, pack: Pack, progress: Mapping[str, Any]) -> None:
+        pass
+
+    def finished(self, pack: Pack, results: Sequence[Mapping[str, Any]]) -> list[float | None]:
+        return [Scores.from_json(result["scores"]).value(self.objective) for result in results]
+
+
+def main() -> None:
+    """Print the seconds of both, and their ratio."""
+    with tempfile.TemporaryDirectory() as scratch, connected(None) as cluster:
+        folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(scratch) / "world"
+        if len(sys.argv) == 1:
+            write_world("directional", folder)
+        dataset, plan = open_dataset(folder), _plan()
+        configs = _explore(plan, dataset, cluster, Path(scratch))  # warms up, and says what is asked for
+        ways = {
+            "one pack": lambda: _explore(plan, dataset, cluster, Path(scratch)),
+            "a trial each": lambda: _trials(configs, dataset, cluster, Path(scratch)),
+        }
+        seconds = {name: statistics.median(own) for name, own in interleaved(ways, _REPEATS).items()}
+    print(f"{machine()}\n{_LANES} configurations of {plan.study.name}, {_SHORT}; {cluster}")
+    for name, own in seconds.items():
+        print(f"{name:14} {own:7.1f} s")
+    print(f"ratio {seconds['a trial each'] / seconds['one pack']:.1f}, target {_TARGET:g}")
+
+
+def _plan() -> Plan:
+    study = search_spaces.load("vmf_vs_mdn")
+    study = dataclasses.replace(study, fixed={**study.fixed, **_SHORT})
+    return dataclasses.replace(make_plan(study, trials=_LANES), lanes=_LANES)
+
+
+def _explore(plan: Plan, dataset: LatentDataset, cluster: Cluster, scratch: Path) -> list[dict[str, Any]]:
+    """The exploration of one arm; returns the settings of its lanes."""
+    from orchestrator.data import Latents
+    from orchestrator.depot import Depot
+    from orchestrator.search import ArmSearch, PackSearcher
+    from orchestrator.tuning import Task, pack_resources, run_pack, run_packs
+
+    latents = Latents.of(dataset, ("train", "validation"))
+    for split in latents.ids:
+        latents.read(split)
+    task = Task(latents, "validation", Depot(scratch), str(scratch / "ray" / "train"))
+    watcher = _Watcher(plan.study.objective)
+    searcher = PackSearcher([ArmSearch(plan, plan.study.arm("vmf"))], watcher, limit=cluster.devices)
+    run_packs(searcher, run_pack, task, pack_resources(cluster), scratch)
+    return watcher.configs
+
+
+def _trials(configs: list[dict[str, Any]], dataset: LatentDataset, cluster: Cluster, scratch: Path) -> None:
+    """The same settings, each in an actor of its own; as many at once as there are devices."""
+    from ray import tune
+
+    from orchestrator.tuning import pack_resources
+
+    trainable = tune.with_parameters(_train_one, root=str(dataset.root.resolve()))
+    results = tune.Tuner(
+        tune.with_resources(trainable, pack_resources(cluster)),
+        param_space={"lane": tune.grid_search(configs)},
+        tune_config=tune.TuneConfig(reuse_actors=False),
+        run_config=tune.RunConfig(name="trials", storage_path=str(scratch / "trials"), verbose=0),
+    ).fit()
+    if results.errors:
+        raise results.errors[0]
+
+
+def _train_one(config: Mapping[str, Any], root: str) -> None:
+    import torch
+    from ray import tune
+
+    from trainables.latents.windows import Feed
+    from trainables.predictor.config import split_config
+    from trainables.predictor.train import SoloContext, train_pack
+
+    torch.set_num_threads(1)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    dataset, (structure, lane) = open_dataset(Path(root)), split_config(config["lane"])
+    train, validation = (
+        Feed(
+            lambda split=split: dataset.tables(split), rms=dataset.rms, device=device,
+            lattice_step=dataset.meta.lattice_step, frame_rate=dataset.meta.frame_rate,
+        )
+        for split in ("train", "validation")
+    )  # fmt: skip
+    context = SoloContext(device)
+    (result,) = train_pack(structure, [lane], train, validation, context, evaluate_each_epoch=True)
+    tune.report({"status": str(result.status)})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,151 @@
+"""Every way of training a rollout is what its name says, on a predictor small enough to check by hand."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from trainables.errors import InputError
+from trainables.predictor.config import Structure
+from trainables.predictor.heads import Survey
+from trainables.predictor.rollout import Injection, Noise, Predictor, free_run, rollout_loss, teacher_loss
+
+DIM, BATCH, CONTEXT, STEPS = 3, 4, 5, 4
+FRAMES = CONTEXT + STEPS
+LANE = {
+    name: torch.tensor(value).double()
+    for name, value in (
+        ("kappa_prior", 0.0), ("kappa_prior_ratio", 1.0), ("kappa_prior_width", 1.0), ("sampling_share", 0.0)
+    )
+}  # fmt: skip
+LAST = torch.tensor(1.0).double()  # progress at the end of a phase: the free run has half of the loss
+
+
+def structure(**settings: object) -> Structure:
+    defaults = {"head": "mdn", "backbone": "mlp", "width": 16, "context": CONTEXT, "rollout": STEPS}
+    return Structure(**{**defaults, "components": 3, "dtype": "float64", **settings})
+
+
+def predictor(structure: Structure) -> Predictor:
+    torch.manual_seed(0)
+    made = Predictor(structure, DIM)
+    made.head.start_from(Survey(1.0))
+    return made.double()
+
+
+def window() -> torch.Tensor:
+    return torch.randn(BATCH, FRAMES, DIM, generator=torch.Generator().manual_seed(1)).double()
+
+
+def noise(inputs: float = 0.0, frames: int = FRAMES) -> Noise:
+    generator = torch.Generator().manual_seed(2)
+    return Noise(
+        torch.rand(BATCH, frames, generator=generator).double(),
+        torch.randn(BATCH, frames, DIM + 1, generator=generator).double(),
+        torch.rand(BATCH, frames, 2, generator=generator).double(),
+        inputs * torch.randn(BATCH, frames, DIM, generator=generator).double(),
+    )
+
+
+def gradients(model: Predictor, loss: torch.Tensor) -> torch.Tensor:
+    grads = torch.autograd.grad(loss, list(model.parameters()))
+    return torch.cat([g.flatten() for g in grads])
+
+
+def test_a_stopped_gradient_is_that_of_states_given_as_data() -> None:
+    config = structure(rollout_gradient="stopped")
+    model, frames = predictor(config), window()
+    with torch.no_grad():
+        h, state = model.backbone.read(frames[:, :CONTEXT])
+        last = frames[:, CONTEXT - 1]
+        _, deltas = free_run(model, h[:, -1], state, last, STEPS, "mean", *noise().at(0, STEPS))
+        stands = torch.cat([last.unsqueeze(1), last.unsqueeze(1) + deltas[:, :-1].cumsum(1)], 1)
+    hidden = model.backbone.read(torch.cat([frames[:, : CONTEXT - 1], stands], 1))[0][:, CONTEXT - 1 :]
+    true = frames[:, 1:] - frames[:, :-1]
+    free = -model.head(hidden).log_prob(true[:, CONTEXT - 1 :]).mean()
+    forced = -model.head(model.backbone.read(frames[:, :-1])[0]).log_prob(true).mean()
+    loss = rollout_loss(model, frames, noise(), config, LANE, LAST)
+    by_hand = 0.5 * forced + 0.5 * free
+    assert loss.item() == pytest.approx(by_hand.item(), abs=1e-12)
+    assert torch.allclose(gradients(model, loss), gradients(model, by_hand), atol=1e-12)
+
+
+@pytest.mark.parametrize("target", ["delta", "state"])
+def test_full_and_stopped_gradients_differ_and_their_losses_do_not(target: str) -> None:
+    full = structure(rollout_target=target)
+    stopped = replace(full, rollout_gradient="stopped")
+    model = predictor(full)
+    losses = [rollout_loss(model, window(), noise(), config, LANE, LAST) for config in (full, stopped)]
+    assert losses[0].item() == pytest.approx(losses[1].item(), abs=1e-12)
+    assert not torch.allclose(*(gradients(model, loss) for loss in losses), atol=1e-6)
+
+
+def test_input_noise_is_added_to_what_is_read_and_asked_back() -> None:
+    model, frames = predictor(structure()), window()
+    noisy = noise(0.3)
+    inputs = frames[:, :-1] + noisy.input_BTD[:, :-1]
+    law = model.head(model.backbone.read(inputs)[0])
+    by_hand = -law.log_prob(frames[:, 1:] - inputs).mean()
+    assert teacher_loss(model, frames, noisy, "mean", LANE, False).item() == pytest.approx(by_hand.item())
+    assert teacher_loss(model, frames, noise(), "mean", LANE, False).item() != pytest.approx(by_hand.item())
+
+
+def test_scheduled_sampling_reads_predictions_where_it_replaces() -> None:
+    model, frames = predictor(structure()), window()
+    every = dict(LANE, sampling_share=torch.tensor(1.0).double())
+    first = model.head(model.backbone.read(frames[:, :-1])[0])
+    inputs = torch.cat([frames[:, :1], frames[:, :-2] + first.mean()[:, :-1].detach()], 1)
+    by_hand = -model.head(model.backbone.read(inputs)[0]).log_prob(frames[:, 1:] - inputs).mean()
+    assert teacher_loss(model, frames, noise(), "mean", every, True).item() == pytest.approx(by_hand.item())
+    none = teacher_loss(model, frames, noise(), "mean", LANE, True)
+    assert none.item() == teacher_loss(model, frames, noise(), "mean", LANE, False).item()
+
+
+def test_marginal_branches_are_the_expectation_over_the_first_component() -> None:
+    """Drawing the first component very often gives, on average, what marginalising it gives."""
+    drawn = structure(feedback="sample", rollout=2)
+    marginal = replace(drawn, rollout_branches="marginal")
+    model, frames = predictor(drawn), window()[:, : CONTEXT + 2]
+    own = noise(frames=CONTEXT + 2)
+    with torch.no_grad():
+        exact = rollout_loss(model, frames, own, marginal, LANE, LAST).item()
+        sampled = []
+        for share in torch.linspace(0.0005, 0.9995, 1000).double():
+            uniform = own.uniform_BT2.clone()
+            uniform[:, CONTEXT - 1, 0] = share  # which component the first step takes, and nothing else
+            one = Noise(own.replace_BT, own.normal_BTE, uniform, own.input_BTD)
+            sampled.append(rollout_loss(model, frames, one, drawn, LANE, LAST).item())
+    assert sum(sampled) / len(sampled) == pytest.approx(exact, abs=2e-3)
+
+
+@pytest.mark.parametrize("backbone", ["gru", "mlp", "transformer"])
+@pytest.mark.parametrize("steps", [1, 2])
+def test_marginal_branches_teach_the_component_weights(backbone: str, steps: int) -> None:
+    """The gradient in the components' logits is that of the expectation, which two steps know exactly."""
+    config = structure(backbone=backbone, feedback="sample", rollout_branches="marginal", rollout=steps)
+    model, frames = predictor(config), window()[:, : CONTEXT + steps]
+    own, bias = noise(frames=CONTEXT + steps), model.head.weights.bias
+    (slope,) = torch.autograd.grad(rollout_loss(model, frames, own, config, LANE, LAST), bias)
+    ends = []
+    with torch.no_grad():
+        for side in (1e-5, -2e-5):
+            bias[1] += side
+            ends.append(rollout_loss(model, frames, own, config, LANE, LAST).item())
+    assert slope[1].item() == pytest.approx((ends[0] - ends[1]) / 2e-5, rel=1e-4)
+
+
+def test_branches_need_sampled_feedback() -> None:
+    with pytest.raises(InputError, match="set feedback to 'sample'"):
+        structure(feedback="mean", rollout_branches="marginal")
+
+
+@pytest.mark.parametrize(("every", "like"), [(1, "the truth"), (0, "a free run")])
+def test_injection_goes_on_from_true_states(every: int, like: str) -> None:
+    model, frames = predictor(structure()), window()
+    h, state = model.backbone.read(frames[:, :CONTEXT])
+    start = (h[:, -1], state, frames[:, CONTEXT - 1], STEPS, "mean", *noise().at(0, STEPS))
+    mask = torch.full((BATCH, STEPS), bool(every))
+    hidden, _ = free_run(model, *start, injection=Injection(frames[:, CONTEXT:], mask))
+    forced = model.backbone.read(frames[:, :-1])[0][:, CONTEXT - 1 :]
+    expected = forced if like == "the truth" else free_run(model, *start)[0]
+    assert torch.allclose(hidden, expected, atol=1e-12)

@@ -1,0 +1,47 @@
+"""Gaussian head: hidden state -> one Gaussian over delta, diagonal or isotropic."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from trainables.distributions.mixture import GaussianMixture
+from trainables.predictor.heads.base import Head, Survey
+
+_LOG_SCALE_BOUND = 6.0  # of log scale around the data's step: no component collapses on a frame
+
+
+class GaussianHead(Head):
+    """``forward(h)``: h [..., H] -> :class:`GaussianMixture` with one component in R^D."""
+
+    def __init__(self, width: int, dim: int, covariance: str, components: int = 1) -> None:
+        super().__init__()
+        self.dim, self.components = dim, components
+        self.means = nn.Linear(width, components * dim)
+        self.scales = nn.Linear(width, components * (dim if covariance == "diagonal" else 1))
+        nn.init.zeros_(self.scales.weight)
+        nn.init.zeros_(self.scales.bias)
+        nn.init.normal_(self.means.bias, std=0.1)  # components must differ to part
+        self.register_buffer("log_step", torch.zeros(()))
+
+    def forward(self, h: Tensor) -> GaussianMixture:
+        """h [..., H] -> a Gaussian over [..., D]."""
+        return GaussianMixture(self.log_weights(h), *self.pieces(h))
+
+    def log_weights(self, h: Tensor) -> Tensor:
+        """Of the components, [..., K]: equal."""
+        return h.new_full((*h.shape[:-1], self.components), -math.log(self.components))
+
+    def pieces(self, h: Tensor) -> tuple[Tensor, Tensor]:
+        """Means [..., K, D] and log scales [..., K, D or 1], both in units of the data's step."""
+        step, shape = self.log_step.exp(), (self.components, -1)
+        means = nn.functional.linear(step * h, self.means.weight, step * self.means.bias)
+        relative = torch.tanh(self.scales(h) / _LOG_SCALE_BOUND)
+        log_scales = torch.add(self.log_step, relative, alpha=_LOG_SCALE_BOUND)
+        return means.unflatten(-1, shape), log_scales.unflatten(-1, shape)
+
+    def start_from(self, survey: Survey) -> None:
+        """Begin with every scale at the step per dimension."""
+        self.log_step.fill_(math.log(survey.typical / math.sqrt(self.dim)))

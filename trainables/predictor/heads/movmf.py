@@ -1,0 +1,29 @@
+"""Mixture head on the sphere: hidden state -> mixture of von Mises-Fisher directions x LogNormal magnitude
+over delta.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from trainables.distributions.mixture import DirectionMixture, PolarMixture
+from trainables.predictor.heads.polar import PolarHead
+
+
+class MoVMFHead(PolarHead):
+    """``forward(h)``: h [..., H] -> :class:`PolarMixture` with K directions, each with its concentration, and
+    one magnitude over delta in R^D.
+    """
+
+    def __init__(self, width: int, dim: int, kappa_prior_family: str, components: int) -> None:
+        super().__init__(width, dim, kappa_prior_family, components)
+        self.components = components
+        self.weights = nn.Linear(width, components)
+        self.mus = nn.Linear(width, components * dim)
+
+    def forward(self, h: Tensor) -> PolarMixture:
+        """h [..., H] -> a mixture over [..., D]."""
+        mus = nn.functional.normalize(self.mus(h).unflatten(-1, (self.components, -1)), dim=-1)
+        log_weights = torch.log_softmax(self.weights(h), -1)
+        return PolarMixture(DirectionMixture(log_weights, mus, self.kappa(h)), *self.radius(h))

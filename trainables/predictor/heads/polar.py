@@ -1,0 +1,54 @@
+"""What heads of polar form share: a concentration, a LogNormal magnitude, a prior on the first."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from trainables.distributions.kappa_priors import balanced_log_kappa, kappa_penalty
+from trainables.distributions.polar import Polar
+from trainables.predictor.heads.base import Head, Survey, bounded
+
+_LOG_RATIO_BOUND = 8.0  # |log(kappa / D)| stays below it
+_LOG_MAGNITUDE_BOUND = 8.0  # of log m around the data's typical step
+# Of the standard deviation of log m; without the upper bound E[m] overflows in a rollout.
+_SCALE_RANGE = (0.02, 1.5)
+
+
+class PolarHead(Head):
+    """A head over delta = m d in R^D with M concentrations of its law of directions."""
+
+    def __init__(self, width: int, dim: int, kappa_prior_family: str, concentrations: int = 1) -> None:
+        super().__init__()
+        self.dim, self.kappa_prior_family = dim, kappa_prior_family
+        self.concentration = nn.Linear(width, concentrations)
+        self.magnitude = nn.Linear(width, 2)
+        for layer in (self.concentration, self.magnitude):
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)
+        self.register_buffer("log_typical", torch.zeros(()))
+
+    def kappa(self, h: Tensor) -> Tensor:
+        """Concentrations, [..., M]."""
+        log_ratio = bounded(self.concentration(h), _LOG_RATIO_BOUND)
+        return self.dim * torch.exp(balanced_log_kappa(log_ratio, self.dim))
+
+    def radius(self, h: Tensor) -> tuple[Tensor, Tensor]:
+        """Location and scale of log m, [...] each."""
+        location, raw_scale = self.magnitude(h).unbind(-1)
+        low, high = _SCALE_RANGE
+        scale = low + (high - low) * torch.sigmoid(raw_scale - 1)
+        return self.log_typical + bounded(location, _LOG_MAGNITUDE_BOUND), scale
+
+    def penalty(self, law: Polar, lane: Mapping[str, Tensor]) -> Tensor:
+        """Minus the log prior of every concentration, averaged over those of one frame, times its weight."""
+        ratio, width = lane["kappa_prior_ratio"], lane["kappa_prior_width"]
+        penalty = kappa_penalty(self.kappa_prior_family, law.kappa, self.dim, ratio, width)
+        return lane["kappa_prior"] * penalty.reshape(*law.location.shape, -1).mean(-1)
+
+    def start_from(self, survey: Survey) -> None:
+        """Begin with the data's typical |delta|."""
+        self.log_typical.fill_(math.log(survey.typical))

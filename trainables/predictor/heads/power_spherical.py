@@ -1,0 +1,22 @@
+"""Power spherical head: hidden state -> power spherical direction x LogNormal magnitude over delta."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from trainables.distributions.polar import Polar
+from trainables.distributions.power_spherical import PowerSpherical
+from trainables.predictor.heads.polar import PolarHead
+
+
+class PowerSphericalHead(PolarHead):
+    """``forward(h)``: h [..., H] -> :class:`Polar` over delta in R^D."""
+
+    def __init__(self, width: int, dim: int, kappa_prior_family: str) -> None:
+        super().__init__(width, dim, kappa_prior_family)
+        self.mu = nn.Linear(width, dim)
+
+    def forward(self, h: Tensor) -> Polar:
+        """h [..., H] -> a polar density over [..., D]."""
+        mu = nn.functional.normalize(self.mu(h), dim=-1)
+        return Polar(PowerSpherical(mu, self.kappa(h).squeeze(-1)), *self.radius(h))
