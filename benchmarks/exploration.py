@@ -24,7 +24,7 @@ from trainables.latents.store import LatentDataset, open_dataset
 from trainables.predictor.scores import Scores
 
 _LANES, _REPEATS = 16, 3
-_SHORT = {"steps": 20, "teacher_epochs": 2, "rollout_epochs": 1}
+_SHORT = {"steps": 10, "teacher_epochs": 1, "rollout_epochs": 1}
 _TARGET = 5.0
 
 

@@ -8,6 +8,7 @@ import platform
 import time
 from collections.abc import Callable
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 
 import torch
@@ -34,7 +35,7 @@ def interleaved(functions: dict[str, Callable[[], object]], repeats: int) -> dic
 def machine() -> str:
     """Date, device, processor, threads and versions, in one line."""
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
-    versions = ", ".join(f"{name} {version(name)}" for name in _MATTERING)
+    versions = ", ".join(f"{name} {version(name)}" for name in _MATTERING if find_spec(name))
     threads = f"{os.cpu_count()} cores, {torch.get_num_threads()} torch threads"
     return f"{datetime.date.today()}; {device}; {_processor()}; {threads}; {versions}"
 

@@ -72,7 +72,7 @@ def test_vmf_vs_mdn_is_what_the_research_document_states():
     [
         ("vmf_vs_mnd", "did you mean 'vmf_vs_mdn'?"),
         ("study", "unknown study 'study'"),  # a module of the package, but no study
-        ("quite_else", "(studies: vmf_vs_mdn"),
+        ("quite_else", "(studies: heads, vmf_vs_mdn"),
     ],
 )
 def test_an_unknown_study_is_one_helpful_sentence(name, said):

@@ -34,7 +34,7 @@ class GaussianMarginal:
         variance = covariance.diagonal().mean()
         if not (torch.isfinite(variance) and variance > 0):
             raise ValueError(f"a Gaussian needs finite frames that differ; the variance is {variance:g}")
-        share = _shrinkage(covariance, len(frames))
+        share = shrinkage(covariance, len(frames))
         shrunk = (1 - share) * covariance + share * variance * torch.eye(len(covariance)).to(covariance)
         return cls(mean_D, torch.linalg.cholesky(shrunk))
 
@@ -46,7 +46,7 @@ class GaussianMarginal:
         return 0.5 * scores.square().sum(0) + log_volume
 
 
-def _shrinkage(covariance: Tensor, count: int) -> float:
+def shrinkage(covariance: Tensor, count: int) -> float:
     dim = len(covariance)
     squares = float(covariance.square().sum())
     squared_trace = float(covariance.trace() ** 2)

@@ -9,16 +9,15 @@ Gradients, 2018). The arithmetic is float64.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import torch
 from torch import Tensor
 
 _CELLS = 16
-_BELOW, _ABOVE = (
-    7.0,
-    14.0,
-)  # range in widths at the mode: below it f falls like a Gaussian or faster, above slower
+_BELOW, _ABOVE = 7.0, 14.0  # range in widths at the mode: below it f falls like a Gaussian, above slower
+_RIM = 1e-14  # closer to 0 or 1 than this a probability is not resolved, and its slope means nothing
 _TINY = 1e-300
 _NEWTON_STEPS = 3
 # Gauss-Legendre on [0, 1]: positions and weights
@@ -59,7 +58,7 @@ class _AngleQuantile(torch.autograd.Function):
 
     @staticmethod
     def forward(kappa: Tensor, uniform: Tensor, dim: int) -> tuple[Tensor, Tensor]:
-        k, u = torch.broadcast_tensors(kappa.double(), uniform.double())
+        k, u = torch.broadcast_tensors(kappa.double(), uniform.double().clamp(_RIM, 1 - _RIM))
         return _invert(_Grid(k, dim), u)
 
     @staticmethod
@@ -168,4 +167,12 @@ def _from_left(grid: _Grid, left: Tensor, offset: Tensor) -> tuple[Tensor, Tenso
 
 
 def _constants(values: tuple[float, ...], like: Tensor) -> Tensor:
-    return torch.tensor(values, device=like.device, dtype=like.dtype)
+    if torch.compiler.is_compiling():  # the compiler keeps constants itself
+        return torch.tensor(values, device=like.device, dtype=like.dtype)
+    return _on_device(values, like.device, like.dtype)
+
+
+@cache
+def _on_device(values: tuple[float, ...], device: torch.device, dtype: torch.dtype) -> Tensor:
+    # Brought to the device once: a copy from the host could not be captured in a CUDA graph.
+    return torch.tensor(values, device=device, dtype=dtype)

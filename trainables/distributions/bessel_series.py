@@ -3,8 +3,8 @@
 With n = d/2 - 1 and h(k) = log 0F1(; n + 1; k^2 / 4), seven quantities: ``log_partition`` h, ``log_growth``
 h - k, ``ratio`` A = h' = I_{n+1}(k) / I_n(k), ``complement`` 1 - A, ``slope`` A', ``curvature`` A'' and
 ``divergence`` k A - h. From order 24 on by the uniform (Debye) expansion in z = k / n, s = sqrt(1 + z^2) and
-p = 1 / s; below, by the downward recurrence of the ratio from the first order that reaches it. Each is arranged
-so that no two large numbers are subtracted, and the same operations serve every concentration.
+p = 1 / s; below, by the downward recurrence of the ratio from the first order that reaches it. Each is
+arranged so that no two large numbers are subtracted, and the same operations serve every concentration.
 """
 
 from __future__ import annotations
@@ -48,14 +48,16 @@ def _expansion(names: tuple[str, ...], kappa: Tensor, twice_order: int) -> Value
     p = 1 / s
     y = 2 * p - 1
     return {
-        name: _CLOSED_FORM[name](n, z, s, p, _horner(_coefficients(name, twice_order), y))
-        for name in names
+        name: _CLOSED_FORM[name](n, z, s, p, _horner(_coefficients(name, twice_order), y)) for name in names
     }
 
 
-@torch.compiler.assume_constant_result
-def _coefficients(quantity: str, twice_order: int) -> tuple[float, ...]:
-    return debye_polynomial(quantity, twice_order)  # exact arithmetic, which the compiler cannot follow
+def _look_up(quantity: str, twice_order: int) -> tuple[float, ...]:
+    return debye_polynomial(quantity, twice_order)
+
+
+# The compiler cannot follow exact arithmetic; marking the cached function itself would have no effect.
+_coefficients = torch.compiler.assume_constant_result(_look_up)
 
 
 def _horner(coefficients: tuple[float, ...], y: Tensor) -> Tensor:

@@ -73,8 +73,8 @@ def _log_debye() -> tuple[tuple[Fraction, ...], ...]:
     """D_1 ... D_14, exactly.
 
     Debye's recurrence for the terms of the series (NIST Digital Library of Mathematical Functions, 10.41.9)
-    becomes, for the series' logarithm, ``D_{j+1} = q D_j' / 2 + int_0^p q S / 2 dt`` from D_1 = p / 8 - 5 p^3 /
-    24, with S = sum_{i=1}^{j-1} D_i' D_{j-i}' and q = p^2 (1 - p^2).
+    becomes, for the series' logarithm, ``D_{j+1} = q D_j' / 2 + int_0^p q S / 2 dt`` from D_1 = p / 8 -
+    5 p^3 / 24, with S = sum_{i=1}^{j-1} D_i' D_{j-i}' and q = p^2 (1 - p^2).
     """
     terms = [[Fraction(0), Fraction(1, 8), Fraction(0), Fraction(-5, 24)]]
     slopes: list[list[Fraction]] = []

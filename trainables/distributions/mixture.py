@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -126,7 +127,7 @@ class DirectionMixture:
         times 1e-7 nats; [..., K, d] differences would not fit into memory.
         """
         if self.mus.dim() == 2 and x.dim() > 1:
-            return 1 - torch.matmul(x, self.mus.mT)
+            return 1 - (x.flatten(0, -2) @ self.mus.mT).unflatten(0, x.shape[:-1])
         return (x.unsqueeze(-2) - self.mus).square().sum(-1) / 2
 
 
@@ -150,13 +151,10 @@ class PolarMixture(Polar):
         directions = self.direction_law.each(normal[..., :-1], uniform)
         return self.direction_law.log_weights, self._magnitude(normal)[..., None, None] * directions
 
-    def tempered(self, temperature: float) -> PolarMixture:
-        """Weights and each component's density to the power 1 / temperature, normalised again: kappa over
-        temperature, the scale of log m times sqrt(temperature) around the same median.
-        """
-        law = self.direction_law
-        cooler = DirectionMixture(heated(law.log_weights, temperature), law.mus, law.kappa / temperature)
-        return PolarMixture(cooler, self.location, self.scale * math.sqrt(temperature))
+    def tempered(self, temperature: float) -> Self:
+        """As of any polar law, component by component; the weights likewise to the power 1 / temperature."""
+        law = replace(self.direction_law, log_weights=heated(self.direction_law.log_weights, temperature))
+        return Polar.tempered(replace(self, direction_law=law), temperature)
 
     def _magnitude(self, normal: Tensor) -> Tensor:
         return torch.exp(self.location + self.scale * normal[..., -1])

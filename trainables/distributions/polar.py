@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -66,6 +67,14 @@ class Polar:
     def branches(self, normal: Tensor, uniform: Tensor) -> tuple[Tensor, Tensor]:
         """Log weights [..., 1] and deltas [..., 1, d]."""
         return torch.zeros_like(normal[..., :1]), self.sample(normal, uniform).unsqueeze(-2)
+
+    def tempered(self, temperature: float) -> Self:
+        """Both densities to the power 1 / temperature, normalised again: kappa over temperature, the scale of
+        log m times sqrt(temperature) around the same median.
+        """
+        # A protocol cannot say that it asks for dataclasses; every law of directions is one.
+        law = replace(self.direction_law, kappa=self.kappa / temperature)  # type: ignore[type-var]
+        return replace(self, direction_law=law, scale=self.scale * math.sqrt(temperature))
 
 
 def split(delta: Tensor) -> tuple[Tensor, Tensor]:

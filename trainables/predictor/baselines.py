@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from trainables.analysis.marginals import _shrinkage
+from trainables.analysis.marginals import shrinkage
 from trainables.latents.windows import Feed, Moments, Shard
 from trainables.predictor.backbones import Backbone, State
 from trainables.predictor.config import Lane, Structure
@@ -175,7 +175,7 @@ def _residual_factor(products_MM: Tensor, weight: Tensor, bias: Tensor) -> Tenso
     dim, count = len(bias), int(products_MM[0, 0].round())
     residual_DM = torch.cat([-bias[:, None], -weight, torch.eye(dim).double()], 1)
     covariance = residual_DM @ products_MM @ residual_DM.T / products_MM[0, 0]
-    share = _shrinkage(covariance, count)
+    share = shrinkage(covariance, count)
     shrunk = (1 - share) * covariance + share * covariance.diagonal().mean() * torch.eye(dim).double()
     return torch.linalg.cholesky((shrunk + shrunk.T) / 2)
 

@@ -20,7 +20,8 @@ BRANCHES = ("drawn", "marginal")
 COVARIANCES = ("diagonal", "isotropic")
 COUPLINGS = ("none", "kappa_on_magnitude", "magnitude_on_direction")
 KAPPA_PRIORS = ("lognormal", "gamma", "beta")
-MOST_COMPONENTS = 512
+MOST_COMPONENTS, MOST_BRANCHES = 512, 32
+UNTEMPERED = ("flow_matching", *FITTED_HEADS)
 NULLS = ("white", "gaussian")
 SURROGATES = ("real", *NULLS)
 
@@ -44,6 +45,7 @@ class Structure:
     rollout_gradient: str = "full"
     # With sampled feedback: whether a run draws its first component, or follows each and weighs its loss.
     rollout_branches: str = "drawn"
+    temperature: float = 1.0  # of sampled feedback; below 1 it is cooler than what was learnt
     components: int = 4  # of a mixture; prototypes, codes
     covariance: str = "diagonal"  # of a Gaussian component, given the context (mdn, gaussian)
     coupling: str = "none"  # of direction and magnitude (vmf)
@@ -54,7 +56,7 @@ class Structure:
     rollout_epochs: int = 3  # ... then K-step rollout
     # Exploration drops the worse half of a pack each time so many epochs have passed, 0 = never ...
     rung_epochs: int = 0
-    rung_metric: str = "nll"  # ... by this metric on the validation speakers
+    rung_metric: str = "-nll"  # ... by this metric on the validation speakers, of which more is better
     dtype: str = "float32"
 
     def __post_init__(self) -> None:
@@ -84,8 +86,24 @@ class Structure:
                 f"rollout_branches is 'marginal' and feedback {self.feedback!r}; "
                 "only sampled feedback has branches, so set feedback to 'sample'"
             )
-        if self.components > MOST_COMPONENTS:
-            raise InputError(f"components is {self.components}; it must be at most {MOST_COMPONENTS}")
+        most = MOST_BRANCHES if self.rollout_branches == "marginal" else MOST_COMPONENTS
+        if self.components > most:
+            raise InputError(
+                f"components is {self.components}; it must be at most {most}"
+                + (" where rollout_branches is 'marginal'" if most == MOST_BRANCHES else "")
+            )
+        if self.coupling != "none" and self.head != "vmf":
+            raise InputError(
+                f"coupling is {self.coupling!r} and head {self.head!r}; only 'vmf' couples direction "
+                "and magnitude, so set coupling to 'none'"
+            )
+        if not self.temperature > 0:
+            raise InputError(f"temperature is {self.temperature}; it must be above 0")
+        if self.temperature != 1 and (self.head in UNTEMPERED or self.coupling != "none"):
+            raise InputError(
+                f"temperature is {self.temperature}, and the head {self.head!r} with coupling "
+                f"{self.coupling!r} cannot be heated or cooled; set temperature to 1"
+            )
 
     @property
     def epochs(self) -> int:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -54,16 +54,18 @@ def evaluate(
     feed: Feed,
     moments: Moments,
     baselines: Baselines | None = None,
+    *,
+    sampled: bool = False,
 ) -> list[Scores]:
     """Scores of every lane on all utterances of a feed, each lane on the surrogate it was trained on.
 
-    Where ``baselines`` are given the scores also hold their NLL on the same frames, the injection diagnostic
-    and proper scores of sampled runs.
+    Where ``baselines`` are given the scores also hold their NLL on the same frames and the injection
+    diagnostic; with ``sampled``, proper scores of sampled runs.
     """
     parts: list[list[Scores]] = [[] for _ in surrogates]
     for shard in feed.chunks():
         for lane, scores in enumerate(
-            _evaluate_shard(structure, stacked, surrogates, feed, shard, moments, baselines)
+            _evaluate_shard(structure, stacked, surrogates, feed, shard, moments, baselines, sampled)
         ):
             parts[lane].append(scores)
     return [merge(lane_parts) for lane_parts in parts]
@@ -97,6 +99,7 @@ def _evaluate_shard(
     shard: Shard,
     moments: Moments,
     baselines: Baselines | None,
+    sampled: bool,
 ) -> list[Scores]:
     starts, owners = shard.evaluation_windows(structure.context, structure.horizon)
     lane_surrogates = torch.tensor(
@@ -104,15 +107,17 @@ def _evaluate_shard(
     )
     figures: list[list[dict[str, Tensor]]] = [[] for _ in surrogates]
     names = [f"{shard.ids[u]}/{start - shard.offsets[u]}" for u, start in zip(owners, starts, strict=True)]
+    samples = sampled or structure.feedback == "sample"
     for first in range(0, len(starts), _WINDOWS_AT_ONCE):
         chosen = torch.from_numpy(starts[first : first + _WINDOWS_AT_ONCE]).to(shard.frames_SND.device)
         windows = shard.gather(
             chosen.expand(len(surrogates), -1), structure.context + structure.horizon, lane_surrogates
         )
-        noise = _noise(structure, windows, names[first : first + _WINDOWS_AT_ONCE])
+        drawn = names[first : first + _WINDOWS_AT_ONCE]
+        noise = _noise(structure, windows, drawn) if samples else _silence(structure, windows)
         measured = stacked.map(
             lambda predictor, window, normal, uniform: _predict(
-                structure, predictor, window, normal, uniform, thorough=baselines is not None
+                structure, predictor, window, normal, uniform, inject=baselines is not None, sampled=sampled
             ),
             windows,
             *(part.expand(len(surrogates), *part.shape) for part in noise),
@@ -133,7 +138,8 @@ def _predict(
     normal_SBKE: Tensor,
     uniform_SBK2: Tensor,
     *,
-    thorough: bool,
+    inject: bool,
+    sampled: bool,
 ) -> dict[str, Tensor]:
     """One lane's one-step predictions over the horizon, and its free runs."""
     context, horizon = structure.context, structure.horizon
@@ -142,30 +148,30 @@ def _predict(
     now, last = h_BCH[:, -1], window_BTD[:, context - 1]
     law = predictor.head(torch.cat([now.unsqueeze(1), h_more], 1))
 
-    def run(
-        rule: str, times: int, noise: tuple[Tensor, Tensor], injection: Injection | None = None
-    ) -> Tensor:
+    def run(rule: str, times: int, *noise: Tensor, **settings: Any) -> Tensor:
         """``times`` runs from every window, side by side: [times, B, K, D]."""
         start = tree_map(lambda x: x.repeat(times, *[1] * (x.dim() - 1)), (now, state, last))
-        _, deltas = free_run(predictor, *start, horizon, rule, *noise, injection=injection)
+        _, deltas = free_run(predictor, *start, horizon, rule, *noise, **settings)
         return deltas.unflatten(0, (times, -1))
 
-    first = (normal_SBKE[0], uniform_SBK2[0])
+    first, temperature = (normal_SBKE[0], uniform_SBK2[0]), structure.temperature
     measured = {
         "direction": law.direction(),
         "log_magnitude": law.log_magnitude(),
-        "deltas": run(structure.feedback, 1, first)[0],
+        "deltas": run(structure.feedback, 1, *first, temperature=temperature)[0],
     }
     if predictor.head.has_density:
         true = window_BTD[:, context:] - window_BTD[:, context - 1 : -1]
         measured["nll"] = -law.log_prob(true)
-    if thorough:
-        shared = tuple(part.repeat(len(INJECTIONS), 1, 1) for part in first)
+    if inject:
+        shared = (part.repeat(len(INJECTIONS), 1, 1) for part in first)
+        back = _injection(window_BTD[:, context:])
         measured["injected"] = run(
-            structure.feedback, len(INJECTIONS), shared, _injection(window_BTD[:, context:])
+            structure.feedback, len(INJECTIONS), *shared, temperature=temperature, injection=back
         )
+    if sampled:
         every = (normal_SBKE.flatten(0, 1), uniform_SBK2.flatten(0, 1))
-        measured["ensemble"] = run("sample", len(normal_SBKE), every)
+        measured["ensemble"] = run("sample", len(normal_SBKE), *every)
     return measured
 
 
@@ -282,3 +288,9 @@ def _noise(structure: Structure, like: Tensor, windows: Sequence[str]) -> tuple[
         normal.append(torch.randn(*shape, like.shape[-1] + 1, generator=generator, dtype=torch.float64))
         uniform.append(torch.rand(*shape, 2, generator=generator, dtype=torch.float64))
     return torch.stack(normal, 1).to(like), torch.stack(uniform, 1).to(like)
+
+
+def _silence(structure: Structure, like: Tensor) -> tuple[Tensor, Tensor]:
+    """Noise that nobody reads."""
+    silence = like.new_zeros(1, like.shape[1], structure.horizon, 1)
+    return silence, silence

@@ -63,7 +63,7 @@ class Pack(nn.Module):
 
         def loss(predictor: nn.Module, lane: dict, window: Tensor, *noise: Tensor) -> Tensor:
             if phase == "teacher":
-                return teacher_loss(predictor, window, Noise(*noise), self.structure.feedback, lane, mix)
+                return teacher_loss(predictor, window, Noise(*noise), self.structure, lane, mix)
             return rollout_loss(predictor, window, Noise(*noise), self.structure, lane, progress)
 
         return self.stacked.map(

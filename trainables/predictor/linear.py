@@ -1,4 +1,8 @@
-"""The one layer that all backbones and heads are made of."""
+"""The one layer that all backbones and heads are made of.
+
+Stacked over lanes, a product of rows with a matrix is one batched product per layer; of an input with more
+leading dimensions ``vmap`` makes one small product per row, with a copy of the matrix for each.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +10,15 @@ from torch import Tensor, nn
 
 
 class Linear(nn.Linear):
-    """``nn.Linear`` on rows: leading dimensions are flattened into one before the product.
-
-    Stacked over lanes it is then a single batched product. Of an input with more leading dimensions ``vmap``
-    makes one small product per row, with a copy of the weights for each.
-    """
+    """``nn.Linear``, its input's leading dimensions flattened into one."""
 
     def forward(self, x: Tensor) -> Tensor:
         """x [..., in] -> [..., out]."""
         if x.dim() <= 2:
             return super().forward(x)
         return super().forward(x.flatten(0, -2)).unflatten(0, x.shape[:-1])
+
+
+def product(x: Tensor, matrix: Tensor) -> Tensor:
+    """x [..., in] times matrix [in, out] -> [..., out], likewise."""
+    return x @ matrix if x.dim() <= 2 else (x.flatten(0, -2) @ matrix).unflatten(0, x.shape[:-1])

@@ -48,10 +48,10 @@ class Noise:
         return self.normal_BTE[:, first : first + frames], self.uniform_BT2[:, first : first + frames]
 
 
-def feed_back(law: Law, rule: str, normal: Tensor, uniform: Tensor) -> Tensor:
-    """The delta that a free run moves by: the law's mean, its mode, or a sample."""
+def feed_back(law: Law, rule: str, normal: Tensor, uniform: Tensor, temperature: float = 1.0) -> Tensor:
+    """The delta that a free run moves by: the law's mean, its mode, or a sample at some temperature."""
     if rule == "sample":
-        return law.sample(normal, uniform)
+        return (law if temperature == 1 else law.tempered(temperature)).sample(normal, uniform)
     return law.mean() if rule == "mean" else law.mode()
 
 
@@ -73,6 +73,7 @@ def free_run(
     normal_BKE: Tensor,
     uniform_BK2: Tensor,
     *,
+    temperature: float = 1.0,
     stopped: bool = False,
     injection: Injection | None = None,
 ) -> tuple[Tensor, Tensor]:
@@ -89,7 +90,7 @@ def free_run(
     """
     hidden, deltas = [], []
     for k in range(steps):
-        delta = feed_back(predictor.head(h), rule, normal_BKE[:, k], uniform_BK2[:, k])
+        delta = feed_back(predictor.head(h), rule, normal_BKE[:, k], uniform_BK2[:, k], temperature)
         hidden.append(h)
         deltas.append(delta)
         if k + 1 < steps:
@@ -103,7 +104,12 @@ def free_run(
 
 
 def teacher_loss(
-    predictor: Predictor, window_BTD: Tensor, noise: Noise, rule: str, lane: Mapping[str, Tensor], mix: bool
+    predictor: Predictor,
+    window_BTD: Tensor,
+    noise: Noise,
+    structure: Structure,
+    lane: Mapping[str, Tensor],
+    mix: bool,
 ) -> Tensor:
     """Mean objective (NLL, nats per frame) of the true deltas, each predicted from the past, plus the prior.
 
@@ -117,7 +123,8 @@ def teacher_loss(
     if mix:
         with torch.no_grad():
             law = predictor.head(predictor.backbone.read(inputs)[0])
-            predicted = inputs + feed_back(law, rule, *noise.at(0, steps))
+            own = noise.at(0, steps)
+            predicted = inputs + feed_back(law, structure.feedback, *own, structure.temperature)
             replaced = (noise.replace_BT[:, 1:steps] < lane["sampling_share"]).unsqueeze(-1)
             inputs = torch.cat([inputs[:, :1], torch.where(replaced, predicted[:, :-1], inputs[:, 1:])], 1)
     hidden, _ = predictor.backbone.read(inputs)
@@ -226,6 +233,7 @@ def _run_objective(
         structure.rollout,
         structure.feedback,
         *noise,
+        temperature=structure.temperature,
         stopped=structure.rollout_gradient == "stopped",
     )
     target = true_BTD[:, 1:] - true_BTD[:, :-1]
@@ -269,5 +277,15 @@ def continue_from(
     uniform = torch.rand(1, frames, 2, generator=generator, dtype=context_CD.dtype)
     h_BCH, memory = predictor.backbone.read(context_CD.unsqueeze(0))
     last = context_CD[-1:]
-    _, deltas = free_run(predictor, h_BCH[:, -1], memory, last, frames, structure.feedback, normal, uniform)
+    _, deltas = free_run(
+        predictor,
+        h_BCH[:, -1],
+        memory,
+        last,
+        frames,
+        structure.feedback,
+        normal,
+        uniform,
+        temperature=structure.temperature,
+    )
     return context_CD[-1] + deltas[0].cumsum(0)

@@ -20,7 +20,6 @@ _DIFFERENCES = {
     "dnll_gaussian": ("nll", "gaussian_delta_nll"),
 }
 CURVES = ("cos", "magnitude_ratio", "state_error", "energy_score", "crps")
-_LESS_IS_BETTER = ("nll", "dnll", "dnll_gaussian", "state_error", "energy_score", "crps")
 
 
 class LaneStatus(StrEnum):
@@ -29,6 +28,11 @@ class LaneStatus(StrEnum):
     FINISHED = "finished"
     STOPPED = "stopped"  # at a rung of an exploration, among the worse half
     DIVERGED = "diverged"  # a gradient or a score was not finite
+
+
+def is_sampled(metric: str) -> bool:
+    """Whether a metric is one of sampled runs."""
+    return metric.lstrip("-").split("@")[0] in ("energy_score", "crps")
 
 
 def is_curve(name: str) -> bool:
@@ -51,12 +55,15 @@ class Scores:
     counts: dict[str, np.ndarray] = field(default_factory=dict)
 
     def per_speaker(self, metric: str) -> tuple[np.ndarray, np.ndarray]:
-        """Numerators and denominators, each [S], of a metric such as ``cos@16``, ``nll``,
-        ``predictive_information``.
+        """Numerators and denominators, each [S], of a metric such as ``cos@16`` or ``dnll``. A minus before the
+        name (``-nll``) turns what is better small into what is better large.
 
         Raises:
             KeyError: the metric was not measured (missing is never zero).
         """
+        if metric.startswith("-"):
+            numerators, denominators = self.per_speaker(metric[1:])
+            return -numerators, denominators
         if "@" in metric:
             curve, step = metric.split("@")
             return self.sums[curve][:, int(step) - 1], self.counts[curve][:, int(step) - 1]
@@ -78,12 +85,6 @@ class Scores:
         last = self.horizon
         named = ("nll", "one_step_cosine", "cos@1", f"cos@{last}", f"magnitude_ratio@{last}")
         return {name: self.value(name) for name in named if name.split("@")[0] in self.sums}
-
-    def loss(self, metric: str) -> float:
-        """The metric turned so that less is better; what is undefined is worst."""
-        value = self.value(metric)
-        better = value if metric.split("@")[0] in _LESS_IS_BETTER else -value
-        return better if np.isfinite(better) else float("inf")
 
     def curve(self, name: str) -> np.ndarray:
         """A rollout curve over k = 1..K, shape [K]; NaN where nothing was counted."""

@@ -24,7 +24,7 @@ from trainables.predictor.heads import Survey, survey
 from trainables.predictor.lanes import Batch, LaneAdamW, Pack, Stacked, cosine_schedule, lane_tensor
 from trainables.predictor.marginals import Marginals
 from trainables.predictor.noise import epoch_noise
-from trainables.predictor.scores import LaneStatus, Scores, merge
+from trainables.predictor.scores import LaneStatus, Scores, is_sampled, merge
 from trainables.predictor.step import CapturedStep, EagerStep
 
 
@@ -106,20 +106,23 @@ def train_pack(
         train: frames to learn from; holds the surrogates that the lanes name.
         evaluation: frames to be judged on. With ``evaluate_each_epoch`` they are looked at after every epoch
             (for exploration on validation speakers), and lanes may be dropped; without it once, at the end,
-            with ensembles, injections and context-free marginals beside (for confirmation on test speakers).
+            with injections and context-free marginals beside (for confirmation on test speakers).
     """
     run = _Run(structure, lanes, train, context)
     if structure.head in FITTED_HEADS:
         run.fit()
+    scores: list[Scores] | None = None
     for epoch in range(run.epoch, structure.epochs):
         progress = run.train_epoch(epoch)
         if evaluate_each_epoch:
-            run.look(_evaluate(run, evaluation, None))
+            scores = run.look(_evaluate(run, evaluation, None, sampled=run.needs_samples))
         context.report({**progress, "lanes": [h[-1] for h in run.history if h]}, run.state())
         if not run.rows:
             break
-    baselines = None if evaluate_each_epoch else Marginals.fit(structure, train, run.moments, context.gather)
-    return run.results(_evaluate(run, evaluation, baselines))
+    if not evaluate_each_epoch:
+        baselines = Marginals.fit(structure, train, run.moments, context.gather)
+        scores = _evaluate(run, evaluation, baselines, sampled=True)
+    return run.results(_evaluate(run, evaluation, None, sampled=True) if scores is None else scores)
 
 
 class _Run:
@@ -149,6 +152,12 @@ class _Run:
     def own(self) -> list[Lane]:
         """The lanes that are still in the pack."""
         return [self.lanes[row] for row in self.rows]
+
+    @property
+    def needs_samples(self) -> bool:
+        """Whether the last epoch's scores hold those of sampled runs, which cost several single ones."""
+        by_samples = self.structure.rung_epochs > 0 and is_sampled(self.structure.rung_metric)
+        return by_samples or self.epoch == self.structure.epochs
 
     def fit(self) -> None:
         """Fit every lane in closed form."""
@@ -193,20 +202,25 @@ class _Run:
             "frames_per_second": seen / seconds,
         }
 
-    def look(self, scores: Sequence[Scores]) -> None:
-        """Note an epoch's scores; drop the lanes that diverged and, at a rung, those of the worse half."""
+    def look(self, scores: Sequence[Scores]) -> list[Scores]:
+        """Note an epoch's scores; drop the lanes that diverged and, at a rung, those of the worse half.
+
+        Returns:
+            The scores of the lanes that are left.
+        """
         for row, own in zip(self.rows, scores, strict=True):
             self.history[row][-1] |= own.summary()
         healthy = [i for i, own in enumerate(scores) if self._is_healthy(i, own)]
         every = self.structure.rung_epochs
         if every and self.epoch % every == 0 and self.epoch < self.structure.epochs:
-            ranked = sorted(healthy, key=lambda i: (scores[i].loss(self.structure.rung_metric), i))
+            ranked = sorted(healthy, key=lambda i: (-scores[i].value(self.structure.rung_metric), i))
             healthy = sorted(ranked[: math.ceil(len(self.rows) / 2)])
         dropped = [i for i in range(len(self.rows)) if i not in healthy]
         if dropped:
             for i in dropped:
                 self.ended[self.rows[i]] = self._result(i, scores[i], LaneStatus.STOPPED)
             self._keep(healthy)
+        return [scores[i] for i in healthy]
 
     def results(self, scores: Sequence[Scores]) -> list[LaneResult]:
         """Of all lanes, the dropped ones included."""
@@ -286,11 +300,11 @@ def _surveys(structure: Structure, train: Feed, context: Context) -> dict[str, S
     }
 
 
-def _evaluate(run: _Run, feed: Feed, baselines: Marginals | None) -> list[Scores]:
+def _evaluate(run: _Run, feed: Feed, baselines: Marginals | None, *, sampled: bool) -> list[Scores]:
     """Each rank measures its own utterances; the sums are then those of all."""
     if not run.rows:
         return []
     surrogates = [lane.surrogate for lane in run.own]
-    own = evaluate(run.structure, run.pack.stacked, surrogates, feed, run.moments, baselines)
+    own = evaluate(run.structure, run.pack.stacked, surrogates, feed, run.moments, baselines, sampled=sampled)
     ranks = run.context.gather([scores.to_json() for scores in own])
     return [merge(Scores.from_json(rank[place]) for rank in ranks) for place in range(len(run.rows))]

@@ -18,7 +18,27 @@ import mpmath
 PATH = Path(__file__).with_name("reference.csv")
 QUANTITIES = ("log_partition", "ratio", "complement", "slope", "curvature", "divergence")
 DIMENSIONS = (2, 3, 4, 5, 8, 16, 32, 41, 64, 65, 66, 67, 128, 256, 512, 1024, 2048, 4096)
-KAPPAS = (1e-6, 1e-4, 1e-2, 0.1, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1e3, 3e3, 1e4, 1e5, 1e6, 1e8, 1e12, 1e20, 1e38)
+KAPPAS = (
+    1e-6,
+    1e-4,
+    1e-2,
+    0.1,
+    1.0,
+    3.0,
+    10.0,
+    30.0,
+    100.0,
+    300.0,
+    1e3,
+    3e3,
+    1e4,
+    1e5,
+    1e6,
+    1e8,
+    1e12,
+    1e20,
+    1e38,
+)
 DRAWS = 2000
 
 

@@ -33,7 +33,13 @@ FUNCTIONS = {
     "slope": vmf_mean_resultant_slope,
     "divergence": vmf_kl_to_uniform,
 }
-TOLERANCES = {"log_partition": 1e-14, "ratio": 1e-14, "complement": 1e-12, "slope": 1e-12, "divergence": 1e-13}
+TOLERANCES = {
+    "log_partition": 1e-14,
+    "ratio": 1e-14,
+    "complement": 1e-12,
+    "slope": 1e-12,
+    "divergence": 1e-13,
+}
 SMALLEST = Decimal(torch.finfo(torch.float32).tiny)
 
 
@@ -119,8 +125,10 @@ def test_divergence_between_two_laws() -> None:
                 if max(k, m) > Decimal(1e6):  # the reference's twenty digits would not do
                     continue
                 apart = Decimal(0.25)
-                truth = b["log_partition"] - a["log_partition"] + k * a["ratio"] - m * a["ratio"] * (1 - apart)
-                scale = a["divergence"] + b["divergence"] + m * a["ratio"]
+                truth = (
+                    b["log_partition"] - a["log_partition"] + k * a["ratio"] - m * a["ratio"] * (1 - apart)
+                )
+                scale = a["divergence"] + b["divergence"] + truth
                 got = vmf_kl(dim, *(torch.tensor(float(x), dtype=torch.float64) for x in (k, m, apart)))
                 assert abs(Decimal(float(got)) - truth) <= Decimal(1e-13) * scale, (dim, k, m)
 
@@ -186,7 +194,7 @@ def test_compiles_to_one_graph_with_its_gradient() -> None:
     loss(eager).backward()
     value = torch.compile(loss, backend="aot_eager", fullgraph=True)(compiled)
     value.backward()
-    assert float(value) == float(loss(eager))
+    assert torch.equal(value, loss(eager))
     assert torch.equal(compiled.grad, eager.grad)
 
 
@@ -195,4 +203,6 @@ def test_known_values() -> None:
     means = [0.0195238, 0.188405, 0.699369, 0.743491]
     assert vmf_mean_resultant_length(512, kappa).tolist() == pytest.approx(means, abs=1e-6)
     sinh = math.log(3 / (4 * math.pi * math.sinh(3)))
-    assert float(vmf_log_normalizer(3, torch.tensor(3.0, dtype=torch.float64))) == pytest.approx(sinh, rel=1e-15)
+    assert float(vmf_log_normalizer(3, torch.tensor(3.0, dtype=torch.float64))) == pytest.approx(
+        sinh, rel=1e-15
+    )

@@ -191,7 +191,9 @@ def test_isotropic_is_diagonal_of_equal_scales() -> None:
     assert torch.equal(law.sample(*noise(50, 4)), diagonal.sample(*noise(50, 4)))
 
 
-@pytest.mark.parametrize("law", [mixture(3), directions(3, 1.0, 6.0, 3.0)], ids=["gaussians", "directions"])
+@pytest.mark.parametrize(
+    "law", [mixture(3), directions(3, 1.0, 6.0, 3.0), polar(3, 4.0)], ids=["gaussians", "directions", "polar"]
+)
 def test_a_cold_mixture_stays_at_its_mode(law: GaussianMixture | PolarMixture) -> None:
     assert torch.allclose(law.tempered(1.0).log_prob(normals(9, 3)), law.log_prob(normals(9, 3)))
     cold = law.tempered(1e-8).sample(*noise(100, 3))

@@ -78,7 +78,9 @@ def thorough(config: Structure, feed: Feed) -> Scores:
     torch.manual_seed(4)
     predictor = Predictor(config, 6).double()
     marginals = Marginals.fit(config, feed, feed.shard(0).moments)
-    (scores,) = evaluate(config, Stacked([predictor]), ["real"], feed, feed.shard(0).moments, marginals)
+    (scores,) = evaluate(
+        config, Stacked([predictor]), ["real"], feed, feed.shard(0).moments, marginals, sampled=True
+    )
     return scores
 
 

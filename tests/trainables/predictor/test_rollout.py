@@ -86,8 +86,12 @@ def test_input_noise_is_added_to_what_is_read_and_asked_back() -> None:
     inputs = frames[:, :-1] + noisy.input_BTD[:, :-1]
     law = model.head(model.backbone.read(inputs)[0])
     by_hand = -law.log_prob(frames[:, 1:] - inputs).mean()
-    assert teacher_loss(model, frames, noisy, "mean", LANE, False).item() == pytest.approx(by_hand.item())
-    assert teacher_loss(model, frames, noise(), "mean", LANE, False).item() != pytest.approx(by_hand.item())
+    assert teacher_loss(model, frames, noisy, structure(), LANE, False).item() == pytest.approx(
+        by_hand.item()
+    )
+    assert teacher_loss(model, frames, noise(), structure(), LANE, False).item() != pytest.approx(
+        by_hand.item()
+    )
 
 
 def test_scheduled_sampling_reads_predictions_where_it_replaces() -> None:
@@ -96,9 +100,11 @@ def test_scheduled_sampling_reads_predictions_where_it_replaces() -> None:
     first = model.head(model.backbone.read(frames[:, :-1])[0])
     inputs = torch.cat([frames[:, :1], frames[:, :-2] + first.mean()[:, :-1].detach()], 1)
     by_hand = -model.head(model.backbone.read(inputs)[0]).log_prob(frames[:, 1:] - inputs).mean()
-    assert teacher_loss(model, frames, noise(), "mean", every, True).item() == pytest.approx(by_hand.item())
-    none = teacher_loss(model, frames, noise(), "mean", LANE, True)
-    assert none.item() == teacher_loss(model, frames, noise(), "mean", LANE, False).item()
+    assert teacher_loss(model, frames, noise(), structure(), every, True).item() == pytest.approx(
+        by_hand.item()
+    )
+    none = teacher_loss(model, frames, noise(), structure(), LANE, True)
+    assert none.item() == teacher_loss(model, frames, noise(), structure(), LANE, False).item()
 
 
 def test_marginal_branches_are_the_expectation_over_the_first_component() -> None:

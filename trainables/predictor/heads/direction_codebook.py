@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from trainables.distributions.mixture import DirectionMixture, PolarMixture
 from trainables.predictor.heads.base import Survey
 from trainables.predictor.heads.polar import PolarHead
+from trainables.predictor.linear import Linear
 
 
 class CodebookHead(PolarHead):
@@ -17,7 +18,7 @@ class CodebookHead(PolarHead):
 
     def __init__(self, width: int, dim: int, kappa_prior_family: str, components: int) -> None:
         super().__init__(width, dim, kappa_prior_family)
-        self.weights = nn.Linear(width, components)
+        self.weights = Linear(width, components)
         self.register_buffer("codes_KD", nn.functional.normalize(torch.randn(components, dim), dim=-1))
 
     def forward(self, h: Tensor) -> PolarMixture:

@@ -19,7 +19,7 @@ from trainables.predictor.heads.base import Head, Survey, bounded
 from trainables.predictor.linear import Linear
 
 _STEPS = 8  # of the midpoint rule, from noise to data
-_PROBES = 4  # noise vectors behind E[log |delta|], in pairs of opposite sign
+_PROBES, _PROBE_STEPS = 8, 4  # noise vectors behind E[log |delta|], in pairs of opposite sign
 _RATES = 4  # cosines that tell the network the time
 _LOG_SPREAD_BOUND = 3.0  # |log spread| stays below it
 
@@ -65,7 +65,7 @@ class Flow:
         """E[log |delta|], [...], over the fixed probes."""
         ones = [1] * (len(self.shape) - 1)
         noise = self.probes_SD.reshape(-1, *ones, self.shape[-1]) + self._origin()
-        return self._carry(noise).norm(dim=-1).clamp_min(1e-12).log().mean(0)
+        return self._carry(noise, _PROBE_STEPS).norm(dim=-1).clamp_min(1e-12).log().mean(0)
 
     def sample(self, normal: Tensor, uniform: Tensor) -> Tensor:
         """delta [..., D] from standard normal noise [..., D + 1], differentiable; ``uniform`` is not used."""
@@ -79,12 +79,12 @@ class Flow:
     def _origin(self) -> Tensor:
         return torch.zeros_like(self.probes_SD[0]).expand(self.shape)
 
-    def _carry(self, x: Tensor) -> Tensor:
+    def _carry(self, x: Tensor, steps: int = _STEPS) -> Tensor:
         """By the midpoint rule."""
-        for step in range(_STEPS):
-            time = torch.full_like(x[..., :1], step / _STEPS)
-            half = x + self.velocity(x, time) / (2 * _STEPS)
-            x = x + self.velocity(half, time + 1 / (2 * _STEPS)) / _STEPS
+        for step in range(steps):
+            time = torch.full_like(x[..., :1], step / steps)
+            half = x + self.velocity(x, time) / (2 * steps)
+            x = x + self.velocity(half, time + 1 / (2 * steps)) / steps
         return self.scale * x
 
 

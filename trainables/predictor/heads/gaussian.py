@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from trainables.distributions.mixture import GaussianMixture
 from trainables.predictor.heads.base import Head, Survey
+from trainables.predictor.linear import Linear
 
 _LOG_SCALE_BOUND = 6.0  # of log scale around the data's step: no component collapses on a frame
 
@@ -19,8 +20,8 @@ class GaussianHead(Head):
     def __init__(self, width: int, dim: int, covariance: str, components: int = 1) -> None:
         super().__init__()
         self.dim, self.components = dim, components
-        self.means = nn.Linear(width, components * dim)
-        self.scales = nn.Linear(width, components * (dim if covariance == "diagonal" else 1))
+        self.means = Linear(width, components * dim)
+        self.scales = Linear(width, components * (dim if covariance == "diagonal" else 1))
         nn.init.zeros_(self.scales.weight)
         nn.init.zeros_(self.scales.bias)
         nn.init.normal_(self.means.bias, std=0.1)  # components must differ to part

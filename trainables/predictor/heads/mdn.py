@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from trainables.predictor.heads.gaussian import GaussianHead
+from trainables.predictor.linear import Linear
 
 
 class MDNHead(GaussianHead):
@@ -13,7 +14,7 @@ class MDNHead(GaussianHead):
 
     def __init__(self, width: int, dim: int, covariance: str, components: int) -> None:
         super().__init__(width, dim, covariance, components)
-        self.weights = nn.Linear(width, components)
+        self.weights = Linear(width, components)
 
     def log_weights(self, h: Tensor) -> Tensor:
         """Of the components, [..., K]."""

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from trainables.distributions.mixture import DirectionMixture, PolarMixture
 from trainables.predictor.heads.polar import PolarHead
+from trainables.predictor.linear import Linear
 
 
 class MoVMFHead(PolarHead):
@@ -19,8 +20,8 @@ class MoVMFHead(PolarHead):
     def __init__(self, width: int, dim: int, kappa_prior_family: str, components: int) -> None:
         super().__init__(width, dim, kappa_prior_family, components)
         self.components = components
-        self.weights = nn.Linear(width, components)
-        self.mus = nn.Linear(width, components * dim)
+        self.weights = Linear(width, components)
+        self.mus = Linear(width, components * dim)
 
     def forward(self, h: Tensor) -> PolarMixture:
         """h [..., H] -> a mixture over [..., D]."""

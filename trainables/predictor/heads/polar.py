@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from trainables.distributions.kappa_priors import balanced_log_kappa, kappa_penalty
 from trainables.distributions.polar import Polar
 from trainables.predictor.heads.base import Head, Survey, bounded
+from trainables.predictor.linear import Linear
 
 _LOG_RATIO_BOUND = 8.0  # |log(kappa / D)| stays below it
 _LOG_MAGNITUDE_BOUND = 8.0  # of log m around the data's typical step
@@ -24,8 +25,8 @@ class PolarHead(Head):
     def __init__(self, width: int, dim: int, kappa_prior_family: str, concentrations: int = 1) -> None:
         super().__init__()
         self.dim, self.kappa_prior_family = dim, kappa_prior_family
-        self.concentration = nn.Linear(width, concentrations)
-        self.magnitude = nn.Linear(width, 2)
+        self.concentration = Linear(width, concentrations)
+        self.magnitude = Linear(width, 2)
         for layer in (self.concentration, self.magnitude):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)

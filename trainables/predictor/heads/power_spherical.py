@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from trainables.distributions.polar import Polar
 from trainables.distributions.power_spherical import PowerSpherical
 from trainables.predictor.heads.polar import PolarHead
+from trainables.predictor.linear import Linear
 
 
 class PowerSphericalHead(PolarHead):
@@ -14,7 +15,7 @@ class PowerSphericalHead(PolarHead):
 
     def __init__(self, width: int, dim: int, kappa_prior_family: str) -> None:
         super().__init__(width, dim, kappa_prior_family)
-        self.mu = nn.Linear(width, dim)
+        self.mu = Linear(width, dim)
 
     def forward(self, h: Tensor) -> Polar:
         """h [..., H] -> a polar density over [..., D]."""

@@ -13,6 +13,7 @@ from trainables.distributions.polar import Polar
 from trainables.distributions.von_mises_fisher import VonMisesFisher
 from trainables.predictor.heads.base import Survey, bounded
 from trainables.predictor.heads.polar import PolarHead
+from trainables.predictor.linear import Linear, product
 
 _LOG_SHARPNESS_BOUND = 6.0
 _FIRST_SHARPNESS = 10.0
@@ -27,21 +28,21 @@ class PrototypesHead(PolarHead):
 
     def __init__(self, width: int, dim: int, kappa_prior_family: str, components: int) -> None:
         super().__init__(width, dim, kappa_prior_family)
-        self.query = nn.Linear(width, width)
+        self.query = Linear(width, width)
         self.keys_KH = nn.Parameter(torch.randn(components, width))
         self.directions_KD = nn.Parameter(nn.functional.normalize(torch.randn(components, dim), dim=-1))
         self.log_sharpness = nn.Parameter(torch.tensor([math.log(_FIRST_SHARPNESS)]))
 
     def forward(self, h: Tensor) -> Polar:
         """h [..., H] -> a polar density over [..., D]."""
-        mu = nn.functional.normalize(torch.matmul(self.attention(h), self.directions_KD), dim=-1)
+        mu = nn.functional.normalize(product(self.attention(h), self.directions_KD), dim=-1)
         return Polar(VonMisesFisher(mu, self.kappa(h).squeeze(-1)), *self.radius(h))
 
     def attention(self, h: Tensor) -> Tensor:
         """Weight of each prototype, [..., K]."""
         query, keys = (nn.functional.normalize(x, dim=-1) for x in (self.query(h), self.keys_KH))
         sharpness = torch.exp(bounded(self.log_sharpness, _LOG_SHARPNESS_BOUND))
-        return torch.softmax(sharpness * torch.matmul(query, keys.mT), -1)
+        return torch.softmax(sharpness * product(query, keys.mT), -1)
 
     def start_from(self, survey: Survey) -> None:
         """Begin with the data's codes and typical |delta|."""

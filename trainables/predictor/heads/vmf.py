@@ -12,6 +12,7 @@ from trainables.distributions.polar import Polar
 from trainables.distributions.von_mises_fisher import VonMisesFisher
 from trainables.predictor.heads.base import bounded
 from trainables.predictor.heads.polar import PolarHead
+from trainables.predictor.linear import Linear
 
 _SLOPE_BOUND = 2.0  # of log kappa over log m; a Gaussian's is 1
 _LEAN_BOUND = 8.0  # of the length of the lean: log m varies by that over sqrt(D) where d is uniform
@@ -22,10 +23,10 @@ class VMFHead(PolarHead):
 
     def __init__(self, width: int, dim: int, kappa_prior_family: str, coupling: str) -> None:
         super().__init__(width, dim, kappa_prior_family)
-        self.mu = nn.Linear(width, dim)
+        self.mu = Linear(width, dim)
         self.coupling = coupling
         if coupling != "none":  # it starts from none
-            self.link = nn.Linear(width, 1 if coupling == "kappa_on_magnitude" else dim)
+            self.link = Linear(width, 1 if coupling == "kappa_on_magnitude" else dim)
             nn.init.zeros_(self.link.weight)
             nn.init.zeros_(self.link.bias)
 

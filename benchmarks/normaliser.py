@@ -1,0 +1,96 @@
+"""Accuracy and speed of the vMF normaliser: ``python -m benchmarks.normaliser``.
+
+Accuracy is the largest relative error on the reference of the tests. Speed is log C and A' of a million
+float64 values, against scipy's ``ive`` at the two orders that both need and, where it is installed, TFP on
+JAX; repeats are interleaved, medians are shown.
+"""
+
+from __future__ import annotations
+
+import csv
+import importlib.util
+import os
+import statistics
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from decimal import Decimal
+
+import scipy
+import torch
+from scipy.special import ive
+
+from tests.trainables.distributions import reference
+from trainables.distributions.bessel import vmf_log_normalizer, vmf_mean_resultant_slope
+from trainables.distributions.bessel_series import evaluate
+
+COUNT = 1_000_000
+REPEATS = 5
+
+
+def main() -> None:
+    print(describe())
+    for quantity, error in accuracy().items():
+        print(f"{quantity:>14}  max relative error {error:.1e}")
+    for dim in (64, 512):
+        seconds = timings(dim)
+        for name, value in seconds.items():
+            print(f"d = {dim:3d}  {name:>10}  {value:.3f} s  {value / seconds['ours']:.1f} x ours")
+    if importlib.util.find_spec("tensorflow_probability") is None:
+        print("tensorflow_probability (JAX): not installed")
+
+
+def describe() -> str:
+    """Device, versions, threads."""
+    threads = f"{torch.get_num_threads()} threads of {os.cpu_count()}"
+    return f"CPU, torch {torch.__version__}, scipy {scipy.__version__}, {threads}"
+
+
+def accuracy() -> dict[str, float]:
+    """By quantity, over the whole reference."""
+    lines = defaultdict(list)
+    with reference.PATH.open() as file:
+        for line in csv.DictReader(file):
+            lines[int(line["dim"])].append(line)
+    worst = dict.fromkeys(reference.QUANTITIES, 0.0)
+    for dim, group in lines.items():
+        kappa = torch.tensor([float(line["kappa"]) for line in group], dtype=torch.float64)
+        for name in worst:
+            for line, value in zip(group, evaluate(name, dim, kappa).tolist(), strict=True):
+                worst[name] = max(worst[name], abs(float(Decimal(value) / Decimal(line[name]) - 1)))
+    return worst
+
+
+def timings(dim: int) -> dict[str, float]:
+    """Median seconds of each contestant."""
+    kappa = torch.rand(COUNT, dtype=torch.float64) * 4 * dim
+    contestants: dict[str, Callable[[], object]] = {
+        "ours": lambda: (vmf_log_normalizer(dim, kappa), vmf_mean_resultant_slope(dim, kappa)),
+        "scipy ive": lambda: (ive(dim / 2 - 1, kappa.numpy()), ive(dim / 2, kappa.numpy())),
+    }
+    if importlib.util.find_spec("tensorflow_probability") is not None:
+        contestants["tfp (JAX)"] = tfp(dim, kappa)
+    seconds = {name: [] for name in contestants}
+    for _ in range(REPEATS):
+        for name, run in contestants.items():
+            start = time.perf_counter()
+            run()
+            seconds[name].append(time.perf_counter() - start)
+    return {name: statistics.median(values) for name, values in seconds.items()}
+
+
+def tfp(dim: int, kappa: torch.Tensor) -> Callable[[], object]:
+    """The same two quantities by TFP's log I_nu and its Bessel ratio, compiled."""
+    import jax
+    from tensorflow_probability.substrates.jax.math import bessel_iv_ratio, log_bessel_ive
+
+    jax.config.update("jax_enable_x64", True)
+    mean = jax.grad(lambda k: bessel_iv_ratio(dim / 2, k))
+    both = jax.jit(jax.vmap(lambda k: (log_bessel_ive(dim / 2 - 1, k), mean(k))))
+    values = jax.numpy.asarray(kappa.numpy())
+    jax.block_until_ready(both(values))
+    return lambda: jax.block_until_ready(both(values))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,123 @@
+"""Rollout training: a pack of L lanes against L solo runs of the same model in eager PyTorch.
+
+    python -m benchmarks.rollout [--device cuda]
+
+What a user would write instead is one module, one ``torch.optim.AdamW`` and one loop per configuration. Both
+take the same optimiser steps on the same shapes; windows lie ready on the device.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from statistics import median
+
+import torch
+
+from benchmarks.timing import interleaved, machine
+from trainables.predictor.config import Lane, Structure
+from trainables.predictor.heads import Survey
+from trainables.predictor.lanes import Batch, LaneAdamW, Pack, lane_tensor
+from trainables.predictor.rollout import Noise, Predictor, rollout_loss, teacher_loss
+from trainables.predictor.step import CapturedStep, EagerStep
+
+CASES = (
+    ("vmf", 32, 64),
+    ("mdn", 32, 64),
+    ("vmf", 64, 64),
+    ("mdn", 64, 64),
+    ("vmf", 64, 256),
+    ("mdn", 512, 256),
+)
+COUNTS = (1, 4, 16, 64)
+PHASES = ("teacher", "rollout")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--threads", type=int, default=1, help="on a CPU; the product runs one pack per core")
+    parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--cases", type=int, nargs="*", default=range(len(CASES)))
+    parser.add_argument("--lanes", type=int, nargs="*", default=COUNTS)
+    asked = parser.parse_args()
+    torch.set_num_threads(asked.threads)
+    print(machine(), "\n")
+    print(
+        "one optimiser step, ms; step ratio = pack / (L x solo); times more = lane-steps per second against solo"
+    )
+    print(f"{'head':>5} {'D':>4} {'width':>5} {'phase':>8} {'L':>3} {'pack':>8} {'solo':>7} {'step ratio':>10} "
+          f"{'times more':>10} {'frames/s':>10}")  # fmt: skip
+    for number in asked.cases:
+        for phase in PHASES:
+            _case(*CASES[number], phase, asked)
+
+
+def _case(head: str, dim: int, width: int, phase: str, asked: argparse.Namespace) -> None:
+    structure = Structure(head=head, width=width)
+    steps = {f"pack {count}": _pack(structure, dim, count, phase, asked.device) for count in asked.lanes}
+    steps["solo"] = _solo(structure, dim, phase, asked.device)
+    for step in steps.values():
+        for _ in range(5 if asked.device == "cuda" else 2):  # a graph is captured at the fourth
+            step()
+    seconds = {name: median(values) for name, values in interleaved(steps, asked.repeats).items()}
+    frames = structure.batch * (structure.context + structure.rollout)
+    for count in asked.lanes:
+        own, solo = seconds[f"pack {count}"], seconds["solo"]
+        print(f"{head:>5} {dim:>4} {width:>5} {phase:>8} {count:>3} {own * 1e3:>8.1f} {solo * 1e3:>7.1f} "
+              f"{own / (count * solo):>10.2f} {count * solo / own:>10.2f} {count * frames / own:>10.0f}", flush=True)  # fmt: skip
+
+
+def _pack(structure: Structure, dim: int, count: int, phase: str, device: str) -> Callable[[], object]:
+    """One step of a pack, as the training loop takes it."""
+    lanes = [Lane(seed=i) for i in range(count)]
+    pack = Pack(structure, lanes, dim, {"real": Survey(0.3)}).to(device)
+    some = next(pack.parameters())
+    rates = (lane_tensor(lanes, name, some) for name in ("learning_rate", "weight_decay"))
+    optimiser = LaneAdamW(list(pack.parameters()), *rates)
+    step = (CapturedStep if device == "cuda" else EagerStep)(pack, optimiser)
+    noise = _noise(structure, count, device)
+    batch = Batch(_windows(structure, dim, count, device), *noise)
+    pace = torch.ones(2, device=device).unbind()
+    return lambda: step(batch, phase, *pace)
+
+
+def _solo(structure: Structure, dim: int, phase: str, device: str) -> Callable[[], object]:
+    """One step of the same model alone."""
+    model = Predictor(structure, dim).to(device)
+    model.head.start_from(Survey(0.3))
+    optimiser = torch.optim.AdamW(model.parameters(), lr=3e-3)
+    window = _windows(structure, dim, 1, device)[0]
+    noise = Noise(*(part[0] for part in _noise(structure, 1, device)))
+    names = ("kappa_prior", "kappa_prior_ratio", "kappa_prior_width", "sampling_share")
+    lane = {name: torch.tensor(float(name in names[1:3]), device=device) for name in names}
+    progress = torch.ones((), device=device)
+
+    def step() -> None:
+        if phase == "teacher":
+            loss = teacher_loss(model, window, noise, structure, lane, mix=False)
+        else:
+            loss = rollout_loss(model, window, noise, structure, lane, progress)
+        optimiser.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), LaneAdamW.clip)
+        optimiser.step()
+
+    return step
+
+
+def _windows(structure: Structure, dim: int, count: int, device: str) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(0)
+    frames = structure.context + structure.rollout
+    return (0.3 * torch.randn(count, structure.batch, frames, dim, generator=generator)).to(device)
+
+
+def _noise(structure: Structure, count: int, device: str) -> list[torch.Tensor]:
+    shape = (count, structure.batch, structure.context + structure.rollout)
+    return [torch.ones(shape, device=device), *(torch.zeros(*shape, n, device=device) for n in (1, 2, 1))]
+
+
+if __name__ == "__main__":
+    main()

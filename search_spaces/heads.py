@@ -1,0 +1,91 @@
+"""Which head predicts the distribution of what follows best? All arms, ranked by one proper score.
+
+The energy score is taken of sampled rollouts, so heads with and without a likelihood stand in one table, and
+so do predictors that need no training at all.
+"""
+
+from __future__ import annotations
+
+from search_spaces.domains import Choice, Domain, Uniform
+from search_spaces.study import Arm, Budget, Criterion, Role, Study
+
+_CONCENTRATION: dict[str, Domain] = {
+    "kappa_prior": Uniform(1e-4, 1e-1, log=True),
+    "kappa_prior_ratio": Uniform(0.3, 5.0, log=True),
+}
+_FEW, _MANY = Choice((2, 4, 8)), Choice((32, 64))
+
+_ARMS = (
+    Arm("linear", "ridge regression", {"head": "linear"}, {"ridge": Uniform(1e-5, 1e-1, log=True)}),
+    Arm("persistence", "standing still", {"head": "persistence"}, {}),
+    Arm("mean_reversion", "return to the mean", {"head": "mean_reversion"}, {}),
+    Arm("gaussian", "one Gaussian", {"head": "gaussian"}, {"covariance": Choice(("diagonal", "isotropic"))}),
+    Arm("mdn", "Gaussian mixture", {"head": "mdn"}, {"components": _FEW}),
+    Arm("vmf", "von Mises-Fisher direction x LogNormal magnitude", {"head": "vmf"}, _CONCENTRATION),
+    Arm("movmf", "mixture of von Mises-Fisher", {"head": "movmf"}, {**_CONCENTRATION, "components": _FEW}),
+    Arm("power_spherical", "Power Spherical direction", {"head": "power_spherical"}, _CONCENTRATION),
+    Arm("prototypes", "memory as basis", {"head": "prototypes"}, {**_CONCENTRATION, "components": _MANY}),
+    Arm("codebook", "directions from a codebook", {"head": "direction_codebook"}, {"components": _MANY}),
+    Arm("flow_matching", "conditional flow matching", {"head": "flow_matching"}, {}),
+)
+
+_PRIMARY = Criterion(
+    name="the rollout's distribution is better than that of linear regression",
+    metric="-energy_score@16",
+    arm="vmf",
+    versus="linear",
+    success=0.0,
+    failure=0.0,
+    role=Role.PRIMARY,
+    source="Gneiting, Raftery, Strictly proper scoring rules, prediction, and estimation (2007)",
+)
+
+STUDY = Study(
+    name="heads",
+    title="Every head and the baselines, by the energy score of sampled rollouts",
+    hypothesis=(
+        "A von Mises-Fisher head predicts the distribution of where a 16-step rollout arrives better than "
+        "linear regression does."
+    ),
+    arms=_ARMS,
+    fixed={
+        "backbone": "gru",
+        "width": 64,
+        "depth": 1,
+        "context": 16,
+        "horizon": 16,
+        "batch": 32,
+        "steps": 50,
+        "teacher_epochs": 3,
+        "rollout_epochs": 1,
+        "rollout": 8,
+        "feedback": "mean",
+    },
+    space={"learning_rate": Uniform(3e-3, 2e-2, log=True), "weight_decay": Uniform(1e-6, 1e-2, log=True)},
+    criteria=(
+        _PRIMARY,
+        *(
+            Criterion(
+                name=f"... and than that of {arm.title}",
+                metric="-energy_score@16",
+                arm="vmf",
+                versus=arm.name,
+                success=0.0,
+                failure=0.0,
+                source="the same",
+            )
+            for arm in _ARMS
+            if arm.name not in ("vmf", "linear")
+        ),
+    ),
+    objective="-energy_score@16",
+    prior=0.5,
+    consequences={
+        "GO": "Compare other studies' arms against the von Mises-Fisher head.",
+        "NO-GO": "Take the simplest head of the best energy score as the baseline of every other study.",
+        "INCONCLUSIVE": "Add the test speakers or replicates that the reason asks for.",
+        "INADMISSIBLE": "Draw no conclusion. Mend what the reason names and run the study again.",
+    },
+    budget=Budget(trials=8, lanes=8, replicates=6, alpha=0.05),
+    source="Research Discussion 7, sections 2.4 and 3.6",
+)
