@@ -31,6 +31,7 @@ CASES = (
 )
 COUNTS = (1, 4, 16, 64)
 PHASES = ("teacher", "rollout")
+_ROW = "{:>5} {:>4} {:>5} {:>8} {:>3} {:>8} {:>7} {:>6} {:>6} {:>9}"
 
 
 def main() -> None:
@@ -45,11 +46,9 @@ def main() -> None:
     asked = parser.parse_args()
     torch.set_num_threads(asked.threads)
     print(machine(), "\n")
-    print(
-        "one optimiser step, ms; step ratio = pack / (L x solo); times more = lane-steps per second against solo"
-    )
-    print(f"{'head':>5} {'D':>4} {'width':>5} {'phase':>8} {'L':>3} {'pack':>8} {'solo':>7} {'step ratio':>10} "
-          f"{'times more':>10} {'frames/s':>10}")  # fmt: skip
+    print("one optimiser step: ms of a pack of L lanes and of one solo run; ratio = pack / (L x solo);")
+    print("gain = lane-steps per second against solo runs one after another; frames/s over all lanes")
+    print(_ROW.format("head", "D", "width", "phase", "L", "pack", "solo", "ratio", "gain", "frames/s"))
     for number in asked.cases:
         for phase in PHASES:
             _case(*CASES[number], phase, asked)
@@ -66,8 +65,9 @@ def _case(head: str, dim: int, width: int, phase: str, asked: argparse.Namespace
     frames = structure.batch * (structure.context + structure.rollout)
     for count in asked.lanes:
         own, solo = seconds[f"pack {count}"], seconds["solo"]
-        print(f"{head:>5} {dim:>4} {width:>5} {phase:>8} {count:>3} {own * 1e3:>8.1f} {solo * 1e3:>7.1f} "
-              f"{own / (count * solo):>10.2f} {count * solo / own:>10.2f} {count * frames / own:>10.0f}", flush=True)  # fmt: skip
+        figures = f"{own * 1e3:.1f}", f"{solo * 1e3:.1f}", f"{own / (count * solo):.2f}"
+        gains = f"{count * solo / own:.2f}", f"{count * frames / own:.0f}"
+        print(_ROW.format(head, dim, width, phase, count, *figures, *gains), flush=True)
 
 
 def _pack(structure: Structure, dim: int, count: int, phase: str, device: str) -> Callable[[], object]:

@@ -4,6 +4,7 @@ by trials.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -52,8 +53,10 @@ class Latents:
         """Bring a split into the object store, once; in an order that does not depend on timing."""
         if split not in self.blocks:
             refs = of_split(open_rows(self), split).materialize().to_arrow_refs()
-            first = {ref: ray.get(ref)["utterance_id"][:1].to_pylist() for ref in refs}
-            self.blocks[split] = sorted((ref for ref in refs if first[ref]), key=lambda ref: first[ref])
+            tables = {ref: ray.get(ref) for ref in refs}
+            # Of a file that holds nothing of the split a table without rows is left, or even without columns.
+            first = {ref: table["utterance_id"][0].as_py() for ref, table in tables.items() if table.num_rows}
+            self.blocks[split] = sorted(first, key=lambda ref: first[ref])
 
     def only(self, *splits: str) -> Latents:
         """The same dataset without its other splits: who explores cannot see the test speakers."""
@@ -74,6 +77,10 @@ def open_rows(latents: Latents) -> ray.data.Dataset:
         list(latents.files),
         columns=[*FRAME_COLUMNS, "split"],
         num_cpus=_READ_CPUS,
+        # Ray Data would cut files into many more blocks, and start a reader for each that finds a quarter of
+        # a core; starting them then takes most of the time.
+        override_num_blocks=len(latents.files),
+        concurrency=os.cpu_count(),
         ray_remote_args={"scheduling_strategy": where_files_are},
     )
 

@@ -74,7 +74,8 @@ class Plan:
     def fixed(self, arm: Arm) -> dict[str, Any]:
         """The settings of an arm that are not searched."""
         searched = self.space(arm)
-        return {k: v for k, v in {**self.study.fixed, **arm.fixed}.items() if k not in searched}
+        settings = {"objective": self.study.objective, **self.study.fixed, **arm.fixed}
+        return {name: value for name, value in settings.items() if name not in searched}
 
     def space(self, arm: Arm) -> dict[str, Domain]:
         """The settings of an arm that are searched, in a stable order."""

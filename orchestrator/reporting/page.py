@@ -72,6 +72,8 @@ def _context(study: Study, evidence: Evidence, judgement: Judgement) -> dict[str
         "curves": tables.curve_rows(arms, measures, 1 / frame_rate),
         "milliseconds": [f"{1e3 * k / frame_rate:.0f}" for k in range(1, measures.horizon() + 1)],
         "legend": tables.mode_legend(),
+        "injections": tables.injection_rows(arms, measures),
+        "sampled": tables.sampled_rows(arms, measures),
         "one_step": {arm: tables.one_step_rows(arm, measures, baselines, frame_rate) for arm in arms},
         "baselines": baselines,
         "world": evidence.data.get("world") or {},

@@ -33,6 +33,15 @@ ONE_STEP = (
 )
 
 
+# How often a run goes on from the true state; the free run never does.
+_INJECTIONS = (
+    ("_A", "A: after every step"),
+    ("_B", "B: after every fourth step"),
+    ("_C", "C: after the first step alone"),
+    ("", "D: never (the free run)"),
+)
+
+
 def shown(found: Interval | None) -> str:
     """An interval, or a dash where nothing was measured."""
     return ABSENT if found is None else spelled(found)
@@ -88,6 +97,27 @@ def curve_rows(arms: list[str], measures: Measures, frame_seconds: float) -> lis
         [str(k), f"{1e3 * k * frame_seconds:.0f}", *(shown(curve[k - 1]) for curve in curves)]
         for k in range(1, measures.horizon() + 1)
     ]
+
+
+def injection_rows(arms: list[str], measures: Measures) -> list[Row]:
+    """The injection diagnostic: arm, how often the run is put back to the truth, how well it does then."""
+    last = measures.horizon()
+    rows = []
+    for arm in arms:
+        for suffix, said in _INJECTIONS:
+            named = [f"{curve}{suffix}@{last}" for curve in ("cos", "magnitude_ratio", "state_error")]
+            found = [measures.value(arm, name) for name in named]
+            if any(found):
+                rows.append([arm, said, *map(shown, found)])
+    return rows if any(said != _INJECTIONS[-1][1] for _, said, *_ in rows) else []
+
+
+def sampled_rows(arms: list[str], measures: Measures) -> list[Row]:
+    """Proper scores of sampled runs, at both ends of the rollout, best arm first."""
+    ends = [f"{name}@{k}" for name in ("energy_score", "crps") for k in (1, measures.horizon())]
+    found = {arm: [measures.value(arm, metric) for metric in ends] for arm in arms}
+    known = {arm: [f for f in row if f is not None] for arm, row in found.items() if all(row)}
+    return [[arm, *map(shown, known[arm])] for arm in sorted(known, key=lambda a: known[a][1].estimate)]
 
 
 def mode_legend() -> list[tuple[str, str]]:

@@ -63,6 +63,10 @@ def scores(rng, cos, ratio, information, speakers=12, speaker_sd=0.03, seed_sd=0
         "log_magnitude_squared": (3.4 + effect) ** 2 + 0.25,
         "log_magnitude_squared_error": 0.2 + 0 * effect,
     }
+    curves |= {
+        f"{name}_{run}": curves[name] for name in ("cos", "magnitude_ratio", "state_error") for run in "ABC"
+    }
+    curves |= {"energy_score": 0.5 - 0.3 * curves["cos"], "crps": 0.05 - 0.03 * curves["cos"]}
     return Scores(
         names,
         FRAME_RATE,

@@ -111,6 +111,21 @@ def test_a_control_world_shows_its_optimum_and_real_data_do_not(tmp_path):
     assert "best possible" not in raw and "the answer is known" not in raw
 
 
+def test_injections_and_sampled_runs_are_shown_where_they_were_measured(tmp_path):
+    record = evidence()
+    _, _, page = _report(tmp_path / "with", record)
+    assert "A: after every step" in page.text and "D: never (the free run)" in page.text
+    assert page.text.index("energy score@1") > 0
+    best = page.text.split("CRPS@16")[1].split()[0]
+    assert best == "vmf"  # its cosine is better, and so are its made-up scores
+    for arm in record.arms.values():
+        for lane in (*arm.replicates, *arm.nulls):
+            for name in [n for n in lane.scores["sums"] if n[-2:] in ("_A", "_B", "_C") or n in ("crps",)]:
+                del lane.scores["sums"][name]
+    _, _, page = _report(tmp_path / "without", record)
+    assert "A: after every step" not in page.text and "CRPS" not in page.text
+
+
 def test_sound_is_inside_the_page_or_a_sentence_says_why_not(tmp_path):
     record = evidence(exhibits=2, codec="soundstream")
     _, _, page = _report(tmp_path / "sound", record)

@@ -12,7 +12,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-import torch
 from torch import Tensor
 
 from trainables.distributions.debye import debye_polynomial
@@ -52,12 +51,13 @@ def _expansion(names: tuple[str, ...], kappa: Tensor, twice_order: int) -> Value
     }
 
 
-def _look_up(quantity: str, twice_order: int) -> tuple[float, ...]:
+def _coefficients(quantity: str, twice_order: int) -> tuple[float, ...]:
     return debye_polynomial(quantity, twice_order)
 
 
-# The compiler cannot follow exact arithmetic; marking the cached function itself would have no effect.
-_coefficients = torch.compiler.assume_constant_result(_look_up)
+# The compiler cannot follow exact arithmetic. This is all that torch.compiler.assume_constant_result does; it
+# would load the compiler first, for a second and a half in every process.
+_coefficients._dynamo_marked_constant = True  # type: ignore[attr-defined]
 
 
 def _horner(coefficients: tuple[float, ...], y: Tensor) -> Tensor:

@@ -144,11 +144,11 @@ class _Readout(nn.Module):
 
 
 def _gru_cell(from_input: Tensor, from_state: Tensor, h: Tensor) -> Tensor:
-    reset_x, update_x, new_x = from_input.chunk(3, -1)
-    reset_h, update_h, new_h = from_state.chunk(3, -1)
-    update = torch.sigmoid(update_x + update_h)
-    candidate = torch.tanh(new_x + torch.sigmoid(reset_x + reset_h) * new_h)
-    return candidate + update * (h - candidate)
+    width = h.shape[-1]
+    gates = torch.sigmoid(from_input[..., : 2 * width] + from_state[..., : 2 * width])
+    reset, update = gates.chunk(2, -1)
+    candidate = torch.tanh(from_input[..., 2 * width :] + reset * from_state[..., 2 * width :])
+    return torch.lerp(candidate, h, update)
 
 
 def _attend(q_BNTE: Tensor, k_BNSE: Tensor, v_BNSE: Tensor, start: int) -> Tensor:

@@ -56,7 +56,7 @@ class Structure:
     rollout_epochs: int = 3  # ... then K-step rollout
     # Exploration drops the worse half of a pack each time so many epochs have passed, 0 = never ...
     rung_epochs: int = 0
-    rung_metric: str = "-nll"  # ... by this metric on the validation speakers, of which more is better
+    objective: str = "-nll"  # ... by what exploration ranks lanes by; more is better
     dtype: str = "float32"
 
     def __post_init__(self) -> None:

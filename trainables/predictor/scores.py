@@ -55,8 +55,8 @@ class Scores:
     counts: dict[str, np.ndarray] = field(default_factory=dict)
 
     def per_speaker(self, metric: str) -> tuple[np.ndarray, np.ndarray]:
-        """Numerators and denominators, each [S], of a metric such as ``cos@16`` or ``dnll``. A minus before the
-        name (``-nll``) turns what is better small into what is better large.
+        """Numerators and denominators, each [S], of a metric such as ``cos@16`` or ``dnll``. A minus before
+        the name (``-nll``) turns what is better small into what is better large.
 
         Raises:
             KeyError: the metric was not measured (missing is never zero).

@@ -41,7 +41,7 @@ class CapturedStep:
     def __init__(self, pack: nn.Module, optimiser: LaneAdamW) -> None:
         self._eager = EagerStep(pack, optimiser)
         self._aside = torch.cuda.Stream()
-        self._phase, self._steps = "", 0
+        self._phase, self._steps, self._refused = "", 0, False
         self._graph: torch.cuda.CUDAGraph | None = None
         self._inputs: list[Tensor] = []
 
@@ -50,12 +50,11 @@ class CapturedStep:
         if phase != self._phase:
             self._phase, self._steps, self._graph = phase, 0, None
         self._steps += 1
-        if self._steps <= _WARM_UP:
+        if self._steps <= _WARM_UP or self._refused:
             return self._warm_up(batch, phase, progress, factor)
         inputs = [*vars(batch).values(), progress, factor]
         if self._graph is None and not self._capture(inputs, phase):
-            self._steps = 0  # stay eager
-            return self._eager(batch, phase, progress, factor)
+            return self._warm_up(batch, phase, progress, factor)
         for static, value in zip(self._inputs, inputs, strict=True):
             static.copy_(value)
         self._graph.replay()
@@ -82,6 +81,7 @@ class CapturedStep:
                 f"a training step runs uncaptured, and slower: {error}", RuntimeWarning, stacklevel=2
             )
             self._eager.optimiser.clear()
+            self._refused = True
             return False
         self._graph = graph
         return True

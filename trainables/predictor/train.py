@@ -122,7 +122,9 @@ def train_pack(
     if not evaluate_each_epoch:
         baselines = Marginals.fit(structure, train, run.moments, context.gather)
         scores = _evaluate(run, evaluation, baselines, sampled=True)
-    return run.results(_evaluate(run, evaluation, None, sampled=True) if scores is None else scores)
+    if scores is None:  # nothing was left to train
+        scores = _evaluate(run, evaluation, None, sampled=run.needs_samples)
+    return run.results(scores)
 
 
 class _Run:
@@ -156,8 +158,8 @@ class _Run:
     @property
     def needs_samples(self) -> bool:
         """Whether the last epoch's scores hold those of sampled runs, which cost several single ones."""
-        by_samples = self.structure.rung_epochs > 0 and is_sampled(self.structure.rung_metric)
-        return by_samples or self.epoch == self.structure.epochs
+        ranks = self.structure.rung_epochs > 0 or self.epoch == self.structure.epochs
+        return ranks and is_sampled(self.structure.objective)
 
     def fit(self) -> None:
         """Fit every lane in closed form."""
@@ -213,7 +215,7 @@ class _Run:
         healthy = [i for i, own in enumerate(scores) if self._is_healthy(i, own)]
         every = self.structure.rung_epochs
         if every and self.epoch % every == 0 and self.epoch < self.structure.epochs:
-            ranked = sorted(healthy, key=lambda i: (-scores[i].value(self.structure.rung_metric), i))
+            ranked = sorted(healthy, key=lambda i: (-scores[i].value(self.structure.objective), i))
             healthy = sorted(ranked[: math.ceil(len(self.rows) / 2)])
         dropped = [i for i in range(len(self.rows)) if i not in healthy]
         if dropped:

@@ -46,3 +46,13 @@ def test_gradients_reach_every_parameter(backbone: torch.nn.Module, z_BTD: torch
     silent = [name for name, p in backbone.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
     # Softmax does not feel a constant added to every key.
     assert silent == []
+
+
+def test_the_recurrent_cell_is_torchs_own() -> None:
+    backbone = build_backbone(Structure(head="mdn", backbone="gru", width=4, depth=1), DIM).double()
+    torch_cell = torch.nn.GRUCell(DIM, 4).double()
+    torch_cell.weight_ih, torch_cell.bias_ih = backbone.inputs[0].weight, backbone.inputs[0].bias
+    torch_cell.weight_hh, torch_cell.bias_hh = backbone.recurrent[0].weight, backbone.recurrent[0].bias
+    z, h = torch.randn(5, DIM).double(), torch.randn(5, 4).double()
+    _, (following,) = backbone.read(z.unsqueeze(1), (h,))
+    assert torch.allclose(following, torch_cell(z, h), atol=1e-12)

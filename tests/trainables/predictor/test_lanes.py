@@ -113,7 +113,7 @@ class Interrupted(SoloContext):
         return self.saved
 
 
-HALVED = structure("vmf", rung_epochs=1, rung_metric="cos@1", teacher_epochs=2)
+HALVED = structure("vmf", rung_epochs=1, objective="cos@1", teacher_epochs=2)
 
 
 def test_rungs_drop_the_worse_half_and_disturb_nobody(make_feed: Callable[..., Feed]) -> None:
