@@ -1,5 +1,5 @@
-"""What an exploration of 16 configurations costs from start to finish: eight lanes of each arm in a pack, as a
-sweep runs them, against 16 Ray Tune trials with an actor each, as Ray Tune runs them unasked:
+"""What an exploration of 16 configurations costs from start to finish: eight lanes of each arm in a pack, as
+a sweep runs them, against 16 Ray Tune trials with an actor each, as Ray Tune runs them unasked:
 ``python -m benchmarks.exploration [LATENTS]``.
 
 Both train the same lanes with the same loop, on the same devices, and evaluate them after every epoch.
@@ -41,7 +41,8 @@ class _Watcher:
         pass
 
     def finished(self, pack: Pack, results: Sequence[Mapping[str, Any]]) -> list[float | None]:
-        return [Scores.from_json(result["scores"]).value(self.objective) for result in results]
+        scores = [result["scores"] for result in results]
+        return [own and Scores.from_json(own).value(self.objective) for own in scores]
 
 
 def main() -> None:

@@ -9,17 +9,15 @@ from __future__ import annotations
 
 import csv
 import importlib.util
-import os
 import statistics
-import time
 from collections import defaultdict
 from collections.abc import Callable
 from decimal import Decimal
 
-import scipy
 import torch
 from scipy.special import ive
 
+from benchmarks.timing import interleaved, machine
 from tests.trainables.distributions import reference
 from trainables.distributions.bessel import vmf_log_normalizer, vmf_mean_resultant_slope
 from trainables.distributions.bessel_series import evaluate
@@ -29,7 +27,7 @@ REPEATS = 5
 
 
 def main() -> None:
-    print(describe())
+    print(machine())
     for quantity, error in accuracy().items():
         print(f"{quantity:>14}  max relative error {error:.1e}")
     for dim in (64, 512):
@@ -38,12 +36,6 @@ def main() -> None:
             print(f"d = {dim:3d}  {name:>10}  {value:.3f} s  {value / seconds['ours']:.1f} x ours")
     if importlib.util.find_spec("tensorflow_probability") is None:
         print("tensorflow_probability (JAX): not installed")
-
-
-def describe() -> str:
-    """Device, versions, threads."""
-    threads = f"{torch.get_num_threads()} threads of {os.cpu_count()}"
-    return f"CPU, torch {torch.__version__}, scipy {scipy.__version__}, {threads}"
 
 
 def accuracy() -> dict[str, float]:
@@ -70,13 +62,9 @@ def timings(dim: int) -> dict[str, float]:
     }
     if importlib.util.find_spec("tensorflow_probability") is not None:
         contestants["tfp (JAX)"] = tfp(dim, kappa)
-    seconds = {name: [] for name in contestants}
-    for _ in range(REPEATS):
-        for name, run in contestants.items():
-            start = time.perf_counter()
-            run()
-            seconds[name].append(time.perf_counter() - start)
-    return {name: statistics.median(values) for name, values in seconds.items()}
+    for run in contestants.values():
+        run()
+    return {name: statistics.median(own) for name, own in interleaved(contestants, REPEATS).items()}
 
 
 def tfp(dim: int, kappa: torch.Tensor) -> Callable[[], object]:

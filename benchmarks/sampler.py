@@ -7,27 +7,22 @@ interleaved, medians are shown. Where scipy's figure is missing its sampler fail
 from __future__ import annotations
 
 import statistics
-import time
 from collections.abc import Callable
 
 import numpy as np
 import torch
 from scipy import stats
 
-from benchmarks.normaliser import describe
+from benchmarks.timing import interleaved, machine
+from trainables.distributions.power_spherical import PowerSpherical
 from trainables.distributions.von_mises_fisher import VonMisesFisher
-
-try:
-    from trainables.distributions.power_spherical import PowerSpherical
-except ImportError:
-    PowerSpherical = None
 
 COUNT = 4096
 REPEATS = 7
 
 
 def main() -> None:
-    print(describe())
+    print(machine())
     print(f"{COUNT} samples, milliseconds")
     for dim in (3, 64, 512):
         for kappa in (0.1 * dim, 1.0 * dim, 30.0 * dim):
@@ -44,24 +39,19 @@ def timings(dim: int, kappa: float) -> dict[str, float]:
     contestants: dict[str, Callable[[], object]] = {
         "ours": lambda: VonMisesFisher(mu, wide).sample(normal, uniform),
         "scipy": lambda: stats.vonmises_fisher.rvs(mu.numpy(), kappa, size=COUNT),
+        "power spherical": lambda: PowerSpherical(mu, wide).sample(normal, uniform),
     }
-    if PowerSpherical is not None:
-        contestants["power spherical"] = lambda: PowerSpherical(mu, wide).sample(normal, uniform)
-    seconds = {name: [clock(run)] for name, run in contestants.items()}
-    for _ in range(REPEATS):
-        for name, run in contestants.items():
-            seconds[name].append(clock(run))
-    return {name: statistics.median(values[1:]) for name, values in seconds.items()}
+    works = {name: run for name, run in contestants.items() if runs(run)}
+    return {name: statistics.median(own) for name, own in interleaved(works, REPEATS).items()}
 
 
-def clock(run: Callable[[], object]) -> float:
-    """Seconds of one call, not a number where it fails."""
-    start = time.perf_counter()
+def runs(contestant: Callable[[], object]) -> bool:
+    """Whether it works at all; warms it up."""
     try:
-        run()
+        contestant()
     except (ValueError, FloatingPointError, np.linalg.LinAlgError):
-        return float("nan")
-    return time.perf_counter() - start
+        return False
+    return True
 
 
 if __name__ == "__main__":

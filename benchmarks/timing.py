@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 
-_MATTERING = ("torch", "ray", "pyarrow", "numpy")
+_MATTERING = ("torch", "ray", "pyarrow", "numpy", "scipy")
 
 
 def interleaved(functions: dict[str, Callable[[], object]], repeats: int) -> dict[str, list[float]]:

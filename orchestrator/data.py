@@ -4,7 +4,6 @@ by trials.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -80,7 +79,7 @@ def open_rows(latents: Latents) -> ray.data.Dataset:
         # Ray Data would cut files into many more blocks, and start a reader for each that finds a quarter of
         # a core; starting them then takes most of the time.
         override_num_blocks=len(latents.files),
-        concurrency=os.cpu_count(),
+        concurrency=max(1, int(ray.cluster_resources()["CPU"])),
         ray_remote_args={"scheduling_strategy": where_files_are},
     )
 

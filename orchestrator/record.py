@@ -134,12 +134,12 @@ class Recorder:
 
 def winner(explored: Sequence[Exploration]) -> dict[str, Any] | None:
     """The settings with the best objective, the earlier one where two are equal; None where every lane
-    diverged.
+    diverged. A lane that a rung stopped wins only where none was trained to its end.
     """
-    finished = [e for e in explored if e.objective is not None and e.status == LaneStatus.FINISHED]
-    if not finished:
+    sound = [e for e in explored if e.objective is not None]
+    if not sound:
         return None
-    best = max(finished, key=lambda e: (e.objective, -e.index))
+    best = max(sound, key=lambda e: (e.status == LaneStatus.FINISHED, e.objective, -e.index))
     return {name: value for name, value in best.config.items() if name not in ("seed", "surrogate")}
 
 

@@ -215,6 +215,8 @@ def distribution(domain: Domain) -> BaseDistribution:
 def split_known(pack: Pack, known: Known) -> tuple[Pack, dict[int, float | None]]:
     """What of a pack remains to be trained, and the objectives of the lanes that need not be."""
     objectives = {index: known(config) for index, config in zip(pack.indexes, pack.configs, strict=True)}
+    if UNKNOWN in objectives.values() and any(config.get("rung_epochs") for config in pack.configs):
+        return pack, {}  # lanes that compete are trained together, or not at all
     missing = [i for i, index in enumerate(pack.indexes) if objectives[index] is UNKNOWN]
     rest = replace(
         pack, indexes=tuple(pack.indexes[i] for i in missing), configs=tuple(pack.configs[i] for i in missing)

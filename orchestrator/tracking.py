@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trainables.errors import InputError
-from trainables.predictor.scores import Scores, is_curve
+from trainables.predictor.scores import LaneStatus, Scores, is_curve
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -79,7 +79,7 @@ class Tracker:
         scores: Mapping[str, Any] | None,
         status: str,
     ) -> None:
-        """Record a finished or diverged lane as a child run; a name already recorded is left as it is.
+        """Record a lane that has ended as a child run; a name already recorded is left as it is.
 
         ``phase`` is "explore", "confirm" or "null"; ``history`` holds numbers per epoch; ``scores`` is
         ``Scores.to_json()``, or None.
@@ -93,7 +93,9 @@ class Tracker:
             *(_of_scores(Scores.from_json(scores), _SPLIT[phase]) if scores else ()),
         ]
         self._log(child.info.run_id, params=config, metrics=metrics)
-        self._client.set_terminated(child.info.run_id, "FINISHED" if status == "finished" else "FAILED")
+        self._client.set_terminated(
+            child.info.run_id, "FAILED" if status == LaneStatus.DIVERGED else "FINISHED"
+        )
         self._recorded.add(name)
 
     def finish(

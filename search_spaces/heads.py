@@ -86,6 +86,7 @@ STUDY = Study(
         "INCONCLUSIVE": "Add the test speakers or replicates that the reason asks for.",
         "INADMISSIBLE": "Draw no conclusion. Mend what the reason names and run the study again.",
     },
-    budget=Budget(trials=8, lanes=8, replicates=6, alpha=0.05),
+    # Lanes of a pack share their structure: four packs try four numbers of components.
+    budget=Budget(trials=8, lanes=2, replicates=6, alpha=0.05),
     source="Research Discussion 7, sections 2.4 and 3.6",
 )

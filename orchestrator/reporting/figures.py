@@ -93,11 +93,11 @@ def search_figure(
         for i, (arm, values) in enumerate(objectives.items()):
             found = [(n, v) for n, v in enumerate(values, 1) if v is not None and math.isfinite(v)]
             trials = [n for n, _ in found]
-            axes.plot(trials, [v for _, v in found], _MARKERS[i % 4], ms=4, alpha=0.55, color=_colour(i))
+            axes.plot(trials, [v for _, v in found], _MARKERS[_shape(i)], ms=4, alpha=0.55, color=_colour(i))
             best = [max(v for _, v in found[: j + 1]) for j in range(len(found))]
             axes.step(
                 [*trials, len(values)], [*best, *best[-1:]] if best else [math.nan], where="post",
-                color=_colour(i), ls=_STROKES[i % 4], label=f"{arm}, best so far",
+                color=_colour(i), ls=_STROKES[_shape(i)], label=f"{arm}, best so far",
             )  # fmt: skip
         _dress(axes, "configuration explored", ylabel)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -110,6 +110,11 @@ def _scaled(factor: float) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
 
 def _colour(arm: int) -> str:
     return ARMS[arm % len(ARMS)]
+
+
+def _shape(arm: int) -> int:
+    """Which stroke and marker: another where a colour comes back."""
+    return (arm + arm // len(ARMS)) % len(_STROKES)
 
 
 def _draw(axes: Axes, line: Line) -> None:
@@ -126,10 +131,17 @@ def _draw(axes: Axes, line: Line) -> None:
     if line.null:
         axes.plot(steps, values, color=colour, lw=1.2, ls=(0, (1, 1.6)), label=line.label)
         return
+    shape = _shape(line.arm)
     axes.plot(
-        steps, values, color=colour, lw=1.8, ls=_STROKES[line.arm % 4], marker=_MARKERS[line.arm % 4], ms=3.5,
+        steps,
+        values,
+        color=colour,
+        lw=1.8,
+        ls=_STROKES[shape],
+        marker=_MARKERS[shape],
+        ms=3.5,
         label=line.label,
-    )  # fmt: skip
+    )
 
 
 def _dress(axes: Axes, xlabel: str, ylabel: str) -> None:

@@ -114,8 +114,10 @@ def _figures(
         )
     }
     objectives = {arm: [e.objective for e in evidence.arms[arm].explored] for arm in arms}
+    ended = {arm: [e for e in evidence.arms[arm].explored if e.status == "finished"] for arm in arms}
     best = {
-        arm: max((v for v in values if v is not None), default=None) for arm, values in objectives.items()
+        arm: max((e.objective for e in own if e.objective is not None), default=None)
+        for arm, own in ended.items()
     }
     said = "; ".join(
         f"{arm}: {len(objectives[arm])} configurations, best {_plain(best[arm])}" for arm in arms

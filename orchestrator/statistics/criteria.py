@@ -74,7 +74,8 @@ def subject(criterion: Criterion) -> str:
 
 def spoken(metric: str) -> str:
     """A metric's name in a sentence."""
-    return metric.replace("_", " ")
+    said = metric.removeprefix("-").replace("_", " ")
+    return f"negative {said}" if metric.startswith("-") else said
 
 
 def number(value: float) -> str:

@@ -76,7 +76,7 @@ class GaussianMixture:
 
     def tempered(self, temperature: float) -> GaussianMixture:
         """Weights to the power 1 / temperature, normalised again, and each component's density likewise, that
-        is its scales times sqrt(temperature): 1 changes nothing, 0 leaves the mode.
+        is its scales times sqrt(temperature): 1 changes nothing, towards 0 the mode alone is left.
         """
         log_scales = self.log_scales + 0.5 * math.log(temperature)
         return replace(self, log_weights=heated(self.log_weights, temperature), log_scales=log_scales)

@@ -135,8 +135,8 @@ def frame_pairs(shard: Shard, gather: Callable[[Any], list[Any]] = lambda value:
     own = {}
     for begin, utterance_id in zip(shard.offsets, shard.ids, strict=False):
         # Every stride-th pair of the whole, whichever worker holds it.
-        rows = torch.arange(-int(first[utterance_id]) % stride, counts[utterance_id], stride) + int(begin)
-        rows = rows.to(shard.frames_SND.device)
+        rows = torch.arange(counts[utterance_id], device=shard.frames_SND.device) + int(begin)
+        rows = rows[-int(first[utterance_id]) % stride :: stride]
         own[utterance_id] = torch.stack([shard.frames_SND[:, rows], shard.frames_SND[:, rows + 1]]).cpu()
     merged = {i: pairs for part in gather(own) for i, pairs in part.items()}
     return torch.cat([merged[i] for i in ids], dim=2)

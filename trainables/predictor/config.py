@@ -21,7 +21,23 @@ COVARIANCES = ("diagonal", "isotropic")
 COUPLINGS = ("none", "kappa_on_magnitude", "magnitude_on_direction")
 KAPPA_PRIORS = ("lognormal", "gamma", "beta")
 MOST_COMPONENTS, MOST_BRANCHES = 512, 32
+BRANCHING = ("mdn", "movmf", "direction_codebook")
+WITHOUT_DENSITY = ("flow_matching",)
 UNTEMPERED = ("flow_matching", *FITTED_HEADS)
+_ONE_STEP = ("nll", "one_step_cosine", "log_magnitude_r2")  # what exploration measures, beside the rollout
+_PER_STEP = ("cos", "magnitude_ratio", "state_error", "energy_score", "crps")
+_ALLOWED = {
+    "head": HEADS + FITTED_HEADS,
+    "backbone": BACKBONES,
+    "feedback": FEEDBACKS,
+    "rollout_target": TARGETS,
+    "rollout_gradient": GRADIENTS,
+    "rollout_branches": BRANCHES,
+    "covariance": COVARIANCES,
+    "coupling": COUPLINGS,
+    "kappa_prior_family": KAPPA_PRIORS,
+    "dtype": ("float32", "float64"),
+}
 NULLS = ("white", "gaussian")
 SURROGATES = ("real", *NULLS)
 
@@ -56,54 +72,54 @@ class Structure:
     rollout_epochs: int = 3  # ... then K-step rollout
     # Exploration drops the worse half of a pack each time so many epochs have passed, 0 = never ...
     rung_epochs: int = 0
-    objective: str = "-nll"  # ... by what exploration ranks lanes by; more is better
+    objective: str = "cos@1"  # ... by this metric; more is better, and a minus before the name turns it round
     dtype: str = "float32"
 
     def __post_init__(self) -> None:
-        for name, allowed in (
-            ("head", HEADS + FITTED_HEADS),
-            ("backbone", BACKBONES),
-            ("feedback", FEEDBACKS),
-            ("rollout_target", TARGETS),
-            ("rollout_gradient", GRADIENTS),
-            ("rollout_branches", BRANCHES),
-            ("covariance", COVARIANCES),
-            ("coupling", COUPLINGS),
-            ("kappa_prior_family", KAPPA_PRIORS),
-            ("dtype", ("float32", "float64")),
-        ):
-            if getattr(self, name) not in allowed:
-                raise InputError(f"{name} is {getattr(self, name)!r}; it must be one of {', '.join(allowed)}")
+        for name, allowed in _ALLOWED.items():
+            _require(self, name, getattr(self, name) in allowed, f"one of {', '.join(allowed)}")
         for name in ("width", "depth", "context", "rollout", "horizon", "components", "batch", "steps"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} is {getattr(self, name)}; it must be at least 1")
-
+            _require(self, name, getattr(self, name) >= 1, "at least 1")
         for name in ("teacher_epochs", "rollout_epochs", "rung_epochs"):
-            if getattr(self, name) < 0:
-                raise InputError(f"{name} is {getattr(self, name)}; it must be at least 0")
-        if self.rollout_branches == "marginal" and self.feedback != "sample":
-            raise InputError(
-                f"rollout_branches is 'marginal' and feedback {self.feedback!r}; "
-                "only sampled feedback has branches, so set feedback to 'sample'"
-            )
-        most = MOST_BRANCHES if self.rollout_branches == "marginal" else MOST_COMPONENTS
-        if self.components > most:
-            raise InputError(
-                f"components is {self.components}; it must be at most {most}"
-                + (" where rollout_branches is 'marginal'" if most == MOST_BRANCHES else "")
-            )
-        if self.coupling != "none" and self.head != "vmf":
-            raise InputError(
-                f"coupling is {self.coupling!r} and head {self.head!r}; only 'vmf' couples direction "
-                "and magnitude, so set coupling to 'none'"
-            )
-        if not self.temperature > 0:
-            raise InputError(f"temperature is {self.temperature}; it must be above 0")
-        if self.temperature != 1 and (self.head in UNTEMPERED or self.coupling != "none"):
-            raise InputError(
-                f"temperature is {self.temperature}, and the head {self.head!r} with coupling "
-                f"{self.coupling!r} cannot be heated or cooled; set temperature to 1"
-            )
+            _require(self, name, getattr(self, name) >= 0, "at least 0")
+        _require(self, "temperature", self.temperature > 0, "above 0")
+        _require(self, "components", self.components <= MOST_COMPONENTS, f"at most {MOST_COMPONENTS}")
+        _require(self, "objective", *_known_objective(self.objective, self.horizon))
+        for clash, remedy in self._clashes():
+            if clash:
+                raise InputError(remedy)
+
+    def _clashes(self) -> tuple[tuple[bool, str], ...]:
+        """Settings that are right each, and wrong together."""
+        tempered = self.head not in UNTEMPERED and self.coupling == "none"
+        marginal = self.rollout_branches == "marginal"
+        return (
+            (
+                marginal and self.feedback != "sample",
+                f"rollout_branches is 'marginal' and feedback {self.feedback!r}; only sampled feedback has "
+                "branches, so set feedback to 'sample'",
+            ),
+            (
+                marginal and self.head in BRANCHING and self.components > MOST_BRANCHES,
+                f"components is {self.components} and rollout_branches 'marginal', which runs every one of "
+                f"them; use at most {MOST_BRANCHES}",
+            ),
+            (
+                self.coupling != "none" and self.head != "vmf",
+                f"coupling is {self.coupling!r} and head {self.head!r}; only 'vmf' couples direction and "
+                "magnitude, so set coupling to 'none'",
+            ),
+            (
+                self.temperature != 1 and not tempered,
+                f"temperature is {self.temperature}, and head {self.head!r} with coupling {self.coupling!r} "
+                "cannot be heated or cooled; set temperature to 1",
+            ),
+            (
+                self.objective.lstrip("-") == "nll" and self.head in WITHOUT_DENSITY,
+                f"objective is {self.objective!r}, and head {self.head!r} has no likelihood; use a metric of "
+                "rollouts, such as '-energy_score@1'",
+            ),
+        )
 
     @property
     def epochs(self) -> int:
@@ -130,8 +146,12 @@ class Lane:
     surrogate: str = "real"  # real frames, or a null: white (frames shuffled) or gaussian (phases randomised)
 
     def __post_init__(self) -> None:
-        if self.surrogate not in SURROGATES:
-            raise InputError(f"surrogate is {self.surrogate!r}; it must be one of {', '.join(SURROGATES)}")
+        _require(self, "surrogate", self.surrogate in SURROGATES, f"one of {', '.join(SURROGATES)}")
+        for name in ("learning_rate", "kappa_prior_ratio", "kappa_prior_width", "ridge"):
+            _require(self, name, getattr(self, name) > 0, "above 0")
+        for name in ("weight_decay", "kappa_prior", "input_noise"):
+            _require(self, name, getattr(self, name) >= 0, "at least 0")
+        _require(self, "scheduled_sampling", 0 <= self.scheduled_sampling <= 1, "between 0 and 1")
 
 
 def split_config(config: Mapping[str, Any]) -> tuple[Structure, Lane]:
@@ -156,3 +176,18 @@ def split_config(config: Mapping[str, Any]) -> tuple[Structure, Lane]:
 def flat_config(structure: Structure, lane: Lane) -> dict[str, Any]:
     """The inverse of :func:`split_config`."""
     return {**asdict(structure), **asdict(lane)}
+
+
+def _require(settings: Structure | Lane, name: str, holds: bool, wanted: str) -> None:
+    if not holds:
+        raise InputError(f"{name} is {getattr(settings, name)!r}; it must be {wanted}")
+
+
+def _known_objective(objective: str, horizon: int) -> tuple[bool, str]:
+    """Whether exploration measures it, and what it may be."""
+    name, _, step = objective.removeprefix("-").partition("@")
+    known = (
+        name in _PER_STEP and step.isdecimal() and 1 <= int(step) <= horizon if step else name in _ONE_STEP
+    )
+    wanted = f"one of {', '.join(_ONE_STEP)}, or {', '.join(_PER_STEP)} with @k, k from 1 to {horizon}"
+    return known, wanted + ", with or without a minus"

@@ -37,6 +37,7 @@ INJECTIONS: dict[str, Callable[[Tensor], Tensor]] = {
 }
 _ENSEMBLE = 4  # sampled runs per window; the scores' mean does not depend on their number
 _WINDOWS_AT_ONCE = 256
+_ALWAYS_DEFINED = ("nll", "state_error", "energy_score", "crps")
 _STILL = 1e-9  # |delta_true| below which a frame does not move, in units of the training RMS
 
 
@@ -208,7 +209,7 @@ def _figures(
     if "nll" in measured:
         figures["nll"] = measured["nll"]
     for name, deltas in zip(INJECTIONS, measured.get("injected", ()), strict=False):
-        curves = _rollout_figures(window_BTD, deltas, structure.context, moments)
+        curves = _rollout_figures(window_BTD, deltas, structure.context, moments, INJECTIONS[name])
         figures |= {f"{curve}_{name}": values for curve, values in curves.items()}
     if "ensemble" in measured:
         figures |= _ensemble_figures(window_BTD, measured["ensemble"], structure.context, moments)
@@ -233,14 +234,18 @@ def _ensemble_figures(
 
 
 def _rollout_figures(
-    window_BTD: Tensor, deltas_BKD: Tensor, context: int, moments: Moments
+    window_BTD: Tensor,
+    deltas_BKD: Tensor,
+    context: int,
+    moments: Moments,
+    injected: Callable[[Tensor], Tensor] | None = None,
 ) -> dict[str, Tensor]:
     steps = deltas_BKD.shape[1]
     true = window_BTD[:, context : context + steps] - window_BTD[:, context - 1 : context + steps - 1]
     size = true.norm(dim=-1)
     moves = size > _STILL
-    reached = window_BTD[:, context - 1 : context] + deltas_BKD.cumsum(1)
-    error = (reached - window_BTD[:, context : context + steps]).norm(dim=-1) / moments.frame_distance
+    path = window_BTD[:, context - 1 : context + steps]
+    error = (_reached(path, deltas_BKD, injected) - path[:, 1:]).norm(dim=-1) / moments.frame_distance
     return {
         "cos": torch.where(moves, _cosine(deltas_BKD, true), torch.nan),
         "magnitude_ratio": torch.where(moves, deltas_BKD.norm(dim=-1) / size.clamp_min(_STILL), torch.nan),
@@ -248,22 +253,36 @@ def _rollout_figures(
     }
 
 
+def _reached(path_BTD: Tensor, deltas_BKD: Tensor, injected: Callable[[Tensor], Tensor] | None) -> Tensor:
+    """Where a run stands after each step, [B, K, D], before it is put back to ``path_BTD``, the truth."""
+    moved = path_BTD[:, :1] + deltas_BKD.cumsum(1)
+    if injected is None:
+        return moved
+    # Putting a run back to the truth takes away the error it has gathered so far.
+    error = moved - path_BTD[:, 1:]
+    back_K = injected(torch.arange(1, deltas_BKD.shape[1] + 1, device=path_BTD.device))
+    last = torch.where(back_K, torch.arange(1, len(back_K) + 1, device=path_BTD.device), 0).cummax(0).values
+    before = torch.cat([last.new_zeros(1), last[:-1]])  # the step after which the run was put back last
+    gathered = torch.cat([torch.zeros_like(error[:, :1]), error], 1)[:, before]
+    return moved - gathered
+
+
 def _tally(
     figures: Mapping[str, Tensor], shard: Shard, owners: np.ndarray, feed: Feed, horizon: int
 ) -> Scores:
     """Sums and counts per speaker; curves keep their K steps, one-step metrics add them up.
 
-    An undefined frame (no movement) is not counted; a diverged prediction is infinite or NaN in ``nll`` or
-    ``state_error``, which are always defined, and stays visible there.
+    An undefined frame (no movement) is not counted; a diverged prediction is infinite or NaN in what is
+    always defined, and stays visible there.
     """
     speakers = sorted(set(shard.speakers))
     rows = torch.tensor([speakers.index(shard.speakers[owner]) for owner in owners])
     scores = Scores(speakers, feed.frame_rate, horizon)
     for name, values in figures.items():
         values = values.double().cpu()
-        always = name in ("nll", "state_error")
+        always = name.startswith(_ALWAYS_DEFINED)
         counted = torch.ones_like(values) if always else (~values.isnan()).double()
-        filled = values if always else values.nan_to_num(0.0)
+        filled = values if always else torch.where(values.isnan(), 0.0, values)
         if not is_curve(name):
             filled, counted = filled.sum(1), counted.sum(1)
         empty = torch.zeros(len(speakers), *filled.shape[1:], dtype=torch.float64)

@@ -9,7 +9,6 @@ only.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -43,8 +42,10 @@ class Marginals:
         heads: Stacked | None,
         gaussians: dict[tuple[str, str], GaussianMarginal],
         mean_D: Tensor,
+        gaussian_family: bool,
     ) -> None:
         self._names, self._heads, self._gaussians, self._mean_D = tuple(names), heads, gaussians, mean_D
+        self._gaussian_family = gaussian_family
 
     @classmethod
     @torch.enable_grad()
@@ -60,16 +61,16 @@ class Marginals:
 
         ``gather`` returns the values of all workers, so that all fit to the same frames.
         """
-        shard = feed.shard(0)
+        shard, fitted = feed.shard(0), structure.head in FITTED_HEADS
         mean_D = moments.mean_D.to(shard.frames_SND)
         pairs_2SND = frame_pairs(shard, gather).to(shard.frames_SND.device)
         targets = {}
         for name, now, following in zip(feed.surrogates, *pairs_2SND, strict=True):
             # Polar families need an origin; a density of z does not change when z is measured from the mean.
             targets[name, "z"], targets[name, "delta"] = following - mean_D, following - now
-        heads = _fit_heads(_family(structure), list(targets.values()), seed)
+        heads = None if fitted else _fit_heads(structure, list(targets.values()), seed)
         gaussians = {key: GaussianMarginal.fit(frames) for key, frames in targets.items()}
-        return cls(feed.surrogates, heads, gaussians, mean_D)
+        return cls(feed.surrogates, heads, gaussians, mean_D, fitted)
 
     @torch.no_grad()
     def nll(self, surrogate: str, z_next: Tensor, delta: Tensor) -> dict[str, Tensor]:
@@ -87,12 +88,9 @@ class Marginals:
                 values[name] = self._heads.map(_negative_log_prob, asked)[lane]
             gaussian = self._gaussians[surrogate, kind].nll(frames.reshape(-1, frames.shape[-1]))
             values[f"gaussian_{name}"] = torch.as_tensor(gaussian).reshape(frames.shape[:-1]).to(frames)
+            if self._gaussian_family:  # of a head fitted in closed form it is the same family
+                values[name] = values[f"gaussian_{name}"]
         return values
-
-
-def _family(structure: Structure) -> Structure:
-    """What has no training loop is Gaussian."""
-    return replace(structure, head="gaussian") if structure.head in FITTED_HEADS else structure
 
 
 def _fit_heads(structure: Structure, targets: Sequence[Tensor], seed: int) -> Stacked | None:

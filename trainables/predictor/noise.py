@@ -15,7 +15,10 @@ from torch import Tensor
 
 from trainables.predictor.config import Lane, Structure
 
-_STEPS_DRAWN = 8  # optimiser steps at once: few calls per lane, little memory
+_STEPS_DRAWN, _NUMBERS_DRAWN = (
+    8,
+    1 << 20,
+)  # optimiser steps at once, and numbers of a lane: few calls, little memory
 
 
 @dataclass
@@ -49,8 +52,9 @@ def epoch_noise(
     sigma = torch.tensor([lane.input_noise for lane in lanes], dtype=torch.float64).view(-1, 1, 1, 1, 1)
     frames, own = structure.context + structure.rollout, torch.as_tensor(owned)
 
-    for first in range(0, structure.steps, _STEPS_DRAWN):
-        shape = (min(_STEPS_DRAWN, structure.steps - first), structure.batch, frames)
+    at_once = max(1, min(_STEPS_DRAWN, _NUMBERS_DRAWN // (structure.batch * frames * dim)))
+    for first in range(0, structure.steps, at_once):
+        shape = (min(at_once, structure.steps - first), structure.batch, frames)
         none = torch.zeros(len(lanes), shape[0], len(own), frames, 2, dtype=torch.float64)
         parts = (
             _draw(torch.rand, streams, "starts", shape[:2]),

@@ -51,8 +51,12 @@ class Noise:
 def feed_back(law: Law, rule: str, normal: Tensor, uniform: Tensor, temperature: float = 1.0) -> Tensor:
     """The delta that a free run moves by: the law's mean, its mode, or a sample at some temperature."""
     if rule == "sample":
-        return (law if temperature == 1 else law.tempered(temperature)).sample(normal, uniform)
+        return _heated(law, temperature).sample(normal, uniform)
     return law.mean() if rule == "mean" else law.mode()
+
+
+def _heated(law: Law, temperature: float) -> Law:
+    return law if temperature == 1 else law.tempered(temperature)
 
 
 @dataclass
@@ -193,9 +197,10 @@ def _branching_run(
     h, state, z = start
     normal, uniform = noise
     law = predictor.head(h)
-    first = predictor.head.objective(law, true_BTD[:, 1] - true_BTD[:, 0], normal[:, 0], uniform[:, 0])
+    origin = z if structure.rollout_target == "state" else true_BTD[:, 0]
+    first = predictor.head.objective(law, true_BTD[:, 1] - origin, normal[:, 0], uniform[:, 0])
     first = first + predictor.head.penalty(law, lane)
-    log_weights_BM, deltas_BMD = law.branches(normal[:, 0], uniform[:, 0])
+    log_weights_BM, deltas_BMD = _heated(law, structure.temperature).branches(normal[:, 0], uniform[:, 0])
     if structure.rollout == 1:
         return first.mean()
     pieces = log_weights_BM.shape[-1]

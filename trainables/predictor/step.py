@@ -73,15 +73,17 @@ class CapturedStep:
         graph = torch.cuda.CUDAGraph()
         self._inputs = [value.clone() for value in inputs]
         *batch, progress, factor = self._inputs
+        stream = torch.cuda.current_stream()
         try:
             with torch.cuda.graph(graph, stream=self._aside):
                 self._losses = self._eager(Batch(*batch), phase, progress, factor)
         except RuntimeError as error:
-            warnings.warn(
-                f"a training step runs uncaptured, and slower: {error}", RuntimeWarning, stacklevel=2
-            )
+            torch.cuda.set_stream(stream)  # a broken capture leaves its own behind
+            torch.cuda.synchronize()
             self._eager.optimiser.clear()
             self._refused = True
+            said = f"a training step runs uncaptured, and slower: {error}"
+            warnings.warn(said, RuntimeWarning, stacklevel=2)
             return False
         self._graph = graph
         return True

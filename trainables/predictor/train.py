@@ -85,10 +85,9 @@ class LaneResult:
     state: dict[str, Tensor] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """Everything but the weights."""
-        return {
-            name: getattr(self, name) for name in ("status", "scores", "history", "parameters", "seconds")
-        }
+        """Everything but the weights, as plain values."""
+        names = ("scores", "history", "parameters", "seconds")
+        return {"status": str(self.status), **{name: getattr(self, name) for name in names}}
 
 
 def train_pack(
@@ -113,12 +112,12 @@ def train_pack(
         run.fit()
     scores: list[Scores] | None = None
     for epoch in range(run.epoch, structure.epochs):
+        if not run.rows:  # every lane has diverged
+            break
         progress = run.train_epoch(epoch)
         if evaluate_each_epoch:
             scores = run.look(_evaluate(run, evaluation, None, sampled=run.needs_samples))
         context.report({**progress, "lanes": [h[-1] for h in run.history if h]}, run.state())
-        if not run.rows:
-            break
     if not evaluate_each_epoch:
         baselines = Marginals.fit(structure, train, run.moments, context.gather)
         scores = _evaluate(run, evaluation, baselines, sampled=True)
@@ -215,7 +214,7 @@ class _Run:
         healthy = [i for i, own in enumerate(scores) if self._is_healthy(i, own)]
         every = self.structure.rung_epochs
         if every and self.epoch % every == 0 and self.epoch < self.structure.epochs:
-            ranked = sorted(healthy, key=lambda i: (-scores[i].value(self.structure.objective), i))
+            ranked = sorted(healthy, key=lambda i: (-_or_worst(scores[i].value(self.structure.objective)), i))
             healthy = sorted(ranked[: math.ceil(len(self.rows) / 2)])
         dropped = [i for i in range(len(self.rows)) if i not in healthy]
         if dropped:
@@ -265,6 +264,8 @@ class _Run:
 
     def _prepare(self) -> None:
         """Wrap for data-parallel training; a pack that trains alone on a GPU runs captured."""
+        if not self.rows or self.structure.epochs == 0:  # nothing to train
+            return
         wrapped = self.context.prepare(self.pack)
         alone = self.context.device.type == "cuda" and wrapped is self.pack
         self.step = (CapturedStep if alone else EagerStep)(wrapped, self.optimiser)
@@ -293,6 +294,10 @@ class _Run:
             seconds=self.seconds[row],
             state=self.pack.lane_state(place),
         )
+
+
+def _or_worst(value: float) -> float:
+    return value if math.isfinite(value) else -math.inf
 
 
 def _surveys(structure: Structure, train: Feed, context: Context) -> dict[str, Survey]:

@@ -11,7 +11,7 @@ import torch
 
 from tests.trainables.predictor.conftest import utterance_table
 from trainables.errors import InputError
-from trainables.latents.windows import Feed, Shard, Slots, worker_utterances
+from trainables.latents.windows import Feed, Shard, Slots, frame_pairs, worker_utterances
 
 DIM = 3
 
@@ -109,3 +109,13 @@ def test_what_cannot_be_shared_or_cut_is_refused(table: pa.Table) -> None:
     own = shard(table)
     with pytest.raises(InputError, match="no training utterance is as long as context"):
         Slots(own, own.ids, 4, 500, 0, 1)
+
+
+def test_pairs_are_spread_evenly_even_over_utterances_shorter_than_the_spread(monkeypatch) -> None:
+    monkeypatch.setattr("trainables.latents.windows._FRAMES_SURVEYED", 10)
+    lengths = [40, 3, 2, 4, 30, 3]
+    frames = {f"s-{i}": np.full((n, 1), i) + np.arange(n)[:, None] / 100 for i, n in enumerate(lengths)}
+    shard = Shard.from_tables([utterance_table(frames)], rms=1.0, lattice_step=None, dtype=torch.float64)
+    now, following = frame_pairs(shard)
+    assert 9 <= now.shape[1] <= 12
+    assert torch.allclose(following - now, torch.full_like(now, 0.01), atol=2e-3)  # float16 on disk

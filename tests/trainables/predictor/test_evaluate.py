@@ -12,7 +12,7 @@ import torch
 from tests.trainables.predictor.conftest import utterance_table
 from trainables.latents.windows import Feed
 from trainables.predictor.config import FEEDBACKS, Lane, Structure
-from trainables.predictor.evaluate import baseline_scores, evaluate
+from trainables.predictor.evaluate import _tally, baseline_scores, evaluate
 from trainables.predictor.lanes import Stacked
 from trainables.predictor.marginals import Marginals
 from trainables.predictor.rollout import Predictor, continue_from
@@ -89,6 +89,19 @@ def test_injection_a_is_teacher_forcing_and_d_the_free_run(make_feed: Callable[.
     scores = thorough(structure("gaussian"), feed)
     one_step = scores.value("one_step_cosine")  # a Gaussian points along its mean, which is fed back
     assert np.mean(scores.curve("cos_A")) == pytest.approx(one_step, abs=1e-9)
+    errors, free = {name: scores.curve(f"state_error_{name}") for name in "ABC"}, scores.curve("state_error")
+    assert errors["B"][:4] == pytest.approx(free[:4], abs=1e-12) and errors["B"][4] < free[4]
+    assert errors["C"][1] == pytest.approx(errors["A"][1], abs=1e-12) and errors["C"][0] == errors["A"][0]
+    # Put back after every step, a run errs by one step alone.
+    shard, config = feed.shard(0), structure("gaussian")
+    torch.manual_seed(4)
+    predictor = Predictor(config, 6).double()
+    starts, _ = shard.evaluation_windows(CONTEXT, HORIZON)
+    z = torch.stack([shard.frames_SND[0, s : s + CONTEXT + HORIZON] for s in starts])
+    with torch.no_grad():
+        step = predictor.head(predictor.backbone.read(z[:, :-1])[0]).mean()[:, CONTEXT - 1 :]
+    miss = (step - (z[:, CONTEXT:] - z[:, CONTEXT - 1 : -1])).norm(dim=-1) / shard.moments.frame_distance
+    assert errors["A"] == pytest.approx(miss.mean(0).numpy(), abs=1e-9)
     for name in ("A", "B", "C"):  # the first step of every run is the free run's
         assert scores.curve(f"cos_{name}")[0] == pytest.approx(scores.curve("cos")[0], abs=1e-12)
     assert scores.curve("cos_C")[1] == pytest.approx(scores.curve("cos_A")[1], abs=1e-12)
@@ -115,6 +128,28 @@ def test_proper_scores_of_sampled_runs_rank_heads_with_and_without_a_density(
     assert "nll" not in scores["flow_matching"].sums  # no likelihood is claimed
     with pytest.raises(KeyError):
         scores["flow_matching"].value("predictive_information")
+
+
+def test_a_fitted_heads_family_is_the_full_gaussian() -> None:
+    """Noise whose dimensions go together holds no information; a diagonal marginal would find some."""
+    mixed = np.random.default_rng(5).normal(size=(6, 6))
+    rng = np.random.default_rng(0)
+    table = utterance_table({f"s{i}-0": rng.normal(size=(400, 6)) @ mixed for i in range(6)})
+    feed = Feed(lambda: [table], rms=1.0, lattice_step=None, frame_rate=50.0, dtype=torch.float64)
+    (result,) = train_pack(
+        structure("linear"), [Lane()], feed, feed, SoloContext(), evaluate_each_epoch=False
+    )
+    assert Scores.from_json(result.scores).value("predictive_information") == pytest.approx(0, abs=0.2)
+
+
+@pytest.mark.parametrize("name", ["energy_score", "nll"])
+def test_a_diverged_figure_stays_visible(name: str, make_feed: Callable[..., Feed]) -> None:
+    feed = make_feed()
+    shard = feed.shard(0)
+    figures = {name: torch.ones(2, HORIZON).double(), "cos": torch.full((2, HORIZON), torch.nan).double()}
+    figures[name][0, 2] = torch.nan
+    scores = _tally(figures, shard, np.array([0, 1]), feed, HORIZON)
+    assert not np.isfinite(scores.sums[name]).all() and scores.counts["cos"].sum() == 0
 
 
 def test_mean_reversion_on_white_noise_scores_one_over_root_two() -> None:

@@ -82,8 +82,9 @@ def answers(head: Head, h: Tensor, delta: Tensor, *noise: Tensor) -> dict[str, T
 @pytest.mark.parametrize("shape", [(), (3,), (4, 7)])
 def test_answers_have_the_shapes_of_the_hidden_states(head: Head, shape: tuple[int, ...]) -> None:
     said = answers(head, normals(*shape, WIDTH), normals(*shape, DIM), *noise(*shape))
-    for name in ("objective", "penalty", "log_magnitude", "log_prob"):
+    for name in ("objective", "log_magnitude", "log_prob"):
         assert name not in said or said[name].shape == shape, name
+    assert said["penalty"].shape in (shape, ())  # a number where there is no prior
     for name in ("mean", "mode", "direction", "sample"):
         assert said[name].shape == (*shape, DIM), name
     assert said["branches"].shape == (*said["log_weights"].shape, DIM)

@@ -1,5 +1,6 @@
 """A pack is its lanes: neighbours, workers and interruptions change nothing."""
 
+import io
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -96,21 +97,47 @@ def test_a_pack_of_diverged_lanes_ends(make_feed: Callable[..., Feed]) -> None:
     assert len(context.reports) == 1  # nothing was trained after the epoch in which all were lost
 
 
+def test_an_interrupted_pack_of_diverged_lanes_ends(make_feed: Callable[..., Feed]) -> None:
+    bad = [Lane(seed=seed, learning_rate=float("inf")) for seed in (1, 2)]
+    context = Interrupted()
+    with pytest.raises(KeyboardInterrupt):
+        train_pack(structure("vmf"), bad, make_feed(), make_feed(), context, evaluate_each_epoch=True)
+    lost = train_pack(structure("vmf"), bad, make_feed(), make_feed(), context, evaluate_each_epoch=True)
+    assert [result.status for result in lost] == [LaneStatus.DIVERGED] * 2
+
+
+def test_what_is_fitted_is_never_wrapped_for_training(make_feed: Callable[..., Feed]) -> None:
+    class Distributed(SoloContext):
+        def prepare(self, module: torch.nn.Module) -> torch.nn.Module:
+            raise RuntimeError("a module without gradients cannot be data-parallel")
+
+    lanes = [Lane(ridge=1e-2), Lane(ridge=1e-4)]
+    results = train_pack(
+        structure("linear"), lanes, make_feed(), make_feed(), Distributed(), evaluate_each_epoch=True
+    )
+    assert [result.status for result in results] == [LaneStatus.FINISHED] * 2
+
+
 class Interrupted(SoloContext):
     """Stops after the first report; restores it."""
 
-    def __init__(self, saved: dict | None = None) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.saved = saved
+        self.saved: io.BytesIO | None = None
 
     def report(self, progress: dict, state: dict | None = None) -> None:
         super().report(progress, state)
         if self.saved is None:
-            self.saved = state
+            self.saved = io.BytesIO()
+            torch.save(state, self.saved)
             raise KeyboardInterrupt
 
     def restore(self) -> dict | None:
-        return self.saved
+        """As a depot gives it back: plain values and tensors, nothing that could run."""
+        if self.saved is None:
+            return None
+        self.saved.seek(0)
+        return torch.load(self.saved, weights_only=True)
 
 
 HALVED = structure("vmf", rung_epochs=1, objective="cos@1", teacher_epochs=2)

@@ -1,12 +1,13 @@
 """Every way of training a rollout is what its name says, on a predictor small enough to check by hand."""
 
+import re
 from dataclasses import replace
 
 import pytest
 import torch
 
 from trainables.errors import InputError
-from trainables.predictor.config import Structure
+from trainables.predictor.config import Lane, Structure
 from trainables.predictor.heads import Survey
 from trainables.predictor.rollout import Injection, Noise, Predictor, free_run, rollout_loss, teacher_loss
 
@@ -107,12 +108,13 @@ def test_scheduled_sampling_reads_predictions_where_it_replaces() -> None:
     assert none.item() == teacher_loss(model, frames, noise(), structure(), LANE, False).item()
 
 
-def test_marginal_branches_are_the_expectation_over_the_first_component() -> None:
+@pytest.mark.parametrize("settings", [{}, {"temperature": 0.5}, {"rollout_target": "state"}])
+def test_marginal_branches_are_the_expectation_over_the_first_component(settings: dict) -> None:
     """Drawing the first component very often gives, on average, what marginalising it gives."""
-    drawn = structure(feedback="sample", rollout=2)
+    drawn = structure(feedback="sample", rollout=2, **settings)
     marginal = replace(drawn, rollout_branches="marginal")
     model, frames = predictor(drawn), window()[:, : CONTEXT + 2]
-    own = noise(frames=CONTEXT + 2)
+    own = noise(0.2, frames=CONTEXT + 2)
     with torch.no_grad():
         exact = rollout_loss(model, frames, own, marginal, LANE, LAST).item()
         sampled = []
@@ -140,9 +142,36 @@ def test_marginal_branches_teach_the_component_weights(backbone: str, steps: int
     assert slope[1].item() == pytest.approx((ends[0] - ends[1]) / 2e-5, rel=1e-4)
 
 
-def test_branches_need_sampled_feedback() -> None:
-    with pytest.raises(InputError, match="set feedback to 'sample'"):
-        structure(feedback="mean", rollout_branches="marginal")
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"rollout_branches": "marginal"}, "set feedback to 'sample'"),
+        ({"rollout_branches": "marginal", "feedback": "sample", "components": 64}, "use at most 32"),
+        ({"coupling": "kappa_on_magnitude"}, "only 'vmf' couples"),
+        ({"temperature": 0.0}, "temperature is 0.0; it must be above 0"),
+        ({"temperature": 0.5, "head": "flow_matching"}, "set temperature to 1"),
+        ({"objective": "cos@99"}, "k from 1 to 16"),
+        (
+            {"objective": "predictive_information"},
+            "objective is 'predictive_information'; it must be one of nll",
+        ),
+        ({"objective": "-nll", "head": "flow_matching"}, "has no likelihood; use a metric of rollouts"),
+        ({"components": 513}, "components is 513; it must be at most 512"),
+    ],
+)
+def test_wrong_settings_get_one_sentence(settings: dict, said: str) -> None:
+    with pytest.raises(InputError, match=re.escape(said)):
+        structure(**settings)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"kappa_prior_width": 0.0}, {"input_noise": -1.0}, {"scheduled_sampling": 1.5}, {"ridge": 0.0}],
+)
+def test_a_lanes_wrong_settings_too(settings: dict) -> None:
+    (name,) = settings
+    with pytest.raises(InputError, match=f"{name} is .*; it must be"):
+        Lane(**settings)
 
 
 @pytest.mark.parametrize(("every", "like"), [(1, "the truth"), (0, "a free run")])

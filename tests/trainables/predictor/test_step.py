@@ -15,7 +15,16 @@ DIM, LANES = 6, 3
 KINDS = [
     ("mdn", "mean"), ("mdn", "sample"), ("gaussian", "mode"), ("vmf", "mean"), ("vmf", "sample"),
     ("movmf", "sample"), ("power_spherical", "sample"), ("prototypes", "mean"), ("flow_matching", "mean"),
+    ("direction_codebook", "mode"),
 ]  # fmt: skip
+ASIDE = [
+    {"head": "mdn", "feedback": "sample", "rollout_branches": "marginal"},
+    {"head": "vmf", "feedback": "sample", "temperature": 0.7, "rollout_gradient": "stopped"},
+    {"head": "vmf", "coupling": "kappa_on_magnitude", "kappa_prior_family": "gamma"},
+    {"head": "vmf", "coupling": "magnitude_on_direction", "kappa_prior_family": "beta"},
+    {"head": "gaussian", "backbone": "mlp", "rollout_target": "state"},
+    {"head": "gaussian", "backbone": "transformer", "width": 32},
+]
 
 
 class OnDevice(TorchDispatchMode):
@@ -31,8 +40,8 @@ class OnDevice(TorchDispatchMode):
         return function(*args, **(kwargs or {}))
 
 
-def setting(head: str, feedback: str, device: str = "cpu") -> tuple[Pack, LaneAdamW, Batch]:
-    structure = Structure(head=head, width=8, context=3, rollout=3, batch=4, feedback=feedback)
+def setting(device: str = "cpu", **settings: object) -> tuple[Pack, LaneAdamW, Batch]:
+    structure = Structure(**{"width": 8, "context": 3, "rollout": 3, "batch": 4, **settings})
     lanes = [Lane(seed=i, scheduled_sampling=0.2, kappa_prior=0.1) for i in range(LANES)]
     pack = Pack(structure, lanes, DIM, {"real": Survey(1.0)}).to(device)
     some = next(pack.parameters())
@@ -49,10 +58,12 @@ def setting(head: str, feedback: str, device: str = "cpu") -> tuple[Pack, LaneAd
     return pack, optimiser, Batch(*(part.to(device) for part in parts))
 
 
-@pytest.mark.parametrize(("head", "feedback"), KINDS)
+@pytest.mark.parametrize(
+    "settings", [*({"head": head, "feedback": rule} for head, rule in KINDS), *ASIDE], ids=str
+)
 @pytest.mark.parametrize("phase", ["teacher", "rollout"])
-def test_a_step_runs_without_its_host(head: str, feedback: str, phase: str) -> None:
-    pack, optimiser, batch = setting(head, feedback)
+def test_a_step_asks_its_host_for_nothing(settings: dict, phase: str) -> None:
+    pack, optimiser, batch = setting(**settings)
     pace = torch.tensor(0.5), torch.tensor(1.0)
     step = EagerStep(pack, optimiser)
     step(batch, phase, *pace)  # tables that are made once are made here
@@ -67,7 +78,7 @@ def test_a_step_runs_without_its_host(head: str, feedback: str, phase: str) -> N
 def test_a_captured_step_is_the_eager_one(head: str, feedback: str) -> None:
     ends = []
     for make in (EagerStep, CapturedStep):
-        pack, optimiser, batch = setting(head, feedback, "cuda")
+        pack, optimiser, batch = setting("cuda", head=head, feedback=feedback)
         step = make(pack, optimiser)
         for phase in ("teacher", "rollout"):
             for i in range(8):

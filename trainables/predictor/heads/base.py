@@ -37,8 +37,8 @@ class Head(nn.Module):
         return -law.log_prob(delta)
 
     def penalty(self, law: Law, lane: Mapping[str, Tensor]) -> Tensor:
-        """Minus the log prior of a law's parameters, nats per frame: [...]. None by default."""
-        return torch.zeros_like(law.log_magnitude())
+        """Minus the log prior of a law's parameters, nats per frame: [...], or [] where there is none."""
+        return lane["kappa_prior"].new_zeros(())
 
     def start_from(self, survey: Survey) -> None:
         """Begin where the data are."""

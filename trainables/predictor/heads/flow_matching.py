@@ -9,7 +9,7 @@ no claim about a likelihood.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -129,10 +129,6 @@ class FlowMatchingHead(Head):
         target, noise, time = delta / law.scale, normal[..., :-1], uniform[..., :1]
         velocity = law.velocity((1 - time) * noise + time * target, time)
         return 0.5 * (velocity - (target - noise)).square().sum(-1)
-
-    def penalty(self, law: Flow, lane: Mapping[str, Tensor]) -> Tensor:
-        """None, and no flow is followed to say so."""
-        return torch.zeros_like(law._origin()[..., 0])
 
     def start_from(self, survey: Survey) -> None:
         """Noise is as wide as the data's step per dimension."""
