@@ -3,12 +3,14 @@
 import json
 import random
 from collections import Counter
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import pytest
 from ray.tune.search import Searcher
 
+from orchestrator.evidence import Exploration
 from orchestrator.plan import make_plan, with_devices
+from orchestrator.record import winner
 from orchestrator.search import UNKNOWN, ArmSearch, FixedPacks, PackSearcher, distribution
 from search_spaces.domains import Choice, Integer, Uniform
 from search_spaces.study import Arm, Budget, Criterion, Role, Study
@@ -150,6 +152,33 @@ def test_a_pack_of_which_some_lanes_are_known_is_trained_without_them():
     rest = ArmSearch(plan, STUDY.arm("mdn"), lambda c: 0.3 if c == whole.configs[1] else UNKNOWN).take()
     assert rest.indexes == (0, 2, 3)
     assert rest.configs == (whole.configs[0], *whole.configs[2:])
+
+
+def test_lanes_that_compete_at_rungs_are_trained_together_or_not_at_all():
+    plan = make_plan(replace(STUDY, fixed={**STUDY.fixed, "rung_epochs": 1}))
+    whole = ArmSearch(plan, plan.study.arms[0]).take()
+    half = whole.configs[:2]
+    again = ArmSearch(plan, plan.study.arms[0], lambda c: 0.5 if c in half else UNKNOWN).take()
+    assert again.configs == whole.configs
+    ended = ArmSearch(plan, plan.study.arms[0], lambda c: 0.5 if c in whole.configs else UNKNOWN).take()
+    assert ended.number == 1  # the first pack is known, all of it
+
+
+@pytest.mark.parametrize(
+    ("fates", "best"),
+    [
+        (["finished", "stopped", "finished"], 0),  # a lane that was stopped ran for less: it does not win ...
+        (["diverged", "stopped", "diverged"], 1),  # ... unless no other is left
+        (["diverged", "diverged", "diverged"], None),
+    ],
+)
+def test_the_winner_was_trained_to_its_end(fates, best):
+    values = [0.6, 0.9, 0.5]
+    lanes = [
+        Exploration(i, {"width": i, "seed": 3}, None if fate == "diverged" else value, fate, 1.0)
+        for i, (fate, value) in enumerate(zip(fates, values, strict=True))
+    ]
+    assert winner(lanes) == (None if best is None else {"width": best})
 
 
 def test_everything_known_ends_at_once():

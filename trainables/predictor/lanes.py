@@ -18,6 +18,7 @@ from trainables.predictor.config import Lane, Structure
 from trainables.predictor.heads import Survey
 from trainables.predictor.rollout import Noise, build_predictor, rollout_loss, teacher_loss
 
+_AT_ONCE_ON_A_CPU = 16  # lanes; what more of them touch no longer fits its caches
 _LANE_SETTINGS = ("kappa_prior", "kappa_prior_ratio", "kappa_prior_width", "scheduled_sampling")
 
 
@@ -115,7 +116,12 @@ class Stacked(nn.Module):
         def call(weights: Mapping[str, Tensor], buffers: Mapping[str, Tensor], *own) -> Tensor:  # noqa: ANN002
             return functional_call(_Caller(template, function), _prefixed(weights, buffers), own)
 
-        return (vmap if len(self) > 1 else _alone)(call)(self._named(), self._named_buffers(), *args)
+        some = next(iter(self.weights.values()))
+        if len(some) == 1:
+            stacked = _alone(call)
+        else:
+            stacked = vmap(call, chunk_size=_AT_ONCE_ON_A_CPU if some.device.type == "cpu" else None)
+        return stacked(self._named(), self._named_buffers(), *args)
 
     def __len__(self) -> int:
         """L."""
