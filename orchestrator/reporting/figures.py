@@ -31,6 +31,7 @@ _STYLE = {
     "grid.color": GRID, "axes.spines.right": False, "axes.spines.top": False,
 }  # fmt: skip
 _SIZE = (5.0, 3.7)  # inches; on a phone one figure fills the width and its text stays readable
+_LEGEND_ROWS, _LEGEND_ROW = 3, 0.18  # the rows that it has room for, and how much higher one more makes it
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ def rollout_figure(
             )  # fmt: skip
         low, high = axes.get_ylim()
         axes.set_ylim(max(low, bounds[0] - 0.05), min(high, bounds[1] + 0.05))
-        _dress(axes, "rollout step k, frames", ylabel)
+        _dress(figure, axes, "rollout step k, frames", ylabel)
         axes.set_xticks([k for k in range(1, steps + 1) if k == 1 or k % 4 == 0 or steps <= 4])
         above = axes.secondary_xaxis("top", functions=_scaled(1e3 * frame_seconds))
         above.set_xlabel("milliseconds")
@@ -99,7 +100,7 @@ def search_figure(
                 [*trials, len(values)], [*best, *best[-1:]] if best else [math.nan], where="post",
                 color=_colour(i), ls=_STROKES[_shape(i)], label=f"{arm}, best so far",
             )  # fmt: skip
-        _dress(axes, "configuration explored", ylabel)
+        _dress(figure, axes, "configuration explored", ylabel)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         return _svg(figure, name, description)
 
@@ -144,13 +145,16 @@ def _draw(axes: Axes, line: Line) -> None:
     )
 
 
-def _dress(axes: Axes, xlabel: str, ylabel: str) -> None:
+def _dress(figure: Figure, axes: Axes, xlabel: str, ylabel: str) -> None:
     axes.set_xlabel(xlabel)
     axes.set_ylabel(ylabel)
     axes.grid(True, lw=0.6)
     axes.set_axisbelow(True)
-    if axes.get_legend_handles_labels()[1]:
-        axes.figure.legend(loc="outside lower center", ncols=2, frameon=False, handlelength=3.2)
+    labels = axes.get_legend_handles_labels()[1]
+    if labels:
+        more = max(0, math.ceil(len(labels) / 2) - _LEGEND_ROWS)
+        figure.set_size_inches(_SIZE[0], _SIZE[1] + _LEGEND_ROW * more)
+        figure.legend(loc="outside lower center", ncols=2, frameon=False, handlelength=3.2)
 
 
 def _svg(figure: Figure, name: str, description: str) -> str:

@@ -22,6 +22,7 @@ from orchestrator.statistics.measures import Measures
 from orchestrator.statistics.verdict import Judgement, decodable
 from search_spaces.study import Study
 
+_FEW_ARMS = 4  # more would hide each other's nulls in a figure; the tables have them
 _ADVICE = {
     "GO": "the hypothesis holds by its own criteria",
     "NO-GO": "the hypothesis fails by its own criteria",
@@ -67,6 +68,7 @@ def _context(study: Study, evidence: Evidence, judgement: Judgement) -> dict[str
         "advice": _ADVICE[str(judgement.verdict)],
         "titles": {arm.name: arm.title for arm in study.arms},
         "arms": arms,
+        "nulls_drawn": len(arms) <= _FEW_ARMS,
         "criteria": [tables.criterion_row(result) for result in judgement.criteria],
         "figures": _figures(study, evidence, arms, measures, 1 / frame_rate),
         "curves": tables.curve_rows(arms, measures, 1 / frame_rate),
@@ -136,7 +138,7 @@ def _lines(arms: list[str], name: str, measures: Measures) -> list[Line]:
         for i, arm in enumerate(arms)
         if measures.finished(arm, "white")
     ]
-    return [*real, *nulls]
+    return [*real, *nulls] if len(arms) <= _FEW_ARMS else real
 
 
 def _description(title: str, name: str, arms: list[str], measures: Measures) -> str:
