@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from trainables.errors import InputError
+from trainables.predictor.baselines import LinearGaussianHead
 from trainables.predictor.config import COUPLINGS, COVARIANCES, HEADS, KAPPA_PRIORS, Structure
 from trainables.predictor.heads import Head, Survey, build_head, survey
 from trainables.predictor.heads.base import bounded
@@ -23,7 +24,8 @@ OPTIONS = {
         for coupling, prior in zip(COUPLINGS, KAPPA_PRIORS, strict=True)
     ],
 }
-CASES = [{"head": head, **option} for head in HEADS for option in OPTIONS.get(head, [{}])]
+FITTED = {"head": "linear"}  # and the other baselines, which have the same head
+CASES = [{"head": head, **option} for head in HEADS for option in OPTIONS.get(head, [{}])] + [FITTED]
 LANE = {
     name: torch.tensor(value).double()
     for name, value in (("kappa_prior", 0.1), ("kappa_prior_ratio", 1.5), ("kappa_prior_width", 0.7))
@@ -39,15 +41,22 @@ def noise(*shape: int, dim: int = DIM) -> tuple[Tensor, Tensor]:
     return normals(*shape, dim + 1, seed=2), uniform
 
 
+def untrained(case: dict, dim: int = DIM) -> Head:
+    structure = Structure(width=WIDTH, components=COMPONENTS, **case)
+    head = LinearGaussianHead(WIDTH, dim) if case == FITTED else build_head(structure, dim)
+    return head.double().requires_grad_()
+
+
 def build(case: dict, dim: int = DIM, seed: int = 0) -> Head:
     """A head as if training had moved it: nothing is zero any more."""
-    structure = Structure(width=WIDTH, components=COMPONENTS, **case)
     torch.manual_seed(seed)
-    head = build_head(structure, dim).double()
-    head.start_from(survey(structure, 0.8 * normals(200, dim)))
+    head = untrained(case, dim)
+    head.start_from(survey(Structure(components=COMPONENTS, **case), 0.8 * normals(200, dim)))
     with torch.no_grad():
         for parameter in head.parameters():
             parameter.add_(0.1 * torch.randn_like(parameter))
+        if case == FITTED:
+            head.factor.tril_()
     return head
 
 
@@ -127,9 +136,12 @@ def test_mean_magnitude_and_samples_agree(dense: Head) -> None:
 
 @torch.no_grad()
 def test_units_of_the_data_change_nothing_but_units(case: dict) -> None:
+    if case == FITTED:
+        pytest.skip("is fitted in the data's own units")
+
     def started(typical: float) -> Head:
         torch.manual_seed(0)
-        head = build_head(Structure(width=WIDTH, components=COMPONENTS, **case), DIM).double()
+        head = untrained(case)
         head.start_from(Survey(typical))
         return head
 
@@ -199,7 +211,7 @@ def _loss(said: dict[str, Tensor]) -> list[Tensor]:
 def test_state_survives_saving(case: dict) -> None:
     saved, other = (
         build(case),
-        build_head(Structure(width=WIDTH, components=COMPONENTS, **case), DIM).double(),
+        untrained(case),
     )
     other.load_state_dict(saved.state_dict())
     arguments = normals(5, WIDTH), normals(5, DIM), *noise(5)
