@@ -8,7 +8,7 @@ JAX; repeats are interleaved, medians are shown.
 from __future__ import annotations
 
 import csv
-import importlib.util
+import functools
 import statistics
 from collections import defaultdict
 from collections.abc import Callable
@@ -34,8 +34,8 @@ def main() -> None:
         seconds = timings(dim)
         for name, value in seconds.items():
             print(f"d = {dim:3d}  {name:>10}  {value:.3f} s  {value / seconds['ours']:.1f} x ours")
-    if importlib.util.find_spec("tensorflow_probability") is None:
-        print("tensorflow_probability (JAX): not installed")
+    if not tfp_works():
+        print("tensorflow_probability on JAX: not installed, or not with a JAX that it works with")
 
 
 def accuracy() -> dict[str, float]:
@@ -60,11 +60,21 @@ def timings(dim: int) -> dict[str, float]:
         "ours": lambda: (vmf_log_normalizer(dim, kappa), vmf_mean_resultant_slope(dim, kappa)),
         "scipy ive": lambda: (ive(dim / 2 - 1, kappa.numpy()), ive(dim / 2, kappa.numpy())),
     }
-    if importlib.util.find_spec("tensorflow_probability") is not None:
+    if tfp_works():
         contestants["tfp (JAX)"] = tfp(dim, kappa)
     for run in contestants.values():
         run()
     return {name: statistics.median(own) for name, own in interleaved(contestants, REPEATS).items()}
+
+
+@functools.cache
+def tfp_works() -> bool:
+    """Whether it can be imported; releases of it and of JAX often do not go together."""
+    try:
+        import tensorflow_probability.substrates.jax.math  # noqa: F401
+    except (ImportError, AttributeError):
+        return False
+    return True
 
 
 def tfp(dim: int, kappa: torch.Tensor) -> Callable[[], object]:
