@@ -34,19 +34,28 @@ class GaussianMarginal:
         variance = covariance.diagonal().mean()
         if not (torch.isfinite(variance) and variance > 0):
             raise ValueError(f"a Gaussian needs finite frames that differ; the variance is {variance:g}")
-        share = shrinkage(covariance, len(frames))
-        shrunk = (1 - share) * covariance + share * variance * torch.eye(len(covariance)).to(covariance)
-        return cls(mean_D, torch.linalg.cholesky(shrunk))
+        return cls(mean_D, shrunk_factor(covariance, len(frames)))
 
     def nll(self, frames: Tensor) -> Tensor:
         """Negative log density [N] of frames [N, D], in nats."""
-        centred = frames.to(self.mean_D) - self.mean_D
-        scores = torch.linalg.solve_triangular(self.factor_DD, centred.T, upper=False)
-        log_volume = self.factor_DD.diagonal().log().sum() + len(self.mean_D) / 2 * math.log(2 * math.pi)
-        return 0.5 * scores.square().sum(0) + log_volume
+        return gaussian_nll(frames.to(self.mean_D) - self.mean_D, self.factor_DD)
 
 
-def shrinkage(covariance: Tensor, count: int) -> float:
+def gaussian_nll(centred_ND: Tensor, factor_DD: Tensor) -> Tensor:
+    """Negative log density [N], nats, of N(0, L L^T) with L lower triangular."""
+    scores_DN = torch.linalg.solve_triangular(factor_DD, centred_ND.mT, upper=False)
+    log_volume = factor_DD.diagonal().log().sum() + len(factor_DD) / 2 * math.log(2 * math.pi)
+    return 0.5 * scores_DN.square().sum(0) + log_volume
+
+
+def shrunk_factor(covariance: Tensor, count: int) -> Tensor:
+    """Cholesky factor of a covariance of ``count`` frames, shrunk as :meth:`GaussianMarginal.fit` says."""
+    share = _shrinkage(covariance, count)
+    sphere = covariance.diagonal().mean() * torch.eye(len(covariance)).to(covariance)
+    return torch.linalg.cholesky((1 - share) * covariance + share * sphere)
+
+
+def _shrinkage(covariance: Tensor, count: int) -> float:
     dim = len(covariance)
     squares = float(covariance.square().sum())
     squared_trace = float(covariance.trace() ** 2)

@@ -15,27 +15,16 @@ import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
+from trainables.distributions.axial import Axial
+
 _POINTS = 129  # of the quantile's table
 _WIDTHS = 8.0  # its half-width, in standard deviations of the Beta's logit
 _TAIL = 8.0  # and what that lacks where the upper tail, exp(-beta s), is no Gaussian's: on small spheres
 
 
 @dataclass
-class PowerSpherical:
-    """Unit vectors of density proportional to ``(1 + mu.x)^kappa`` with respect to the sphere's area.
-
-    Attributes:
-        mu: unit mean directions, [..., d].
-        kappa: concentrations >= 0, [...].
-    """
-
-    mu: Tensor
-    kappa: Tensor
-
-    @property
-    def dim(self) -> int:
-        """d, of the surrounding space."""
-        return self.mu.shape[-1]
+class PowerSpherical(Axial):
+    """Unit vectors of density proportional to ``(1 + mu.x)^kappa`` with respect to the sphere's area."""
 
     def log_prob(self, x: Tensor) -> Tensor:
         """Log density at unit vectors ``x`` [..., d], in nats: [...].
@@ -46,12 +35,8 @@ class PowerSpherical:
         farness = ((x - self.mu).square().sum(-1) / 4).clamp_max(1 - torch.finfo(x.dtype).eps)
         return self._log_peak() + self.kappa * torch.log1p(-farness)
 
-    def mean(self) -> Tensor:
-        """E[x] = kappa / (kappa + d - 1) mu, [..., d]."""
-        return self.mean_cosine().unsqueeze(-1) * self.mu
-
     def mean_cosine(self) -> Tensor:
-        """E[mu.x], [...]."""
+        """kappa / (kappa + d - 1), [...]."""
         return self.kappa / (self.kappa + self.dim - 1)
 
     def sample(self, normal: Tensor, uniform: Tensor) -> Tensor:
@@ -62,9 +47,7 @@ class PowerSpherical:
         """
         kappa, uniform = torch.broadcast_tensors(self.kappa, uniform)
         half = _BetaLogit.apply(kappa, uniform, (self.dim - 1) / 2)[0].unsqueeze(-1) / 2
-        tangent = normal - (normal * self.mu).sum(-1, keepdim=True) * self.mu
-        tangent = tangent / tangent.norm(dim=-1, keepdim=True).clamp_min(torch.finfo(normal.dtype).tiny)
-        return torch.tanh(half) * self.mu + tangent / torch.cosh(half)
+        return torch.tanh(half) * self.mu + self.across(normal) / torch.cosh(half)
 
     def _log_peak(self) -> Tensor:
         """Log density at mu: log Gamma(alpha + beta) - log Gamma(alpha) - beta log 4 pi."""

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from trainables.distributions.angle_quantile import angle_quantile
+from trainables.distributions.axial import Axial
 from trainables.distributions.bessel import (
     log_uniform_density,
     vmf_entropy,
@@ -21,21 +22,8 @@ from trainables.distributions.bessel import (
 
 
 @dataclass
-class VonMisesFisher:
-    """vMF(mu, kappa), density ``C_d(kappa) exp(kappa mu.x)`` with respect to the sphere's area.
-
-    Attributes:
-        mu: unit mean directions, [..., d].
-        kappa: concentrations >= 0, [...].
-    """
-
-    mu: Tensor
-    kappa: Tensor
-
-    @property
-    def dim(self) -> int:
-        """d, of the surrounding space."""
-        return self.mu.shape[-1]
+class VonMisesFisher(Axial):
+    """vMF(mu, kappa), density ``C_d(kappa) exp(kappa mu.x)`` with respect to the sphere's area."""
 
     def log_prob(self, x: Tensor) -> Tensor:
         """Log density at unit vectors ``x`` [..., d], in nats: [...].
@@ -47,10 +35,6 @@ class VonMisesFisher:
             return log_uniform_density(self.dim) - (
                 vmf_log_growth(self.dim, self.kappa) + self.kappa * complement
             )
-
-    def mean(self) -> Tensor:
-        """E[x] = A_d(kappa) mu, [..., d]."""
-        return self.mean_cosine().unsqueeze(-1) * self.mu
 
     def mean_cosine(self) -> Tensor:
         """A_d(kappa), [...]."""
@@ -65,9 +49,7 @@ class VonMisesFisher:
         """
         angle = angle_quantile(self.dim, self.kappa, uniform).unsqueeze(-1)
         versine, sine = 2 * (angle / 2).sin().square(), angle.sin()  # 1 - cosine, and the length across
-        tangent = normal - (normal * self.mu).sum(-1, keepdim=True) * self.mu
-        tangent = tangent / tangent.norm(dim=-1, keepdim=True).clamp_min(torch.finfo(normal.dtype).tiny)
-        return self.mu + (sine.to(normal.dtype) * tangent - versine.to(normal.dtype) * self.mu)
+        return self.mu + (sine.to(normal.dtype) * self.across(normal) - versine.to(normal.dtype) * self.mu)
 
     def entropy(self) -> Tensor:
         """Differential entropy with respect to the sphere's area, nats: [...]."""

@@ -8,9 +8,8 @@ Shapes: B windows, T frames, D latent dimensions, P frames seen, N cases, M = 1 
 
 from __future__ import annotations
 
-import math
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from trainables.analysis.marginals import shrinkage
+from trainables.analysis.marginals import gaussian_nll, shrunk_factor
 from trainables.latents.windows import Feed, Moments, Shard
 from trainables.predictor.backbones import Backbone, State
 from trainables.predictor.config import Lane, Structure
@@ -31,7 +30,7 @@ _CASES_AT_ONCE = 8192
 
 
 class Baseline(nn.Module):
-    """What :func:`fit_baseline` fits; nothing before."""
+    """What :func:`fit_baselines` fits; nothing before."""
 
     def __init__(self, structure: Structure, dim: int) -> None:
         super().__init__()
@@ -82,10 +81,8 @@ class FullGaussian:
 
     def log_prob(self, delta: Tensor) -> Tensor:
         """Log density of ``delta`` [..., D], nats: [...]."""
-        centred_DN = (delta - self.location).reshape(-1, delta.shape[-1]).mT
-        scores_DN = torch.linalg.solve_triangular(self.factor, centred_DN, upper=False)
-        log_volume = self.factor.diagonal().log().sum() + delta.shape[-1] / 2 * math.log(2 * math.pi)
-        return -0.5 * scores_DN.square().sum(0).reshape(delta.shape[:-1]) - log_volume
+        centred_ND = (delta - self.location).reshape(-1, delta.shape[-1])
+        return -gaussian_nll(centred_ND, self.factor).reshape(delta.shape[:-1])
 
     def mean(self) -> Tensor:
         """E[delta], [..., D]."""
@@ -119,27 +116,32 @@ class FullGaussian:
         return torch.zeros_like(delta[..., :1]), delta.unsqueeze(-2)
 
 
-def fit_baseline(
+def fit_baselines(
     structure: Structure,
-    lane: Lane,
+    lanes: Sequence[Lane],
     train: Feed,
     moments: Moments,
     gather: Callable[[Any], list[Any]] = lambda value: [value],
-) -> Baseline:
-    """Fit ``structure.head`` to all training frames of the lane's surrogate, by least squares in float64.
+) -> list[Baseline]:
+    """Fit ``structure.head`` for each lane to all training frames of its surrogate, by least squares in
+    float64.
 
     The covariance is that of the residuals, shrunk as that of a
     :class:`~trainables.analysis.marginals.GaussianMarginal`. ``gather`` returns the values of all
-    workers; every one of them gets the same baseline.
+    workers; every one of them gets the same baselines.
     """
-    dim = train.shard(0).dim
-    model = Baseline(structure, dim).double()
-    seen = model.backbone.frames
-    products_MM = _products(train, train.surrogates.index(lane.surrogate), seen, gather)
-    weight, bias = _solve(structure.head, products_MM, moments.mean_D.double().cpu(), lane.ridge)
-    factor = _residual_factor(products_MM, weight, bias)
-    model.head.load_state_dict({"linear.weight": weight, "linear.bias": bias, "factor": factor})
-    return model.to(device=train.shard(0).frames_SND.device, dtype=getattr(torch, structure.dtype))
+    shard, mean_D = train.shard(0), moments.mean_D.double().cpu()
+    seen = _frames_seen(structure, shard.dim)
+    names = sorted({lane.surrogate for lane in lanes})
+    products = {name: _products(train, train.surrogates.index(name), seen, gather) for name in names}
+    models = []
+    for lane in lanes:
+        own_MM, model = products[lane.surrogate], Baseline(structure, shard.dim).double()
+        weight, bias = _solve(structure.head, own_MM, mean_D, lane.ridge)
+        factor = _residual_factor(own_MM, weight, bias)
+        model.head.load_state_dict({"linear.weight": weight, "linear.bias": bias, "factor": factor})
+        models.append(model.to(device=shard.frames_SND.device, dtype=getattr(torch, structure.dtype)))
+    return models
 
 
 def _frames_seen(structure: Structure, dim: int) -> int:
@@ -175,9 +177,7 @@ def _residual_factor(products_MM: Tensor, weight: Tensor, bias: Tensor) -> Tenso
     dim, count = len(bias), int(products_MM[0, 0].round())
     residual_DM = torch.cat([-bias[:, None], -weight, torch.eye(dim).double()], 1)
     covariance = residual_DM @ products_MM @ residual_DM.T / products_MM[0, 0]
-    share = shrinkage(covariance, count)
-    shrunk = (1 - share) * covariance + share * covariance.diagonal().mean() * torch.eye(dim).double()
-    return torch.linalg.cholesky((shrunk + shrunk.T) / 2)
+    return shrunk_factor((covariance + covariance.T) / 2, count)
 
 
 def _products(train: Feed, surrogate: int, seen: int, gather: Callable[[Any], list[Any]]) -> Tensor:

@@ -158,26 +158,14 @@ def rollout_loss(
     h_more, _ = predictor.backbone.read(inputs[:, context:], state)
     every = noise.at(0, context + steps - 1)
     forced = _objective(predictor, torch.cat([h_BCH, h_more], 1), window_BTD[:, 1:] - inputs, every, lane)
-    run = _branching_run if structure.rollout_branches == "marginal" else _single_run
+    run = _branching_run if structure.rollout_branches == "marginal" else _run
     start = (h_BCH[:, -1], state, inputs[:, context - 1])
     free = run(predictor, start, window_BTD[:, context - 1 :], noise.at(context - 1, steps), structure, lane)
     share = 0.5 * (2 * progress).clamp_max(1.0)
-    return (1 - share) * forced.mean() + share * free
+    return (1 - share) * forced.mean() + share * free.mean()
 
 
 Start = tuple[Tensor, State, Tensor]  # hidden state, the backbone's state, and the frame where a run begins
-
-
-def _single_run(
-    predictor: Predictor,
-    start: Start,
-    true_BTD: Tensor,
-    noise: tuple[Tensor, Tensor],
-    structure: Structure,
-    lane: Mapping[str, Tensor],
-) -> Tensor:
-    """Mean objective along one run through ``true_BTD``, K + 1 frames."""
-    return _run_objective(predictor, start, true_BTD, noise, structure, lane).mean()
 
 
 def _branching_run(
@@ -188,7 +176,7 @@ def _branching_run(
     structure: Structure,
     lane: Mapping[str, Tensor],
 ) -> Tensor:
-    """Mean objective of sampled runs in which the first step's mixture component is marginalised.
+    """Objective at every step, [B, K], of sampled runs whose first mixture component is marginalised.
 
     One run follows each component, and the components' probabilities weigh what the runs cost. A drawn
     component gives no gradient to those probabilities; the weighted sum, an exact expectation, does. Later
@@ -202,7 +190,7 @@ def _branching_run(
     first = first + predictor.head.penalty(law, lane)
     log_weights_BM, deltas_BMD = _heated(law, structure.temperature).branches(normal[:, 0], uniform[:, 0])
     if structure.rollout == 1:
-        return first.mean()
+        return first.unsqueeze(1)
     pieces = log_weights_BM.shape[-1]
 
     def spread(x: Tensor) -> Tensor:
@@ -211,7 +199,7 @@ def _branching_run(
     moved = z.unsqueeze(1) + (deltas_BMD.detach() if structure.rollout_gradient == "stopped" else deltas_BMD)
     moved = moved.flatten(0, 1)
     begun = (*predictor.backbone.step(moved, tree_map(spread, state)), moved)
-    later = _run_objective(
+    later = _run(
         predictor,
         begun,
         spread(true_BTD[:, 1:]),
@@ -220,10 +208,10 @@ def _branching_run(
         lane,
     )
     weighed = (log_weights_BM.exp().unsqueeze(-1) * later.unflatten(0, (-1, pieces))).sum(1)
-    return torch.cat([first.unsqueeze(1), weighed], 1).mean()
+    return torch.cat([first.unsqueeze(1), weighed], 1)
 
 
-def _run_objective(
+def _run(
     predictor: Predictor,
     start: Start,
     true_BTD: Tensor,
@@ -231,7 +219,7 @@ def _run_objective(
     structure: Structure,
     lane: Mapping[str, Tensor],
 ) -> Tensor:
-    """Objective at every step of a free run, [B, K]."""
+    """Objective at every step of a free run beside ``true_BTD``, K + 1 frames: [B, K]."""
     h_BKH, delta_BKD = free_run(
         predictor,
         *start,

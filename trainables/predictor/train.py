@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from trainables.latents.windows import Feed, Slots, frame_pairs, pooled_moments
-from trainables.predictor.baselines import fit_baseline
+from trainables.predictor.baselines import fit_baselines
 from trainables.predictor.config import FITTED_HEADS, Lane, Structure
 from trainables.predictor.evaluate import evaluate
 from trainables.predictor.heads import Survey, survey
@@ -163,7 +163,7 @@ class _Run:
     def fit(self) -> None:
         """Fit every lane in closed form."""
         gather = self.context.gather
-        fitted = [fit_baseline(self.structure, lane, self.train, self.moments, gather) for lane in self.own]
+        fitted = fit_baselines(self.structure, self.own, self.train, self.moments, gather)
         self.pack.stacked = Stacked(fitted).to(self.context.device)
 
     def train_epoch(self, epoch: int) -> dict[str, Any]:

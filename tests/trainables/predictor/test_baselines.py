@@ -15,7 +15,7 @@ from trainables.latents.controls import write_world
 from trainables.latents.store import LatentDataset, open_dataset
 from trainables.latents.windows import Feed
 from trainables.latents.worlds.linear import RotatingAR
-from trainables.predictor.baselines import Baseline, FullGaussian, fit_baseline
+from trainables.predictor.baselines import Baseline, FullGaussian, fit_baselines
 from trainables.predictor.config import FITTED_HEADS, Lane, Structure
 from trainables.predictor.evaluate import evaluate
 from trainables.predictor.lanes import Stacked
@@ -37,7 +37,7 @@ def on_test(world: LatentDataset, head: str) -> Scores:
         for split in ("train", "test")
     )  # fmt: skip
     moments = train.shard(0).moments
-    model = fit_baseline(structure(head), LANE, train, moments)
+    (model,) = fit_baselines(structure(head), [LANE], train, moments)
     return evaluate(structure(head), Stacked([model]), ["real"], test, moments)[0]
 
 
@@ -88,7 +88,7 @@ def test_persistence_is_the_gaussian_marginal_of_the_step(gaussian_world: Latent
 def test_regression_is_regression(make_feed: Callable[..., Feed]) -> None:
     feed, frames = make_feed(), 3
     shard = feed.shard(0)
-    model = fit_baseline(structure("linear", frames), Lane(ridge=1e-9), feed, shard.moments)
+    (model,) = fit_baselines(structure("linear", frames), [Lane(ridge=1e-9)], feed, shard.moments)
     inputs, steps = [], []
     for begin, end in zip(shard.offsets[:-1], shard.offsets[1:], strict=True):
         z = shard.frames_SND[0, begin:end]
@@ -104,7 +104,7 @@ def test_regression_is_regression(make_feed: Callable[..., Feed]) -> None:
 
 def test_a_heavy_penalty_stands_still(make_feed: Callable[..., Feed]) -> None:
     feed = make_feed()
-    model = fit_baseline(structure("linear"), Lane(ridge=1e9), feed, feed.shard(0).moments)
+    (model,) = fit_baselines(structure("linear"), [Lane(ridge=1e9)], feed, feed.shard(0).moments)
     assert model.head.linear.weight.abs().max() < 1e-6
 
 
@@ -114,8 +114,8 @@ def test_workers_that_hold_the_same_utterances_count_them_once(
 ) -> None:
     feed = make_feed()
     moments = feed.shard(0).moments
-    alone = fit_baseline(structure(head), LANE, feed, moments)
-    both = fit_baseline(structure(head), LANE, feed, moments, lambda value: [value, value])
+    (alone,) = fit_baselines(structure(head), [LANE], feed, moments)
+    (both,) = fit_baselines(structure(head), [LANE], feed, moments, lambda value: [value, value])
     for name, value in alone.state_dict().items():
         assert torch.allclose(both.state_dict()[name], value, atol=1e-10), name
 
@@ -125,7 +125,7 @@ def test_chunks_of_a_stream_are_all_read(make_feed: Callable[..., Feed], spiral_
     pieces = make_feed(budget_bytes=1)
     pieces._open = lambda: [spiral_table.slice(i, 3) for i in range(0, 12, 3)]
     moments = whole.shard(0).moments
-    fits = [fit_baseline(structure("linear"), LANE, feed, moments) for feed in (whole, pieces)]
+    fits = [fit_baselines(structure("linear"), [LANE], feed, moments)[0] for feed in (whole, pieces)]
     assert torch.allclose(fits[0].head.linear.weight, fits[1].head.linear.weight, atol=1e-10)
 
 
@@ -167,7 +167,7 @@ def test_lanes_see_their_own_surrogate(make_feed: Callable[..., Feed]) -> None:
     feed = make_feed(table, surrogates=("real", "white"))
     moments = feed.shard(0).moments
     lanes = [Lane(), Lane(surrogate="white")]
-    models = [fit_baseline(structure("mean_reversion"), lane, feed, moments) for lane in lanes]
+    models = fit_baselines(structure("mean_reversion"), lanes, feed, moments)
     rates = [-model.head.linear.weight[0, 0].item() for model in models]
     assert rates == pytest.approx([0.2, 1.0], abs=0.06)
     real, white = evaluate(structure("mean_reversion"), Stacked(models), ["real", "white"], feed, moments)
