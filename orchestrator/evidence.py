@@ -49,6 +49,36 @@ class ArmEvidence:
 
 
 @dataclass
+class Ablation:
+    """The primary arm's winner with components taken out, on the seeds of its replicates."""
+
+    components: list[str]
+    neutral: dict[str, Any]  # the settings that stood in for them
+    replicates: list[Replicate]
+    # What it is compared with: the arm's own replicates (None), or its winner under other settings.
+    given: dict[str, Any] = field(default_factory=dict)
+    against: list[Replicate] | None = None
+    known_harm: bool = False
+
+
+@dataclass
+class Assay:
+    """What a control world of known answer gave when it went through the same code."""
+
+    world: str
+    expected: str  # verdict
+    verdict: str
+    reason: str
+    code: str  # version
+    run: str  # folder of its report
+
+    @property
+    def passed(self) -> bool:
+        """Whether the instrument read what is there."""
+        return self.verdict == self.expected
+
+
+@dataclass
 class Exhibit:
     """One utterance to listen to. Clips are the bytes of WAV files, 16-bit mono, in the order of hearing."""
 
@@ -74,6 +104,13 @@ class Evidence:
         str, Any
     ]  # command, git commit, versions, device, started, seconds, criteria_hash, workers
     exhibits: list[Exhibit] = field(default_factory=list)
+    seal: dict[str, Any] = field(default_factory=dict)  # what was sealed before confirmation (sealing.py)
+    broken: list[str] = field(default_factory=list)  # what of it has changed since, a sentence each
+    assays: list[Assay] = field(default_factory=list)
+    ablations: list[Ablation] = field(default_factory=list)
+    look: int = 1  # how often the test speakers had been looked at by then
+    # "planned" and "spent": device_hours, wall_hours, disk_bytes, cost; planned ones as [low, high]
+    cost: dict[str, Any] = field(default_factory=dict)
 
     def write(self, path: Path) -> None:
         """Write as JSON; clips in base64."""
@@ -100,4 +137,15 @@ class Evidence:
             Exhibit(**{**e, "clips": {k: base64.b64decode(v) for k, v in e["clips"].items()}})
             for e in data.pop("exhibits")
         ]
-        return cls(arms=arms, exhibits=exhibits, **data)
+        assays = [Assay(**assay) for assay in data.pop("assays")]
+        ablations = [
+            Ablation(
+                **{
+                    **a,
+                    "replicates": [Replicate(**r) for r in a["replicates"]],
+                    "against": None if a["against"] is None else [Replicate(**r) for r in a["against"]],
+                }
+            )
+            for a in data.pop("ablations")
+        ]
+        return cls(arms=arms, exhibits=exhibits, assays=assays, ablations=ablations, **data)

@@ -64,7 +64,8 @@ class Tracker:
     ) -> str:
         """Open the parent run, or go on with ``run_id`` where this store has it; returns the parent's id."""
         self.run_id = self._resumed(run_id) or self._client.create_run(self._experiment).info.run_id
-        note = f"# running\n\n{study.title}\n\n**Hypothesis** (prior {study.prior:.2f}): {study.hypothesis}\n"
+        prior = f"(prior {study.prior.probability:.2f})"
+        note = f"# running\n\n{study.title}\n\n**Hypothesis** {prior}: {study.hypothesis}\n"
         self._tag({_NAME: study.name, "study": study.name, _NOTE: note, **tags})
         self._log(self.run_id, params=params)
         return self.run_id

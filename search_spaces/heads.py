@@ -7,7 +7,7 @@ so do predictors that need no training at all.
 from __future__ import annotations
 
 from search_spaces.domains import Choice, Domain, Uniform
-from search_spaces.study import Arm, Budget, Criterion, Role, Study
+from search_spaces.study import Arm, Budget, Criterion, Prior, Role, Study
 
 _CONCENTRATION: dict[str, Domain] = {
     "kappa_prior": Uniform(1e-4, 1e-1, log=True),
@@ -79,7 +79,7 @@ STUDY = Study(
         ),
     ),
     objective="-energy_score@16",
-    prior=0.5,
+    prior=Prior(0.5, "the document gives none for this question"),
     consequences={
         "GO": "Compare other studies' arms against the von Mises-Fisher head.",
         "NO-GO": "Take the simplest head of the best energy score as the baseline of every other study.",

@@ -16,6 +16,14 @@ class StudyError(ValueError):
     """A study is unknown or contradicts itself; the message is one sentence for the user."""
 
 
+class Claim(StrEnum):
+    """What a criterion says of its metric."""
+
+    GREATER = "greater"  # it exceeds ``success``; below ``failure`` the claim has failed
+    COMPARABLE = "comparable"  # it differs from that of ``versus`` by less than ``margin``, either way
+    NOT_WORSE = "not worse"  # it falls short of that of ``versus`` by less than ``margin``
+
+
 class Role(StrEnum):
     """What a criterion may do to the verdict."""
 
@@ -26,11 +34,13 @@ class Role(StrEnum):
 
 @dataclass(frozen=True)
 class Criterion:
-    """A threshold on a metric, in the direction "more is better".
+    """A claim about a metric, in the direction "more is better", decided by its whole interval.
 
-    ``versus`` names an arm to subtract, paired by seed and speaker. Success: the interval lies above
-    ``success`` (and above the white-noise null of the same arm where ``beats_null``). Failure: it lies below
-    ``failure``.
+    ``versus`` names an arm to subtract, paired by seed, speaker and utterance. A ``GREATER`` claim succeeds
+    where the interval lies above ``success`` (and the arm above its own white-noise null where
+    ``beats_null``) and fails where it lies below ``failure``. A ``COMPARABLE`` claim succeeds where the
+    interval lies within ``margin`` of 0 and fails where it lies wholly outside; ``NOT_WORSE`` asks for the
+    lower side alone.
     """
 
     name: str
@@ -43,6 +53,8 @@ class Criterion:
     beats_null: bool = False
     needs_decoder: bool = False  # not applicable where the representation cannot be decoded to audio
     source: str = ""  # where the threshold comes from
+    claim: Claim = Claim.GREATER
+    margin: float = 0.0  # what still counts as no difference, in units of the metric
 
 
 @dataclass(frozen=True)
@@ -56,18 +68,67 @@ class Arm:
 
 
 @dataclass(frozen=True)
+class Component:
+    """A part of an arm that may or may not earn its place: without it, ``neutral`` settings stand in.
+
+    Both sides of the comparison share the confirmed winner's settings, overlaid with ``given``. Where taking
+    the part out is known to do harm, an ablation that does not see the harm is a blind instrument.
+    """
+
+    name: str
+    neutral: Mapping[str, Any]
+    given: Mapping[str, Any] = field(default_factory=dict)
+    known_harm: bool = False
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How much a metric varies, as standard deviations: what a design expects before anything was run."""
+
+    speakers: float  # between speakers
+    seeds: float  # between seeds
+    rest: float  # of one seed on one speaker, beyond the two
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class Prior:
+    """How probable a hypothesis is held to be before the run, and who says so."""
+
+    probability: float
+    source: str
+
+
+@dataclass(frozen=True)
 class Budget:
     """What a study spends unless its user says otherwise; the same for every arm."""
 
     trials: int = 12  # configurations explored per arm
     lanes: int = 4  # of them trained side by side in one program
     replicates: int = 6  # fresh paired seeds of each arm's winner
-    alpha: float = 0.05
+    alpha: float = 0.05  # of every two-sided interval
+    power: float = 0.8  # with which the design detects the effect that the plan names
+    looks: int = 1  # at the test speakers; more than one spends alpha over them
+
+
+# What is left out of every judgement, and why it may be: written down before anyone looks.
+EXCLUSIONS = (
+    "a replicate that diverged, or whose metric is not finite, is dropped and counted, never read as 0",
+    "an utterance shorter than context and horizon together has no rollout and is not counted",
+    "a speaker of whom nothing was counted is left out, and the number of speakers says so",
+)
 
 
 @dataclass(frozen=True)
 class Study:
-    """The whole question. ``consequences`` says what follows each verdict, in the document's words."""
+    """The whole question. ``consequences`` says what follows each verdict, in the document's words.
+
+    ``controls`` are worlds of known answer that a verdict has to cite, each with the verdict that the study
+    ``assay`` must give on it: an instrument that misreads one of them is not believed about anything else.
+
+    A study whose trainables do not exist yet says in ``missing`` what it waits for; it can be read, planned
+    and gated upon, and does not run.
+    """
 
     name: str
     title: str
@@ -77,10 +138,16 @@ class Study:
     space: Mapping[str, Domain]  # searched in every arm
     criteria: tuple[Criterion, ...]
     objective: str  # the metric that exploration maximises on validation speakers, in every arm
-    prior: float  # probability of the hypothesis before the run
+    prior: Prior
     consequences: Mapping[str, str]
     budget: Budget = field(default_factory=Budget)
     source: str = ""
+    components: tuple[Component, ...] = ()  # of the primary criterion's arm
+    pairs: tuple[tuple[str, str], ...] = ()  # components taken out together as well
+    exclusions: tuple[str, ...] = EXCLUSIONS
+    controls: Mapping[str, str] = field(default_factory=lambda: {"directional": "GO", "white": "NO-GO"})
+    spread: Spread = Spread(0.05, 0.02, 0.02, "a guess: no run of this study has been recorded")
+    missing: str = ""  # what does not exist yet; empty where the study can run
 
     def __post_init__(self) -> None:
         names = [arm.name for arm in self.arms]
@@ -94,8 +161,17 @@ class Study:
                         f"criterion {criterion.name!r} names the arm {arm!r}; "
                         f"study {self.name!r} has {', '.join(names)}"
                     )
-        if not 0 < self.prior < 1:
-            raise StudyError(f"study {self.name!r} has prior {self.prior}; it must lie between 0 and 1")
+            _check_margin(criterion)
+        if not 0 < self.prior.probability < 1:
+            raise StudyError(
+                f"study {self.name!r} has prior {self.prior.probability}; it must lie between 0 and 1"
+            )
+        known = [component.name for component in self.components]
+        for name in (name for pair in self.pairs for name in pair):
+            if name not in known:
+                raise StudyError(
+                    f"study {self.name!r} pairs the component {name!r}; it has {', '.join(known) or 'none'}"
+                )
 
     @property
     def primary(self) -> Criterion:
@@ -107,11 +183,34 @@ class Study:
         return next(arm for arm in self.arms if arm.name == name)
 
 
+def declared(study: Study) -> dict[str, Any]:
+    """All that a study declares of how it is to be judged, as plain data: what a seal holds of it."""
+    told = asdict(study)
+    names = (
+        "name",
+        "hypothesis",
+        "objective",
+        "criteria",
+        "components",
+        "pairs",
+        "exclusions",
+        "consequences",
+    )
+    judged = {name: told[name] for name in (*names, "consequences")}
+    design = {"prior": study.prior.probability, "alpha": study.budget.alpha, "looks": study.budget.looks}
+    return json.loads(json.dumps({**judged, "primary": study.primary.name, **design}))
+
+
 def criteria_hash(study: Study) -> str:
-    """The seal of a study: SHA-256 (hex) of its criteria, objective and alpha, as canonical JSON."""
-    sealed = {
-        "alpha": study.budget.alpha,
-        "criteria": [asdict(criterion) for criterion in study.criteria],
-        "objective": study.objective,
-    }
-    return hashlib.sha256(json.dumps(sealed, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    """SHA-256 (hex) of what a study declares of its judgement, as canonical JSON."""
+    return hashlib.sha256(
+        json.dumps(declared(study), sort_keys=True, separators=(",", ":")).encode()
+    ).hexdigest()
+
+
+def _check_margin(criterion: Criterion) -> None:
+    if criterion.claim is not Claim.GREATER and (criterion.versus is None or not criterion.margin > 0):
+        raise StudyError(
+            f"criterion {criterion.name!r} claims {str(criterion.claim)!r}; it needs an arm as versus "
+            f"and a margin above 0, not {criterion.margin}"
+        )

@@ -6,7 +6,7 @@ Thresholds, prior and consequences are those of Research Discussion 7 (sections 
 from __future__ import annotations
 
 from search_spaces.domains import Choice, Uniform
-from search_spaces.study import Arm, Budget, Criterion, Role, Study
+from search_spaces.study import Arm, Budget, Criterion, Prior, Role, Study
 
 _MDN = Arm(
     name="mdn",
@@ -108,7 +108,7 @@ STUDY = Study(
     },
     criteria=_CRITERIA,
     objective="cos@16",
-    prior=0.60,
+    prior=Prior(0.60, "Research Discussion 7, section 10"),
     consequences={
         "GO": (
             "Proceed to archetypes: spherical k-means on directions, correlated with acoustic features "

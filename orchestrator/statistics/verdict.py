@@ -1,8 +1,9 @@
 """The verdict: GO, NO-GO, INCONCLUSIVE or INADMISSIBLE, with the numbers that decided it.
 
 GO needs the primary criterion met and every required one that applies. NO-GO needs the primary one or a
-required one failed. INADMISSIBLE is a verdict whose criteria were changed after they were sealed, or which
-lacks what they ask for; everything else is INCONCLUSIVE, and the reason says what would help.
+required one failed. INADMISSIBLE is a verdict whose plan was changed after it was sealed, whose control
+worlds were misread, or which lacks what the criteria ask for; everything else is INCONCLUSIVE, and the
+reason says what would help.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from enum import StrEnum
 from typing import Any
 
 from orchestrator.evidence import Evidence
+from orchestrator.sealing import seal_hash, study_changes
 from orchestrator.statistics.criteria import CriterionResult, Outcome, assess
 from orchestrator.statistics.measures import Measures
 from orchestrator.statistics.modes import failure_mode
@@ -47,6 +49,7 @@ class Judgement:
     one_step: dict[str, OneStep]
     replicates: dict[str, dict[str, int]]  # arm -> how many were asked for, finished, diverged
     criteria_hash: str
+    seal: str  # hash of the sealed plan; empty where there is none
 
     def to_json(self) -> dict[str, Any]:
         """Plain data, for ``verdict.json``."""
@@ -62,6 +65,7 @@ class Judgement:
             "one_step": {arm: passage.to_json() for arm, passage in self.one_step.items()},
             "replicates": self.replicates,
             "criteria_hash": self.criteria_hash,
+            "seal": self.seal,
         }
 
 
@@ -76,13 +80,14 @@ def judge(study: Study, evidence: Evidence) -> Judgement:
         verdict=verdict,
         reason=reason,
         consequence=study.consequences.get(str(verdict), ""),
-        prior=study.prior,
+        prior=study.prior.probability,
         level=measures.level,
         criteria=results,
         modes={arm: _modes(arm, measures) for arm in arms},
         one_step={arm: one_step(arm, measures, float(evidence.data["frame_rate"])) for arm in arms},
         replicates={arm: _replicates(evidence, arm) for arm in arms},
         criteria_hash=criteria_hash(study),
+        seal=seal_hash(evidence.seal) if evidence.seal else "",
     )
 
 
@@ -110,17 +115,34 @@ def _problems(
     study: Study, evidence: Evidence, measures: Measures, results: tuple[CriterionResult, ...]
 ) -> list[str]:
     """What stands in the way of any verdict, a sentence each."""
-    sealed = evidence.provenance.get("criteria_hash")
-    problems = []
-    if sealed != criteria_hash(study):
-        change = "were changed after they were sealed" if sealed else "were not sealed before the run"
-        problems.append(f"The criteria of the study {change}.")
+    problems = [*_seal_problems(study, evidence), *_assay_problems(study, evidence)]
     for arm in study.arms:
         problems += _problems_of(arm.name, evidence, measures)
     if problems:
         return problems
     binding = [r for r in results if r.criterion.role is not Role.REPORTED]
     return [_capital(r.sentence) for r in binding if r.outcome is Outcome.NOT_MEASURED]
+
+
+def _seal_problems(study: Study, evidence: Evidence) -> list[str]:
+    if not evidence.seal:
+        return ["The plan was not sealed before the test speakers were looked at."]
+    changed = [*study_changes(evidence.seal, study), *evidence.broken]
+    return ["The plan was changed after it was sealed.", *map(_capital, changed)] if changed else []
+
+
+def _assay_problems(study: Study, evidence: Evidence) -> list[str]:
+    found = {assay.world: assay for assay in evidence.assays}
+    problems = []
+    for world, expected in study.controls.items():
+        if world not in found:
+            problems.append(f"The control world {world} was not run through this code.")
+        elif found[world].verdict != expected:
+            problems.append(
+                f"The control world {world}, whose answer is {expected}, ended {found[world].verdict}: "
+                f"{found[world].reason}"
+            )
+    return problems
 
 
 def _problems_of(arm: str, evidence: Evidence, measures: Measures) -> list[str]:

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from orchestrator.evidence import ArmEvidence, Evidence, Exhibit, Exploration, Replicate
+from orchestrator.evidence import ArmEvidence, Assay, Evidence, Exhibit, Exploration, Replicate
 from search_spaces import load
-from search_spaces.study import Study, criteria_hash
+from search_spaces.study import Study, criteria_hash, declared
 from trainables.predictor.scores import Scores
 
 STUDY: Study = load("vmf_vs_mdn")
@@ -121,6 +121,11 @@ def evidence(
             "criteria_hash": criteria_hash(STUDY),
         },
         exhibits=[_exhibit(i, list(truths)) for i in range(exhibits)],
+        seal={"study": declared(STUDY), "arms": {}, "seeds": list(range(replicates)), "code": "c" * 16},
+        assays=[
+            Assay(world, expected, expected, "as it should be", "c" * 16, f"runs/assay-{world}")
+            for world, expected in STUDY.controls.items()
+        ],
     )
 
 

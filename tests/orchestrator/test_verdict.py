@@ -109,7 +109,8 @@ def test_inadmissible_where_the_criteria_moved_after_sealing():
     )
     judgement = _judge(Truth(), study=dataclasses.replace(STUDY, criteria=softer))
     assert judgement.verdict is Verdict.INADMISSIBLE
-    assert "changed after they were sealed" in judgement.reason
+    assert "changed after it was sealed" in judgement.reason
+    assert "success was 0.6 when sealed and is 0.5 now" in judgement.reason
 
 
 def test_a_missing_null_is_inadmissible_only_where_it_would_have_decided():

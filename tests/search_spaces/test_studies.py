@@ -8,7 +8,7 @@ import pytest
 
 import search_spaces
 from search_spaces.domains import Choice, Integer, Uniform
-from search_spaces.study import Role, Study, StudyError, criteria_hash
+from search_spaces.study import Prior, Role, Study, StudyError, criteria_hash
 from trainables.predictor.config import split_config
 
 STUDIES = [search_spaces.load(name) for name in search_spaces.names()]
@@ -60,7 +60,7 @@ def test_vmf_vs_mdn_is_what_the_research_document_states():
     study = search_spaces.load("vmf_vs_mdn")
     primary = study.primary
     assert (primary.metric, primary.arm, primary.success, primary.failure) == ("cos@16", "vmf", 0.6, 0.3)
-    assert primary.beats_null and study.prior == 0.60 and study.objective == "cos@16"
+    assert primary.beats_null and study.prior.probability == 0.60 and study.objective == "cos@16"
     required = [c for c in study.criteria if c.role is Role.REQUIRED]
     assert [(c.metric, c.arm, c.versus, c.needs_decoder) for c in required] == [
         ("continuation_quality", "vmf", "mdn", True)
@@ -88,7 +88,7 @@ def test_a_study_that_contradicts_itself_is_refused():
     with pytest.raises(StudyError, match="names the arm 'nobody'"):
         dataclasses.replace(study, criteria=(dataclasses.replace(study.criteria[0], arm="nobody"),))
     with pytest.raises(StudyError, match="between 0 and 1"):
-        dataclasses.replace(study, prior=1.0)
+        dataclasses.replace(study, prior=Prior(1.0, "nobody"))
 
 
 def test_the_seal_covers_what_decides_and_nothing_else():

@@ -1,0 +1,117 @@
+"""What is fixed before the test speakers are looked at, and what of it has changed since.
+
+A seal holds everything that could be bent to fit a result: hypothesis, criteria, arms with the settings that
+won, exclusions, test, alpha, seeds, data and code. Its hash is written before the confirm phase begins.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from orchestrator.plan import Plan
+from search_spaces.study import Study, declared
+from trainables.errors import InputError
+from trainables.latents.store import LatentDataset
+
+FILE = "sealed.json"
+TEST = (
+    "two-way random effects over test speakers and seeds, paired by seed, speaker and utterance; t interval "
+    "with Satterthwaite's degrees of freedom, two-sided at level 1 - alpha; Holm over reported criteria"
+)
+
+
+def make_seal(
+    plan: Plan, dataset: LatentDataset, winners: Mapping[str, Mapping[str, Any] | None], code: str
+) -> dict[str, Any]:
+    """Everything that confirmation depends on, as plain data."""
+    content = {
+        "study": declared(plan.study),
+        "arms": {
+            arm.name: {"title": arm.title, "settings": winners.get(arm.name)} for arm in plan.study.arms
+        },
+        "test": TEST,
+        "seeds": plan.confirm_seeds(),
+        "data": {
+            "hash": dataset.content_hash,
+            "representation": dataset.meta.representation,
+            "test_speakers": dataset.speakers("test"),
+        },
+        "code": code,
+    }
+    return json.loads(json.dumps(content))
+
+
+def seal_hash(seal: Mapping[str, Any]) -> str:
+    """SHA-256 (hex) of a seal as canonical JSON."""
+    return hashlib.sha256(json.dumps(seal, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def write_seal(folder: Path, seal: Mapping[str, Any]) -> Path:
+    """Write a seal with its hash, for people and for :func:`read_seal`."""
+    path = folder / FILE
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(json.dumps({"hash": seal_hash(seal), **seal}, indent=1, ensure_ascii=False))
+    temporary.replace(path)
+    return path
+
+
+def read_seal(path: Path) -> tuple[str, dict[str, Any]]:
+    """The hash that a sealed plan carries, and what it holds now.
+
+    Raises:
+        InputError: there is no such file, or it is no sealed plan.
+    """
+    try:
+        seal = json.loads(path.read_text())
+        return str(seal.pop("hash")), seal
+    except (OSError, ValueError, KeyError, AttributeError, TypeError):
+        raise InputError(
+            f"{path} is not a sealed plan; name a run folder's {FILE}, or a file that seal --export wrote"
+        ) from None
+
+
+def changes(sealed: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """What differs between two seals, or two studies as declared: a sentence each."""
+    return [
+        f"{_where(path)} was {_value(before)} when sealed and is {_value(after)} now."
+        for path, before, after in _differences(sealed, now, ())
+    ]
+
+
+def study_changes(seal: Mapping[str, Any], study: Study) -> list[str]:
+    """What the study declares otherwise than when it was sealed."""
+    return changes(seal["study"], declared(study))
+
+
+def _differences(
+    before: Any, after: Any, path: tuple[str, ...]
+) -> Iterator[tuple[tuple[str, ...], Any, Any]]:
+    if before == after:
+        return
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        for key in dict.fromkeys([*before, *after]):
+            yield from _differences(before.get(key), after.get(key), (*path, str(key)))
+    elif _named(before) and _named(after):
+        yield from _differences(_named(before), _named(after), path)
+    else:
+        yield path, before, after
+
+
+def _named(values: Any) -> dict[str, Any]:
+    """Criteria and components are told apart by name, so that inserting one does not seem to change all."""
+    if isinstance(values, list) and values and all(isinstance(v, Mapping) and "name" in v for v in values):
+        return {repr(v["name"]): v for v in values}
+    return {}
+
+
+def _where(path: tuple[str, ...]) -> str:
+    return ": ".join(path)
+
+
+def _value(value: Any) -> str:
+    text = "absent" if value is None else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 80 else text[:77] + "..."
