@@ -35,6 +35,7 @@ class Replicate:
     # per-utterance figures of the decoded continuation, {"utterance_id", "speaker_id",
     # "continuation_quality"}
     listening: list[dict[str, Any]] = field(default_factory=list)
+    key: str = ""  # of the lane in the archive
 
 
 @dataclass

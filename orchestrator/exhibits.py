@@ -12,12 +12,11 @@ import ray
 import torch
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from orchestrator.archive import Archive
 from orchestrator.clips import Clip, choose, original
 from orchestrator.data import Latents, feed
-from orchestrator.depot import Depot
-from orchestrator.evidence import Evidence, Exhibit
+from orchestrator.evidence import ArmEvidence, Evidence, Exhibit
 from orchestrator.progress import Progress
-from orchestrator.tuning import weights_name
 from trainables.latents.codecs import load_codec
 from trainables.latents.store import LatentDataset
 from trainables.listening.decode import decode_continuation, wav_bytes
@@ -38,7 +37,7 @@ def baselines(latents: Latents, config: Mapping[str, Any]) -> dict[str, dict[str
 
 
 def listen(
-    evidence: Evidence, dataset: LatentDataset, latents: Latents, depot: Depot, progress: Progress
+    evidence: Evidence, dataset: LatentDataset, latents: Latents, archive: Archive, progress: Progress
 ) -> None:
     """Let every replicate continue the same test utterances; score what is decoded, and keep a few to listen
     to.
@@ -49,10 +48,7 @@ def listen(
     if len(clips) < 2:
         progress.say("nothing to listen to: fewer than two test utterances are long enough")
         return
-    voices = {
-        arm: _voice(arm, own.config, [r.status for r in own.replicates], depot)
-        for arm, own in evidence.arms.items()
-    }
+    voices = {arm: _voice(own, archive) for arm, own in evidence.arms.items()}
     here = NodeAffinitySchedulingStrategy(latents.home, soft=True)  # where the codec's weights are
     speak, score = (ray.remote(f).options(scheduling_strategy=here) for f in (_speak, _score))
     codec = (dataset.meta.codec, dataset.meta.weights)
@@ -90,11 +86,10 @@ class Voice:
     weights: dict[int, dict[str, torch.Tensor]]
 
 
-def _voice(arm: str, config: Mapping[str, Any], statuses: Sequence[str], depot: Depot) -> Voice:
-    loaded = {
-        i: depot.load(weights_name(arm, i)) for i, status in enumerate(statuses) if status == "finished"
-    }
-    return Voice(split_config(config)[0], {i: state for i, state in loaded.items() if state is not None})
+def _voice(arm: ArmEvidence, archive: Archive) -> Voice:
+    sound = {i: r.key for i, r in enumerate(arm.replicates) if r.status == "finished"}
+    loaded = {i: archive.weights(key) for i, key in sound.items()}
+    return Voice(split_config(arm.config)[0], {i: state for i, state in loaded.items() if state is not None})
 
 
 def _others(continuations: Sequence[np.ndarray], own: int) -> list[np.ndarray]:

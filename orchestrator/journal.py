@@ -1,25 +1,30 @@
-"""What has been asked, started, finished and judged: an append-only log from which a killed sweep goes on.
+"""What was asked, started, finished, sealed and judged: an append-only log from which a killed sweep goes on.
 
-One line of JSON per event in ``journal.jsonl``. The full result of a lane lies beside it in
-``lanes/<key>.json``, written before its line is, so a line never promises what is not there. The key of a
-lane says all that its result depends on: configuration, data and code.
+One line of JSON per event in ``journal.jsonl``. The result of a finished lane lies in the archive, under the
+key that its line names, and is written before the line is: a line never promises what is not there.
 """
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import orchestrator
+import search_spaces
 import trainables
 from trainables.errors import InputError
 
+_TRAINS = ("data.py", "training.py", "tuning.py")  # the files here that reach into a lane's training
 RESUME = "run the same command again with --resume to go on"
 
 
@@ -29,7 +34,7 @@ class Journal:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.path = folder / "journal.jsonl"
-        (folder / "lanes").mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
 
     def append(self, event: str, **data: Any) -> None:
         """Add one event and force it to disk; starts a new line where a kill has torn the last one."""
@@ -49,37 +54,44 @@ class Journal:
                 continue
         return [e for e in events if kind in (None, e["event"])]
 
-    def finish_lane(self, key: str, result: Mapping[str, Any], **data: Any) -> None:
-        """Store a lane's full result, then log that it is finished."""
-        target = self.folder / "lanes" / f"{key}.json"
-        temporary = target.with_suffix(".tmp")
-        temporary.write_text(json.dumps(result))
-        temporary.replace(target)
-        self.append("finished", key=key, **data)
+    def answered(self) -> bool:
+        """Whether the run has a verdict that stands; an INADMISSIBLE one may be mended and asked again."""
+        return any(event["verdict"] != "INADMISSIBLE" for event in self.events("judged"))
 
-    def finished(self) -> dict[str, dict[str, Any]]:
-        """The ``finished`` events by lane key."""
-        return {event["key"]: event for event in self.events("finished")}
+    @contextmanager
+    def held(self, wait: bool = False) -> Iterator[None]:
+        """Keep every other process out of this run; a killed one lets go of it.
 
-    def result(self, key: str) -> dict[str, Any]:
-        """The full result of a finished lane."""
-        return json.loads((self.folder / "lanes" / f"{key}.json").read_text())
-
-
-def lane_key(config: Mapping[str, Any], data_hash: str, code: str) -> str:
-    """Name of a lane's result: sha256 over everything that the result depends on."""
-    text = json.dumps([config, data_hash, code], sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+        Raises:
+            InputError: another process is at work in it, and ``wait`` is not asked for.
+        """
+        handle = os.open(self.folder, os.O_RDONLY)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            os.close(handle)
+            raise InputError(
+                f"another process is at work in {self.folder}; wait for it, or leave --resume out"
+            ) from None
+        try:
+            yield
+        finally:
+            os.close(handle)
 
 
 @cache
 def code_version() -> str:
-    """Git commit plus a hash of the sources of ``trainables``, so that uncommitted edits count too."""
-    root = Path(trainables.__file__).parent
-    digest = hashlib.sha256()
-    for path in sorted(root.rglob("*.py")):
-        digest.update(str(path.relative_to(root)).encode() + b"\0" + path.read_bytes() + b"\0")
-    return f"{git_commit()}+{digest.hexdigest()[:16]}"
+    """Hash of all code that a lane's numbers come from, uncommitted edits included, and torch's version."""
+    here = Path(__file__).parent
+    sources = [*Path(trainables.__file__).parent.rglob("*.py"), *(here / name for name in _TRAINS)]
+    return _hashed(sources, version("torch"))
+
+
+@cache
+def full_version() -> str:
+    """Hash of all code that a verdict comes from."""
+    roots = [Path(package.__file__ or "").parent for package in (trainables, orchestrator, search_spaces)]
+    return _hashed([path for root in roots for path in root.rglob("*.py")], version("torch"))
 
 
 @cache
@@ -96,18 +108,20 @@ def git_commit() -> str:
 
 
 def unfinished_run(out: Path, arguments: Mapping[str, Any], data_hash: str, code: str) -> Path:
-    """The newest run folder in ``out`` that the same arguments left without a verdict.
+    """The newest run folder in ``out`` that the same arguments left without an admissible verdict.
+
+    A run that was sealed goes on whatever has changed, for its verdict to say so.
 
     Raises:
-        InputError: there is none, or its data or code have changed since (a result would mix two
-            experiments).
+        InputError: there is none, or data or code have changed since it began (it would mix two experiments).
     """
     for folder in sorted((p.parent for p in out.glob("*/journal.jsonl")), key=lambda p: p.name, reverse=True):
         journal = Journal(folder)
         planned = journal.events("planned")
-        if planned and planned[0]["arguments"] == dict(arguments) and not journal.events("judged"):
-            _must_equal(folder, "data", planned[0]["data_hash"], data_hash)
-            _must_equal(folder, "code", planned[0]["code"], code)
+        if planned and planned[0]["arguments"] == dict(arguments) and not journal.answered():
+            if not journal.events("sealed"):
+                _must_equal(folder, "data", planned[0]["data_hash"], data_hash)
+                _must_equal(folder, "code", planned[0]["code"], code)
             return folder
     raise InputError(
         f"--resume found no unfinished run of study {arguments['study']!r} with these arguments in {out}; "
@@ -121,6 +135,14 @@ def _must_equal(folder: Path, what: str, before: str, now: str) -> None:
             f"--resume cannot continue {folder}: its {what} was {before[:24]} and is {now[:24]} now; "
             "leave --resume out to start afresh"
         )
+
+
+def _hashed(sources: Iterable[Path], *more: str) -> str:
+    root = Path(trainables.__file__).parent.parent
+    digest = hashlib.sha256("\0".join(more).encode())
+    for path in sorted(sources):
+        digest.update(str(path.relative_to(root)).encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:24]
 
 
 def _is_torn(path: Path) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from orchestrator.statistics.power import fewest_seeds, smallest_p
 from search_spaces.domains import Domain
 from search_spaces.study import Arm, Study
 from trainables.errors import InputError
@@ -26,7 +27,7 @@ SMOKE_SETTINGS = {
 class Pack:
     """Lanes of equal structure that train side by side in one program."""
 
-    phase: str  # "explore" or "confirm"
+    phase: str  # "explore", "confirm" or "ablate"
     arm: str
     number: int
     indexes: tuple[int, ...]  # of the lanes within their phase and arm
@@ -64,6 +65,7 @@ class Plan:
     workers: int  # processes that share one pack by data parallelism
     seed: int
     smoke: bool
+    ablate: bool = True  # whether the confirmed winner is taken apart
     generation: int = 1  # packs per arm in flight at once; later packs learn from earlier generations only
 
     @property
@@ -90,18 +92,22 @@ class Plan:
         """The fresh seeds of confirmation, paired over arms; odd, so that none was explored."""
         return [2 * _number(self.seed, "confirm", index) + 1 for index in range(self.replicates)]
 
-    def confirmation(self, arm: str, winner: Mapping[str, Any]) -> Pack:
-        """The one pack that confirms an arm: its winner on every fresh seed, and once on each null."""
+    def confirmation(self, arm: str, winner: Mapping[str, Any], replicates: int | None = None) -> Pack:
+        """What confirms an arm: its winner once on each null, and on the first so many of the fresh seeds."""
         seeds = self.confirm_seeds()
-        lanes = [{**winner, "seed": seed, "surrogate": "real"} for seed in seeds]
-        lanes += [{**winner, "seed": seeds[0], "surrogate": null} for null in NULLS]
+        lanes = [{**winner, "seed": seeds[0], "surrogate": null} for null in NULLS]
+        lanes += [{**winner, "seed": seed, "surrogate": "real"} for seed in seeds[:replicates]]
         return Pack("confirm", arm, 0, tuple(range(len(lanes))), tuple(lanes))
+
+    def settled(self, arm: Arm) -> dict[str, Any] | None:
+        """The settings of an arm that leaves nothing to search, else None."""
+        return None if self.space(arm) else self.fixed(arm)
 
     def arguments(self) -> dict[str, Any]:
         """What must be equal for one sweep to be the continuation of another."""
         asked = {
             "study": self.study.name, "trials": self.trials, "replicates": self.replicates,
-            "workers": self.workers, "seed": self.seed, "smoke": self.smoke,
+            "workers": self.workers, "seed": self.seed, "smoke": self.smoke, "ablate": self.ablate,
         }  # fmt: skip
         settings = {arm.name: [self.fixed(arm), list(self.space(arm).items())] for arm in self.study.arms}
         return {**asked, "settings": hashlib.sha256(repr(settings).encode()).hexdigest()[:16]}
@@ -115,12 +121,15 @@ def make_plan(
     workers: int = 1,
     seed: int = 0,
     smoke: bool = False,
+    ablate: bool = True,
 ) -> Plan:
     """Settle the budgets of a study: the user's number, else the smoke run's, else the study's own.
 
     Raises:
-        InputError: a budget with which nothing can be trained or decided.
+        InputError: a budget with which nothing can be trained or decided, or a study that cannot run yet.
     """
+    if study.missing:
+        raise InputError(f"the study {study.name!r} cannot run yet: it waits for {study.missing}")
     budget = study.budget
     defaults = (
         SMOKE_BUDGET
@@ -130,11 +139,14 @@ def make_plan(
     trials = defaults["trials"] if trials is None else trials
     replicates = defaults["replicates"] if replicates is None else replicates
     _at_least("--trials", trials, 1)
-    _at_least("--replicates", replicates, 2, "a verdict needs the spread between seeds")
+    if smoke:
+        _at_least("--replicates", replicates, 2, "a verdict needs the spread between seeds")
+    else:
+        _enough_seeds(replicates, budget.alpha)
     _at_least("--workers", workers, 1)
     _at_least("--seed", seed, 0)
     lanes = min(defaults["lanes"], trials)
-    plan = Plan(_shrunk(study) if smoke else study, trials, lanes, replicates, workers, seed, smoke)
+    plan = Plan(_shrunk(study) if smoke else study, trials, lanes, replicates, workers, seed, smoke, ablate)
     for arm in plan.study.arms:
         _shareable(plan.fixed(arm).get("batch"), workers)
     return plan
@@ -146,6 +158,16 @@ def with_devices(plan: Plan, devices: int) -> Plan:
     return replace(plan, generation=min(share, plan.packs))
 
 
+def cut(pack: Pack, parts: int) -> list[Pack]:
+    """A pack cut into so many of about equal size, where it has lanes for them."""
+    parts = max(1, min(parts, len(pack.indexes)))
+    cuts = [round(i * len(pack.indexes) / parts) for i in range(parts + 1)]
+    return [
+        replace(pack, number=number, indexes=pack.indexes[a:b], configs=pack.configs[a:b])
+        for number, (a, b) in enumerate(zip(cuts, cuts[1:], strict=False), pack.number)
+    ]
+
+
 def _shrunk(study: Study) -> Study:
     """The same question asked of tiny predictors."""
     keep = lambda space: {k: v for k, v in space.items() if k not in SMOKE_SETTINGS}  # noqa: E731
@@ -155,12 +177,24 @@ def _shrunk(study: Study) -> Study:
         )
         for arm in study.arms
     )
-    return replace(study, fixed={**study.fixed, **SMOKE_SETTINGS}, space=keep(study.space), arms=arms)
+    return replace(
+        study, fixed={**study.fixed, **SMOKE_SETTINGS}, space=keep(study.space), arms=arms, controls={}
+    )
 
 
 def _at_least(name: str, value: int, low: int, why: str = "") -> None:
     if value < low:
         raise InputError(f"{name} is {value}; it must be at least {low}" + (f": {why}" if why else ""))
+
+
+def _enough_seeds(replicates: int, alpha: float) -> None:
+    fewest = fewest_seeds(alpha)
+    if replicates < fewest:
+        raise InputError(
+            f"--replicates is {replicates}, which cannot decide: {replicates} paired seeds can "
+            f"never fall below p = {smallest_p(replicates):.2g} in a sign-flip test at "
+            f"alpha {alpha:g}; use at least {fewest}"
+        )
 
 
 def _shareable(batch: int | None, workers: int) -> None:

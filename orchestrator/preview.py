@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 import os
+from contextlib import nullcontext
 from pathlib import Path
 
+from orchestrator.ablation import variants
+from orchestrator.cluster import connected
+from orchestrator.costs import estimate
+from orchestrator.design import design_of
 from orchestrator.plan import Plan
 from search_spaces.domains import Choice, Domain
 from trainables.latents.store import SPLITS, LatentDataset
 from trainables.predictor.config import NULLS
 
 
-def preview(plan: Plan, dataset: LatentDataset, address: str | None, out: Path) -> str:
-    """The plan of a sweep as text; trains nothing and starts no Ray."""
+def preview(
+    plan: Plan, dataset: LatentDataset, address: str | None, out: Path, price: float | None = None
+) -> str:
+    """The plan of a sweep as text. Nothing is trained; with an address, its cluster times the probe.
+
+    Raises:
+        InputError: the design cannot decide.
+    """
+    design = design_of(plan, dataset, out)
+    with connected(address) if address else nullcontext() as cluster:
+        expected = estimate(plan, dataset, cluster, price)
     meta = dataset.meta
     lines = [
         plan.study.title,
@@ -23,7 +37,11 @@ def preview(plan: Plan, dataset: LatentDataset, address: str | None, out: Path) 
         f"lanes, maximising {plan.study.objective} on validation speakers",
         f"confirm     {plan.replicates} replicates and {len(NULLS)} nulls ({', '.join(NULLS)}) per arm, "
         "judged once on test speakers",
-        f"work        {_steps(plan):,} optimiser steps of one lane in all",
+        *_assayed(plan),
+        *_taken_apart(plan),
+        f"work        {_steps(plan):,} optimiser steps of one lane before any ablation",
+        expected.text().replace("expected: ", "expected    "),
+        design.text().replace("design: ", "design      "),
         f"device      {_device(address)}; {plan.workers} worker{'s' * (plan.workers != 1)} per pack",
         f"run folder  {out}/{plan.study.name}-<date>-<time>",
         f"MLflow      {os.environ.get('MLFLOW_TRACKING_URI', 'sqlite:///mlflow.db')}",
@@ -33,6 +51,16 @@ def preview(plan: Plan, dataset: LatentDataset, address: str | None, out: Path) 
         lines += [f"  {name:20} {value}" for name, value in sorted(plan.fixed(arm).items())]
         lines += [f"  {name:20} {_spelled(domain)}" for name, domain in plan.space(arm).items()]
     return "\n".join(lines)
+
+
+def _assayed(plan: Plan) -> list[str]:
+    worlds = ", ".join(f"{world} ({verdict})" for world, verdict in plan.study.controls.items())
+    return [f"assay       control worlds through the same code: {worlds}"] if worlds else []
+
+
+def _taken_apart(plan: Plan) -> list[str]:
+    parts = ", ".join(" + ".join(variant.components) for variant in variants(plan.study))
+    return [f"ablate      the winner without {parts}"] if parts and plan.ablate else []
 
 
 def _split(dataset: LatentDataset, split: str) -> str:

@@ -1,13 +1,15 @@
-"""What the driver writes down of every lane: journal first, then MLflow, then the display."""
+"""What the driver writes down of every lane: archive first, then journal, MLflow and the display."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.archive import Archive, lane_key
 from orchestrator.evidence import ArmEvidence, Exploration, Replicate
-from orchestrator.journal import Journal, lane_key
+from orchestrator.journal import Journal
 from orchestrator.plan import Pack, Plan
 from orchestrator.progress import Progress
 from orchestrator.search import UNKNOWN
@@ -16,34 +18,55 @@ from trainables.predictor.scores import LaneStatus, Scores
 if TYPE_CHECKING:
     from orchestrator.tracking import Tracker
 
+Place = tuple[str, str, int]  # phase, arm, index: where a lane stands in a sweep
+
 
 class Recorder:
-    """Watches packs for the searcher, and answers what is known already."""
+    """Watches packs for the searcher, and answers what is known already, whichever sweep has found it out."""
 
     def __init__(
-        self, plan: Plan, journal: Journal, tracker: Tracker, progress: Progress, data_hash: str, code: str
+        self,
+        plan: Plan,
+        journal: Journal,
+        archive: Archive,
+        tracker: Tracker,
+        progress: Progress,
+        data_hash: str,
+        code: str,
     ) -> None:
-        self._plan, self._journal, self._tracker, self._progress = plan, journal, tracker, progress
+        self._plan, self._journal, self._archive = plan, journal, archive
+        self._tracker, self._progress = tracker, progress
         self._data_hash, self._code = data_hash, code
-        self._finished = journal.finished()
+        self._finished = {_place(event): event for event in journal.events("finished")}
 
-    def key(self, config: Mapping[str, Any]) -> str:
+    def key(self, pack: Pack, position: int) -> str:
         """The name of a lane's result."""
-        return lane_key(config, self._data_hash, self._code)
+        split = "validation" if pack.phase == "explore" else "test"
+        return lane_key(pack.configs[position], split, self._data_hash, self._code, pack.configs)
 
-    def known(self, config: Mapping[str, Any]) -> Any:
-        """The objective of a finished lane (None where it diverged), else ``UNKNOWN``."""
-        event = self._finished.get(self.key(config))
-        return UNKNOWN if event is None else event["objective"]
+    def known(self, pack: Pack, position: int) -> Any:
+        """The objective of a finished lane (None where it diverged), else ``UNKNOWN``; one that another sweep
+        has finished is entered in this one's journal.
+        """
+        key = self.key(pack, position)
+        result = self._archive.result(key)
+        if result is None:
+            return UNKNOWN
+        event = self._finished.get((pack.phase, pack.arm, pack.indexes[position]))
+        if event is None or event["key"] != key:
+            event = self._enter(pack, position, result, reused=True)
+        return event["objective"]
 
     def retrack(self) -> None:
         """Give MLflow what the journal of a resumed sweep holds; it passes over what it has."""
-        for key, event in self._finished.items():
-            self._track(event, self._journal.result(key))
+        for event in self._finished.values():
+            result = self._archive.result(event["key"])
+            if result is not None:
+                self._track(event, result)
 
     def started(self, pack: Pack) -> None:
         """Journal a pack with the settings of its lanes."""
-        keys = [self.key(config) for config in pack.configs]
+        keys = [self.key(pack, position) for position in range(len(pack.configs))]
         self._journal.append(
             "started", phase=pack.phase, arm=pack.arm, pack=pack.number, keys=keys, configs=pack.configs
         )
@@ -56,12 +79,9 @@ class Recorder:
     def finished(self, pack: Pack, results: Sequence[Mapping[str, Any]]) -> list[float | None]:
         """Record every lane of a pack; return the objectives, None where a lane diverged."""
         objectives = []
-        for index, config, result in zip(pack.indexes, pack.configs, results, strict=True):
-            objective = _objective(result, self._plan.study.objective)
-            if objective is None:
-                result = {**result, "status": LaneStatus.DIVERGED, "scores": None}
-            self._record(pack, index, config, result, objective)
-            objectives.append(objective)
+        for position, result in enumerate(results):
+            self._archive.keep(self.key(pack, position), result, self._weights(pack, position))
+            objectives.append(self._enter(pack, position, result)["objective"])
         self._progress.finished(pack, objectives)
         return objectives
 
@@ -72,29 +92,9 @@ class Recorder:
             for e in self._events("explore", arm)
         ]
 
-    def confirmed(self, arm: str) -> list[tuple[int, Replicate]]:
-        """The confirmed lanes of an arm by index: replicates, then nulls."""
-        replicates = []
-        for event in self._events("confirm", arm):
-            result, config = self._journal.result(event["key"]), event["config"]
-            replicates.append(
-                (
-                    event["index"],
-                    Replicate(
-                        seed=config["seed"],
-                        surrogate=config["surrogate"],
-                        status=event["status"],
-                        scores=result["scores"],
-                        history=result["history"],
-                        parameters=result["parameters"],
-                    ),
-                )
-            )
-        return replicates
-
     def arm_evidence(self, arm: str, winner: Mapping[str, Any]) -> ArmEvidence:
         """All that is recorded of an arm."""
-        confirmed = [replicate for _, replicate in self.confirmed(arm)]
+        confirmed = [self._replicate(event) for event in self._events("confirm", arm)]
         return ArmEvidence(
             name=arm,
             config=dict(winner),
@@ -103,22 +103,37 @@ class Recorder:
             nulls=[r for r in confirmed if r.surrogate != "real"],
         )
 
-    def _record(
-        self,
-        pack: Pack,
-        index: int,
-        config: Mapping[str, Any],
-        result: Mapping[str, Any],
-        objective: float | None,
-    ) -> None:
-        key = self.key(config)
-        facts = {
-            "phase": pack.phase, "arm": pack.arm, "index": index, "status": result["status"], "objective":
-            objective, "seconds": result["seconds"], "config": config,
+    def ablated(self, arm: str) -> list[tuple[dict[str, Any], Replicate]]:
+        """Settings and outcome of every lane of the ablations."""
+        return [(e["config"], self._replicate(e)) for e in self._events("ablate", arm)]
+
+    def seconds(self) -> float:
+        """Device time of the lanes that this sweep has trained itself."""
+        return sum(float(e["seconds"]) for e in self._finished.values() if not e["reused"])
+
+    def reused(self) -> int:
+        """How many lanes other sweeps had finished before."""
+        return sum(bool(e["reused"]) for e in self._finished.values())
+
+    def _enter(
+        self, pack: Pack, position: int, result: Mapping[str, Any], reused: bool = False
+    ) -> dict[str, Any]:
+        objective = _objective(result, self._plan.study.objective)
+        event = {
+            "key": self.key(pack, position), "phase": pack.phase, "arm": pack.arm, "index":
+            pack.indexes[position], "status": result["status"] if objective is not None else
+            LaneStatus.DIVERGED, "objective": objective, "seconds": result["seconds"], "reused": reused,
+            "config": pack.configs[position],
         }  # fmt: skip
-        self._journal.finish_lane(key, result, **facts)
-        self._finished[key] = {"key": key, **facts}
-        self._track({"key": key, **facts}, result)
+        self._journal.append("finished", **event)
+        self._finished[_place(event)] = event
+        self._track(event, result)
+        return event
+
+    def _weights(self, pack: Pack, position: int) -> Path | None:
+        from orchestrator.tuning import weights_name  # loads torch and Ray, which reading a record needs not
+
+        return self._journal.folder / weights_name(pack, pack.indexes[position])
 
     def _track(self, event: Mapping[str, Any], result: Mapping[str, Any]) -> None:
         null = event["phase"] == "confirm" and event["config"]["surrogate"] != "real"
@@ -126,6 +141,19 @@ class Recorder:
             f"{event['arm']} {event['phase']} {event['index']}", event["arm"], "null" if null else
             event["phase"], event["config"], result["history"], result["scores"], event["status"],
         )  # fmt: skip
+
+    def _replicate(self, event: Mapping[str, Any]) -> Replicate:
+        result = self._archive.result(event["key"])
+        diverged = result is None or event["status"] == LaneStatus.DIVERGED
+        return Replicate(
+            seed=event["config"]["seed"],
+            surrogate=event["config"]["surrogate"],
+            status=event["status"],
+            scores=None if diverged or result is None else result["scores"],
+            history=result["history"] if result else [],
+            parameters=result["parameters"] if result else 0,
+            key=event["key"],
+        )
 
     def _events(self, phase: str, arm: str) -> list[dict[str, Any]]:
         own = [e for e in self._finished.values() if (e["phase"], e["arm"]) == (phase, arm)]
@@ -141,6 +169,10 @@ def winner(explored: Sequence[Exploration]) -> dict[str, Any] | None:
         return None
     best = max(sound, key=lambda e: (e.status == LaneStatus.FINISHED, e.objective, -e.index))
     return {name: value for name, value in best.config.items() if name not in ("seed", "surrogate")}
+
+
+def _place(event: Mapping[str, Any]) -> Place:
+    return event["phase"], event["arm"], event["index"]
 
 
 def _objective(result: Mapping[str, Any], metric: str) -> float | None:

@@ -1,35 +1,42 @@
-"""The life of a sweep: explore, confirm, listen, judge, report."""
+"""The life of a sweep: plan, assay, explore, seal, confirm, judge, take the winner apart, report."""
 
 from __future__ import annotations
 
-import platform
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, replace
-from importlib.metadata import version
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from orchestrator import costs
+from orchestrator.ablation import ablation_packs, gather
+from orchestrator.archive import FOLDER, Archive
+from orchestrator.assay import assay_study, assays
 from orchestrator.cluster import Cluster, connected
 from orchestrator.data import Latents
 from orchestrator.depot import Depot
-from orchestrator.evidence import Evidence
+from orchestrator.design import design_of
+from orchestrator.evidence import Assay, Evidence
 from orchestrator.exhibits import baselines, listen
 from orchestrator.journal import RESUME, Journal, code_version, git_commit
-from orchestrator.plan import Plan, with_devices
+from orchestrator.phases import Phases
+from orchestrator.plan import Plan, make_plan, with_devices
 from orchestrator.progress import Progress, duration
+from orchestrator.provenance import describe_data, describe_run, earlier_verdicts
 from orchestrator.record import Recorder, winner
 from orchestrator.reporting.page import write_report
-from orchestrator.reporting.summary import markdown
-from orchestrator.search import ArmSearch, FixedPacks, PackSearcher, PackSource
-from orchestrator.statistics.verdict import Judgement, judge
+from orchestrator.sealing import FILE, changes, make_seal, read_seal, seal_hash, write_seal
+from orchestrator.search import ArmSearch
+from orchestrator.statistics.looks import shares
+from orchestrator.statistics.verdict import Judgement, Verdict, judge
 from orchestrator.tracking import Tracker
-from orchestrator.tuning import Task, pack_resources, run_pack, run_packs
+from orchestrator.worlds import world_folder
 from search_spaces.study import criteria_hash
-from trainables.latents.store import SPLITS, LatentDataset
+from trainables.latents.store import SPLITS, LatentDataset, open_dataset
+from trainables.predictor.config import NULLS
 
-_PACKAGES = ("torch", "ray", "optuna", "mlflow", "numpy", "pyarrow")
+Winners = Mapping[str, Mapping[str, Any] | None]  # by arm; None where every lane diverged
 
 
 @dataclass(frozen=True)
@@ -42,23 +49,34 @@ class Order:
     address: str | None  # of a Ray cluster; None starts a private one
     command: str
     resumed: bool = False
+    price: float | None = None  # of one device for an hour
+    quiet: bool = False  # an assay, of which one line is enough
 
 
 def run_sweep(order: Order, progress: Progress) -> Judgement:
-    """Run a sweep to its verdict; everything that was decided lies in ``order.folder`` when it returns."""
+    """Run a sweep to its verdict; everything that was decided lies in ``order.folder`` when it returns.
+
+    Raises:
+        InputError: another process is at work in that folder, or something that the user named is wrong.
+    """
     with ExitStack() as stack:
+        stack.enter_context(Journal(order.folder).held())
         progress.say(f"{order.plan.study.title}\nrun folder {order.folder}; starting Ray")
         cluster = stack.enter_context(connected(order.address, state_api=order.plan.workers > 1))
         stack.callback(progress.end)
-        sweep = _Sweep(order, cluster, progress)
-        try:
-            return sweep.run()
-        except KeyboardInterrupt:
-            sweep.tracker.fail(f"stopped by its user; {RESUME}", interrupted=True)
-            raise
-        except BaseException as error:
-            sweep.tracker.fail(f"{type(error).__name__}: {error}")
-            raise
+        return _run(order, cluster, progress)
+
+
+def _run(order: Order, cluster: Cluster, progress: Progress) -> Judgement:
+    sweep = _Sweep(order, cluster, progress)
+    try:
+        return sweep.run()
+    except KeyboardInterrupt:
+        sweep.tracker.fail(f"stopped by its user; {RESUME}", interrupted=True)
+        raise
+    except BaseException as error:
+        sweep.tracker.fail(f"{type(error).__name__}: {error}")
+        raise
 
 
 class _Sweep:
@@ -69,24 +87,48 @@ class _Sweep:
         self.plan = self._planned()
         self.study = self.plan.study
         self.tracker = self._tracked()
+        self.archive = Archive(order.folder.parent / FOLDER)
         self.recorder = Recorder(
-            self.plan, self.journal, self.tracker, progress, order.dataset.content_hash, code_version()
-        )
+            self.plan, self.journal, self.archive, self.tracker, progress, order.dataset.content_hash,
+            code_version(),
+        )  # fmt: skip
         self.recorder.retrack()
         self.latents = Latents.of(order.dataset, SPLITS)
-        self.depot = Depot(order.folder)
+        self.phases = Phases(
+            cluster, self.plan.workers, self.latents, Depot(order.folder), order.folder, self.recorder,
+            progress, self.study.objective,
+        )  # fmt: skip
 
     def run(self) -> Judgement:
-        self.progress.say(f"{self.cluster}; {self._counts()}")
-        arms = [arm.name for arm in self.study.arms]
-        self._explore()
-        winners = {arm: winner(self.recorder.explored(arm)) for arm in arms}
-        sealed = self._seal()
-        self._confirm({arm: config for arm, config in winners.items() if config is not None})
-        evidence = self._evidence(winners, sealed)
+        planned = self._announce()
+        checked = assays(self.study, self.order.folder.parent, self._assay)
+        evidence = Evidence(self.study.name, {}, describe_data(self.order.dataset), {}, {}, assays=checked)
+        evidence.cost["planned"] = planned
+        judgement = self._judged(evidence, self._sealed(checked))
         evidence.write(self.order.folder / "evidence.json")
-        judgement = judge(self.study, evidence)
         self._publish(evidence, judgement)
+        return judgement
+
+    def _judged(self, evidence: Evidence, winners: Winners) -> Judgement:
+        """Confirm look by look and judge, then take the winner apart; only judge where nothing may follow."""
+        found = {arm: config for arm, config in winners.items() if config is not None}
+        if winners:
+            evidence.seal, evidence.broken = self._seal(winners)
+        looks = shares(self.plan.replicates, self.study.budget.looks)
+        for evidence.look, replicates in enumerate(looks, 1):
+            if winners and not evidence.broken:
+                packs = {arm: [self.plan.confirmation(arm, found[arm], replicates)] for arm in found}
+                self.phases.known("confirm", packs)
+            evidence.arms = {arm: self.recorder.arm_evidence(arm, config) for arm, config in found.items()}
+            if any(arm.replicates for arm in evidence.arms.values()) and not evidence.broken:
+                self._hear(evidence)
+            evidence.provenance = self._provenance()
+            judgement = judge(self.study, evidence)
+            if judgement.verdict is not Verdict.INCONCLUSIVE:
+                break
+        if judgement.verdict is not Verdict.INADMISSIBLE and self.plan.ablate and self.study.components:
+            self._ablate(evidence)
+        self._account(evidence)
         return judgement
 
     def _planned(self) -> Plan:
@@ -105,102 +147,107 @@ class _Sweep:
         """A resumed sweep goes on in its own MLflow run."""
         earlier = [event["run_id"] for event in self.journal.events("tracked")]
         tracker = Tracker()
-        run_id = tracker.start(self.study, self._tags(), self._parameters(), earlier[-1] if earlier else None)
+        parameters = {
+            **self.plan.arguments(),
+            "lanes": self.plan.lanes,
+            "latents": str(self.order.dataset.root),
+        }
+        run_id = tracker.start(self.study, self._tags(), parameters, earlier[-1] if earlier else None)
         if [run_id] != earlier[-1:]:
             self.journal.append("tracked", run_id=run_id)
         return tracker
 
-    def _explore(self) -> None:
-        sources = {arm.name: ArmSearch(self.plan, arm, self.recorder.known) for arm in self.study.arms}
-        ahead = {name: self.plan.packs for name in sources}
-        self._run_phase("explore", ahead, list(sources.values()), "validation")
+    def _announce(self) -> dict[str, Any]:
+        """Say what is planned, before it costs anything; what is planned is kept to be compared with."""
+        if self.order.quiet:
+            return {}
+        data, plan = self.order.dataset, self.plan
+        speakers = ", ".join(f"{len(data.speakers(split))} {split}" for split in SPLITS)
+        self.progress.say(
+            f"{self.cluster}; {data.meta.representation} latents of {speakers} speakers; per arm "
+            f"{plan.trials} configurations in packs of {plan.lanes}, then {plan.replicates} replicates and "
+            f"{len(NULLS)} nulls"
+        )
+        if plan.smoke:
+            return {}
+        self.progress.say(design_of(plan, data, self.order.folder.parent).text())
+        expected = costs.estimate(plan, data, self.cluster, self.order.price)
+        self.progress.say(expected.text())
+        return expected.to_json()
 
-    def _confirm(self, winners: dict[str, dict[str, Any]]) -> None:
-        packs = {
-            arm: FixedPacks([self.plan.confirmation(arm, config)], self.recorder.known)
-            for arm, config in winners.items()
-        }
-        self._run_phase("confirm", {arm: 1 for arm in packs}, list(packs.values()), "test")
+    def _assay(self, world: str, folder: Path) -> None:
+        """A control world through this very path."""
+        self.progress.say(f"assay: the control world {world} through this code")
+        plan = make_plan(assay_study(), workers=self.plan.workers)
+        order = replace(
+            self.order, plan=plan, dataset=open_dataset(world_folder(world)), folder=folder, quiet=True
+        )
+        judgement = _run(order, self.cluster, self.progress)
+        self.progress.say(f"assay: {world} is read as {judgement.verdict}")
 
-    def _run_phase(
-        self, name: str, ahead: dict[str, int], sources: Sequence[PackSource], evaluation: str
-    ) -> None:
-        if all(source.finished for source in sources):
-            return
-        self.progress.begin(name, ahead, self.study.objective)
-        task = Task(self.latents, evaluation, self.depot, str(self.order.folder.resolve() / "ray" / "train"))
-        if self.plan.workers == 1:
-            self._run_on_actors(task, sources)
-        else:
-            self._run_on_workers(task, sources)
-        self.progress.end()
-
-    def _run_on_actors(self, task: Task, sources: Sequence[PackSource]) -> None:
-        for split in ("train", task.evaluation):
-            self.latents.read(split)
-        task = replace(task, latents=self.latents.only("train", task.evaluation))
-        searcher = PackSearcher(sources, self.recorder, limit=self.cluster.devices)
-        run_packs(searcher, run_pack, task, pack_resources(self.cluster), self.order.folder)
-
-    def _run_on_workers(self, task: Task, sources: Sequence[PackSource]) -> None:
-        from orchestrator.training import driver_resources, jobs_at_once, run_pack_on_workers, worker_cpus
-
-        workers = self.plan.workers
-        task = replace(
-            task, latents=self.latents.only("train", task.evaluation), workers=workers,
-            worker_cpus=worker_cpus(self.cluster, workers), use_gpu=self.cluster.gpus > 0,
-        )  # fmt: skip
-        searcher = PackSearcher(sources, self.recorder, limit=jobs_at_once(self.cluster, workers))
-        run_packs(searcher, run_pack_on_workers, task, driver_resources(), self.order.folder)
-
-    def _seal(self) -> str:
-        """Fix criteria, seeds and test speakers before anyone looks at the test; the first seal stands."""
+    def _sealed(self, checked: list[Assay]) -> dict[str, Mapping[str, Any] | None]:
+        """The winners: those that were sealed, else those that exploration finds; none where the instrument
+        is out of order.
+        """
+        if any(not assay.passed for assay in checked):
+            return {}
         for event in self.journal.events("sealed"):
-            return str(event["criteria_hash"])
-        seal = criteria_hash(self.study)
-        self.journal.append(
-            "sealed",
-            criteria_hash=seal,
-            seeds=self.plan.confirm_seeds(),
-            data_hash=self.order.dataset.content_hash,
-        )
-        return seal
+            return {name: arm["settings"] for name, arm in event["seal"]["arms"].items()}
+        searched = [arm for arm in self.study.arms if self.plan.settled(arm) is None]
+        sources = {arm.name: ArmSearch(self.plan, arm, self.recorder.known) for arm in searched}
+        self.phases.searched("explore", dict.fromkeys(sources, self.plan.packs), list(sources.values()))
+        return {
+            arm.name: self.plan.settled(arm) or winner(self.recorder.explored(arm.name))
+            for arm in self.study.arms
+        }
 
-    def _evidence(self, winners: dict[str, dict[str, Any] | None], sealed: str) -> Evidence:
-        found = {arm: config for arm, config in winners.items() if config is not None}
-        evidence = Evidence(
-            study=self.study.name,
-            arms={arm: self.recorder.arm_evidence(arm, config) for arm, config in found.items()},
-            data=describe_data(self.order.dataset),
-            baselines={},
-            provenance=self._provenance(sealed),
-        )
-        if found:
-            self.progress.say("baselines and listening")
-            evidence.baselines = baselines(self.latents, next(iter(found.values())))
-            listen(evidence, self.order.dataset, self.latents, self.depot, self.progress)
-        evidence.provenance["seconds"] = round(time.time() - self.started, 1)
-        return evidence
+    def _seal(self, winners: Winners) -> tuple[dict[str, Any], list[str]]:
+        """The seal, written before anyone looks at the test speakers (the first one stands), and what of it
+        has changed since.
+        """
+        now = make_seal(self.plan, self.order.dataset, winners, code_version())
+        for event in self.journal.events("sealed"):
+            told, held = read_seal(self.order.folder / FILE)
+            broken = changes(
+                {**event["seal"], "study": None}, {**now, "study": None}
+            )  # the judge sees to that
+            if seal_hash(held) != event["seal_hash"] or told != event["seal_hash"]:
+                edits = changes(event["seal"], held) or ["its hash was rewritten."]
+                broken += [f"{FILE} was edited: {edit}" for edit in edits]
+            return event["seal"], broken
+        write_seal(self.order.folder, now)
+        self.journal.append("sealed", seal_hash=seal_hash(now), seal=now)
+        self.tracker.tag({"seal": seal_hash(now)})
+        return now, []
+
+    def _hear(self, evidence: Evidence) -> None:
+        self.progress.say("baselines and listening")
+        configs = [arm.config for arm in evidence.arms.values()]
+        evidence.baselines = baselines(self.latents, configs[0])
+        evidence.exhibits.clear()
+        listen(evidence, self.order.dataset, self.latents, self.archive, self.progress)
+
+    def _ablate(self, evidence: Evidence) -> None:
+        config = evidence.arms[self.study.primary.arm].config
+        self.phases.known("ablate", {self.study.primary.arm: ablation_packs(self.plan, config)})
+        evidence.ablations = gather(self.plan, config, self.recorder.ablated(self.study.primary.arm))
+
+    def _account(self, evidence: Evidence) -> None:
+        spent = costs.spent(self.journal.events(), time.time() - self.started, self.order.price)
+        evidence.cost["spent"] = {**spent, "lanes_reused": self.recorder.reused()}
 
     def _publish(self, evidence: Evidence, judgement: Judgement) -> None:
         folder = self.order.folder
-        report = write_report(folder, self.study, evidence, judgement)
-        note = markdown(self.study, judgement, str(report))
-        self.tracker.finish(judgement, note, [report, folder / "verdict.json"], self._tags())
+        report, *others = write_report(folder, self.study, evidence, judgement)
+        self.tracker.finish(judgement, others[0].read_text(), [report, *others], self._tags())
         self.journal.append("judged", verdict=str(judgement.verdict))
+        if self.order.quiet:
+            return
         smoke = " (smoke run: not evidence)" if self.plan.smoke else ""
         self.progress.say(
             f"\n{judgement.verdict}{smoke}: {judgement.reason}\n{judgement.consequence}\n\n"
             f"report  {report}\n{self.tracker.where()}\n"
             f"took {duration(time.time() - self.started)}"
-        )
-
-    def _counts(self) -> str:
-        data, plan = self.order.dataset, self.plan
-        speakers = ", ".join(f"{len(data.speakers(split))} {split}" for split in SPLITS)
-        return (
-            f"{data.meta.representation} latents of {speakers} speakers; per arm {plan.trials} "
-            f"configurations in packs of {plan.lanes}, then {plan.replicates} replicates and 2 nulls"
         )
 
     def _tags(self) -> dict[str, str]:
@@ -215,38 +262,15 @@ class _Sweep:
             **({"smoke": "true"} if self.plan.smoke else {}),
         }
 
-    def _parameters(self) -> dict[str, Any]:
-        return {**self.plan.arguments(), "lanes": self.plan.lanes, "latents": str(self.order.dataset.root)}
-
-    def _provenance(self, sealed: str) -> dict[str, Any]:
+    def _provenance(self) -> dict[str, Any]:
+        order = self.order
         return {
-            "command": self.order.command,
-            "git_commit": git_commit(),
-            "code": code_version(),
-            "versions": {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
-            "device": str(self.cluster),
-            "machine": platform.platform(),
+            "command": order.command,
+            **describe_run(self.plan, self.cluster),
             "started": time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(self.started)),
-            "criteria_hash": sealed,
-            "workers": self.plan.workers,
-            "seed": self.plan.seed,
-            "trials": self.plan.trials,
-            "lanes": self.plan.lanes,
-            "replicates": self.plan.replicates,
-            "smoke": self.plan.smoke,
-            "resumed": self.order.resumed,
+            "seconds": round(time.time() - self.started, 1),
+            "resumed": order.resumed,
+            "earlier_verdicts": earlier_verdicts(
+                order.folder.parent, order.folder, self.study.name, order.dataset.content_hash
+            ),
         }
-
-
-def describe_data(dataset: LatentDataset) -> dict[str, Any]:
-    """What the evidence says of its data."""
-    meta = asdict(dataset.meta)
-    return {
-        "path": str(dataset.root),
-        "hash": dataset.content_hash,
-        "rms": dataset.rms,
-        **meta,
-        "speakers": {split: len(dataset.speakers(split)) for split in SPLITS},
-        "utterances": {split: len(dataset.utterances(split)) for split in SPLITS},
-        "frames": {split: dataset.frames(split) for split in SPLITS},
-    }

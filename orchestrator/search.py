@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import traceback
 import warnings
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -33,7 +34,7 @@ from search_spaces.study import Arm
 from trainables.predictor.config import Structure
 
 UNKNOWN = object()  # a lane that has no result yet; None is the result of one that diverged
-Known = Callable[[Mapping[str, Any]], Any]
+Known = Callable[[Pack, int], Any]  # the objective of a pack's lane at that position, or UNKNOWN
 
 
 class PackSource(Protocol):
@@ -55,7 +56,7 @@ class ArmSearch:
     objective.
     """
 
-    def __init__(self, plan: Plan, arm: Arm, known: Known = lambda config: UNKNOWN) -> None:
+    def __init__(self, plan: Plan, arm: Arm, known: Known = lambda pack, position: UNKNOWN) -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._plan, self._arm, self._known = plan, arm, known
         self._distributions = {name: distribution(domain) for name, domain in plan.space(arm).items()}
@@ -117,10 +118,10 @@ class ArmSearch:
 class FixedPacks:
     """Packs known from the start, such as those of confirmation; what has a result already is left out."""
 
-    def __init__(self, packs: Sequence[Pack], known: Known = lambda config: UNKNOWN) -> None:
+    def __init__(self, packs: Sequence[Pack], known: Known = lambda pack, position: UNKNOWN) -> None:
         rests = [split_known(pack, known)[0] for pack in packs]
         self._queue = deque(rest for rest in rests if rest.indexes)
-        self._open = len(self._queue)
+        self.ahead = self._open = len(self._queue)
 
     @property
     def finished(self) -> bool:
@@ -187,7 +188,10 @@ class PackSearcher(Searcher):
             self.failure = result.get("failure", f"the processes that trained pack {pack.name} kept dying")
             self.refused = result.get("refused", False)
             return
-        source.put(pack, self._observer.finished(pack, json.loads(result["lanes"])))
+        try:
+            source.put(pack, self._observer.finished(pack, json.loads(result["lanes"])))
+        except Exception:  # Tune would pass over it, and wait for ever for a pack that is not coming
+            self.failure = traceback.format_exc()
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing to save: the journal holds it."""
@@ -214,7 +218,7 @@ def distribution(domain: Domain) -> BaseDistribution:
 
 def split_known(pack: Pack, known: Known) -> tuple[Pack, dict[int, float | None]]:
     """What of a pack remains to be trained, and the objectives of the lanes that need not be."""
-    objectives = {index: known(config) for index, config in zip(pack.indexes, pack.configs, strict=True)}
+    objectives = {index: known(pack, position) for position, index in enumerate(pack.indexes)}
     if UNKNOWN in objectives.values() and any(config.get("rung_epochs") for config in pack.configs):
         return pack, {}  # lanes that compete are trained together, or not at all
     missing = [i for i, index in enumerate(pack.indexes) if objectives[index] is UNKNOWN]

@@ -12,11 +12,14 @@ import typer
 
 import search_spaces
 from orchestrator import cli, cluster
+from orchestrator.design import design_of
 from orchestrator.journal import RESUME, code_version, unfinished_run
 from orchestrator.plan import Plan, make_plan
+from orchestrator.worlds import latents_folder
+from search_spaces.study import Study
 from trainables.errors import InputError
+from trainables.latents.store import LatentDataset, open_dataset
 
-CONTROLS = Path("latents/controls")
 _TEST_SPEAKERS = 3
 
 
@@ -32,17 +35,24 @@ def sweep(
     resume: Annotated[bool, typer.Option("--resume", help="go on with the newest unfinished run")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="print the plan and train nothing")] = False,
     smoke: Annotated[bool, typer.Option("--smoke", help="tiny budgets: the whole path, no evidence")] = False,
+    ablation: Annotated[bool, typer.Option(help="take the confirmed winner apart, part by part")] = True,
+    price: Annotated[
+        float | None, typer.Option(help="of one device for an hour, to say what it costs")
+    ] = None,
     list_studies: Annotated[bool, typer.Option("--list", help="print the studies")] = False,
 ) -> None:
-    """Explore both arms of STUDY, confirm their winners on fresh seeds and test speakers, and answer with a
+    """Explore every arm of STUDY, confirm the winners on fresh seeds and test speakers, and answer with a
     verdict.
     """
     if list_studies:
         for name in search_spaces.names():
-            typer.echo(f"{name}  {search_spaces.load(name).title}")
+            typer.echo(_listed(search_spaces.load(name)))
         return
     if not study:
         raise InputError(f"no study was named; known are {', '.join(search_spaces.names())}")
+    if price is not None and not price >= 0:
+        raise InputError(f"--price is {price:g}; it must be at least 0")
+    cluster.settle()  # before anything loads Ray
     plan = make_plan(
         search_spaces.load(study),
         trials=trials,
@@ -50,17 +60,26 @@ def sweep(
         workers=workers,
         seed=seed,
         smoke=smoke,
+        ablate=ablation,
     )
-    _launch(plan, latents, address, out, resume, dry_run)
+    dataset = checked_dataset(latents)
+    if dry_run:
+        from orchestrator.preview import preview
 
-
-def _launch(plan: Plan, latents: str, address: str | None, out: Path, resume: bool, dry_run: bool) -> None:
-    # Only now: what is above answers in a moment, what follows loads torch and Ray.
-    cluster.settle()
+        typer.echo(preview(plan, dataset, address, out, price))
+        return
+    design_of(plan, dataset, out)  # refused now rather than after Ray has started
     from orchestrator.progress import Progress
-    from trainables.latents.store import open_dataset
+    from orchestrator.run import Order, run_sweep
 
-    dataset = open_dataset(_folder(latents))
+    folder = _continued(plan, dataset, out) if resume else fresh_folder(out, plan.study.name)
+    command = shlex.join(["python", "-m", "orchestrator.sweep", *sys.argv[1:]])
+    run_sweep(Order(plan, dataset, folder, address, command, resume, price), Progress())
+
+
+def checked_dataset(latents: str) -> LatentDataset:
+    """The latents that ``--latents`` names, with speakers enough and a codec that loads, or an InputError."""
+    dataset = open_dataset(latents_folder(latents))
     dataset.require_speakers(_TEST_SPEAKERS, "test")
     for split in ("train", "validation"):
         dataset.require_speakers(1, split)
@@ -68,40 +87,29 @@ def _launch(plan: Plan, latents: str, address: str | None, out: Path, resume: bo
         from trainables.latents.codecs import load_codec
 
         load_codec(dataset.meta.codec, dataset.meta.weights)  # better refused now than after training
-    if dry_run:
-        from orchestrator.preview import preview
-
-        typer.echo(preview(plan, dataset, address, out))
-        return
-    if resume:
-        folder = unfinished_run(out, plan.arguments(), dataset.content_hash, code_version())
-    else:
-        folder = _fresh(out, plan.study.name)
-    from orchestrator.run import Order, run_sweep
-
-    command = shlex.join(["python", "-m", "orchestrator.sweep", *sys.argv[1:]])
-    run_sweep(Order(plan, dataset, folder, address, command, resume), Progress())
+    return dataset
 
 
-def _folder(latents: str) -> Path:
-    """The folder of the latents; a control world is written on first use."""
-    if not latents.startswith("control:"):
-        return Path(latents)
-    from trainables.latents.controls import write_world
-
-    name = latents.removeprefix("control:")
-    folder = CONTROLS / name
-    if not any(folder.glob("*.parquet")):
-        write_world(name, folder)
-    return folder
-
-
-def _fresh(out: Path, study: str) -> Path:
+def fresh_folder(out: Path, study: str) -> Path:
+    """A new run folder, nobody else's."""
     stamp = time.strftime("%Y%m%d-%H%M%S")
-    names = [f"{study}-{stamp}", *(f"{study}-{stamp}-{i}" for i in range(2, 100))]
-    folder = next(out / name for name in names if not (out / name).exists())
-    folder.mkdir(parents=True)
-    return folder
+    folder, number = out / f"{study}-{stamp}", 1
+    while True:
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            number += 1
+            folder = out / f"{study}-{stamp}-{number}"
+        else:
+            return folder
+
+
+def _continued(plan: Plan, dataset: LatentDataset, out: Path) -> Path:
+    return unfinished_run(out, plan.arguments(), dataset.content_hash, code_version())
+
+
+def _listed(study: Study) -> str:
+    return f"{study.name}  {study.title}" + (f" (waits for {study.missing})" if study.missing else "")
 
 
 def main() -> None:

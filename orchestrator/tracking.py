@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 DATABASE, ARTIFACTS = "mlflow.db", "mlartifacts"
 _NOTE, _NAME, _PARENT = "mlflow.note.content", "mlflow.runName", "mlflow.parentRunId"
-_SPLIT = {"explore": "validation", "confirm": "test", "null": "test"}  # whose speakers a phase is scored on
+# Whose speakers a phase is scored on.
+_SPLIT = {"explore": "validation", "confirm": "test", "null": "test", "ablate": "test"}
 _SCALARS = ("nll", "dnll", "predictive_information", "one_step_cosine", "log_magnitude_r2")
 _VIEW = "?workflowType=machine_learning"  # without it the UI opens on tools for chat traces
 _BATCH = 1000  # metrics in one request, MLflow's limit
@@ -82,7 +83,7 @@ class Tracker:
     ) -> None:
         """Record a lane that has ended as a child run; a name already recorded is left as it is.
 
-        ``phase`` is "explore", "confirm" or "null"; ``history`` holds numbers per epoch; ``scores`` is
+        ``phase`` is "explore", "confirm", "null" or "ablate"; ``history`` holds numbers per epoch; ``scores`` is
         ``Scores.to_json()``, or None.
         """
         if name in self._recorded:
@@ -123,6 +124,10 @@ class Tracker:
         named = {_NAME: f"{judgement.study}: {judgement.verdict}", "criteria_hash": judgement.criteria_hash}
         self._tag({_NOTE: markdown, "verdict": str(judgement.verdict), **named, **(tags or {})})
         self._client.set_terminated(self._parent(), "FINISHED")
+
+    def tag(self, tags: Mapping[str, Any]) -> None:
+        """Tag the parent run."""
+        self._tag(tags)
 
     def fail(self, reason: str, *, interrupted: bool = False) -> None:
         """Close the parent run without a verdict: FAILED, or KILLED where the user stopped it."""

@@ -137,14 +137,14 @@ def hand_in(pack: Pack, results: list[LaneResult], task: Task) -> dict[str, Any]
     if task.confirms:
         weights = [{name: t.cpu() for name, t in result.state.items()} for result in results]
         for index, state in zip(pack.indexes, weights, strict=True):
-            task.depot.save(weights_name(pack.arm, index), state)
+            task.depot.save(weights_name(pack, index), state)
     Saver(pack, task.depot).drop()
     return {"lanes": json.dumps([result.to_json() for result in results])}
 
 
-def weights_name(arm: str, index: int) -> str:
-    """Where in the run folder the weights of a confirmed lane lie."""
-    return f"weights/{arm}-{index}.pt"
+def weights_name(pack: Pack, index: int) -> str:
+    """Where in the run folder the weights of a confirmed lane lie until the archive takes them."""
+    return f"weights/{pack.name}-{index}.pt"
 
 
 def describe(error: BaseException) -> str:

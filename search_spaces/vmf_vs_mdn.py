@@ -6,7 +6,7 @@ Thresholds, prior and consequences are those of Research Discussion 7 (sections 
 from __future__ import annotations
 
 from search_spaces.domains import Choice, Uniform
-from search_spaces.study import Arm, Budget, Criterion, Prior, Role, Study
+from search_spaces.study import Arm, Budget, Component, Criterion, Prior, Role, Spread, Study
 
 _MDN = Arm(
     name="mdn",
@@ -77,6 +77,17 @@ _CRITERIA = (
     ),
 )
 
+# Without the Jacobian of polar coordinates a rollout that is asked for the way back to the true state gains
+# likelihood by running away from it: an ablation that does not see that harm sees nothing.
+_COMPONENTS = (
+    Component("kappa prior", {"kappa_prior": 0.0}),
+    Component("rollout training", {"teacher_epochs": 4, "rollout_epochs": 0}),
+    Component("scheduled sampling", {"scheduled_sampling": 0.0}),
+    Component("feedback that commits", {"feedback": "sample"}),
+    Component("magnitude head", {"magnitude": "marginal"}),
+    Component("Jacobian", {"jacobian": False}, given={"rollout_target": "state"}, known_harm=True),
+)
+
 STUDY = Study(
     name="vmf_vs_mdn",
     title="von Mises-Fisher direction and magnitude against a Gaussian mixture, in free-running rollout",
@@ -126,5 +137,8 @@ STUDY = Study(
         "INADMISSIBLE": "Draw no conclusion. Mend what the reason names and run the study again.",
     },
     budget=Budget(trials=8, lanes=4, replicates=6, alpha=0.05),
+    components=_COMPONENTS,
+    pairs=(("rollout training", "scheduled sampling"),),
+    spread=Spread(0.02, 0.01, 0.01, "control worlds"),
     source="Research Discussion 7, sections 2, 6.3 and 10",
 )

@@ -105,6 +105,22 @@ def search_figure(
         return _svg(figure, name, description)
 
 
+def effects_figure(name: str, rows: Sequence[tuple[str, Interval]], *, xlabel: str, description: str) -> str:
+    """Effects with their intervals, one line each, in the order given from the top; 0 is no effect."""
+    with rc_context({**_STYLE, "svg.hashsalt": name}):
+        figure = Figure(figsize=(_SIZE[0], 0.9 + 0.34 * len(rows)), layout="constrained")
+        axes = figure.add_subplot()
+        for row, (_, found) in enumerate(rows):
+            ends = [end for end in (found.low, found.high) if math.isfinite(end)]
+            axes.plot(ends, [row] * len(ends), color=_colour(0), lw=2.2, solid_capstyle="round")
+            axes.plot([found.estimate], [row], _MARKERS[0], color=_colour(0), ms=5.5)
+        axes.axvline(0, color=INK, lw=0.9)
+        axes.set_yticks(range(len(rows)), [label for label, _ in rows])
+        axes.set_ylim(len(rows) - 0.5, -0.5)
+        _dress(figure, axes, xlabel, "")
+        return _svg(figure, name, description)
+
+
 def _scaled(factor: float) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
     return lambda steps: steps * factor, lambda times: times / factor
 

@@ -15,14 +15,33 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from orchestrator.ablation import Effect, effects
 from orchestrator.evidence import Evidence, Exhibit
-from orchestrator.reporting import tables
-from orchestrator.reporting.figures import Line, rollout_figure, search_figure
+from orchestrator.reporting import accounts, tables
+from orchestrator.reporting.figures import Line, effects_figure, rollout_figure, search_figure
+from orchestrator.reporting.summary import markdown
+from orchestrator.statistics.beliefs import RULE
 from orchestrator.statistics.measures import Measures
 from orchestrator.statistics.verdict import Judgement, decodable
-from search_spaces.study import Study
+from search_spaces.study import Role, Study
 
 _FEW_ARMS = 4  # more would hide each other's nulls in a figure; the tables have them
+_CAPTIONS = {
+    "cos": "Cosine between predicted and true step. 1 is the right direction, 0 none.",
+    "magnitude_ratio": "Length of the predicted step over that of the true one. 0 stands still.",
+}
+_SECTIONS = (
+    ("question", "question"),
+    ("criteria", "criteria"),
+    ("rollout", "free running"),
+    ("null", "nulls"),
+    ("ablations", "ablations"),
+    ("search", "search"),
+    ("listen", "listen"),
+    ("trust", "why trust it"),
+    ("cost", "cost"),
+    ("provenance", "provenance"),
+)
 _ADVICE = {
     "GO": "the hypothesis holds by its own criteria",
     "NO-GO": "the hypothesis fails by its own criteria",
@@ -31,45 +50,75 @@ _ADVICE = {
 }
 
 
-def write_report(folder: Path, study: Study, evidence: Evidence, judgement: Judgement) -> Path:
-    """Write ``report.html`` and ``verdict.json`` into ``folder`` and return the page's path."""
+def write_report(
+    folder: Path, study: Study, evidence: Evidence, judgement: Judgement
+) -> tuple[Path, Path, Path]:
+    """Write ``report.html``, ``report.md`` and ``verdict.json`` into ``folder`` and return their paths."""
     folder.mkdir(parents=True, exist_ok=True)
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
-    page = environment.get_template("template.html").render(_context(study, evidence, judgement))
+    found = effects(study, evidence, judgement.level)
+    page = environment.get_template("template.html").render(_context(study, evidence, judgement, found))
     path = folder / "report.html"
     path.write_text(page, encoding="utf-8")
-    machine = json.dumps(_machine(study, evidence, judgement), indent=1, ensure_ascii=False, allow_nan=False)
+    machine = json.dumps(
+        _machine(study, evidence, judgement, found), indent=1, ensure_ascii=False, allow_nan=False
+    )
     (folder / "verdict.json").write_text(machine, encoding="utf-8")
-    return path
+    (folder / "report.md").write_text(markdown(study, evidence, judgement, found), encoding="utf-8")
+    return path, folder / "report.md", folder / "verdict.json"
 
 
-def _machine(study: Study, evidence: Evidence, judgement: Judgement) -> dict[str, Any]:
+def _machine(study: Study, evidence: Evidence, judgement: Judgement, found: list[Effect]) -> dict[str, Any]:
     hashes = {
         "criteria": judgement.criteria_hash,
         "data": evidence.data.get("hash"),
         "git_commit": evidence.provenance.get("git_commit"),
+        "seal": judgement.seal,
     }
-    return {**judgement.to_json(), "hashes": hashes, "declared": asdict(study)}
+    return {
+        **judgement.to_json(),
+        "ablations": [effect.to_json() for effect in found],
+        "assays": [asdict(assay) for assay in evidence.assays],
+        "cost": evidence.cost,
+        "hashes": hashes,
+        "declared": asdict(study),
+        "command": evidence.provenance.get("command", ""),
+    }
 
 
-def _context(study: Study, evidence: Evidence, judgement: Judgement) -> dict[str, Any]:
+def _context(study: Study, evidence: Evidence, judgement: Judgement, found: list[Effect]) -> dict[str, Any]:
     measures = Measures(evidence, judgement.level)
     arms = [arm.name for arm in study.arms if arm.name in evidence.arms]
     frame_rate = float(evidence.data["frame_rate"])
     baselines = tables.telling(list(evidence.baselines), measures)
     data = {key: value for key, value in evidence.data.items() if key != "world"}
-    provenance = {key: value for key, value in evidence.provenance.items() if key != "command"}
+    apart = ("command", "earlier_verdicts")
+    provenance = {key: value for key, value in evidence.provenance.items() if key not in apart}
+    primary = next(r for r in judgement.criteria if r.criterion.role is Role.PRIMARY)
     return {
         "study": study,
+        "deciding": accounts.deciding(primary),
+        "one_plot": study.primary.metric.split("@")[0],
+        "ablations": accounts.ablation_rows(found),
+        "ablation_warning": accounts.ablation_warning(found, study.primary.metric),
+        "ablation_figure": _effects(found, study),
+        "assays": accounts.assay_rows(evidence.assays),
+        "seal": accounts.seal_text(evidence),
+        "beliefs": accounts.belief_rows(judgement),
+        "belief_rule": RULE,
+        "costs": accounts.cost_rows(evidence.cost),
+        "earlier": evidence.provenance.get("earlier_verdicts") or [],
         "judgement": judgement,
         "advice": _ADVICE[str(judgement.verdict)],
         "titles": {arm.name: arm.title for arm in study.arms},
         "arms": arms,
         "nulls_drawn": len(arms) <= _FEW_ARMS,
         "criteria": [tables.criterion_row(result) for result in judgement.criteria],
+        "captions": _CAPTIONS,
+        "sections": [(name, title) for name, title in _SECTIONS if name not in ("ablations",) or found],
         "figures": _figures(study, evidence, arms, measures, 1 / frame_rate),
         "curves": tables.curve_rows(arms, measures, 1 / frame_rate),
         "milliseconds": [f"{1e3 * k / frame_rate:.0f}" for k in range(1, measures.horizon() + 1)],
@@ -129,6 +178,20 @@ def _figures(
         description=f"Objective of every configuration explored, in order, and the best so far. {said}.",
     )  # fmt: skip
     return {name: Markup(svg) for name, svg in drawn.items()}
+
+
+def _effects(found: list[Effect], study: Study) -> Markup:
+    rows = [(" + ".join(e.components), e.effect) for e in found if e.effect is not None]
+    if not rows:
+        return Markup("")
+    said = "; ".join(f"{name}: {tables.shown(effect)}" for name, effect in rows)
+    drawn = effects_figure(
+        "ablation",
+        rows,
+        xlabel=f"{study.primary.metric} of {study.primary.arm}: with minus without",
+        description=f"What each component is worth, the most useful first. {said}.",
+    )
+    return Markup(drawn)
 
 
 def _lines(arms: list[str], name: str, measures: Measures) -> list[Line]:

@@ -1,28 +1,59 @@
-"""The verdict as Markdown, for the top of a tracking server's page."""
+"""The report as Markdown: for a tracking server's page, a pull request, a terminal."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
+from orchestrator.ablation import Effect
+from orchestrator.evidence import Evidence
+from orchestrator.reporting import accounts
 from orchestrator.reporting.tables import criterion_row
+from orchestrator.statistics.beliefs import RULE
 from orchestrator.statistics.verdict import Judgement
-from search_spaces.study import Study
+from search_spaces.study import Role, Study
+
+_COLUMNS = ("name", "role", "metric", "outcome", "estimate", "success", "failure", "null", "p")
 
 
-def markdown(study: Study, judgement: Judgement, report: str) -> str:
-    """Verdict first, then its reason, what follows, the criteria, and where the report lies."""
-    rows = [criterion_row(result) for result in judgement.criteria]
-    columns = ("name", "role", "metric", "outcome", "estimate", "success", "failure", "null")
-    table = [
-        "| criterion | role | metric | outcome | estimate | success | failure | null |",
-        "| --- " * len(columns) + "|",
-        *("| " + " | ".join(row[column].replace("|", "\\|") for column in columns) + " |" for row in rows),
-    ]
+def markdown(study: Study, evidence: Evidence, judgement: Judgement, effects: Sequence[Effect] = ()) -> str:
+    """Verdict first, then the figure that decided, what follows, and everything that stands behind it."""
+    primary = next(r for r in judgement.criteria if r.criterion.role is Role.PRIMARY)
+    figure = accounts.deciding(primary)
+    rows = [[criterion_row(result)[column] for column in _COLUMNS] for result in judgement.criteria]
     parts = [
         f"# {judgement.verdict}",
         judgement.reason,
+        f"**{figure['name']}: {figure['value']} {figure['interval']}** ({figure['units']}; "
+        f"{figure['against']})",
         f"**What follows:** {judgement.consequence}",
-        f"**Hypothesis** (prior {judgement.prior:.2f}): {study.hypothesis}",
-        "\n".join(table),
-        f"Intervals are {100 * judgement.level:.0f} %, over test speakers and seeds.",
-        f"Report: `{report}`, also under Artifacts as `report.html`, with `verdict.json` beside it.",
+        f"**Hypothesis:** {study.hypothesis}",
+        f"**Belief:** {judgement.prior:.2f} before the run, {judgement.posterior:.2f} after it. {RULE}",
+        "## Criteria",
+        _table(_COLUMNS, rows),
+        f"Intervals are {100 * judgement.level:.1f} %, over test speakers and seeds; p is Holm's.",
     ]
-    return "\n\n".join(parts) + "\n"
+    if effects:
+        parts += [
+            "## Ablations",
+            _table(("component", "stands in", "effect", "reading"), accounts.ablation_rows(effects)),
+            accounts.ablation_warning(effects, study.primary.metric),
+        ]
+    if evidence.assays:
+        columns = ("world", "its answer", "read as", "", "why", "run")
+        parts += ["## Control worlds", _table(columns, accounts.assay_rows(evidence.assays))]
+    parts += [
+        "## Cost",
+        _table(("", "planned", "spent"), accounts.cost_rows(evidence.cost)),
+        "## Provenance",
+        f"Sealed plan `{judgement.seal or 'none'}`, code `{evidence.provenance.get('code', '')}`, data "
+        f"`{evidence.data.get('hash', '')}`. To run it again:",
+        f"    {evidence.provenance.get('command', '')}",
+        "Everything is in `report.html`; `verdict.json` says it to programs.",
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [f"| {' | '.join(columns)} |", "| --- " * len(columns) + "|"]
+    lines += ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
+    return "\n".join(lines)

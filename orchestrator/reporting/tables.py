@@ -12,6 +12,7 @@ from orchestrator.statistics.intervals import Interval
 from orchestrator.statistics.measures import Measures
 from orchestrator.statistics.modes import MIXED, MODES, UNKNOWN
 from orchestrator.statistics.onestep import bits_per_second
+from search_spaces.study import Claim, Criterion
 
 Row = list[str]
 ABSENT = "–"
@@ -58,12 +59,24 @@ def criterion_row(result: CriterionResult) -> dict[str, str]:
         "metric": f"{criterion.metric} · {criterion.arm}{versus}",
         "source": criterion.source,
         "estimate": shown(result.estimate),
-        "success": f"> {number_short(criterion.success)}",
-        "failure": f"< {number_short(criterion.failure)}",
+        "success": _asked(criterion)[0],
+        "failure": _asked(criterion)[1],
         "null": "; ".join(f"{name}: {spelled(found)}" for name, found in nulls.items() if found) or ABSENT,
         "outcome": str(result.outcome),
+        "p": ABSENT if result.adjusted_p is None else f"{result.adjusted_p:.2g}",
         "dropped": f"{result.dropped} dropped: not finite" if result.dropped else "",
     }
+
+
+def _asked(criterion: Criterion) -> tuple[str, str]:
+    """What the whole interval must do for success, and for failure."""
+    margin = number_short(criterion.margin)
+    match criterion.claim:
+        case Claim.COMPARABLE:
+            return f"within ±{margin}", f"outside ±{margin}"
+        case Claim.NOT_WORSE:
+            return f"> −{margin}", f"< −{margin}"
+    return f"> {number_short(criterion.success)}", f"< {number_short(criterion.failure)}"
 
 
 def number_short(value: float) -> str:

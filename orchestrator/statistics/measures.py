@@ -12,18 +12,18 @@ from typing import Any
 import numpy as np
 
 from orchestrator.evidence import Evidence, Replicate
+from orchestrator.statistics.cells import Table, from_scores, in_order, paired
 from orchestrator.statistics.intervals import (
-    Array,
     Interval,
     borrow_seeds,
     difference,
+    excess,
     interval,
     over_speakers,
 )
 from trainables.predictor.scores import Scores
 
 LISTENING = "continuation_quality"
-Cells = tuple[list[int], list[str], Array, Array]  # seeds, speakers, numerators and denominators [R, S]
 
 
 @dataclass(frozen=True)
@@ -80,18 +80,32 @@ class Measures:
     def _value(self, arm: str, metric: str, versus: str | None, surrogate: str) -> Interval | None:
         if metric == LISTENING:
             return self._listening(arm, versus, surrogate)
-        own = self._cells(arm, metric, surrogate)
-        if own is None:
+        sides = self._sides(arm, metric, versus, surrogate)
+        if sides is None:
             return None
-        if versus is None:
-            return _counted(interval, own[2], own[3], self.level)
-        other = self._cells(versus, metric, surrogate)
-        paired = None if other is None else _pair(own, other)
-        return None if paired is None else _counted(difference, *paired, self.level)
+        rule = interval if versus is None else difference
+        return _counted(rule, *(values for side in sides for values in side.cells), self.level)
+
+    def excess(self, arm: str, metric: str, versus: str | None = None) -> Interval | None:
+        """The metric (minus that of ``versus``) minus its own white null, paired by speaker."""
+        own, null = (self._sides(arm, metric, versus, surrogate) for surrogate in ("real", "white"))
+        if own is None or null is None:
+            return None
+        shared = sorted(set(own[0].speakers) & set(null[0].speakers))
+        cells = [[side.part(side.seeds, shared).cells for side in sides] for sides in (own, null)]
+        return _counted(excess, *cells, self.level)
+
+    def _sides(self, arm: str, metric: str, versus: str | None, surrogate: str) -> list[Table] | None:
+        """One table, or two paired by seed and speaker."""
+        own = self._table(arm, metric, surrogate)
+        if own is None or versus is None:
+            return None if own is None else [own]
+        other = self._table(versus, metric, surrogate)
+        return None if other is None else paired(own, other)
 
     def baseline(self, name: str, metric: str) -> Interval | None:
         """The metric of a rule that learns nothing, over speakers."""
-        cells = _from_scores(self._baselines[name], metric) if name in self._baselines else None
+        cells = from_scores(self._baselines[name], metric) if name in self._baselines else None
         if cells is None or not np.isfinite(cells[1]).all():
             return None
         return _counted(over_speakers, cells[1], cells[2], self.level)
@@ -116,39 +130,18 @@ class Measures:
             return interval(numerators_RS, denominators_RS, self.level)
         return over_speakers(numerators_RS.sum(0), denominators_RS.sum(0), self.level)
 
-    def _cells(self, arm: str, metric: str, surrogate: str) -> Cells | None:
+    def _table(self, arm: str, metric: str, surrogate: str) -> Table | None:
         lanes = self._lanes.get((arm, surrogate), [])
-        rows = {lane.replicate.seed: _from_scores(lane.scores, metric) for lane in lanes}
+        rows = {lane.replicate.seed: from_scores(lane.scores, metric) for lane in lanes}
         sound = {seed: row for seed, row in rows.items() if row is not None and np.isfinite(row[1]).all()}
         self._dropped[arm, metric, surrogate] = len(rows) - len(sound)
         if not sound:
             return None
         speakers = sorted(set.intersection(*(set(row[0]) for row in sound.values())))
         seeds = sorted(sound)
-        numerators = [_in_order(sound[seed][0], sound[seed][1], speakers) for seed in seeds]
-        denominators = [_in_order(sound[seed][0], sound[seed][2], speakers) for seed in seeds]
-        return seeds, speakers, np.array(numerators), np.array(denominators)
-
-
-def log_magnitude_cells(scores: Scores) -> tuple[Array, Array]:
-    """R2 of log m as a ratio of sums per speaker: (spread - squared error) / spread, about the mean."""
-    total, count = scores.sums["log_magnitude"], scores.counts["log_magnitude"]
-    mean = total.sum() / max(count.sum(), 1)
-    spread = scores.sums["log_magnitude_squared"] - 2 * mean * total + mean**2 * count
-    return spread - scores.sums["log_magnitude_squared_error"], spread
-
-
-def _from_scores(scores: Scores, metric: str) -> tuple[list[str], Array, Array] | None:
-    try:
-        cells = log_magnitude_cells(scores) if metric == "log_magnitude_r2" else scores.per_speaker(metric)
-    except (KeyError, IndexError):
-        return None
-    return scores.speakers, *cells
-
-
-def _in_order(speakers: list[str], values: Array, wanted: list[str]) -> Array:
-    row = {speaker: i for i, speaker in enumerate(speakers)}
-    return values[[row[speaker] for speaker in wanted]]
+        numerators = [in_order(sound[seed][0], sound[seed][1], speakers) for seed in seeds]
+        denominators = [in_order(sound[seed][0], sound[seed][2], speakers) for seed in seeds]
+        return Table(seeds, speakers, (np.array(numerators), np.array(denominators)))
 
 
 def _figures(lanes: list[_Measured]) -> dict[tuple[int, str, str], float]:
@@ -159,19 +152,6 @@ def _figures(lanes: list[_Measured]) -> dict[tuple[int, str, str], float]:
         for figure in lane.replicate.listening
         if figure.get(LISTENING) is not None and np.isfinite(figure[LISTENING])
     }
-
-
-def _pair(own: Cells, other: Cells) -> tuple[Array, Array, Array, Array] | None:
-    seeds = sorted(set(own[0]) & set(other[0]))
-    speakers = sorted(set(own[1]) & set(other[1]))
-    if not seeds or not speakers:
-        return None
-    arrays = []
-    for cells in (own, other):
-        rows = [cells[0].index(seed) for seed in seeds]
-        columns = [cells[1].index(speaker) for speaker in speakers]
-        arrays += [cells[2][np.ix_(rows, columns)], cells[3][np.ix_(rows, columns)]]
-    return arrays[0], arrays[1], arrays[2], arrays[3]
 
 
 def _counted(rule: Callable[..., Interval], *arguments: Any) -> Interval | None:

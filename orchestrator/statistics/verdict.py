@@ -3,7 +3,8 @@
 GO needs the primary criterion met and every required one that applies. NO-GO needs the primary one or a
 required one failed. INADMISSIBLE is a verdict whose plan was changed after it was sealed, whose control
 worlds were misread, or which lacks what the criteria ask for; everything else is INCONCLUSIVE, and the
-reason says what would help.
+reason says what would help. Binding criteria are decided at the full alpha, since all must hold; those that
+are only reported are corrected for their number.
 """
 
 from __future__ import annotations
@@ -14,15 +15,17 @@ from enum import StrEnum
 from typing import Any
 
 from orchestrator.evidence import Evidence
-from orchestrator.sealing import seal_hash, study_changes
-from orchestrator.statistics.criteria import CriterionResult, Outcome, assess
+from orchestrator.sealing import seal_hash
+from orchestrator.statistics.admissible import problems
+from orchestrator.statistics.beliefs import posterior
+from orchestrator.statistics.claims import assess
+from orchestrator.statistics.criteria import CriterionResult, Outcome, capital
+from orchestrator.statistics.looks import alpha_at
 from orchestrator.statistics.measures import Measures
 from orchestrator.statistics.modes import failure_mode
+from orchestrator.statistics.multiplicity import corrected
 from orchestrator.statistics.onestep import OneStep, one_step
 from search_spaces.study import Role, Study, criteria_hash
-
-FEWEST_REPLICATES = 2
-FEWEST_SPEAKERS = 3
 
 
 class Verdict(StrEnum):
@@ -43,7 +46,8 @@ class Judgement:
     reason: str
     consequence: str
     prior: float
-    level: float  # of every interval
+    posterior: float  # by the rule of beliefs.py
+    level: float  # of every interval, at this look
     criteria: tuple[CriterionResult, ...]
     modes: dict[str, list[str]]  # arm -> letter of the failure mode at k = 1..K
     one_step: dict[str, OneStep]
@@ -59,6 +63,7 @@ class Judgement:
             "reason": self.reason,
             "consequence": self.consequence,
             "prior": self.prior,
+            "posterior": self.posterior,
             "level": self.level,
             "criteria": [result.to_json() for result in self.criteria],
             "modes": self.modes,
@@ -70,17 +75,21 @@ class Judgement:
 
 
 def judge(study: Study, evidence: Evidence) -> Judgement:
-    """Judge what a sweep has gathered against the study's own criteria."""
-    measures = Measures(evidence, level=1 - study.budget.alpha)
-    results = tuple(assess(criterion, measures, decodable(evidence)) for criterion in study.criteria)
-    verdict, reason = _verdict(results, _problems(study, evidence, measures, results))
+    """Judge what a sweep has gathered against the study's own criteria, at the alpha of this look."""
+    budget, prior = study.budget, study.prior.probability
+    alpha = alpha_at(budget.alpha, budget.looks, evidence.look)
+    measures = Measures(evidence, level=1 - alpha)
+    assessed = [assess(criterion, measures, decodable(evidence)) for criterion in study.criteria]
+    results = corrected(assessed, alpha)
+    verdict, reason = _verdict(results, problems(study, evidence, measures, results))
     arms = [arm.name for arm in study.arms if arm.name in evidence.arms]
     return Judgement(
         study=study.name,
         verdict=verdict,
         reason=reason,
         consequence=study.consequences.get(str(verdict), ""),
-        prior=study.prior.probability,
+        prior=prior,
+        posterior=posterior(prior, str(verdict), budget.alpha, budget.power),
         level=measures.level,
         criteria=results,
         modes={arm: _modes(arm, measures) for arm in arms},
@@ -97,9 +106,9 @@ def decodable(evidence: Evidence) -> bool:
     return bool(evidence.data.get("codec") or evidence.exhibits or any(lane.listening for lane in lanes))
 
 
-def _verdict(results: tuple[CriterionResult, ...], problems: list[str]) -> tuple[Verdict, str]:
-    if problems:
-        return Verdict.INADMISSIBLE, " ".join(problems)
+def _verdict(results: tuple[CriterionResult, ...], wrong: list[str]) -> tuple[Verdict, str]:
+    if wrong:
+        return Verdict.INADMISSIBLE, " ".join(wrong)
     binding = [r for r in results if r.criterion.role is not Role.REPORTED]
     binding.sort(key=lambda r: r.criterion.role is not Role.PRIMARY)
     failed = [r for r in binding if r.outcome is Outcome.FAILED]
@@ -109,56 +118,6 @@ def _verdict(results: tuple[CriterionResult, ...], problems: list[str]) -> tuple
     if undecided:
         return Verdict.INCONCLUSIVE, _joined(undecided)
     return Verdict.GO, _joined(binding)
-
-
-def _problems(
-    study: Study, evidence: Evidence, measures: Measures, results: tuple[CriterionResult, ...]
-) -> list[str]:
-    """What stands in the way of any verdict, a sentence each."""
-    problems = [*_seal_problems(study, evidence), *_assay_problems(study, evidence)]
-    for arm in study.arms:
-        problems += _problems_of(arm.name, evidence, measures)
-    if problems:
-        return problems
-    binding = [r for r in results if r.criterion.role is not Role.REPORTED]
-    return [_capital(r.sentence) for r in binding if r.outcome is Outcome.NOT_MEASURED]
-
-
-def _seal_problems(study: Study, evidence: Evidence) -> list[str]:
-    if not evidence.seal:
-        return ["The plan was not sealed before the test speakers were looked at."]
-    changed = [*study_changes(evidence.seal, study), *evidence.broken]
-    return ["The plan was changed after it was sealed.", *map(_capital, changed)] if changed else []
-
-
-def _assay_problems(study: Study, evidence: Evidence) -> list[str]:
-    found = {assay.world: assay for assay in evidence.assays}
-    problems = []
-    for world, expected in study.controls.items():
-        if world not in found:
-            problems.append(f"The control world {world} was not run through this code.")
-        elif found[world].verdict != expected:
-            problems.append(
-                f"The control world {world}, whose answer is {expected}, ended {found[world].verdict}: "
-                f"{found[world].reason}"
-            )
-    return problems
-
-
-def _problems_of(arm: str, evidence: Evidence, measures: Measures) -> list[str]:
-    if arm not in evidence.arms:
-        return [f"Nothing was gathered of the {arm} arm."]
-    asked, finished = len(evidence.arms[arm].replicates), measures.finished(arm)
-    if finished < FEWEST_REPLICATES:
-        what = f"all {asked} replicates of the {arm} arm diverged"
-        some = (
-            f"only {finished} of {asked} replicates of the {arm} arm finished; {FEWEST_REPLICATES} are needed"
-        )
-        return [_capital(f"{what if asked and not finished else some}.")]
-    if measures.speakers(arm) < FEWEST_SPEAKERS:
-        judged = f"the {arm} arm was judged on {measures.speakers(arm)} test speakers"
-        return [_capital(f"{judged}; at least {FEWEST_SPEAKERS} are needed.")]
-    return []
 
 
 def _modes(arm: str, measures: Measures) -> list[str]:
@@ -173,8 +132,4 @@ def _replicates(evidence: Evidence, arm: str) -> dict[str, int]:
 
 
 def _joined(results: list[CriterionResult]) -> str:
-    return " ".join(_capital(result.sentence) for result in results)
-
-
-def _capital(sentence: str) -> str:
-    return sentence[:1].upper() + sentence[1:]
+    return " ".join(capital(result.sentence) for result in results)

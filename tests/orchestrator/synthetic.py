@@ -85,8 +85,9 @@ def evidence(
     world: dict[str, Any] | None = None,
     exhibits: int = 0,
     seed: int = 0,
+    study: Study = STUDY,
 ) -> Evidence:
-    """The whole record of a sweep of ``vmf_vs_mdn`` in which the arms are as ``truths`` says."""
+    """The whole record of a sweep of ``study`` in which the arms are as ``truths`` says."""
     rng = np.random.default_rng(seed)
     truths = truths or {"mdn": Truth(cos=(0.7, 0.2), ratio=(0.5, 0.05)), "vmf": Truth()}
     shared = rng.normal(0, 1, speakers)  # a speaker who is easy for one arm is easy for the other
@@ -118,13 +119,13 @@ def evidence(
             "started": "2026-11-23T02:44:00",
             "seconds": 312.4,
             "workers": 1,
-            "criteria_hash": criteria_hash(STUDY),
+            "criteria_hash": criteria_hash(study),
         },
         exhibits=[_exhibit(i, list(truths)) for i in range(exhibits)],
-        seal={"study": declared(STUDY), "arms": {}, "seeds": list(range(replicates)), "code": "c" * 16},
+        seal={"study": declared(study), "arms": {}, "seeds": list(range(replicates)), "code": "c" * 16},
         assays=[
             Assay(world, expected, expected, "as it should be", "c" * 16, f"runs/assay-{world}")
-            for world, expected in STUDY.controls.items()
+            for world, expected in study.controls.items()
         ],
     )
 

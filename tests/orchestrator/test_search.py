@@ -63,7 +63,7 @@ class Watcher:
         return [objective(config) for config in pack.configs]
 
 
-def simulate(plan, order=0, slots=4, known=lambda config: UNKNOWN, stop_after=None):
+def simulate(plan, order=0, slots=4, known=lambda pack, position: UNKNOWN, stop_after=None):
     """Run a search to its end (or until so many packs are done); ``order`` seeds which running pack finishes
     first.
     """
@@ -141,7 +141,8 @@ def test_a_search_rebuilt_from_what_is_known_goes_on_where_it_stopped(stop_after
     undisturbed = simulate(plan).lanes
     before = simulate(plan, stop_after=stop_after).lanes
     memory = {json.dumps(config, sort_keys=True): objective(config) for config in before.values()}
-    after = simulate(plan, order=7, known=lambda c: memory.get(json.dumps(c, sort_keys=True), UNKNOWN)).lanes
+    known = lambda p, i: memory.get(json.dumps(p.configs[i], sort_keys=True), UNKNOWN)  # noqa: E731
+    after = simulate(plan, order=7, known=known).lanes
     assert not set(before) & set(after), "a finished lane was trained again"
     assert {**before, **after} == undisturbed
 
@@ -149,7 +150,9 @@ def test_a_search_rebuilt_from_what_is_known_goes_on_where_it_stopped(stop_after
 def test_a_pack_of_which_some_lanes_are_known_is_trained_without_them():
     plan = make_plan(STUDY, trials=4)
     whole = ArmSearch(plan, STUDY.arm("mdn")).take()
-    rest = ArmSearch(plan, STUDY.arm("mdn"), lambda c: 0.3 if c == whole.configs[1] else UNKNOWN).take()
+    rest = ArmSearch(
+        plan, STUDY.arm("mdn"), lambda p, i: 0.3 if p.configs[i] == whole.configs[1] else UNKNOWN
+    ).take()
     assert rest.indexes == (0, 2, 3)
     assert rest.configs == (whole.configs[0], *whole.configs[2:])
 
@@ -158,9 +161,11 @@ def test_lanes_that_compete_at_rungs_are_trained_together_or_not_at_all():
     plan = make_plan(replace(STUDY, fixed={**STUDY.fixed, "rung_epochs": 1}))
     whole = ArmSearch(plan, plan.study.arms[0]).take()
     half = whole.configs[:2]
-    again = ArmSearch(plan, plan.study.arms[0], lambda c: 0.5 if c in half else UNKNOWN).take()
+    again = ArmSearch(plan, plan.study.arms[0], lambda p, i: 0.5 if p.configs[i] in half else UNKNOWN).take()
     assert again.configs == whole.configs
-    ended = ArmSearch(plan, plan.study.arms[0], lambda c: 0.5 if c in whole.configs else UNKNOWN).take()
+    ended = ArmSearch(
+        plan, plan.study.arms[0], lambda p, i: 0.5 if p.configs[i] in whole.configs else UNKNOWN
+    ).take()
     assert ended.number == 1  # the first pack is known, all of it
 
 
@@ -183,11 +188,11 @@ def test_the_winner_was_trained_to_its_end(fates, best):
 
 def test_everything_known_ends_at_once():
     searcher = PackSearcher(
-        [ArmSearch(make_plan(STUDY), arm, lambda c: 0.1) for arm in STUDY.arms], Watcher(), limit=2
+        [ArmSearch(make_plan(STUDY), arm, lambda p, i: 0.1) for arm in STUDY.arms], Watcher(), limit=2
     )
     assert searcher.suggest("t") == Searcher.FINISHED
     searcher = PackSearcher(
-        [FixedPacks([make_plan(STUDY).confirmation("mdn", {})], lambda c: 0.1)], Watcher(), limit=2
+        [FixedPacks([make_plan(STUDY).confirmation("mdn", {})], lambda p, i: 0.1)], Watcher(), limit=2
     )
     assert searcher.suggest("t") == Searcher.FINISHED
 

@@ -86,7 +86,7 @@ def run(pack, trainable, task, resources, folder):
     return collector
 
 
-def assert_same(collector, depot, solo):
+def assert_same(collector, depot, pack, solo):
     for index, (lane, expected) in enumerate(zip(collector.results, solo, strict=True)):
         assert lane["status"] == expected.status == "finished"
         for name, sums in expected.scores["sums"].items():
@@ -94,7 +94,7 @@ def assert_same(collector, depot, solo):
         assert [h["loss"] for h in lane["history"]] == pytest.approx(
             [h["loss"] for h in expected.history], rel=1e-9
         )
-        weights = depot.load(weights_name("vmf", index))
+        weights = depot.load(weights_name(pack, index))
         torch.testing.assert_close(weights, dict(expected.state), rtol=1e-9, atol=1e-9)
 
 
@@ -124,7 +124,7 @@ def test_a_tune_actor_that_is_lost_goes_on_from_its_last_epoch_with_the_same_num
     collector = run(PACK, run_pack_that_dies_once, task, {"cpu": 1}, tmp_path)
     assert (tmp_path / "died").exists()
     assert collector.epochs in ([0, 1, 2, 3], [0, 2, 3]), "an epoch was repeated, or the pack began again"
-    assert_same(collector, task.depot, solo)
+    assert_same(collector, task.depot, PACK, solo)
     assert not list((tmp_path / "packs").glob("*")), "the state of a finished pack is dropped"
 
 
@@ -135,7 +135,7 @@ def test_two_workers_of_ray_train_end_where_one_does(task, solo, cluster, tmp_pa
     )
     collector = run(PACK, run_pack_on_workers, task, driver_resources(), tmp_path)
     assert collector.epochs == [0, 1, 2, 3]
-    assert_same(collector, task.depot, solo)
+    assert_same(collector, task.depot, PACK, solo)
 
 
 @pytest.mark.timeout(300)

@@ -83,11 +83,18 @@ def split(delta: Tensor) -> tuple[Tensor, Tensor]:
     return magnitude.log(), delta / magnitude.unsqueeze(-1)
 
 
+def log_jacobian(delta: Tensor) -> Tensor:
+    """(d - 1) log |delta| of ``delta`` [..., d]: [...]; log of the volume in R^d that a unit of area on the
+    unit sphere and of length along the ray takes up. |delta| has the floor that it has in a log density.
+    """
+    return (delta.shape[-1] - 1) * split(delta)[0]
+
+
 def radial_log_prob(log_magnitude: Tensor, location: Tensor, scale: Tensor, dim: int) -> Tensor:
     """log LogNormal(m) - (d - 1) log m, nats: [...].
 
-    The second term is the Jacobian of polar coordinates, without which the number cannot stand beside that of
-    a density in R^d.
+    The second term is :func:`log_jacobian`, without which the number cannot stand beside that of a density in
+    R^d.
     """
     standardised = (log_magnitude - location) / scale
     return -0.5 * (standardised.square() + math.log(2 * math.pi)) - scale.log() - dim * log_magnitude

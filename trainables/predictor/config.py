@@ -20,8 +20,10 @@ BRANCHES = ("drawn", "marginal")
 COVARIANCES = ("diagonal", "isotropic")
 COUPLINGS = ("none", "kappa_on_magnitude", "magnitude_on_direction")
 KAPPA_PRIORS = ("lognormal", "gamma", "beta")
+MAGNITUDES = ("context", "marginal")
 MOST_COMPONENTS, MOST_BRANCHES = 512, 32
 BRANCHING = ("mdn", "movmf", "direction_codebook")
+POLAR = ("vmf", "movmf", "power_spherical", "prototypes", "direction_codebook")  # direction x magnitude
 WITHOUT_DENSITY = ("flow_matching",)
 UNTEMPERED = ("flow_matching", *FITTED_HEADS)
 _ONE_STEP = ("nll", "one_step_cosine", "log_magnitude_r2")  # what exploration measures, beside the rollout
@@ -36,6 +38,8 @@ _ALLOWED = {
     "covariance": COVARIANCES,
     "coupling": COUPLINGS,
     "kappa_prior_family": KAPPA_PRIORS,
+    "jacobian": (True, False),
+    "magnitude": MAGNITUDES,
     "dtype": ("float32", "float64"),
 }
 NULLS = ("white", "gaussian")
@@ -66,6 +70,11 @@ class Structure:
     covariance: str = "diagonal"  # of a Gaussian component, given the context (mdn, gaussian)
     coupling: str = "none"  # of direction and magnitude (vmf)
     kappa_prior_family: str = "lognormal"  # on kappa / D; "gamma" on kappa, "beta" on A(kappa)
+    # Whether training counts the Jacobian of polar coordinates, -(D - 1) log m. Evaluation always does. It
+    # teaches nothing where m is data; where a run is asked for the true "state" and its gradient is "full", m
+    # is the run's own error, which nothing else holds down as firmly.
+    jacobian: bool = True
+    magnitude: str = "context"  # of polar heads: what m depends on; "marginal": on nothing but the lane
     batch: int = 32  # windows per optimiser step, over all workers
     steps: int = 50  # optimiser steps per epoch
     teacher_epochs: int = 3  # teacher forcing first ...
@@ -77,7 +86,7 @@ class Structure:
 
     def __post_init__(self) -> None:
         for name, allowed in _ALLOWED.items():
-            _require(self, name, getattr(self, name) in allowed, f"one of {', '.join(allowed)}")
+            _require(self, name, getattr(self, name) in allowed, f"one of {', '.join(map(str, allowed))}")
         for name in ("width", "depth", "context", "rollout", "horizon", "components", "batch", "steps"):
             _require(self, name, getattr(self, name) >= 1, "at least 1")
         for name in ("teacher_epochs", "rollout_epochs", "rung_epochs"):
@@ -108,6 +117,21 @@ class Structure:
                 self.coupling != "none" and self.head != "vmf",
                 f"coupling is {self.coupling!r} and head {self.head!r}; only 'vmf' couples direction and "
                 "magnitude, so set coupling to 'none'",
+            ),
+            (
+                not self.jacobian and self.head not in POLAR,
+                f"jacobian is False and head {self.head!r}; only {', '.join(POLAR)} have polar coordinates, "
+                "so set jacobian to True",
+            ),
+            (
+                self.magnitude != "context" and self.head not in POLAR,
+                f"magnitude is {self.magnitude!r} and head {self.head!r}; only {', '.join(POLAR)} predict a "
+                "magnitude of its own, so set magnitude to 'context'",
+            ),
+            (
+                self.magnitude == "marginal" and self.coupling == "magnitude_on_direction",
+                "magnitude is 'marginal' and coupling 'magnitude_on_direction', through which the context "
+                "would move it again; set magnitude to 'context' or coupling to 'none'",
             ),
             (
                 self.temperature != 1 and not tempered,

@@ -127,6 +127,11 @@ class Stacked(nn.Module):
         """L."""
         return len(next(iter(self.weights.values())))
 
+    @property
+    def parameters_each(self) -> int:
+        """Learnt numbers of one module."""
+        return sum(weight[0].numel() for weight in self.weights.values())
+
     def keep(self, rows: Sequence[int]) -> None:
         """Drop all modules but these."""
         chosen = list(rows)

@@ -20,7 +20,8 @@ from trainables.predictor.config import FITTED_HEADS, Lane, Structure
 from trainables.predictor.heads import build_head, survey
 from trainables.predictor.lanes import LaneAdamW, Stacked, cosine_schedule, lane_tensor
 
-_STEPS, _FRAMES_PER_STEP, _LEARNING_RATE = 300, 512, 0.03
+STEPS = 300  # of the fit of heads
+_FRAMES_PER_STEP, _LEARNING_RATE = 512, 0.03
 
 
 class ConstantHead(nn.Module):
@@ -56,6 +57,7 @@ class Marginals:
         moments: Moments,
         gather: Callable[[Any], list[Any]] = lambda value: [value],
         seed: int = 0,
+        steps: int = STEPS,
     ) -> Marginals:
         """Fit to some frames, evenly spread, of the first chunk of a training feed.
 
@@ -68,7 +70,7 @@ class Marginals:
         for name, now, following in zip(feed.surrogates, *pairs_2SND, strict=True):
             # Polar families need an origin; a density of z does not change when z is measured from the mean.
             targets[name, "z"], targets[name, "delta"] = following - mean_D, following - now
-        heads = None if fitted else _fit_heads(structure, list(targets.values()), seed)
+        heads = None if fitted else _fit_heads(structure, list(targets.values()), seed, steps)
         gaussians = {key: GaussianMarginal.fit(frames) for key, frames in targets.items()}
         return cls(feed.surrogates, heads, gaussians, mean_D, fitted)
 
@@ -93,7 +95,7 @@ class Marginals:
         return values
 
 
-def _fit_heads(structure: Structure, targets: Sequence[Tensor], seed: int) -> Stacked | None:
+def _fit_heads(structure: Structure, targets: Sequence[Tensor], seed: int, steps: int) -> Stacked | None:
     """One constant head per target, trained side by side as lanes."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -105,10 +107,10 @@ def _fit_heads(structure: Structure, targets: Sequence[Tensor], seed: int) -> St
     rate = lane_tensor(lanes, "learning_rate", targets[0])
     optimiser = LaneAdamW(list(heads.parameters()), rate, torch.zeros_like(rate))
     generator = torch.Generator().manual_seed(seed)
-    for step in range(_STEPS):
+    for step in range(steps):
         rows = torch.randint(len(targets[0]), (_FRAMES_PER_STEP,), generator=generator).to(targets[0].device)
         heads.map(_negative_log_prob, torch.stack([t[rows] for t in targets])).mean(1).sum().backward()
-        optimiser.step(cosine_schedule(step, _STEPS))
+        optimiser.step(cosine_schedule(step, steps))
     return heads
 
 

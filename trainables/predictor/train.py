@@ -107,7 +107,7 @@ def train_pack(
             (for exploration on validation speakers), and lanes may be dropped; without it once, at the end,
             with injections and context-free marginals beside (for confirmation on test speakers).
     """
-    run = _Run(structure, lanes, train, context)
+    run = Run(structure, lanes, train, context)
     if structure.head in FITTED_HEADS:
         run.fit()
     scores: list[Scores] | None = None
@@ -126,7 +126,7 @@ def train_pack(
     return run.results(scores)
 
 
-class _Run:
+class Run:
     """A pack in training, able to stop after any epoch and go on from its state."""
 
     def __init__(self, structure: Structure, lanes: Sequence[Lane], train: Feed, context: Context) -> None:
@@ -290,7 +290,7 @@ class _Run:
             status=status if healthy else LaneStatus.DIVERGED,
             scores=scores.to_json() if healthy else None,
             history=self.history[row],
-            parameters=sum(p[0].numel() for p in self.pack.parameters()),
+            parameters=self.pack.stacked.parameters_each,
             seconds=self.seconds[row],
             state=self.pack.lane_state(place),
         )
@@ -307,7 +307,7 @@ def _surveys(structure: Structure, train: Feed, context: Context) -> dict[str, S
     }
 
 
-def _evaluate(run: _Run, feed: Feed, baselines: Marginals | None, *, sampled: bool) -> list[Scores]:
+def _evaluate(run: Run, feed: Feed, baselines: Marginals | None, *, sampled: bool) -> list[Scores]:
     """Each rank measures its own utterances; the sums are then those of all."""
     if not run.rows:
         return []

@@ -7,7 +7,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from trainables.distributions.polar import MAGNITUDE_FLOOR
 from trainables.errors import InputError
+from trainables.predictor import config
 from trainables.predictor.baselines import LinearGaussianHead
 from trainables.predictor.config import COUPLINGS, COVARIANCES, HEADS, KAPPA_PRIORS, Structure
 from trainables.predictor.heads import Head, Survey, build_head, survey
@@ -22,7 +24,10 @@ OPTIONS = {
     "vmf": [
         {"coupling": coupling, "kappa_prior_family": prior}
         for coupling, prior in zip(COUPLINGS, KAPPA_PRIORS, strict=True)
-    ],
+    ]
+    + [{"jacobian": False}, {"magnitude": "marginal"}, {"magnitude": "marginal", "coupling": COUPLINGS[1]}],
+    "movmf": [{}, {"magnitude": "marginal"}],
+    "direction_codebook": [{}, {"jacobian": False, "magnitude": "marginal"}],
 }
 FITTED = {"head": "linear"}  # and the other baselines, which have the same head
 CASES = [{"head": head, **option} for head in HEADS for option in OPTIONS.get(head, [{}])] + [FITTED]
@@ -60,7 +65,11 @@ def build(case: dict, dim: int = DIM, seed: int = 0) -> Head:
     return head
 
 
-@pytest.fixture(params=CASES, ids=lambda case: "-".join(case.values()))
+def _spelt(case: dict) -> str:
+    return "-".join(map(str, case.values()))
+
+
+@pytest.fixture(params=CASES, ids=_spelt)
 def case(request: pytest.FixtureRequest) -> dict:
     return request.param
 
@@ -165,11 +174,12 @@ def test_samples_are_a_differentiable_function_of_their_noise(head: Head) -> Non
     normal.requires_grad_()
     delta = head(h).sample(normal, uniform)
     assert torch.equal(delta, head(h).sample(*noise(5)))
-    of_h, of_noise = torch.autograd.grad(delta.square().sum(), (h, normal))
-    assert of_h.isfinite().all() and (of_h.abs().sum(-1) > 0).all()
+    # Cubes tell directions apart, where the length alone need not depend on h.
+    of_h, of_noise = torch.autograd.grad(delta.pow(3).sum(), (h, normal))
+    assert of_h.isfinite().all() and (of_h.abs().sum(-1) > 1e-9).all()
     step = 1e-6 * normals(5, DIM + 1, seed=5)
     with torch.no_grad():
-        ends = [head(h).sample(normal + way * step, uniform).square().sum().item() for way in (-1, 1)]
+        ends = [head(h).sample(normal + way * step, uniform).pow(3).sum().item() for way in (-1, 1)]
     assert ends[1] - ends[0] == pytest.approx(2 * (of_noise * step).sum().item(), rel=1e-3)
 
 
@@ -235,7 +245,48 @@ def test_extremes_stay_finite(head: Head, size: float, dtype: torch.dtype) -> No
 POLAR = [case for case in CASES if isinstance(build(case), PolarHead)]
 
 
-@pytest.mark.parametrize("case", POLAR, ids=lambda case: "-".join(case.values()))
+def test_the_heads_that_are_called_polar_are_those_of_polar_form() -> None:
+    assert {case["head"] for case in POLAR} == set(config.POLAR)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("name", config.POLAR)
+def test_the_jacobian_is_left_out_of_the_objective_alone(name: str) -> None:
+    whole, bare = (build({"head": name, "jacobian": jacobian}) for jacobian in (True, False))
+    h, delta = normals(50, WIDTH), 3 * normals(50, DIM)
+    nll, objective = (head.objective(head(h), delta, *noise(50)) for head in (whole, bare))
+    assert torch.equal(nll, -whole(h).log_prob(delta))
+    assert torch.allclose(nll - objective, (DIM - 1) * delta.norm(dim=-1).log(), atol=1e-12)
+    assert torch.equal(bare(h).log_prob(delta), whole(h).log_prob(delta))  # what evaluation asks for
+    still = torch.zeros(50, DIM).double()  # the density's floor under |delta| is the objective's
+    floored = bare.objective(bare(h), still, *noise(50)) + bare(h).log_prob(still)
+    assert torch.allclose(floored, torch.tensor(-(DIM - 1) * math.log(MAGNITUDE_FLOOR)).double())
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("name", config.POLAR)
+def test_a_marginal_magnitude_knows_nothing_of_the_context(name: str) -> None:
+    h = normals(50, WIDTH)
+    for magnitude, same in (("marginal", True), ("context", False)):
+        head = build({"head": name, "magnitude": magnitude})
+        law = head(h)
+        for value in (law.location, law.scale):
+            assert value.shape == (50,) and torch.equal(value, value[:1].expand(50)) is same
+        assert float(law.direction().std(0).min()) > 1e-3  # which the context still moves
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("name", config.POLAR)
+def test_without_its_context_a_magnitude_changes_nothing_else_at_the_start(name: str) -> None:
+    laws = []
+    for magnitude in config.MAGNITUDES:
+        torch.manual_seed(0)
+        laws.append(untrained({"head": name, "magnitude": magnitude})(normals(9, WIDTH)))
+    for answer in ("direction", "mean", "log_magnitude"):
+        assert torch.equal(*(getattr(law, answer)() for law in laws)), answer
+
+
+@pytest.mark.parametrize("case", POLAR, ids=_spelt)
 @pytest.mark.parametrize("family", KAPPA_PRIORS)
 def test_kappa_prior_pulls_towards_its_ratio(case: dict, family: str) -> None:
     head = build({**case, "kappa_prior_family": family}, dim=64)

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from trainables.latents.windows import Feed
-from trainables.predictor.config import Lane, Structure
+from trainables.predictor.config import Lane, Structure, flat_config, split_config
 from trainables.predictor.heads import Survey
 from trainables.predictor.lanes import LaneAdamW, Pack
 from trainables.predictor.scores import LaneStatus, Scores
@@ -57,6 +57,7 @@ def _both(make_feed: Callable[..., Feed]) -> list[Feed]:
         ("vmf", {"feedback": "mean", "rollout_target": "state"}),
         ("vmf", {"feedback": "sample", "backbone": "transformer", "width": 32}),
         ("movmf", {"feedback": "sample", "rollout_branches": "marginal"}),
+        ("vmf", {"rollout_target": "state", "jacobian": False, "magnitude": "marginal"}),
         ("flow_matching", {"rollout_gradient": "stopped"}),
     ],
 )
@@ -76,6 +77,42 @@ def test_lanes_of_other_settings_end_elsewhere(make_feed: Callable[..., Feed]) -
         result.state["backbone.readout.out.weight"] for result in train(structure("mdn"), LANES, make_feed)
     ]
     assert all(not torch.allclose(a, b, atol=1e-4) for i, a in enumerate(states) for b in states[:i])
+
+
+@pytest.mark.parametrize(("target", "same"), [("delta", True), ("state", False)])
+def test_without_the_jacobian_lanes_end_where_they_did_unless_the_run_moves_its_target(
+    target: str, same: bool, make_feed: Callable[..., Feed]
+) -> None:
+    whole = structure("vmf", rollout_target=target)
+    ends = [train(s, LANES, make_feed) for s in (whole, replace(whole, jacobian=False))]
+    for a, b in zip(*ends, strict=True):
+        assert a.history[0]["loss"] != pytest.approx(b.history[0]["loss"], abs=0.1)
+        assert all(torch.equal(a.state[name], b.state[name]) for name in a.state) is same
+        assert (a.scores == b.scores) is same  # with the same weights, the same likelihood too
+
+
+# What a study may train the winner with in the place of a component.
+NEUTRAL = [
+    {"kappa_prior": 0.0},
+    {"scheduled_sampling": 0.0},
+    {"feedback": "mode"},
+    {"rollout_epochs": 0, "teacher_epochs": 2},
+    {"magnitude": "marginal"},
+    {"rollout_target": "state", "jacobian": False},
+]
+
+
+@pytest.mark.parametrize("settings", NEUTRAL, ids=str)
+def test_every_component_can_be_taken_out(settings: dict, make_feed: Callable[..., Feed]) -> None:
+    lane = Lane(seed=3, learning_rate=1e-2, kappa_prior=0.5, kappa_prior_ratio=5.0, scheduled_sampling=0.5)
+    given = flat_config(structure("vmf"), lane)
+    ends = []
+    for config in (given, {**given, **settings}):
+        own, lane = split_config(config)
+        (result,) = train(own, [lane], make_feed)
+        assert (result.status, len(result.history)) == (LaneStatus.FINISHED, 2)
+        ends.append(result.state["head.mu.weight"])
+    assert not torch.allclose(*ends, rtol=0, atol=1e-6)
 
 
 def test_a_diverging_lane_stops_alone(make_feed: Callable[..., Feed]) -> None:

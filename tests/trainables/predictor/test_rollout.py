@@ -81,6 +81,23 @@ def test_full_and_stopped_gradients_differ_and_their_losses_do_not(target: str) 
     assert not torch.allclose(*(gradients(model, loss) for loss in losses), atol=1e-6)
 
 
+@pytest.mark.parametrize("target", ["delta", "state"])
+@pytest.mark.parametrize("gradient", ["full", "stopped"])
+def test_the_jacobian_teaches_only_where_the_run_moves_its_own_target(target: str, gradient: str) -> None:
+    whole = structure(head="vmf", rollout_target=target, rollout_gradient=gradient)
+    bare = replace(whole, jacobian=False)
+    frames, noisy = window(), noise(0.3)
+    taught = [[], []]
+    for config in (whole, bare):
+        model = predictor(config)
+        every = dict(LANE, sampling_share=torch.tensor(0.5).double())
+        taught[0].append(gradients(model, teacher_loss(model, frames, noisy, config, every, True)))
+        taught[1].append(gradients(model, rollout_loss(model, frames, noisy, config, LANE, LAST)))
+    forced, free = (torch.equal(*pair) for pair in taught)
+    assert forced  # there |delta| is data
+    assert free is ((target, gradient) != ("state", "full"))
+
+
 def test_input_noise_is_added_to_what_is_read_and_asked_back() -> None:
     model, frames = predictor(structure()), window()
     noisy = noise(0.3)
@@ -157,6 +174,15 @@ def test_marginal_branches_teach_the_component_weights(backbone: str, steps: int
         ),
         ({"objective": "-nll", "head": "flow_matching"}, "has no likelihood; use a metric of rollouts"),
         ({"components": 513}, "components is 513; it must be at most 512"),
+        ({"jacobian": False}, "jacobian is False and head 'mdn'; only vmf, movmf, power_spherical"),
+        ({"jacobian": False, "head": "linear"}, "so set jacobian to True"),
+        ({"jacobian": "no", "head": "vmf"}, "jacobian is 'no'; it must be one of True, False"),
+        ({"magnitude": "marginal"}, "so set magnitude to 'context'"),
+        ({"magnitude": "none", "head": "vmf"}, "magnitude is 'none'; it must be one of context, marginal"),
+        (
+            {"magnitude": "marginal", "head": "vmf", "coupling": "magnitude_on_direction"},
+            "set magnitude to 'context' or coupling to 'none'",
+        ),
     ],
 )
 def test_wrong_settings_get_one_sentence(settings: dict, said: str) -> None:

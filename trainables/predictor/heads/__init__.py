@@ -18,6 +18,7 @@ from trainables.predictor.heads.flow_matching import FlowMatchingHead
 from trainables.predictor.heads.gaussian import GaussianHead
 from trainables.predictor.heads.mdn import MDNHead
 from trainables.predictor.heads.movmf import MoVMFHead
+from trainables.predictor.heads.polar import PolarForm
 from trainables.predictor.heads.power_spherical import PowerSphericalHead
 from trainables.predictor.heads.prototypes import PrototypesHead
 from trainables.predictor.heads.vmf import VMFHead
@@ -25,14 +26,19 @@ from trainables.predictor.heads.vmf import VMFHead
 if TYPE_CHECKING:
     from trainables.predictor.config import Structure
 
+
+def _form(structure: Structure) -> PolarForm:
+    return PolarForm(structure.kappa_prior_family, structure.jacobian, structure.magnitude)
+
+
 _BUILDERS: dict[str, Callable[[Structure, int], Head]] = {
     "mdn": lambda s, dim: MDNHead(s.width, dim, s.covariance, s.components),
     "gaussian": lambda s, dim: GaussianHead(s.width, dim, s.covariance),
-    "vmf": lambda s, dim: VMFHead(s.width, dim, s.kappa_prior_family, s.coupling),
-    "movmf": lambda s, dim: MoVMFHead(s.width, dim, s.kappa_prior_family, s.components),
-    "power_spherical": lambda s, dim: PowerSphericalHead(s.width, dim, s.kappa_prior_family),
-    "prototypes": lambda s, dim: PrototypesHead(s.width, dim, s.kappa_prior_family, s.components),
-    "direction_codebook": lambda s, dim: CodebookHead(s.width, dim, s.kappa_prior_family, s.components),
+    "vmf": lambda s, dim: VMFHead(s.width, dim, _form(s), s.coupling),
+    "movmf": lambda s, dim: MoVMFHead(s.width, dim, _form(s), s.components),
+    "power_spherical": lambda s, dim: PowerSphericalHead(s.width, dim, _form(s)),
+    "prototypes": lambda s, dim: PrototypesHead(s.width, dim, _form(s), s.components),
+    "direction_codebook": lambda s, dim: CodebookHead(s.width, dim, _form(s), s.components),
     "flow_matching": lambda s, dim: FlowMatchingHead(s.width, dim),
 }
 _WITH_CODES = ("prototypes", "direction_codebook")

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from trainables.distributions.mixture import DirectionMixture, PolarMixture
 from trainables.predictor.heads.base import Survey
-from trainables.predictor.heads.polar import PolarHead
+from trainables.predictor.heads.polar import PolarForm, PolarHead
 from trainables.predictor.linear import Linear
 
 
@@ -16,8 +16,8 @@ class CodebookHead(PolarHead):
     codes of the training data, with one concentration for all.
     """
 
-    def __init__(self, width: int, dim: int, kappa_prior_family: str, components: int) -> None:
-        super().__init__(width, dim, kappa_prior_family)
+    def __init__(self, width: int, dim: int, form: PolarForm, components: int) -> None:
+        super().__init__(width, dim, form)
         self.weights = Linear(width, components)
         self.register_buffer("codes_KD", nn.functional.normalize(torch.randn(components, dim), dim=-1))
 

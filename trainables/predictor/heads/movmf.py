@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from trainables.distributions.mixture import DirectionMixture, PolarMixture
-from trainables.predictor.heads.polar import PolarHead
+from trainables.predictor.heads.polar import PolarForm, PolarHead
 from trainables.predictor.linear import Linear
 
 
@@ -17,8 +17,8 @@ class MoVMFHead(PolarHead):
     one magnitude over delta in R^D.
     """
 
-    def __init__(self, width: int, dim: int, kappa_prior_family: str, components: int) -> None:
-        super().__init__(width, dim, kappa_prior_family, components)
+    def __init__(self, width: int, dim: int, form: PolarForm, components: int) -> None:
+        super().__init__(width, dim, form, components)
         self.components = components
         self.weights = Linear(width, components)
         self.mus = Linear(width, components * dim)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from trainables.distributions.kappa_priors import balanced_log_kappa, kappa_penalty
-from trainables.distributions.polar import Polar
+from trainables.distributions.polar import Polar, log_jacobian
 from trainables.predictor.heads.base import Head, Survey, bounded
 from trainables.predictor.linear import Linear
 
@@ -19,17 +20,43 @@ _LOG_MAGNITUDE_BOUND = 8.0  # of log m around the data's typical step
 _SCALE_RANGE = (0.02, 1.5)
 
 
+@dataclass(frozen=True)
+class PolarForm:
+    """What heads of polar form may be asked for, whatever their law of directions; the settings of the same
+    names in :class:`trainables.predictor.config.Structure` say what each means.
+    """
+
+    kappa_prior_family: str
+    jacobian: bool
+    magnitude: str
+
+
+class Constant(nn.Module):
+    """A learnt vector [out] in the place of a layer: h [..., H] -> [..., out], the same for every h."""
+
+    def __init__(self, start: Tensor) -> None:
+        super().__init__()
+        self.value = nn.Parameter(start)
+
+    def forward(self, h: Tensor) -> Tensor:
+        """h [..., H] -> [..., out]."""
+        return self.value.expand(*h.shape[:-1], -1)
+
+
 class PolarHead(Head):
     """A head over delta = m d in R^D with M concentrations of its law of directions."""
 
-    def __init__(self, width: int, dim: int, kappa_prior_family: str, concentrations: int = 1) -> None:
+    def __init__(self, width: int, dim: int, form: PolarForm, concentrations: int = 1) -> None:
         super().__init__()
-        self.dim, self.kappa_prior_family = dim, kappa_prior_family
+        self.dim, self.form = dim, form
         self.concentration = Linear(width, concentrations)
+        # Made in any case: what is made after it must not start elsewhere where the magnitude is marginal.
         self.magnitude = Linear(width, 2)
         for layer in (self.concentration, self.magnitude):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
+        if form.magnitude == "marginal":
+            self.magnitude = Constant(self.magnitude.bias.detach())
         self.register_buffer("log_typical", torch.zeros(()))
 
     def kappa(self, h: Tensor) -> Tensor:
@@ -44,10 +71,17 @@ class PolarHead(Head):
         scale = low + (high - low) * torch.sigmoid(raw_scale - 1)
         return self.log_typical + bounded(location, _LOG_MAGNITUDE_BOUND), scale
 
+    def objective(self, law: Polar, delta: Tensor, normal: Tensor, uniform: Tensor) -> Tensor:
+        """The NLL in nats per frame, [...]; where the form leaves the Jacobian out, that of (d, m) on the
+        sphere times the half-line, to which a large m costs little.
+        """
+        nll = super().objective(law, delta, normal, uniform)
+        return nll if self.form.jacobian else nll - log_jacobian(delta)
+
     def penalty(self, law: Polar, lane: Mapping[str, Tensor]) -> Tensor:
         """Minus the log prior of every concentration, averaged over those of one frame, times its weight."""
         ratio, width = lane["kappa_prior_ratio"], lane["kappa_prior_width"]
-        penalty = kappa_penalty(self.kappa_prior_family, law.kappa, self.dim, ratio, width)
+        penalty = kappa_penalty(self.form.kappa_prior_family, law.kappa, self.dim, ratio, width)
         return lane["kappa_prior"] * penalty.reshape(*law.location.shape, -1).mean(-1)
 
     def start_from(self, survey: Survey) -> None:

@@ -6,15 +6,15 @@ from torch import Tensor, nn
 
 from trainables.distributions.polar import Polar
 from trainables.distributions.power_spherical import PowerSpherical
-from trainables.predictor.heads.polar import PolarHead
+from trainables.predictor.heads.polar import PolarForm, PolarHead
 from trainables.predictor.linear import Linear
 
 
 class PowerSphericalHead(PolarHead):
     """``forward(h)``: h [..., H] -> :class:`Polar` over delta in R^D."""
 
-    def __init__(self, width: int, dim: int, kappa_prior_family: str) -> None:
-        super().__init__(width, dim, kappa_prior_family)
+    def __init__(self, width: int, dim: int, form: PolarForm) -> None:
+        super().__init__(width, dim, form)
         self.mu = Linear(width, dim)
 
     def forward(self, h: Tensor) -> Polar:

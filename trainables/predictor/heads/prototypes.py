@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from trainables.distributions.polar import Polar
 from trainables.distributions.von_mises_fisher import VonMisesFisher
 from trainables.predictor.heads.base import Survey, bounded
-from trainables.predictor.heads.polar import PolarHead
+from trainables.predictor.heads.polar import PolarForm, PolarHead
 from trainables.predictor.linear import Linear, product
 
 _LOG_SHARPNESS_BOUND = 6.0
@@ -26,8 +26,8 @@ class PrototypesHead(PolarHead):
     directions start at the codes of the training data.
     """
 
-    def __init__(self, width: int, dim: int, kappa_prior_family: str, components: int) -> None:
-        super().__init__(width, dim, kappa_prior_family)
+    def __init__(self, width: int, dim: int, form: PolarForm, components: int) -> None:
+        super().__init__(width, dim, form)
         self.query = Linear(width, width)
         self.keys_KH = nn.Parameter(torch.randn(components, width))
         self.directions_KD = nn.Parameter(nn.functional.normalize(torch.randn(components, dim), dim=-1))

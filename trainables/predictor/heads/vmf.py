@@ -11,7 +11,7 @@ from trainables.distributions.coupled import KappaOnMagnitude, MagnitudeOnDirect
 from trainables.distributions.polar import Polar
 from trainables.distributions.von_mises_fisher import VonMisesFisher
 from trainables.predictor.heads.base import bounded
-from trainables.predictor.heads.polar import PolarHead
+from trainables.predictor.heads.polar import PolarForm, PolarHead
 from trainables.predictor.linear import Linear
 
 _SLOPE_BOUND = 2.0  # of log kappa over log m; a Gaussian's is 1
@@ -21,8 +21,8 @@ _LEAN_BOUND = 8.0  # of the length of the lean: log m varies by that over sqrt(D
 class VMFHead(PolarHead):
     """``forward(h)``: h [..., H] -> :class:`Polar`, or a coupled form of it, over delta in R^D."""
 
-    def __init__(self, width: int, dim: int, kappa_prior_family: str, coupling: str) -> None:
-        super().__init__(width, dim, kappa_prior_family)
+    def __init__(self, width: int, dim: int, form: PolarForm, coupling: str) -> None:
+        super().__init__(width, dim, form)
         self.mu = Linear(width, dim)
         self.coupling = coupling
         if coupling != "none":  # it starts from none

@@ -1,0 +1,168 @@
+"""How often verdicts are wrong, and how often they are reached: whole studies simulated at the default design
+of vmf_vs_mdn and judged as a sweep judges them: ``python -m benchmarks.verdicts [--studies 1000]``.
+
+Evidence holds the primary metric alone, of normal speakers, seeds and rest spread as the study expects; the
+null ran on one seed, and on it the same speakers are easy. Every speaker has as many windows as any other, as
+in the control worlds, unless a row says otherwise. Criteria that are only reported are left out of the
+judgement: they decide nothing and take half the time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import datetime
+import itertools
+from collections import Counter
+
+import numpy as np
+
+import search_spaces
+from orchestrator.evidence import ArmEvidence, Assay, Evidence, Replicate
+from orchestrator.statistics.intervals import interval
+from orchestrator.statistics.looks import shares
+from orchestrator.statistics.power import smallest_effect
+from orchestrator.statistics.verdict import Verdict, judge
+from search_spaces.study import Role, Spread, Study, declared
+from trainables.predictor.scores import Scores
+
+_SPEAKERS = 12  # of the control worlds' test split
+_EQUAL, _UNEQUAL = (600, 600), (300, 900)  # windows per speaker
+_NONE, _NULL = 0.0, 0.7  # what frames without memory score: nothing, or enough for the threshold
+_SPREADS = {
+    "balanced": Spread(1, 1, 1),
+    "speakers": Spread(1, 0.1, 0.1),
+    "seeds": Spread(0.1, 1, 0.1),
+    "little of either": Spread(0.3, 0.3, 1),
+    "some speakers": Spread(0.5, 0, 1),
+    "some seeds": Spread(0, 0.5, 1),
+    "rest only": Spread(0, 0, 1),
+}
+_DESIGNS = ((5, 5), (8, 5), (10, 5), (12, 6), (3, 2), (3, 6), (3, 10), (20, 2), (20, 6), (20, 10))
+
+
+class Simulator:
+    """Studies of one question whose truth is known."""
+
+    def __init__(self, study: Study, studies: int) -> None:
+        binding = tuple(c for c in study.criteria if c.role is not Role.REPORTED)
+        self.study, self.studies = dataclasses.replace(study, criteria=binding), studies
+        self.seeds = study.budget.replicates
+        self.assays = [Assay(w, v, v, "", "", "") for w, v in study.controls.items()]
+
+    def rates(
+        self, truth: float, null: float = _NONE, looks: int = 1, windows: tuple[int, int] = _EQUAL
+    ) -> Counter[Verdict]:
+        """Share of each verdict; with several looks, of the first that decides."""
+        study = dataclasses.replace(self.study, budget=dataclasses.replace(self.study.budget, looks=looks))
+        rng = np.random.default_rng(0)
+        seal = {"study": declared(study)}
+        records = (self._evidence(rng, seal, truth, null, windows) for _ in range(self.studies))
+        counts = Counter(self._verdict(study, record) for record in records)
+        return Counter({verdict: count / self.studies for verdict, count in counts.items()})
+
+    def _verdict(self, study: Study, evidence: Evidence) -> Verdict:
+        whole = {name: arm.replicates for name, arm in evidence.arms.items()}
+        for evidence.look, seeds in enumerate(shares(self.seeds, study.budget.looks), 1):
+            for name, arm in evidence.arms.items():
+                arm.replicates = whole[name][:seeds]
+            verdict = judge(study, evidence).verdict
+            if verdict is not Verdict.INCONCLUSIVE:
+                break
+        return verdict
+
+    def _evidence(
+        self, rng: np.random.Generator, seal: dict, truth: float, null: float, windows: tuple[int, int]
+    ) -> Evidence:
+        study = self.study
+        windows_S = rng.integers(*windows, _SPEAKERS, endpoint=True).astype(float)
+        speakers_S = rng.normal(0, study.spread.speakers, _SPEAKERS)
+        arms = {}
+        for arm in study.arms:
+            real = [self._replicate(rng, seed, truth + speakers_S, windows_S) for seed in range(self.seeds)]
+            white = self._replicate(rng, 100, null + speakers_S, windows_S)
+            arms[arm.name] = ArmEvidence(
+                arm.name, {}, [], real, [dataclasses.replace(white, surrogate="white")]
+            )
+        return Evidence(study.name, arms, {"frame_rate": 50.0}, {}, {}, seal=seal, assays=self.assays)
+
+    def _replicate(
+        self, rng: np.random.Generator, seed: int, mean_S: np.ndarray, windows_S: np.ndarray
+    ) -> Replicate:
+        curve, step = self.study.primary.metric.split("@")
+        spread, steps = self.study.spread, int(step)
+        value_S = mean_S + rng.normal(0, spread.seeds) + rng.normal(0, spread.rest, _SPEAKERS)
+        counts_SK = np.tile(windows_S[:, None], steps)
+        names = [f"speaker-{i}" for i in range(_SPEAKERS)]
+        sums = {curve: value_S[:, None] * counts_SK}
+        # A horizon of one step: failure modes at later ones decide nothing, and take half the time.
+        scores = Scores(names, 50.0, 1, sums, {curve: counts_SK})
+        return Replicate(seed, "real", "finished", scores.to_json(), [], 0)
+
+
+def main() -> None:
+    """Print error rates, power and coverage as tables."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--studies", type=int, default=1000, help="simulated per row")
+    parser.add_argument(
+        "--intervals", type=int, default=4000, help="simulated per cell of the coverage table"
+    )
+    arguments = parser.parse_args()
+    study = search_spaces.load("vmf_vs_mdn")
+    print(
+        f"{datetime.date.today()}; {arguments.studies} studies per row of {_SPEAKERS} test speakers and",
+        end=" ",
+    )
+    print(f"{study.budget.replicates} seeds, {study.spread}\n")
+    _print_rates(Simulator(study, arguments.studies))
+    _print_coverage(arguments.intervals)
+
+
+def _print_rates(simulator: Simulator) -> None:
+    study, budget = simulator.study, simulator.study.budget
+    up, down = study.primary.success, study.primary.failure
+    effect = smallest_effect(study.spread, _SPEAKERS, budget.replicates, 1 - budget.alpha, budget.power)
+    go, no_go = Verdict.GO, Verdict.NO_GO
+    rows = [
+        (f"truth at the threshold {up}", (up,), go, "<= 5 %"),
+        (f"truth at the threshold {down}", (down,), no_go, "<= 5 %"),
+        (f"null as good as the arm, both {_NULL}", (_NULL, _NULL), go, "<= 5 %"),
+        (f"truth {up} + smallest effect {effect:.4f}", (up + effect,), go, ">= 80 %"),
+        (f"truth {down} - smallest effect {effect:.4f}", (down - effect,), no_go, ">= 80 %"),
+        (f"truth {up}, {_UNEQUAL[0]} to {_UNEQUAL[1]} windows", (up, _NONE, 1, _UNEQUAL), go, "<= 5 %"),
+        (f"... and {up} + smallest effect", (up + effect, _NONE, 1, _UNEQUAL), go, ""),
+    ]
+    for looks in (2, 3):
+        rows += [
+            (f"{looks} looks, truth at the threshold {up}", (up, _NONE, looks), go, "<= 5 %"),
+            (f"{looks} looks, truth at the threshold {down}", (down, _NONE, looks), no_go, "<= 5 %"),
+        ]
+    print("| simulated | verdict | share of studies | promised |\n| --- | --- | --- | --- |")
+    for said, how, verdict, promised in rows:
+        print(
+            f"| {said} | {verdict} | {100 * simulator.rates(*how)[verdict]:.1f} % | {promised} |", flush=True
+        )
+
+
+def _print_coverage(draws: int) -> None:
+    print(f"\nCoverage of the 95 % interval over {draws} draws, in %:\n")
+    print("| speakers x seeds |", " | ".join(_SPREADS), "|\n|", " --- |" * (len(_SPREADS) + 1))
+    for speakers, seeds in _DESIGNS:
+        shares = [_coverage(spread, speakers, seeds, draws) for spread in _SPREADS.values()]
+        print(
+            f"| {speakers} x {seeds} |", " | ".join(f"{100 * share:.1f}" for share in shares), "|", flush=True
+        )
+
+
+def _coverage(spread: Spread, speakers: int, seeds: int, draws: int) -> float:
+    rng, ones_RS = np.random.default_rng(0), np.ones((seeds, speakers))
+    hits = 0
+    for _ in itertools.repeat(None, draws):
+        cells_RS = rng.normal(0, spread.rest, (seeds, speakers)) + rng.normal(0, spread.speakers, speakers)
+        found = interval(cells_RS + rng.normal(0, spread.seeds, (seeds, 1)), ones_RS)
+        hits += found.low <= 0 <= found.high
+    return hits / draws
+
+
+if __name__ == "__main__":
+    main()

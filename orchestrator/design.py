@@ -1,0 +1,98 @@
+"""What a study's design can detect, before it is run; and the refusal of one that cannot decide."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator.evidence import Evidence
+from orchestrator.journal import Journal
+from orchestrator.plan import Plan
+from orchestrator.statistics.criteria import number, spoken
+from orchestrator.statistics.looks import spent
+from orchestrator.statistics.measures import Measures
+from orchestrator.statistics.power import needed, smallest_effect, spread_of
+from search_spaces.study import Criterion, Spread, Study
+from trainables.errors import InputError
+from trainables.latents.store import LatentDataset
+
+_LARGEST = {
+    "cos": 1.0,
+    "one_step_cosine": 1.0,
+    "log_magnitude_r2": 1.0,
+}  # what no metric of that name exceeds
+
+
+@dataclass(frozen=True)
+class Design:
+    """How small an effect on the primary metric so many speakers and seeds can show."""
+
+    criterion: Criterion
+    speakers: int
+    seeds: int
+    level: float
+    power: float
+    spread: Spread
+    effect: float  # distance from a threshold that is detected with that power
+    smoke: bool = False
+
+    def text(self) -> str:
+        """For the user who is about to spend something."""
+        c, metric = self.criterion, spoken(self.criterion.metric)
+        up, down = number(c.success + self.effect), number(c.failure - self.effect)
+        return (
+            f"design: {self.speakers} test speakers x {self.seeds} paired seeds detect an effect of "
+            f"{number(self.effect)} on {metric} with power {self.power:g} at alpha {1 - self.level:.2g}: "
+            f"GO if the truth is {up} or more, NO-GO if it is {down} or less (spread: {self.spread.source})"
+        )
+
+
+def design_of(plan: Plan, dataset: LatentDataset, out: Path) -> Design:
+    """What the plan can detect on these data.
+
+    Raises:
+        InputError: it could not say GO whatever the truth; the sentence names what would do.
+    """
+    study, speakers = plan.study, len(dataset.speakers("test"))
+    spread = earlier_spread(out, study, dataset.meta.representation) or study.spread
+    level = 1 - spent(study.budget.alpha, study.budget.looks)[-1]
+    effect = smallest_effect(spread, speakers, plan.replicates, level, study.budget.power)
+    design = Design(study.primary, speakers, plan.replicates, level, study.budget.power, spread, effect)
+    if not plan.smoke:
+        _require_decidable(design)
+    return design
+
+
+def earlier_spread(out: Path, study: Study, representation: str) -> Spread | None:
+    """The spread of the primary metric in the newest run of the same study on the same representation."""
+    for path in sorted(out.glob("*/evidence.json"), key=lambda p: p.stat().st_mtime, reverse=True):
+        planned = Journal(path.parent).events("planned")
+        if (
+            planned
+            and planned[0]["arguments"]["study"] == study.name
+            and not planned[0]["arguments"]["smoke"]
+        ):
+            evidence = Evidence.read(path)
+            if evidence.data["representation"] == representation and study.primary.arm in evidence.arms:
+                found = Measures(evidence).value(study.primary.arm, study.primary.metric)
+                if found is not None and found.n_speakers > 2 and found.n_seeds > 2:
+                    return spread_of(found, f"measured in {path.parent.name}")
+    return None
+
+
+def _require_decidable(design: Design) -> None:
+    largest = _LARGEST.get(design.criterion.metric.split("@")[0])
+    room = None if largest is None else largest - design.criterion.success
+    if room is None or design.effect < room:
+        return
+    speakers, seeds = needed(room, design.spread, design.speakers, design.seeds, design.level, design.power)
+    ways = [
+        *([f"{speakers} test speakers"] if speakers else []),
+        *([f"--replicates {seeds}"] if seeds else []),
+    ]
+    raise InputError(
+        f"{design.speakers} test speakers and {design.seeds} replicates cannot decide: the smallest effect "
+        f"that they detect on {design.criterion.metric} is {number(design.effect)}, and above the threshold "
+        f"of {design.criterion.success:g} there is room for {number(room)}; "
+        f"{'use ' + ' or '.join(ways) if ways else 'use both more speakers and more replicates'}"
+    )

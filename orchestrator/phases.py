@@ -1,0 +1,71 @@
+"""Packs on their way to the devices, phase by phase: on reused actors, or on Ray Train workers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from orchestrator.cluster import Cluster
+from orchestrator.data import Latents
+from orchestrator.depot import Depot
+from orchestrator.plan import Pack, cut
+from orchestrator.progress import Progress
+from orchestrator.record import Recorder
+from orchestrator.search import FixedPacks, PackSearcher, PackSource
+from orchestrator.tuning import Task, pack_resources, run_pack, run_packs
+
+
+class Phases:
+    """Trains whatever packs it is given on what the cluster has."""
+
+    def __init__(
+        self, cluster: Cluster, workers: int, latents: Latents, depot: Depot, folder: Path,
+        recorder: Recorder, progress: Progress, objective: str,
+    ) -> None:  # fmt: skip
+        self._cluster, self._workers, self._latents, self._depot = cluster, workers, latents, depot
+        self._folder, self._recorder, self._progress = folder, recorder, progress
+        self._objective = objective
+
+    def known(self, name: str, packs: Mapping[str, Sequence[Pack]]) -> None:
+        """Train packs known from the start, by arm, and judge them on the test speakers."""
+        share = max(1, self._cluster.devices // self._workers // max(1, len(packs)))
+        sources = {
+            arm: FixedPacks(
+                [part for pack in own for part in (cut(pack, share) if len(own) < share else [pack])],
+                self._recorder.known,
+            )
+            for arm, own in packs.items()
+        }
+        self.searched(name, {arm: source.ahead for arm, source in sources.items()}, list(sources.values()))
+
+    def searched(self, name: str, ahead: Mapping[str, int], sources: Sequence[PackSource]) -> None:
+        """Train what the sources come up with; explorers are shown validation speakers alone."""
+        if all(source.finished for source in sources):
+            return
+        evaluation = "validation" if name == "explore" else "test"
+        self._progress.begin(name, ahead, self._objective)
+        task = Task(self._latents, evaluation, self._depot, str(self._folder.resolve() / "ray" / "train"))
+        if self._workers == 1:
+            self._on_actors(task, sources)
+        else:
+            self._on_workers(task, sources)
+        self._progress.end()
+
+    def _on_actors(self, task: Task, sources: Sequence[PackSource]) -> None:
+        for split in ("train", task.evaluation):
+            self._latents.read(split)
+        task = replace(task, latents=self._latents.only("train", task.evaluation))
+        searcher = PackSearcher(sources, self._recorder, limit=self._cluster.devices)
+        run_packs(searcher, run_pack, task, pack_resources(self._cluster), self._folder)
+
+    def _on_workers(self, task: Task, sources: Sequence[PackSource]) -> None:
+        from orchestrator.training import driver_resources, jobs_at_once, run_pack_on_workers, worker_cpus
+
+        task = replace(
+            task, latents=self._latents.only("train", task.evaluation), workers=self._workers,
+            worker_cpus=worker_cpus(self._cluster, self._workers), use_gpu=self._cluster.gpus > 0,
+        )  # fmt: skip
+        limit = jobs_at_once(self._cluster, self._workers)
+        searcher = PackSearcher(sources, self._recorder, limit=limit)
+        run_packs(searcher, run_pack_on_workers, task, driver_resources(), self._folder)

@@ -1,0 +1,58 @@
+"""Run the roadmap as far as verdicts allow: ``python -m orchestrator.roadmap``."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from orchestrator import cli, cluster
+from search_spaces.roadmap import ROADMAP
+from trainables.errors import InputError
+
+
+def roadmap(
+    until: Annotated[int | None, typer.Option(help="last tier to run: 1, 2 or 3; all if left out")] = None,
+    plan: Annotated[bool, typer.Option("--plan", help="print the roadmap, train nothing")] = False,
+    latents: Annotated[str, typer.Option(help="folder of latents, or control:NAME")] = "control:directional",
+    price: Annotated[float | None, typer.Option(help="of one device for an hour")] = None,
+    address: Annotated[str | None, typer.Option(help="Ray cluster to use, such as auto")] = None,
+    out: Annotated[Path, typer.Option(help="where run folders and the roadmap go")] = Path("runs"),
+    seed: Annotated[int, typer.Option(help="from which all seeds are derived")] = 0,
+    smoke: Annotated[bool, typer.Option("--smoke", help="tiny budgets: the whole path, no evidence")] = False,
+) -> None:
+    """Run the studies of the roadmap in order, each where the verdicts before it allow; end in one page.
+
+    The same command again goes on where it was left: a study that has its verdict is not run twice.
+    """
+    if until is not None and until not in ROADMAP.tiers:
+        raise InputError(
+            f"--until is {until}; it must be one of the tiers {', '.join(map(str, ROADMAP.tiers))}"
+        )
+    if price is not None and not price >= 0:
+        raise InputError(f"--price is {price:g}; it must be at least 0")
+    if seed < 0:
+        raise InputError(f"--seed is {seed}; it must be at least 0")
+    cluster.settle()  # before anything loads Ray
+    from orchestrator.journey import Journey, Order
+
+    command = shlex.join(["python", "-m", "orchestrator.roadmap", *sys.argv[1:]])
+    journey = Journey(Order(latents, out, until, price, address, seed, smoke, command), say=typer.echo)
+    if plan:
+        from orchestrator.itinerary import itinerary
+
+        typer.echo(itinerary(journey))
+        return
+    journey.travel()
+
+
+def main() -> None:
+    """The command."""
+    cli.run(roadmap, "run the same command again to go on")
+
+
+if __name__ == "__main__":
+    main()

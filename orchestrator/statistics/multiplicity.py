@@ -1,0 +1,90 @@
+"""Many reported criteria, one alpha: Holm's step-down over their p-values.
+
+S. Holm, "A simple sequentially rejective multiple test procedure", Scand. J. Statist. 6, 1979: the chance
+that any criterion is called met which is not stays below alpha, however their metrics depend on each other.
+
+The primary and the required criteria need no correction: GO asks for all of them, and a rule that asks
+for several tests at alpha is itself a test at alpha (R. L. Berger, "Multiparameter hypothesis testing and
+acceptance sampling", Technometrics 24, 1982).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+from scipy.special import stdtr
+
+from orchestrator.statistics.criteria import CriterionResult, Outcome, number, spelled, subject
+from orchestrator.statistics.intervals import Interval
+from search_spaces.study import Claim, Role
+
+
+def holm(p: Sequence[float]) -> list[float]:
+    """Adjusted p-values, in the order given: at most alpha where Holm's procedure at alpha rejects."""
+    adjusted, largest = [0.0] * len(p), 0.0
+    for rank, i in enumerate(sorted(range(len(p)), key=lambda i: p[i])):
+        largest = max(largest, min(1.0, (len(p) - rank) * p[i]))
+        adjusted[i] = largest
+    return adjusted
+
+
+def corrected(results: Sequence[CriterionResult], alpha: float) -> tuple[CriterionResult, ...]:
+    """All results, the measured ones of reported criteria with their p-values and without unearned successes.
+
+    A reported criterion that its own interval meets becomes undecided where the adjusted p exceeds ``alpha``.
+    """
+    own = {i: p for i, result in enumerate(results) if (p := p_value(result)) is not None}
+    adjusted = dict(zip(own, holm(list(own.values())), strict=True))
+    return tuple(
+        _with_p(result, own[i], adjusted[i], alpha, len(own)) if i in own else result
+        for i, result in enumerate(results)
+    )
+
+
+def p_value(result: CriterionResult) -> float | None:
+    """The p-value of a reported criterion that was measured, else None; it agrees with the deciding interval.
+
+    GREATER: two-sided, against ``success``, and the larger of that and of its excess over the null where that
+    is asked for. COMPARABLE: the larger of two one-sided ones. NOT_WORSE: twice the one-sided one.
+    """
+    criterion, found = result.criterion, result.estimate
+    undecidable = (Outcome.NOT_APPLICABLE, Outcome.NOT_MEASURED)
+    if criterion.role is not Role.REPORTED or found is None or result.outcome in undecidable:
+        return None
+    if criterion.claim is Claim.COMPARABLE:
+        return max(_tail(found, -criterion.margin), 1 - _tail(found, criterion.margin))
+    if criterion.claim is Claim.NOT_WORSE:
+        return min(1.0, 2 * _tail(found, -criterion.margin))
+    against = [_two_sided(found, criterion.success)]
+    if criterion.beats_null and result.excess is not None:
+        against.append(_two_sided(result.excess, 0.0))
+    return max(against)
+
+
+def _with_p(result: CriterionResult, p: float, adjusted: float, alpha: float, family: int) -> CriterionResult:
+    result = replace(result, p=p, adjusted_p=adjusted)
+    if result.outcome is not Outcome.MET or adjusted <= alpha or result.estimate is None:
+        return result
+    sentence = (
+        f"{subject(result.criterion)} is {spelled(result.estimate)}: enough for a criterion alone "
+        f"(p {number(p)}), but it does not survive Holm's correction over {family} reported ones "
+        f"(p {number(adjusted)})."
+    )
+    return replace(result, outcome=Outcome.UNDECIDED, sentence=sentence)
+
+
+def _two_sided(found: Interval, threshold: float) -> float:
+    tail = _tail(found, threshold)
+    return min(1.0, 2 * min(tail, 1 - tail))
+
+
+def _tail(found: Interval, threshold: float) -> float:
+    """P(T > t), with which the truth is at most ``threshold`` although the estimate lies so far above it."""
+    distance = found.estimate - threshold
+    if not math.isfinite(found.high):
+        return 0.5  # one seed and one speaker tell nothing
+    if found.error == 0:
+        return 0.5 if distance == 0 else float(distance < 0)
+    return float(stdtr(found.freedom, -distance / found.error))

@@ -1,0 +1,101 @@
+"""What a design can detect, before it is run: by Monte Carlo of the very interval that will decide.
+
+An effect is the distance of the truth above a threshold. It is detected where the lower end of the interval
+lies above the threshold, that is where effect > half width - error of the estimate; so the smallest effect
+detected with a given power is that quantile of (half width - error). The same holds below a threshold.
+
+With normal effects of speakers and seeds the mean squares are independent multiples of chi-squared variables,
+and independent of the error of the mean (W. G. Cochran, "The distribution of quadratic forms in a normal
+system", 1934), so that a design of any size costs the same.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from orchestrator.statistics.intervals import Interval
+from orchestrator.statistics.squares import Array, Squares, expected_squares, reach
+from search_spaces.study import Spread
+
+_DRAWS, _SEED = 4000, 0
+MOST = 10_000  # speakers or seeds: more is no plan
+
+
+def smallest_effect(spread: Spread, speakers: int, seeds: int, level: float, power: float) -> float:
+    """The smallest effect that an interval at ``level`` detects with ``power``, in units of the metric.
+
+    Infinite for one speaker and one seed, which promise nothing. One seed alone, or one speaker, shows
+    nothing of how others would differ: the effect then holds for that one.
+    """
+    if speakers == 1 and seeds == 1:
+        return math.inf
+    rng = np.random.default_rng(_SEED)
+    variances = (spread.seeds**2, spread.speakers**2, spread.rest**2)
+    expected = expected_squares(*variances, seeds, speakers)
+    freedoms = (seeds - 1, speakers - 1, (seeds - 1) * (speakers - 1))
+    squares = [_mean_square(rng, *each) for each in zip(expected, freedoms, strict=True)]
+    total = variances[0] * (seeds > 1) / seeds + variances[1] * (speakers > 1) / speakers
+    errors_N = rng.normal(0, math.sqrt(total + variances[2] / (seeds * speakers)), _DRAWS)
+    halves_N = reach(Squares(*squares), seeds, speakers, level).half
+    return float(np.quantile(halves_N - errors_N, power))
+
+
+def needed(
+    effect: float, spread: Spread, speakers: int, seeds: int, level: float, power: float
+) -> tuple[int | None, int | None]:
+    """How many speakers (seeds kept), and how many seeds (speakers kept), detect an effect with ``power``.
+
+    At least as many as there are; None where more of one alone never will.
+    """
+    return (
+        fewest(lambda n: smallest_effect(spread, n, seeds, level, power) <= effect, speakers),
+        fewest(lambda n: smallest_effect(spread, speakers, n, level, power) <= effect, seeds),
+    )
+
+
+def fewest(enough: Callable[[int], bool], start: int) -> int | None:
+    """The smallest count from ``start`` on that is enough, by doubling and halving; None above 10 000."""
+    if enough(start):
+        return start
+    low, high = start, min(2 * start, MOST)
+    while not enough(high):
+        if high >= MOST:
+            return None
+        low, high = high, min(2 * high, MOST)
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if enough(middle) else (middle, high)
+    return high
+
+
+def spread_of(found: Interval, source: str = "measured") -> Spread:
+    """The standard deviations per cell that an interval has measured.
+
+    Raises:
+        ValueError: it was measured on one seed and one speaker, and knows of no spread.
+    """
+    variances = (found.speaker_variance, found.seed_variance, found.rest_variance)
+    if not all(math.isfinite(variance) for variance in variances):
+        raise ValueError("one seed and one speaker show no spread")
+    speakers, seeds, rest = (math.sqrt(variance) for variance in variances)
+    return Spread(speakers, seeds, rest, source)
+
+
+def smallest_p(seeds: int) -> float:
+    """The smallest two-sided p of a sign-flip test on n paired seeds: 2 of 2**n equally likely outcomes."""
+    return min(1.0, 2.0 / 2.0**seeds)
+
+
+def fewest_seeds(alpha: float) -> int:
+    """The smallest number of paired seeds with which a two-sided sign-flip test can reach ``alpha``.
+
+    At 0.05 it is 6; with 3 no data whatever give less than 0.25.
+    """
+    return max(1, math.ceil(1 - math.log2(alpha)))
+
+
+def _mean_square(rng: np.random.Generator, expected: float, freedom: int) -> Array:
+    return expected * rng.chisquare(freedom, _DRAWS) / freedom if freedom > 0 else np.zeros(_DRAWS)

@@ -1,0 +1,94 @@
+"""Does a memory of directions help? Soft retrieval from prototypes against a purely parametric direction."""
+
+from __future__ import annotations
+
+from search_spaces.domains import Choice, Uniform
+from search_spaces.study import Arm, Budget, Criterion, Prior, Role, Study
+
+_CONCENTRATION = {
+    "kappa_prior": Uniform(1e-4, 1e-1, log=True),
+    "kappa_prior_ratio": Uniform(0.3, 5.0, log=True),
+}
+
+_PARAMETRIC = Arm("vmf", "pure parametric von Mises-Fisher direction", {"head": "vmf"}, _CONCENTRATION)
+
+# The memory starts at the centres that spherical k-means finds in the training directions.
+_MEMORY = Arm(
+    name="memory",
+    title="direction as a soft mixture of remembered directions",
+    fixed={"head": "prototypes"},
+    space={**_CONCENTRATION, "components": Choice((32, 64, 128, 256, 512))},
+)
+
+_CRITERIA = (
+    Criterion(
+        name="direction is kept better at the end of the rollout",
+        metric="cos@16",
+        arm="memory",
+        versus="vmf",
+        success=0.0,
+        failure=0.0,
+        role=Role.PRIMARY,
+        source="Research Discussion 7, section 10 (“helps”); it gives no threshold: any improvement is ours",
+    ),
+    Criterion(
+        name="the rollout's distribution is better",
+        metric="-energy_score@16",
+        arm="memory",
+        versus="vmf",
+        success=0.0,
+        failure=0.0,
+        source="ours: a proper score beside the cosine",
+    ),
+    Criterion(
+        name="the decoded continuation is better",
+        metric="continuation_quality",
+        arm="memory",
+        versus="vmf",
+        success=0.0,
+        failure=0.0,
+        needs_decoder=True,
+        source="ours: Research Discussion 7 asks every intervention to be heard (section 11, item 3)",
+    ),
+)
+
+STUDY = Study(
+    name="memory_as_basis",
+    title="Memory as basis: soft retrieval of directions against a parametric direction",
+    hypothesis=(
+        "Where archetypes exist, expressing a direction as a weighted sum of remembered directions keeps it "
+        "through a 16-step rollout better than a purely parametric head does."
+    ),
+    arms=(_PARAMETRIC, _MEMORY),
+    fixed={
+        "backbone": "gru",
+        "width": 64,
+        "depth": 1,
+        "context": 16,
+        "horizon": 16,
+        "batch": 32,
+        "steps": 50,
+        "teacher_epochs": 2,
+        "rollout_epochs": 2,
+    },
+    space={
+        "learning_rate": Uniform(3e-3, 2e-2, log=True),
+        "weight_decay": Uniform(1e-6, 1e-2, log=True),
+        "rollout": Choice((4, 8, 16)),
+        "feedback": Choice(("mean", "mode")),
+    },
+    criteria=_CRITERIA,
+    objective="cos@16",
+    prior=Prior(0.25, "Research Discussion 7, section 10: if archetypes exist"),
+    consequences={
+        "GO": "Use memory-as-basis for directions (Research Discussion 7, sections 3.6 and 6.3).",
+        "NO-GO": "Pure parametric vMF: archetypes exist, but a memory of them does not help.",
+        "INCONCLUSIVE": (
+            "Keep the parametric head, the simpler of the two, and leave the question open. Add the test "
+            "speakers or replicates that the reason asks for."
+        ),
+        "INADMISSIBLE": "Draw no conclusion. Mend what the reason names and run the study again.",
+    },
+    budget=Budget(trials=8, lanes=2, replicates=6, alpha=0.05),
+    source="Research Discussion 7, sections 3.6, 6.3 and 10",
+)
