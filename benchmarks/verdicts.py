@@ -45,8 +45,7 @@ class Simulator:
     """Studies of one question whose truth is known."""
 
     def __init__(self, study: Study, studies: int) -> None:
-        binding = tuple(c for c in study.criteria if c.role is not Role.REPORTED)
-        self.study, self.studies = dataclasses.replace(study, criteria=binding), studies
+        self.study, self.studies = _bare(study), studies
         self.seeds = study.budget.replicates
         self.assays = [Assay(w, v, v, "", "", "") for w, v in study.controls.items()]
 
@@ -98,6 +97,14 @@ class Simulator:
         # A horizon of one step: failure modes at later ones decide nothing, and take half the time.
         scores = Scores(names, 50.0, 1, sums, {curve: counts_SK})
         return Replicate(seed, "real", "finished", scores.to_json(), [], 0)
+
+
+def _bare(study: Study) -> Study:
+    """Without what decides nothing: criteria that are only reported, search spaces, components."""
+    arms = tuple(dataclasses.replace(arm, fixed={}, space={}) for arm in study.arms)
+    binding = tuple(c for c in study.criteria if c.role is not Role.REPORTED)
+    bare = {"fixed": {}, "space": {}, "components": (), "pairs": ()}
+    return dataclasses.replace(study, arms=arms, criteria=binding, **bare)
 
 
 def main() -> None:

@@ -146,7 +146,7 @@ def _reading(effect: Interval) -> str:
         return "helps"
     if effect.high < 0:
         return "harms"
-    return "no effect that this run could tell from none"
+    return "not told from none"
 
 
 def _configs(plan: Plan, winner: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -31,7 +31,7 @@ class Archive:
         """Store a lane: its weights first, moved here, then its result, which is what counts."""
         if weights is not None and weights.exists():
             weights.replace(self.folder / f"{key}.pt")
-        temporary = self.folder / f"{key}.{os.getpid()}.tmp"
+        temporary = self.folder / f"{key}.{uuid.uuid4().hex}.tmp"
         temporary.write_text(json.dumps(result))
         temporary.replace(self.folder / f"{key}.json")
 

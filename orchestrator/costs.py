@@ -81,13 +81,18 @@ def estimate(
 
 
 def spent(events: Sequence[Mapping[str, Any]], seconds: float, price: float | None) -> dict[str, Any]:
-    """What was spent, by a journal: device time from a pack's start to its last lane's end, and wall time."""
-    ended = {e["key"]: e["time"] for e in events if e["event"] == "finished" and not e["reused"]}
+    """What was spent, by a journal: device time from each pack's start to its end, and wall time."""
     taken = 0.0
+    started: dict[str, tuple[float, tuple[str, ...]]] = {}
     for event in events:
-        if event["event"] == "started":
-            ends = [ended[key] for key in event["keys"] if key in ended and ended[key] >= event["time"]]
-            taken += max(ends) - event["time"] if ends else 0.0
+        if event["event"] == "started":  # a pack that a kill cut off is started again, perhaps days later
+            started |= {key: (event["time"], tuple(event["keys"])) for key in event["keys"]}
+        elif event["event"] == "finished" and not event["reused"] and event["key"] in started:
+            began, pack = started.pop(event["key"])
+            if not any(
+                key in started and started[key] == (began, pack) for key in pack
+            ):  # the last of its pack
+                taken += event["time"] - began
     hours = taken / 3600
     return {
         "device_hours": hours,

@@ -12,11 +12,12 @@ import json
 import os
 import subprocess
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import orchestrator
@@ -83,15 +84,16 @@ class Journal:
 def code_version() -> str:
     """Hash of all code that a lane's numbers come from, uncommitted edits included, and torch's version."""
     here = Path(__file__).parent
-    sources = [*Path(trainables.__file__).parent.rglob("*.py"), *(here / name for name in _TRAINS)]
-    return _hashed(sources, version("torch"))
+    return _hashed({**_sources(trainables), **{name: here / name for name in _TRAINS}}, version("torch"))
 
 
 @cache
 def full_version() -> str:
     """Hash of all code that a verdict comes from."""
-    roots = [Path(package.__file__ or "").parent for package in (trainables, orchestrator, search_spaces)]
-    return _hashed([path for root in roots for path in root.rglob("*.py")], version("torch"))
+    found: dict[str, Path] = {}
+    for package in (trainables, orchestrator, search_spaces):
+        found |= _sources(package)
+    return _hashed(found, version("torch"))
 
 
 @cache
@@ -137,11 +139,16 @@ def _must_equal(folder: Path, what: str, before: str, now: str) -> None:
         )
 
 
-def _hashed(sources: Iterable[Path], *more: str) -> str:
-    root = Path(trainables.__file__).parent.parent
+def _sources(package: ModuleType) -> dict[str, Path]:
+    """The source files of a package by their place in it, wherever it is installed."""
+    root = Path(package.__file__ or "").parent
+    return {f"{package.__name__}/{path.relative_to(root)}": path for path in root.rglob("*.py")}
+
+
+def _hashed(sources: Mapping[str, Path], *more: str) -> str:
     digest = hashlib.sha256("\0".join(more).encode())
-    for path in sorted(sources):
-        digest.update(str(path.relative_to(root)).encode() + b"\0" + path.read_bytes() + b"\0")
+    for name in sorted(sources):
+        digest.update(name.encode() + b"\0" + sources[name].read_bytes() + b"\0")
     return digest.hexdigest()[:24]
 
 

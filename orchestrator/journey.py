@@ -97,9 +97,8 @@ class Journey:
         left = unjudged(self.logbook.entries(), name, entry.declared, entry.data_hash)
         folder = self.order.out / left.run if left else None
         if folder is None or not _judged(folder):
-            design_of(
-                self.plan(study), dataset, self.order.out
-            )  # refused now rather than after Ray has started
+            # Refused now rather than after Ray has started.
+            design_of(self.plan(study), dataset, self.order.out)
             folder, resumed = self._folder(study, dataset, left is not None)
             entry = replace(entry, run=folder.name)
             if not (left and left.run == entry.run):

@@ -26,7 +26,7 @@ from orchestrator.progress import Progress, duration
 from orchestrator.provenance import describe_data, describe_run, earlier_verdicts
 from orchestrator.record import Recorder, winner
 from orchestrator.reporting.page import write_report
-from orchestrator.sealing import FILE, changes, make_seal, read_seal, seal_hash, write_seal
+from orchestrator.sealing import FILE, changes, make_seal, read_seal, seal_hash, study_changes, write_seal
 from orchestrator.search import ArmSearch
 from orchestrator.statistics.looks import shares
 from orchestrator.statistics.verdict import Judgement, Verdict, judge
@@ -114,13 +114,14 @@ class _Sweep:
         found = {arm: config for arm, config in winners.items() if config is not None}
         if winners:
             evidence.seal, evidence.broken = self._seal(winners)
+        whole = winners and not evidence.broken and not study_changes(evidence.seal, self.study)
         looks = shares(self.plan.replicates, self.study.budget.looks)
         for evidence.look, replicates in enumerate(looks, 1):
-            if winners and not evidence.broken:
+            if whole:
                 packs = {arm: [self.plan.confirmation(arm, found[arm], replicates)] for arm in found}
                 self.phases.known("confirm", packs)
             evidence.arms = {arm: self.recorder.arm_evidence(arm, config) for arm, config in found.items()}
-            if any(arm.replicates for arm in evidence.arms.values()) and not evidence.broken:
+            if whole and any(arm.replicates for arm in evidence.arms.values()):
                 self._hear(evidence)
             evidence.provenance = self._provenance()
             judgement = judge(self.study, evidence)

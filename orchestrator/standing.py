@@ -96,15 +96,24 @@ def _told(status: Status) -> str:
 def _next(standing: Standing) -> list[str]:
     outlook = standing.outlook
     if outlook.ready:
-        return [f"Next: run {outlook.ready[0]} on {standing.active}."]
-    blocked = [f"{s.step.study}, for {s.missing}" for s in outlook.of(State.BLOCKED)]
-    beyond = [s.step.study for s in outlook.of(State.BEYOND)]
+        first, *others = outlook.ready
+        return [f"Next: run {first} on {standing.active}{'; then ' if others else ''}{', '.join(others)}."]
+    parts = _blocked(outlook)
     held = [s.step.study for s in outlook.of(State.HELD)]
-    parts = []
-    if blocked:
-        parts.append(f"Nothing can run before more is built. Waiting: {'; '.join(blocked)}.")
+    beyond = [s.step.study for s in outlook.of(State.BEYOND)]
     if held:
-        parts.append(f"Held until then: {', '.join(held)}.")
+        parts.append(f"Held until an earlier study says yes or no: {', '.join(held)}.")
     if beyond:
         parts.append(f"Beyond tier {standing.until}: {', '.join(beyond)}; raise --until to go on.")
     return parts or ["The roadmap is at its end."]
+
+
+def _blocked(outlook: Outlook) -> list[str]:
+    """What has to be built before anything else can run: first what the verdicts so far lead to."""
+    blocked = {status.step.study: status for status in outlook.of(State.BLOCKED)}
+    if not blocked:
+        return []
+    led = [name for s in outlook.of(State.DONE) for name in s.step.consequences[s.verdict].opens]
+    first, *others = dict.fromkeys([*(name for name in led if name in blocked), *blocked])
+    also = f" Not built either: what {', '.join(others)} need{'s' * (len(others) == 1)}." if others else ""
+    return [f"Next is {first}, which cannot run yet: it waits for {blocked[first].missing}.{also}"]

@@ -73,7 +73,8 @@ def sweep(
     from orchestrator.run import Order, run_sweep
 
     folder = _continued(plan, dataset, out) if resume else fresh_folder(out, plan.study.name)
-    command = shlex.join(["python", "-m", "orchestrator.sweep", *sys.argv[1:]])
+    again = [word for word in sys.argv[1:] if word != "--resume"]
+    command = shlex.join(["python", "-m", "orchestrator.sweep", *again])
     run_sweep(Order(plan, dataset, folder, address, command, resume, price), Progress())
 
 

@@ -83,8 +83,8 @@ class Tracker:
     ) -> None:
         """Record a lane that has ended as a child run; a name already recorded is left as it is.
 
-        ``phase`` is "explore", "confirm", "null" or "ablate"; ``history`` holds numbers per epoch; ``scores`` is
-        ``Scores.to_json()``, or None.
+        ``phase`` is "explore", "confirm", "null" or "ablate"; ``history`` holds numbers per epoch;
+        ``scores`` is ``Scores.to_json()``, or None.
         """
         if name in self._recorded:
             return

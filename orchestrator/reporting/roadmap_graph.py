@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from html import escape
 
 from orchestrator.decisions import Outlook, State, Status, spelled
-from search_spaces.roadmap import GO, NO_GO, Condition, Roadmap, Step
+from search_spaces.roadmap import GO, NO_GO, Condition, Gate, Roadmap, Step
 
 _W, _H = 152, 62  # of a node
 _LEFT, _TOP, _GUTTER, _GAP = 62, 14, 68, 76  # margins; space between columns, and between rows
@@ -49,11 +49,14 @@ def edges(roadmap: Roadmap) -> list[Edge]:
 
 def graph_text(outlook: Outlook) -> list[str]:
     """The same graph in words: a line per step."""
-    return [
-        f"{s.step.study} (tier {s.step.tier}): {s.key}. "
-        + ("Nothing has to come first." if () in s.step.gate else f"Opened by {spelled(s.step.gate)}.")
-        for s in outlook.statuses
-    ]
+    return [f"{s.step.study} (tier {s.step.tier}): {s.key}. {_way(s.step.gate)}" for s in outlook.statuses]
+
+
+def _way(gate: Gate) -> str:
+    if () not in gate:
+        return f"Opened by {spelled(gate)}."
+    others = tuple(alternative for alternative in gate if alternative)
+    return "Nothing has to come first" + (f"; {spelled(others)} leads to it too." if others else ".")
 
 
 def graph(outlook: Outlook, beliefs: dict[str, str]) -> str:

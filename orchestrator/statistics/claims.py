@@ -69,7 +69,7 @@ def _greater(
         return Outcome.NOT_MEASURED, f"{said}, but its white-noise null was not measured."
     if excess.low > 0:
         return Outcome.MET, f"{above} and above {null} {apart}."
-    more = f"; {_needed(excess, excess.estimate)}" if excess.estimate > 0 else ""
+    more = f"; {_needed(excess, excess.estimate, replicates=False)}" if excess.estimate > 0 else ""
     return Outcome.UNDECIDED, f"{above}, but not above {null} {apart}: it is no evidence{more}."
 
 
@@ -118,14 +118,19 @@ def _why_undecided(criterion: Criterion, found: Interval) -> str:
     )
 
 
-def _needed(found: Interval, gap: float) -> str:
-    """How many speakers, or seeds, would shrink half the interval to below ``gap``, all else as it is."""
+def _needed(found: Interval, gap: float, *, replicates: bool = True) -> str:
+    """How many speakers, or seeds, would shrink half the interval to below ``gap``, all else as it is.
+
+    Without ``replicates`` speakers alone: more seeds of the arm leave those of its null as few as they are.
+    """
     speakers = fewest(lambda n: half_width(found, n, found.n_seeds) < gap, found.n_speakers + 1)
     seeds = fewest(lambda n: half_width(found, found.n_speakers, n) < gap, found.n_seeds + 1)
     ways = [
         *([f"about {speakers} test speakers instead of {found.n_speakers}"] if speakers else []),
-        *([f"about {seeds} replicates instead of {found.n_seeds}"] if seeds else []),
+        *([f"about {seeds} replicates instead of {found.n_seeds}"] if seeds and replicates else []),
     ]
-    if not ways:
+    if not ways and replicates:
         return "neither more test speakers nor more replicates alone would be enough"
+    if not ways:
+        return "more test speakers alone would not be enough"
     return f"to decide at this estimate it would take {' or '.join(ways)}"

@@ -18,6 +18,8 @@ from scipy.special import stdtrit
 from orchestrator.statistics.ratios import Cells, checked, counted, linearised
 from orchestrator.statistics.squares import Array, Squares, expected_squares, mean_squares, reach
 
+_LEAST = 1e-12  # p
+
 
 @dataclass(frozen=True)
 class Interval:
@@ -37,6 +39,7 @@ class Interval:
     rest_variance: float = math.nan
     error: float = math.nan  # standard error: low and high lie stdtrit(freedom, (1 + level) / 2) of it away
     freedom: float = math.nan  # degrees of freedom of that t distribution
+    squares: Squares[float] | None = None  # from which all of this follows, at any level
 
     def to_json(self) -> dict[str, float | int | None]:
         """Plain numbers; what is not finite becomes None, as JSON knows no infinity."""
@@ -83,8 +86,9 @@ def excess(own: Sequence[Cells], null: Sequence[Cells], level: float = 0.95) -> 
     """Interval of a quantity minus its null, paired by speaker; their seeds, R and Q, have no common order.
 
     Each side is one ratio, or one minus another (two pairs of cells). A null mostly ran on a single seed, so
-    the spread between seeds is that of the quantity on both sides, MS_seed / S (1 / R + 1 / Q); that between
-    speakers is of the paired differences. ``seed_variance / n_seeds`` counts both sides.
+    the variances of seeds and rest are those of the quantity on both sides, their mean squares times
+    R (1 / R + 1 / Q); the mean square of speakers is that of the paired differences. Divided by ``n_seeds``,
+    ``seed_variance`` and ``rest_variance`` thus count both sides.
 
     Raises:
         ValueError: as :func:`interval`, or the speakers do not pair.
@@ -97,8 +101,10 @@ def excess(own: Sequence[Cells], null: Sequence[Cells], level: float = 0.95) -> 
     seeds, speakers = x_RS.shape
     shares = 1 + seeds / len(null_x_QS)
     paired_1S = x_RS.mean(0, keepdims=True) - null_x_QS.mean(0, keepdims=True)
-    between = mean_squares(paired_1S).speaker
-    squares = Squares(mean_squares(x_RS).seed * shares, seeds * between, 0.0)
+    own_squares = mean_squares(x_RS)
+    squares = Squares(
+        own_squares.seed * shares, seeds * mean_squares(paired_1S).speaker, own_squares.rest * shares
+    )
     return _from_squares(theta - null_theta, squares, seeds, speakers, level)
 
 
@@ -122,15 +128,35 @@ def borrow_seeds(found: Interval, donor: Interval | None) -> Interval:
         high=found.estimate + half,
         error=float(wider.error),
         freedom=float(wider.freedom),
+        squares=None,
     )
 
 
 def at_level(found: Interval, level: float) -> Interval:
-    """The same t interval at another level: its standard error and degrees of freedom are kept."""
+    """The same interval at another level; one that borrowed keeps its standard error and freedom."""
     if not math.isfinite(found.high):
         return replace(found, level=level)
+    if found.squares is not None:
+        return _from_squares(found.estimate, found.squares, found.n_seeds, found.n_speakers, level)
     half = float(stdtrit(found.freedom, (1 + level) / 2)) * found.error
     return replace(found, low=found.estimate - half, high=found.estimate + half, level=level)
+
+
+def tail(found: Interval, threshold: float) -> float:
+    """One-sided p of the hypothesis that the truth is at most ``threshold``: from 0 to 1, 0.5 where equal.
+
+    It is the p with which the interval at level 1 - 2 p ends at the threshold, and so agrees with intervals
+    of every level. What lies below 1e-12 is 1e-12.
+    """
+    distance = abs(found.estimate - threshold)
+    if distance == 0 or not math.isfinite(found.high):
+        return 0.5
+    low, high = math.log(_LEAST), math.log(0.5)
+    while high - low > 1e-9:
+        middle = (low + high) / 2
+        reached = at_level(found, 1 - 2 * math.exp(middle)).high - found.estimate
+        low, high = (low, middle) if reached < distance else (middle, high)
+    return math.exp(high) if found.estimate > threshold else 1 - math.exp(high)
 
 
 def half_width(found: Interval, n_speakers: int, n_seeds: int) -> float:
@@ -163,4 +189,5 @@ def _from_squares(
         rest_variance=squares.rest,
         error=float(found.error),
         freedom=float(found.freedom),
+        squares=squares,
     )

@@ -10,14 +10,11 @@ acceptance sampling", Technometrics 24, 1982).
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from scipy.special import stdtr
-
 from orchestrator.statistics.criteria import CriterionResult, Outcome, number, spelled, subject
-from orchestrator.statistics.intervals import Interval
+from orchestrator.statistics.intervals import Interval, tail
 from search_spaces.study import Claim, Role
 
 
@@ -54,9 +51,9 @@ def p_value(result: CriterionResult) -> float | None:
     if criterion.role is not Role.REPORTED or found is None or result.outcome in undecidable:
         return None
     if criterion.claim is Claim.COMPARABLE:
-        return max(_tail(found, -criterion.margin), 1 - _tail(found, criterion.margin))
+        return max(tail(found, -criterion.margin), 1 - tail(found, criterion.margin))
     if criterion.claim is Claim.NOT_WORSE:
-        return min(1.0, 2 * _tail(found, -criterion.margin))
+        return min(1.0, 2 * tail(found, -criterion.margin))
     against = [_two_sided(found, criterion.success)]
     if criterion.beats_null and result.excess is not None:
         against.append(_two_sided(result.excess, 0.0))
@@ -76,15 +73,5 @@ def _with_p(result: CriterionResult, p: float, adjusted: float, alpha: float, fa
 
 
 def _two_sided(found: Interval, threshold: float) -> float:
-    tail = _tail(found, threshold)
-    return min(1.0, 2 * min(tail, 1 - tail))
-
-
-def _tail(found: Interval, threshold: float) -> float:
-    """P(T > t), with which the truth is at most ``threshold`` although the estimate lies so far above it."""
-    distance = found.estimate - threshold
-    if not math.isfinite(found.high):
-        return 0.5  # one seed and one speaker tell nothing
-    if found.error == 0:
-        return 0.5 if distance == 0 else float(distance < 0)
-    return float(stdtr(found.freedom, -distance / found.error))
+    p = tail(found, threshold)
+    return 2 * min(p, 1 - p)

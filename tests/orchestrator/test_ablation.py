@@ -15,8 +15,9 @@ from trainables.predictor.config import split_config
 
 STUDY = load("vmf_vs_mdn")
 WINNER = {
-    **STUDY.fixed, "objective": STUDY.objective, "head": "vmf", "kappa_prior": 0.003, "kappa_prior_ratio": 1.4,
-    "learning_rate": 0.004, "weight_decay": 1e-4, "scheduled_sampling": 0.3, "rollout": 8, "feedback": "mean",
+    **STUDY.fixed, "objective": STUDY.objective, "head": "vmf", "kappa_prior": 0.003,
+    "kappa_prior_ratio": 1.4, "learning_rate": 0.004, "weight_decay": 1e-4, "scheduled_sampling": 0.3,
+    "rollout": 8, "feedback": "mean",
 }  # fmt: skip
 
 
@@ -76,7 +77,7 @@ def test_effects_are_ranked_and_what_was_put_there_is_found():
     assert [e.components for e in found] == [("useful",), ("idle",), ("harmful",)]
     assert found[0].effect.estimate == pytest.approx(0.2, abs=0.02)
     assert found[2].effect.estimate == pytest.approx(-0.1, abs=0.02)
-    assert [e.sentence[:5] for e in found] == ["helps", "no ef", "harms"]
+    assert [e.sentence[:5] for e in found] == ["helps", "not t", "harms"]
 
 
 def test_an_effect_under_other_settings_is_measured_against_those():

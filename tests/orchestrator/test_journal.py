@@ -42,7 +42,7 @@ def test_a_torn_last_line_is_passed_over_and_the_next_event_is_whole(tmp_path, c
 def test_two_processes_cannot_work_in_one_run(tmp_path):
     hold = (
         "import sys, time; from pathlib import Path; from orchestrator.journal import Journal;"
-        "held = Journal(Path(sys.argv[1])).held(); held.__enter__(); print('held', flush=True); time.sleep(60)"
+        "h = Journal(Path(sys.argv[1])).held(); h.__enter__(); print('held', flush=True); time.sleep(60)"
     )
     Journal(tmp_path)
     other = subprocess.Popen([sys.executable, "-c", hold, str(tmp_path)], stdout=subprocess.PIPE, text=True)
@@ -50,7 +50,7 @@ def test_two_processes_cannot_work_in_one_run(tmp_path):
     with pytest.raises(InputError, match="another process is at work"), Journal(tmp_path).held():
         pass
     other.kill()
-    other.wait()
+    other.communicate()
     with Journal(tmp_path).held():  # a killed process lets go
         pass
 

@@ -13,7 +13,7 @@ from orchestrator.plan import make_plan, with_devices
 from orchestrator.record import winner
 from orchestrator.search import UNKNOWN, ArmSearch, FixedPacks, PackSearcher, distribution
 from search_spaces.domains import Choice, Integer, Uniform
-from search_spaces.study import Arm, Budget, Criterion, Role, Study
+from search_spaces.study import Arm, Budget, Criterion, Prior, Role, Study
 from trainables.errors import InputError
 from trainables.predictor.config import Structure, split_config
 
@@ -30,9 +30,9 @@ STUDY = Study(
     space={"learning_rate": Uniform(1e-3, 1e-1, log=True), "rollout": Choice((4, 8)), "depth": Integer(1, 2)},
     criteria=(Criterion("direction", "cos@4", "vmf", 0.6, 0.3, Role.PRIMARY),),
     objective="cos@4",
-    prior=0.5,
+    prior=Prior(0.5, "nobody"),
     consequences={},
-    budget=Budget(trials=10, lanes=4, replicates=3),
+    budget=Budget(trials=10, lanes=4, replicates=6),
 )
 
 
@@ -217,7 +217,7 @@ def test_a_failed_pack_ends_the_search_and_says_why():
 def test_confirmation_has_fresh_paired_seeds_and_one_lane_per_null():
     plan = make_plan(STUDY)
     pack = plan.confirmation("vmf", {"head": "vmf"})
-    assert [c["surrogate"] for c in pack.configs] == ["real"] * 3 + ["white", "gaussian"]
+    assert [c["surrogate"] for c in pack.configs] == ["white", "gaussian"] + ["real"] * 6
     assert [c["seed"] for c in pack.configs] == [c["seed"] for c in plan.confirmation("mdn", {}).configs]
     assert not {c["seed"] for c in pack.configs} & {plan.explore_seed(i) for i in range(plan.trials)}
 
@@ -233,7 +233,12 @@ def test_domains_become_the_same_domains_of_optuna():
     [
         ({"trials": 0}, "--trials is 0; it must be at least 1"),
         (
-            {"replicates": 1},
+            {"replicates": 5},
+            "--replicates is 5, which cannot decide: 5 paired seeds can never fall below p = 0.062 in a "
+            "sign-flip test at alpha 0.05; use at least 6",
+        ),
+        (
+            {"replicates": 1, "smoke": True},
             "--replicates is 1; it must be at least 2: a verdict needs the spread between seeds",
         ),
         ({"workers": 0}, "--workers is 0; it must be at least 1"),

@@ -3,13 +3,16 @@
 import inspect
 import json
 import os
+import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import search_spaces
 from orchestrator.sweep import main
 from orchestrator.sweep import sweep as sweep_command
 from trainables.latents.store import LatentMeta, Utterance, write_utterances
@@ -38,8 +41,11 @@ def write_latents(
     return folder
 
 
-def sweep(*arguments, cwd, timeout=280):
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])}
+def sweep(*arguments, cwd, timeout=280, path=None):
+    """The command in a process of its own; ``path`` holds packages that take the place of ours."""
+    here = str(Path(__file__).parents[2])
+    search = here if path is None else os.pathsep.join((str(path), here))
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": search}
     environment.pop("MLFLOW_TRACKING_URI", None)
     return subprocess.run(
         [sys.executable, "-m", "orchestrator.sweep", *arguments],
@@ -80,10 +86,12 @@ def test_test_speakers_are_looked_at_only_after_sealing(finished):
     order = [(e["event"], e.get("phase")) for e in events]
     sealed = order.index(("sealed", None))
     assert all(phase == "explore" for kind, phase in order[:sealed] if kind == "finished")
-    assert all(phase == "confirm" for kind, phase in order[sealed:] if kind == "finished")
+    assert [phase for kind, phase in order[sealed:] if kind == "finished"] == sorted(
+        (phase for kind, phase in order[sealed:] if kind == "finished"), key=["confirm", "ablate"].index
+    )
     for event in events:
         if event["event"] == "finished":
-            scores = json.loads((run / "lanes" / f"{event['key']}.json").read_text())["scores"]
+            scores = json.loads((run.parent / "lanes" / f"{event['key']}.json").read_text())["scores"]
             split = "validation" if event["phase"] == "explore" else "test"
             assert {speaker.rstrip("0123456789") for speaker in scores["speakers"]} == {split}
 
@@ -95,7 +103,20 @@ def test_both_arms_are_confirmed_on_the_same_seeds_and_on_both_nulls(finished):
     assert set(arms) == {"mdn", "vmf"}
     assert len({tuple(r["seed"] for r in arm["replicates"]) for arm in arms.values()}) == 1
     assert all([r["surrogate"] for r in arm["nulls"]] == ["white", "gaussian"] for arm in arms.values())
-    assert all((run / "weights" / f"{arm}-0.pt").exists() for arm in arms)
+    for arm in arms.values():
+        assert all((run.parent / "lanes" / f"{lane['key']}.pt").exists() for lane in arm["replicates"])
+
+
+@pytest.mark.timeout(300)
+def test_every_component_was_taken_out_and_its_effect_is_in_the_report(finished):
+    _, run, _ = finished
+    study = search_spaces.load("vmf_vs_mdn")
+    effects = json.loads((run / "verdict.json").read_text())["ablations"]
+    assert {tuple(e["components"]) for e in effects} == {(c.name,) for c in study.components} | set(
+        study.pairs
+    )
+    assert any(e["effect"] and e["effect"]["seeds"] == 2 for e in effects)
+    assert "What the winner is made of" in (run / "report.html").read_text()
 
 
 @pytest.mark.timeout(300)
@@ -108,7 +129,12 @@ def test_mlflow_holds_a_parent_and_a_child_per_lane(finished):
     parents = [r for r in runs if "mlflow.parentRunId" not in r.data.tags]
     assert len(parents) == 1
     assert parents[0].data.tags["verdict"] == json.loads((run / "verdict.json").read_text())["verdict"]
-    assert len(runs) - 1 == 2 * (2 + 2 + 2)  # two arms: explored, replicates, nulls
+    lanes = [e for e in read_journal(run) if e["event"] == "finished"]
+    assert len(runs) - 1 == len(lanes)
+    searched = [e for e in lanes if e["phase"] != "ablate"]
+    assert len(searched) == 2 * (2 + 2 + 2)  # two arms: explored, replicates, nulls
+    told = json.loads((run / "sealed.json").read_text())
+    assert parents[0].data.tags["seal"] == told["hash"]
 
 
 def read_journal(folder):
@@ -122,11 +148,12 @@ def cut(folder, into, after):
     events = read_journal(folder)
     ends = [i for i, event in enumerate(events) if event["event"] == "finished"]
     left = events[: ends[after - 1] + 1]
-    (into / "lanes").mkdir(parents=True)
+    into.mkdir(parents=True)
+    (into.parent / "lanes").mkdir()
     for event in left:
         if event["event"] == "finished":
             name = f"lanes/{event['key']}.json"
-            (into / name).write_text((folder / name).read_text())
+            (into.parent / name).write_text((folder.parent / name).read_text())
     (into / "journal.jsonl").write_text("\n".join(map(json.dumps, left)) + '\n{"event": "finis')
     return left
 
@@ -138,7 +165,7 @@ def test_a_killed_sweep_resumes_repeats_no_lane_and_ends_in_the_same_numbers(fin
     left = cut(run, resumed, after=3)
     done = sweep("vmf_vs_mdn", "--smoke", "--latents", str(latents), "--resume", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert [p.name for p in resumed.parent.iterdir()] == [run.name]
+    assert {p.name for p in resumed.parent.iterdir()} == {run.name, "lanes"}
     events = read_journal(resumed)
     before = {e["key"] for e in left if e["event"] == "finished"}
     started = [key for e in events[len(left) :] if e["event"] == "started" for key in e["keys"]]
@@ -151,13 +178,83 @@ def test_a_killed_sweep_resumes_repeats_no_lane_and_ends_in_the_same_numbers(fin
     assert events[-1]["event"] == "judged"
 
 
+@pytest.mark.timeout(300)
+def test_another_sweep_of_the_same_lanes_trains_nothing(finished, latents, tmp_path):
+    _, run, _ = finished
+    shutil.copytree(run.parent / "lanes", tmp_path / "runs" / "lanes")
+    done = sweep("vmf_vs_mdn", "--smoke", "--latents", str(latents), cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    (again,) = (tmp_path / "runs").glob("vmf_vs_mdn-*")
+    events = read_journal(again)
+    assert not [e for e in events if e["event"] == "started"]
+    assert all(e["reused"] for e in events if e["event"] == "finished")
+    before, after = (json.loads((r / "verdict.json").read_text()) for r in (run, again))
+    assert [c["estimate"] for c in before["criteria"]] == [c["estimate"] for c in after["criteria"]]
+    assert before["ablations"] == after["ablations"]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_two_sweeps_at_a_time_in_one_folder_do_not_harm_each_other(finished, latents, tmp_path):
+    _, run, _ = finished
+    with ThreadPoolExecutor(2) as pool:
+        arguments = ("vmf_vs_mdn", "--smoke", "--no-ablation", "--latents", str(latents))
+        both = list(pool.map(lambda _: sweep(*arguments, cwd=tmp_path, timeout=550), range(2)))
+    assert [done.returncode for done in both] == [0, 0], both[0].stderr + both[1].stderr
+    folders = list((tmp_path / "runs").glob("vmf_vs_mdn-*"))
+    assert len(folders) == 2
+    expected = json.loads((run / "verdict.json").read_text())
+    for folder in folders:
+        told = json.loads((folder / "verdict.json").read_text())
+        assert told["verdict"] == expected["verdict"]
+        for mine, other in zip(told["criteria"], expected["criteria"], strict=True):
+            assert (mine["estimate"] or {}).get("estimate") == pytest.approx(
+                (other["estimate"] or {}).get("estimate"), rel=1e-4
+            )
+
+
+def bend(into):
+    """A copy of the declarations in which the primary criterion asks for less."""
+    shutil.copytree(Path(search_spaces.__file__).parent, into / "search_spaces")
+    file = into / "search_spaces" / "vmf_vs_mdn.py"
+    text = file.read_text()
+    assert text.count("success=0.6,") == 1
+    file.write_text(text.replace("success=0.6,", "success=0.5,"))
+    return into
+
+
+@pytest.mark.timeout(300)
+def test_a_threshold_edited_after_sealing_ends_inadmissible_says_which_and_can_be_taken_back(
+    finished, latents, tmp_path
+):
+    _, run, _ = finished
+    resumed = tmp_path / "runs" / run.name
+    sealed = [e["event"] for e in read_journal(run)].index("sealed")
+    left = cut(run, resumed, after=sum(e["event"] == "finished" for e in read_journal(run)[:sealed]) + 1)
+    shutil.copy(run / "sealed.json", resumed)
+    arguments = ("vmf_vs_mdn", "--smoke", "--latents", str(latents), "--resume")
+    done = sweep(*arguments, cwd=tmp_path, path=bend(tmp_path / "bent"))
+    assert done.returncode == 0, done.stderr
+    told = json.loads((resumed / "verdict.json").read_text())
+    assert told["verdict"] == "INADMISSIBLE"
+    assert "success was 0.6 when sealed and is 0.5 now" in told["reason"]
+    assert "INADMISSIBLE" in (resumed / "report.html").read_text()
+    assert "started" not in [e["event"] for e in read_journal(resumed)[len(left) :]]
+    done = sweep(*arguments, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    before, after = (json.loads((r / "verdict.json").read_text()) for r in (run, resumed))
+    assert (after["verdict"], after["seal"]) == (before["verdict"], before["seal"])
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
         (["vmf_vs_mnd"], "unknown study 'vmf_vs_mnd'; did you mean 'vmf_vs_mdn'?"),
         ([], "no study was named; known are "),
         (["vmf_vs_mdn", "--trials", "0"], "--trials is 0; it must be at least 1"),
-        (["vmf_vs_mdn", "--replicates", "1"], "--replicates is 1; it must be at least 2"),
+        (["vmf_vs_mdn", "--replicates", "3"], "3 paired seeds can never fall below p = 0.25"),
+        (["vmf_vs_mdn", "--price", "-1"], "--price is -1; it must be at least 0"),
+        (["archetypes"], "the study 'archetypes' cannot run yet: it waits for "),
         (["vmf_vs_mdn", "--workers", "5"], "--workers is 5, and a batch of 32 windows"),
         (["vmf_vs_mdn", "--latents", "nowhere"], "latents folder nowhere does not exist"),
         (["vmf_vs_mdn", "--latents", "empty"], "empty holds no latent dataset"),
@@ -222,5 +319,5 @@ def test_the_list_names_every_study(monkeypatch, capsys):
 def test_the_command_line_stays_as_small_as_it_is():
     assert list(inspect.signature(sweep_command).parameters) == [
         "study", "latents", "trials", "replicates", "workers", "address", "out", "seed", "resume", "dry_run",
-        "smoke", "list_studies",
+        "smoke", "ablation", "price", "list_studies",
     ]  # fmt: skip

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 from orchestrator.evidence import Evidence
+from orchestrator.statistics.claims import within
 from orchestrator.statistics.criteria import Outcome, number
 from orchestrator.statistics.intervals import half_width
 from orchestrator.statistics.measures import Measures
 from orchestrator.statistics.modes import failure_mode
 from orchestrator.statistics.verdict import Verdict, judge
-from search_spaces.study import Role
+from search_spaces.study import Claim, Role
 from tests.orchestrator.synthetic import NOISE, STUDY, Truth, evidence, scores
 from trainables.predictor.scores import Scores
 
@@ -207,3 +208,94 @@ def test_the_judgement_survives_json_and_evidence_its_file(tmp_path):
 )
 def test_numbers_read_as_a_person_would_write_them(value, shown):
     assert number(value) == shown
+
+
+def _claimed(claim, vmf: Truth, mdn: Truth, margin=0.05, **how):
+    """The result of a claim about the difference between the arms' cosines at step 16."""
+    base = next(c for c in STUDY.criteria if (c.metric, c.versus) == ("cos@16", "mdn"))
+    criterion = dataclasses.replace(base, claim=claim, margin=margin)
+    study = dataclasses.replace(STUDY, criteria=(STUDY.primary, criterion))
+    judgement = judge(study, evidence({"mdn": mdn, "vmf": vmf}, study=study, **how))
+    assert judgement.verdict is not Verdict.INADMISSIBLE
+    return judgement.criteria[1]
+
+
+def _at(cosine: float, **how) -> Truth:
+    return Truth(cos=(0.7, cosine), **how)
+
+
+def test_comparable_arms_lie_within_the_margins():
+    met = _claimed(Claim.COMPARABLE, _at(0.7), _at(0.7))
+    assert met.outcome is Outcome.MET and "within ±0.05" in met.sentence and "at 90 %" in met.sentence
+    assert met.p == met.adjusted_p < 0.05
+    narrow = within(met.estimate)
+    assert -0.05 < narrow.low < narrow.high < 0.05 and narrow.level == pytest.approx(0.9)
+
+
+@pytest.mark.parametrize(("vmf", "mdn"), [(0.8, 0.6), (0.6, 0.8)])
+def test_arms_that_differ_by_more_than_the_margin_are_not_comparable(vmf, mdn):
+    failed = _claimed(Claim.COMPARABLE, _at(vmf), _at(mdn))
+    assert failed.outcome is Outcome.FAILED and "wholly outside ±0.05" in failed.sentence
+    assert failed.p > 0.5
+
+
+@pytest.mark.parametrize("vmf", [0.6, 0.68])
+def test_a_difference_near_the_margin_is_undecided_and_says_what_would_do(vmf):
+    noisy = {"speaker_sd": 0.2, "seed_sd": 0.0}
+    open_ = _claimed(Claim.COMPARABLE, _at(vmf, **noisy), _at(0.7, **noisy), speakers=5)
+    assert open_.outcome is Outcome.UNDECIDED and "neither within ±0.05 nor outside" in open_.sentence
+    assert "test speakers instead of 5" in open_.sentence
+    asked, gap = int(open_.sentence.split("about ")[1].split()[0]), abs(abs(open_.estimate.estimate) - 0.05)
+    deciding = within(open_.estimate) if abs(open_.estimate.estimate) < 0.05 else open_.estimate
+    assert half_width(deciding, asked, 6) < gap
+
+
+def test_not_worse_asks_for_the_lower_side_alone():
+    better = _claimed(Claim.NOT_WORSE, _at(0.8), _at(0.6))
+    slightly = _claimed(Claim.NOT_WORSE, _at(0.69), _at(0.7))
+    worse = _claimed(Claim.NOT_WORSE, _at(0.6), _at(0.8))
+    noisy = {"speaker_sd": 0.2, "seed_sd": 0.0}
+    open_ = _claimed(Claim.NOT_WORSE, _at(0.68, **noisy), _at(0.7, **noisy), speakers=5)
+    assert [r.outcome for r in (better, slightly, worse)] == [Outcome.MET, Outcome.MET, Outcome.FAILED]
+    assert slightly.estimate.low > -0.05 and "wholly above −0.05" in slightly.sentence
+    assert "wholly below −0.05" in worse.sentence
+    assert open_.outcome is Outcome.UNDECIDED and "instead of" in open_.sentence
+
+
+def test_the_null_is_subtracted_speaker_by_speaker():
+    """Intervals of arm and null overlap, as speakers differ by far more than the two do."""
+    vmf = Truth(cos=(0.78, 0.78), white=(0.7, 0.7), speaker_sd=0.1, seed_sd=0.002)
+    primary = _judge(vmf).criteria[0]
+    assert primary.outcome is Outcome.MET
+    assert primary.estimate.low < primary.white.high
+    assert primary.excess.low > 0
+    assert primary.excess.estimate == pytest.approx(primary.estimate.estimate - primary.white.estimate)
+    assert primary.to_json()["excess"]["low"] == primary.excess.low
+    assert "paired by speaker" in primary.sentence and "0.6 and above" in primary.sentence
+
+
+def test_a_null_that_may_be_beaten_names_the_speakers_that_would_tell():
+    vmf = Truth(cos=(0.86, 0.86), white=(0.84, 0.84), speaker_sd=0.05, seed_sd=0.001)
+    judgement = _judge(vmf, speakers=6, seed=4)
+    assert judgement.verdict is Verdict.INCONCLUSIVE
+    assert "it is no evidence; to decide at this estimate it would take about" in judgement.reason
+    excess = judgement.criteria[0].excess
+    asked = int(judgement.reason.split("take about ")[1].split()[0])
+    assert half_width(excess, asked, 6) < excess.estimate <= half_width(excess, asked - 1, 6)
+
+
+def test_one_seed_of_a_null_is_no_more_certain_than_the_arm_s_own_seeds():
+    """A lucky seed of the null, not the speakers, may have made the difference."""
+    vmf = Truth(cos=(0.75, 0.75), white=(0.7, 0.7), speaker_sd=0.01, seed_sd=0.06)
+    primary = _judge(vmf).criteria[0]
+    assert primary.excess.error > primary.estimate.error
+    both = 1 + 6 / 1  # six seeds of the arm, one of the null
+    assert primary.excess.seed_variance == pytest.approx(primary.estimate.seed_variance * both)
+    assert primary.excess.rest_variance == pytest.approx(primary.estimate.rest_variance * both)
+
+
+def test_a_lucky_seed_of_the_null_is_not_mended_by_speakers():
+    vmf = Truth(cos=(0.88, 0.88), white=(0.8, 0.8), speaker_sd=0.01, seed_sd=0.06)
+    judgement = _judge(vmf, seed=2)
+    assert judgement.criteria[0].excess.estimate > 0
+    assert "it is no evidence; more test speakers alone would not be enough" in judgement.reason

@@ -70,7 +70,7 @@ def test_each_number_is_that_of_its_own_work(steps: int, work: dict[str, int]) -
     assert (found.look_window, found.final_window) == pytest.approx((LOOK, FINAL))
     assert found.marginals == pytest.approx(FIT_BEGUN + STEPS * FIT_STEP)
     assert work["teacher"] == work["rollout"] == 1 + steps  # one of them warms up
-    assert work["fit steps"] == 1 + 3 * (1 + 1 + steps)
+    assert work["fit steps"] == 1 + 2 * (1 + 1 + steps)
 
 
 def test_a_heavier_pack_is_probed_by_as_much_work(work: dict[str, int]) -> None:

@@ -1,0 +1,94 @@
+"""What is expected of a sweep before it runs, and what its journal says that it took."""
+
+import dataclasses
+
+import pytest
+
+from orchestrator.cluster import Cluster
+from orchestrator.costs import estimate, spent, windows
+from orchestrator.design import design_of
+from orchestrator.plan import make_plan
+from search_spaces import load
+from search_spaces.study import Spread
+from tests.orchestrator.test_sweep import write_latents
+from trainables.errors import InputError
+from trainables.latents.store import open_dataset
+from trainables.predictor.config import Structure
+
+STUDY = load("vmf_vs_mdn")
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory):
+    return open_dataset(write_latents(tmp_path_factory.mktemp("latents")))
+
+
+def started(time, *keys):
+    return {"event": "started", "time": time, "keys": list(keys)}
+
+
+def finished(time, key, reused=False):
+    return {"event": "finished", "time": time, "key": key, "reused": reused}
+
+
+def test_device_time_is_from_the_start_of_a_pack_to_its_last_lane():
+    events = [
+        started(0, "a", "b"),
+        started(100, "c"),
+        finished(3600, "a"),
+        finished(3601, "b"),
+        finished(3700, "c"),
+    ]
+    assert spent(events, 3701, None) == {
+        "device_hours": 7201 / 3600,
+        "wall_hours": 3701 / 3600,
+        "price": None,
+    }
+    assert spent(events, 3701, 2.0)["price"] == pytest.approx(2 * 7201 / 3600)
+
+
+def test_time_between_a_kill_and_its_resumption_costs_nothing():
+    events = [started(0, "a", "b"), started(1000, "a", "b"), finished(1036, "a"), finished(1036, "b")]
+    assert spent(events, 0, None)["device_hours"] == pytest.approx(0.01)
+
+
+def test_lanes_of_other_sweeps_cost_nothing():
+    assert spent([finished(50, "a", reused=True)], 1, None)["device_hours"] == 0
+
+
+def test_windows_are_those_that_the_evaluation_runs(dataset):
+    # 8 test utterances of 40 frames: after 16 of context there is room for one horizon of 16, or three of 8
+    assert windows(dataset, "test", Structure("vmf", context=16, horizon=16)) == 8
+    assert windows(dataset, "test", Structure("vmf", context=16, horizon=8)) == 24
+    assert windows(dataset, "test", Structure("vmf", context=64, horizon=16)) == 0
+
+
+def test_an_estimate_counts_every_lane_and_more_devices_make_it_no_dearer(dataset):
+    plan = make_plan(STUDY, trials=8, replicates=6)
+    one, four = (estimate(plan, dataset, cluster, price=3.0) for cluster in (None, None))
+    without = make_plan(STUDY, trials=8, replicates=6, ablate=False)
+    assert one.lanes - estimate(without, dataset).lanes == 6 * (len(STUDY.components) + len(STUDY.pairs) + 1)
+    assert estimate(without, dataset).lanes == 2 * (8 + 6 + 2)
+    assert 0 < one.device_hours[0] < one.device_hours[1]
+    assert one.price == pytest.approx(tuple(3.0 * hours for hours in one.device_hours))
+    assert "lanes in about" in four.text() and "costs" in four.text()
+
+
+def test_three_seeds_are_refused_with_the_number_that_would_do():
+    with pytest.raises(InputError, match="p = 0.25 in a sign-flip test at alpha 0.05; use at least 6"):
+        make_plan(STUDY, replicates=3)
+
+
+def test_a_design_that_cannot_decide_is_refused_with_the_number_that_would_do(dataset, tmp_path):
+    wide = dataclasses.replace(STUDY, spread=Spread(0.6, 0.02, 0.02))
+    with pytest.raises(
+        InputError, match=r"cannot decide: .* use about \d+ test speakers|use \d+ test speakers"
+    ):
+        design_of(make_plan(wide), dataset, tmp_path)
+
+
+def test_a_design_says_what_it_can_detect(dataset, tmp_path):
+    design = design_of(make_plan(STUDY), dataset, tmp_path)
+    assert (design.speakers, design.seeds, design.level) == (4, 6, 0.95)
+    assert 0 < design.effect < 0.2 and f"{0.6 + design.effect:.3f}" in design.text()
+    assert "a device" not in str(Cluster(2, 0, 1))
