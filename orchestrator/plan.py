@@ -177,8 +177,15 @@ def _shrunk(study: Study) -> Study:
         )
         for arm in study.arms
     )
+    few = tuple(part for i, part in enumerate(study.components) if i == 0 or part.known_harm)
     return replace(
-        study, fixed={**study.fixed, **SMOKE_SETTINGS}, space=keep(study.space), arms=arms, controls={}
+        study,
+        fixed={**study.fixed, **SMOKE_SETTINGS},
+        space=keep(study.space),
+        arms=arms,
+        controls={},
+        components=few,
+        pairs=(),
     )
 
 

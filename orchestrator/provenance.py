@@ -11,6 +11,7 @@ from typing import Any
 from orchestrator.cluster import Cluster
 from orchestrator.journal import Journal, code_version, full_version, git_commit
 from orchestrator.plan import Plan
+from orchestrator.search import SAMPLER
 from trainables.latents.store import SPLITS, LatentDataset
 
 _PACKAGES = ("torch", "ray", "optuna", "mlflow", "numpy", "pyarrow")
@@ -45,6 +46,7 @@ def describe_run(plan: Plan, cluster: Cluster) -> dict[str, Any]:
         "lanes": plan.lanes,
         "replicates": plan.replicates,
         "smoke": plan.smoke,
+        "sampler": {"name": "optuna.samplers.TPESampler", **SAMPLER},
     }
 
 

@@ -33,6 +33,14 @@ from search_spaces.domains import Choice, Domain, Integer, Uniform
 from search_spaces.study import Arm
 from trainables.predictor.config import Structure
 
+# Written down, in every run's record too, because Optuna has changed some of these defaults before.
+SAMPLER: dict[str, Any] = {
+    "n_startup_trials": 8,
+    "n_ei_candidates": 24,
+    "multivariate": True,
+    "group": False,
+    "constant_liar": True,
+}
 UNKNOWN = object()  # a lane that has no result yet; None is the result of one that diverged
 Known = Callable[[Pack, int], Any]  # the objective of a pack's lane at that position, or UNKNOWN
 
@@ -229,10 +237,7 @@ def split_known(pack: Pack, known: Known) -> tuple[Pack, dict[int, float | None]
 
 
 def _sampler(seed: int) -> TPESampler:
-    # Every argument that Optuna has changed the default of is written down.
-    return TPESampler(
-        n_startup_trials=8, n_ei_candidates=24, multivariate=True, group=False, constant_liar=True, seed=seed
-    )
+    return TPESampler(**SAMPLER, seed=seed)
 
 
 def _partly_fixed(shared: Mapping[str, Any], sampler: TPESampler) -> PartialFixedSampler:

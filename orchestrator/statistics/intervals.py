@@ -18,8 +18,6 @@ from scipy.special import stdtrit
 from orchestrator.statistics.ratios import Cells, checked, counted, linearised
 from orchestrator.statistics.squares import Array, Squares, expected_squares, mean_squares, reach
 
-_LEAST = 1e-12  # p
-
 
 @dataclass(frozen=True)
 class Interval:
@@ -140,23 +138,6 @@ def at_level(found: Interval, level: float) -> Interval:
         return _from_squares(found.estimate, found.squares, found.n_seeds, found.n_speakers, level)
     half = float(stdtrit(found.freedom, (1 + level) / 2)) * found.error
     return replace(found, low=found.estimate - half, high=found.estimate + half, level=level)
-
-
-def tail(found: Interval, threshold: float) -> float:
-    """One-sided p of the hypothesis that the truth is at most ``threshold``: from 0 to 1, 0.5 where equal.
-
-    It is the p with which the interval at level 1 - 2 p ends at the threshold, and so agrees with intervals
-    of every level. What lies below 1e-12 is 1e-12.
-    """
-    distance = abs(found.estimate - threshold)
-    if distance == 0 or not math.isfinite(found.high):
-        return 0.5
-    low, high = math.log(_LEAST), math.log(0.5)
-    while high - low > 1e-9:
-        middle = (low + high) / 2
-        reached = at_level(found, 1 - 2 * math.exp(middle)).high - found.estimate
-        low, high = (low, middle) if reached < distance else (middle, high)
-    return math.exp(high) if found.estimate > threshold else 1 - math.exp(high)
 
 
 def half_width(found: Interval, n_speakers: int, n_seeds: int) -> float:

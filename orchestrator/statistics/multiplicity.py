@@ -10,12 +10,17 @@ acceptance sampling", Technometrics 24, 1982).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
+from scipy.special import stdtr
+
 from orchestrator.statistics.criteria import CriterionResult, Outcome, number, spelled, subject
-from orchestrator.statistics.intervals import Interval, tail
+from orchestrator.statistics.intervals import Interval, at_level
 from search_spaces.study import Claim, Role
+
+_LEAST = 1e-12  # p
 
 
 def holm(p: Sequence[float]) -> list[float]:
@@ -60,6 +65,19 @@ def p_value(result: CriterionResult) -> float | None:
     return max(against)
 
 
+def tail(found: Interval, threshold: float) -> float:
+    """One-sided p of the hypothesis that the truth is at most ``threshold``: from 0 to 1, 0.5 where equal.
+
+    It is the p with which the interval at level 1 - 2 p ends at the threshold, and so agrees with intervals
+    of every level. What lies below 1e-12 is 1e-12.
+    """
+    distance = abs(found.estimate - threshold)
+    if distance == 0 or not math.isfinite(found.high):
+        return 0.5
+    p = _p_at(found, distance)
+    return p if found.estimate > threshold else 1 - p
+
+
 def _with_p(result: CriterionResult, p: float, adjusted: float, alpha: float, family: int) -> CriterionResult:
     result = replace(result, p=p, adjusted_p=adjusted)
     if result.outcome is not Outcome.MET or adjusted <= alpha or result.estimate is None:
@@ -75,3 +93,19 @@ def _with_p(result: CriterionResult, p: float, adjusted: float, alpha: float, fa
 def _two_sided(found: Interval, threshold: float) -> float:
     p = tail(found, threshold)
     return 2 * min(p, 1 - p)
+
+
+def _p_at(found: Interval, distance: float) -> float:
+    """The p, down to 1e-12, at which the interval reaches ``distance`` far."""
+
+    def reached(p: float) -> float:
+        return at_level(found, 1 - 2 * p).high - found.estimate
+
+    guess = max(float(stdtr(found.freedom, -distance / found.error)), _LEAST) if found.error else _LEAST
+    if math.isclose(reached(guess), distance, rel_tol=1e-9):
+        return guess  # the same squares decide at both levels
+    low, high = math.log(_LEAST), math.log(0.5)
+    while high - low > 1e-9:
+        middle = (low + high) / 2
+        low, high = (low, middle) if reached(math.exp(middle)) < distance else (middle, high)
+    return math.exp(high)

@@ -59,7 +59,7 @@ def test_never_covers_less_than_93_percent_with_few_or_many(speakers, seeds):
 @pytest.mark.parametrize(("seed_sd", "speaker_sd"), [(0.03, 0.1), (0.1, 0.03), (0.0, 0.0)])
 def test_an_interval_from_cells_covers_as_its_mean_squares_say(seed_sd, speaker_sd):
     rng = np.random.default_rng(0)
-    found = [interval(*_world(rng, seed_sd=seed_sd, speaker_sd=speaker_sd)) for _ in range(800)]
+    found = [interval(*_world(rng, seed_sd=seed_sd, speaker_sd=speaker_sd)) for _ in range(600)]
     promised = _coverage(seed_sd / 0.05, speaker_sd / 0.05, seeds=6, speakers=8)
     assert np.mean([i.low <= 0.5 <= i.high for i in found]) == pytest.approx(promised, abs=0.025)
 
@@ -108,7 +108,7 @@ def test_error_and_freedom_give_the_interval_and_another_level_its_own():
 def test_a_paired_difference_covers_and_is_narrower_than_unpaired_ones():
     rng = np.random.default_rng(1)
     hits, narrower = [], []
-    for _ in range(800):
+    for _ in range(400):
         num, den = _world(rng)
         other = num - (0.1 + rng.normal(0, 0.02, num.shape)) * den
         paired = difference(num, den, other, den)
@@ -172,7 +172,7 @@ def test_a_speaker_never_counted_is_left_out_and_a_nan_is_never_zero():
 def test_a_single_seed_covers_once_it_borrows_the_spread_between_seeds():
     rng = np.random.default_rng(6)
     alone, borrowed = [], []
-    for _ in range(800):
+    for _ in range(400):
         found = interval(*_world(rng, seeds=1, seed_sd=0.08, speaker_sd=0.03))
         wider = borrow_seeds(found, interval(*_world(rng, seed_sd=0.08, speaker_sd=0.03)))
         alone.append(found.low <= 0.5 <= found.high)

@@ -8,8 +8,8 @@ import pytest
 from scipy import stats
 
 from orchestrator.statistics.criteria import CriterionResult, Outcome
-from orchestrator.statistics.intervals import at_level, interval, over_speakers, tail
-from orchestrator.statistics.multiplicity import corrected, holm, p_value
+from orchestrator.statistics.intervals import at_level, interval, over_speakers
+from orchestrator.statistics.multiplicity import corrected, holm, p_value, tail
 from orchestrator.statistics.verdict import judge
 from search_spaces.study import Claim, Criterion, Role
 from tests.orchestrator.synthetic import STUDY, Truth, evidence
@@ -110,7 +110,7 @@ def test_a_success_that_does_not_survive_is_undecided_and_says_so():
 
 def test_the_family_error_is_kept_where_every_claim_is_false():
     rng, wrong = np.random.default_rng(3), []
-    for _ in range(250):
+    for _ in range(200):
         results = []
         for values in rng.normal(size=(6, 10)):
             found = over_speakers(values, np.ones(10))

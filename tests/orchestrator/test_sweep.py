@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import search_spaces
+from orchestrator.plan import make_plan
 from orchestrator.sweep import main
 from orchestrator.sweep import sweep as sweep_command
 from trainables.latents.store import LatentMeta, Utterance, write_utterances
@@ -110,7 +111,7 @@ def test_both_arms_are_confirmed_on_the_same_seeds_and_on_both_nulls(finished):
 @pytest.mark.timeout(300)
 def test_every_component_was_taken_out_and_its_effect_is_in_the_report(finished):
     _, run, _ = finished
-    study = search_spaces.load("vmf_vs_mdn")
+    study = make_plan(search_spaces.load("vmf_vs_mdn"), smoke=True).study
     effects = json.loads((run / "verdict.json").read_text())["ablations"]
     assert {tuple(e["components"]) for e in effects} == {(c.name,) for c in study.components} | set(
         study.pairs
