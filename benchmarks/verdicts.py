@@ -153,7 +153,7 @@ def _print_rates(simulator: Simulator) -> None:
 
 def _print_coverage(draws: int) -> None:
     print(f"\nCoverage of the 95 % interval over {draws} draws, in %:\n")
-    print("| speakers x seeds |", " | ".join(_SPREADS), "|\n|", " --- |" * (len(_SPREADS) + 1))
+    print("| speakers x seeds |", " | ".join(_SPREADS), "|\n|" + " --- |" * (len(_SPREADS) + 1))
     for speakers, seeds in _DESIGNS:
         shares = [_coverage(spread, speakers, seeds, draws) for spread in _SPREADS.values()]
         print(

@@ -45,7 +45,8 @@ class Phases:
             return
         evaluation = "validation" if name == "explore" else "test"
         self._progress.begin(name, ahead, self._objective)
-        task = Task(self._latents, evaluation, self._depot, str(self._folder.resolve() / "ray" / "train"))
+        scratch = str(self._folder.resolve() / "ray" / "train")
+        task = Task(self._latents, evaluation, self._depot, scratch, nulls=name == "confirm")
         if self._workers == 1:
             self._on_actors(task, sources)
         else:

@@ -42,6 +42,7 @@ class Task:
     workers: int = 1
     worker_cpus: float = 1.0
     use_gpu: bool = False
+    nulls: bool = True  # whether a confirmation trains on surrogates too; ablations do not
 
     @property
     def confirms(self) -> bool:
@@ -51,7 +52,7 @@ class Task:
     @property
     def surrogates(self) -> tuple[str, ...]:
         """The worlds that lanes may be trained on."""
-        return SURROGATES if self.confirms else ("real",)
+        return SURROGATES if self.confirms and self.nulls else SURROGATES[:1]
 
 
 class TuneContext:

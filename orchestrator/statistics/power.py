@@ -6,7 +6,8 @@ detected with a given power is that quantile of (half width - error). The same h
 
 With normal effects of speakers and seeds the mean squares are independent multiples of chi-squared variables,
 and independent of the error of the mean (W. G. Cochran, "The distribution of quadratic forms in a normal
-system", 1934), so that a design of any size costs the same.
+system", 1934): mean squares are drawn, so that a design of any size costs the same, and the error is
+integrated out.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ import math
 from collections.abc import Callable
 
 import numpy as np
+from scipy.optimize import brentq
+from scipy.special import ndtr
 
 from orchestrator.statistics.intervals import Interval
 from orchestrator.statistics.squares import Array, Squares, expected_squares, reach
@@ -38,9 +41,12 @@ def smallest_effect(spread: Spread, speakers: int, seeds: int, level: float, pow
     freedoms = (seeds - 1, speakers - 1, (seeds - 1) * (speakers - 1))
     squares = [_mean_square(rng, *each) for each in zip(expected, freedoms, strict=True)]
     total = variances[0] * (seeds > 1) / seeds + variances[1] * (speakers > 1) / speakers
-    errors_N = rng.normal(0, math.sqrt(total + variances[2] / (seeds * speakers)), _DRAWS)
+    error = math.sqrt(total + variances[2] / (seeds * speakers))
     halves_N = reach(Squares(*squares), seeds, speakers, level).half
-    return float(np.quantile(halves_N - errors_N, power))
+    if error == 0:
+        return 0.0
+    most = float(halves_N.max()) + 9 * error
+    return float(brentq(lambda effect: ndtr((effect - halves_N) / error).mean() - power, -most, most))
 
 
 def needed(
