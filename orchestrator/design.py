@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow.compute as pc
+
 from orchestrator.evidence import Evidence
 from orchestrator.journal import Journal
 from orchestrator.plan import Plan
@@ -29,19 +31,20 @@ class Design:
 
     criterion: Criterion
     speakers: int
+    worth: int  # that many speakers of equal length
     seeds: int
     level: float
     power: float
     spread: Spread
     effect: float  # distance from a threshold that is detected with that power
-    smoke: bool = False
 
     def text(self) -> str:
         """For the user who is about to spend something."""
         c, metric = self.criterion, spoken(self.criterion.metric)
+        worth = "" if self.worth == self.speakers else f" (worth {self.worth} of equal length)"
         up, down = number(c.success + self.effect), number(c.failure - self.effect)
         return (
-            f"design: {self.speakers} test speakers x {self.seeds} paired seeds detect an effect of "
+            f"design: {self.speakers} test speakers{worth} x {self.seeds} paired seeds detect an effect of "
             f"{number(self.effect)} on {metric} with power {self.power:g} at alpha {1 - self.level:.2g}: "
             f"GO if the truth is {up} or more, NO-GO if it is {down} or less (spread: {self.spread.source})"
         )
@@ -53,14 +56,34 @@ def design_of(plan: Plan, dataset: LatentDataset, out: Path) -> Design:
     Raises:
         InputError: it could not say GO whatever the truth; the sentence names what would do.
     """
-    study, speakers = plan.study, len(dataset.speakers("test"))
+    study, worth = plan.study, effective_speakers(dataset)
     spread = earlier_spread(out, study, dataset.meta.representation) or study.spread
     level = 1 - spent(study.budget.alpha, study.budget.looks)[-1]
-    effect = smallest_effect(spread, speakers, plan.replicates, level, study.budget.power)
-    design = Design(study.primary, speakers, plan.replicates, level, study.budget.power, spread, effect)
+    effect = smallest_effect(spread, worth, plan.replicates, level, study.budget.power)
+    design = Design(
+        study.primary,
+        len(dataset.speakers("test")),
+        worth,
+        plan.replicates,
+        level,
+        study.budget.power,
+        spread,
+        effect,
+    )
     if not plan.smoke:
         _require_decidable(design)
     return design
+
+
+def effective_speakers(dataset: LatentDataset) -> int:
+    """How many test speakers of equal length would be worth as much: (sum n)^2 / sum n^2 over their frames
+    (L. Kish, "Survey sampling", 1965), rounded down, for longer recordings count for more.
+    """
+    frames: dict[str, int] = {}
+    for row in dataset.index.filter(pc.equal(dataset.index["split"], "test")).to_pylist():
+        frames[row["speaker_id"]] = frames.get(row["speaker_id"], 0) + row["num_frames"]
+    lengths = list(frames.values())
+    return max(1, int(sum(lengths) ** 2 / sum(n * n for n in lengths)))
 
 
 def earlier_spread(out: Path, study: Study, representation: str) -> Spread | None:
@@ -85,7 +108,7 @@ def _require_decidable(design: Design) -> None:
     room = None if largest is None else largest - design.criterion.success
     if room is None or design.effect < room:
         return
-    speakers, seeds = needed(room, design.spread, design.speakers, design.seeds, design.level, design.power)
+    speakers, seeds = needed(room, design.spread, design.worth, design.seeds, design.level, design.power)
     ways = [
         *([f"{speakers} test speakers"] if speakers else []),
         *([f"--replicates {seeds}"] if seeds else []),

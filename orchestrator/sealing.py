@@ -20,7 +20,8 @@ from trainables.latents.store import LatentDataset
 FILE = "sealed.json"
 TEST = (
     "two-way random effects over test speakers and seeds, paired by seed, speaker and utterance; t interval "
-    "with Satterthwaite's degrees of freedom, two-sided at level 1 - alpha; Holm over reported criteria"
+    "with Satterthwaite's degrees of freedom, never narrower than either one-way interval, squares pooled "
+    "where an F test sees neither factor; two-sided at level 1 - alpha; Holm over reported criteria"
 )
 
 

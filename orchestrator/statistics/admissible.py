@@ -15,12 +15,13 @@ FEWEST_SPEAKERS = 3
 def problems(
     study: Study, evidence: Evidence, measures: Measures, results: tuple[CriterionResult, ...]
 ) -> list[str]:
-    """What stands in the way of any verdict, a sentence each."""
-    found = [
-        *_seal_problems(study, evidence),
-        *_look_problems(study, evidence),
-        *_assay_problems(study, evidence),
-    ]
+    """What stands in the way of any verdict, a sentence each: what had to stop the run before it gathered
+    anything comes alone.
+    """
+    for early in (_assay_problems, _seal_problems, _look_problems):
+        if told := early(study, evidence):
+            return told
+    found: list[str] = []
     for arm in study.arms:
         found += _problems_of(arm.name, evidence, measures)
     if found:

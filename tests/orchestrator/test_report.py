@@ -67,7 +67,7 @@ class _Page(HTMLParser):
 
 def _report(folder, record):
     judgement = judge(STUDY, record)
-    raw = write_report(folder, STUDY, record, judgement).read_text(encoding="utf-8")
+    raw = write_report(folder, STUDY, record, judgement)[0].read_text(encoding="utf-8")
     return judgement, raw, _Page(raw)
 
 
@@ -181,16 +181,20 @@ def test_verdict_json_carries_the_numbers_the_study_and_the_hashes(tmp_path):
         "criteria": criteria_hash(STUDY),
         "data": "d" * 64,
         "git_commit": "0123456789abcdef",
+        "seal": judgement.seal,
     }
+    assert found["posterior"] == judgement.posterior and found["assays"][0]["verdict"] == "GO"
     assert found["declared"]["name"] == "vmf_vs_mdn" and found["modes"]["mdn"][-1] == "A"
 
 
 def test_the_summary_opens_with_the_verdict():
     judgement = judge(STUDY, evidence())
-    lines = markdown(STUDY, judgement, "runs/x/report.html").splitlines()
+    lines = markdown(STUDY, evidence(), judgement).splitlines()
     assert lines[0] == "# GO" and lines[2] == judgement.reason
-    table = [line for line in lines if line.startswith("|")]
-    assert len(table) == 2 + len(judgement.criteria) and len({line.count("|") for line in table}) == 1
+    assert "0.60 before the run, 0.98 after it" in "\n".join(lines)
+    start = lines.index("## Criteria") + 2
+    table = lines[start : start + 2 + len(judgement.criteria)]
+    assert all(line.startswith("|") for line in table) and len({line.count("|") for line in table}) == 1
 
 
 def test_a_figure_draws_the_numbers_it_is_given():

@@ -55,8 +55,8 @@ def test_a_whole_sweep_is_found_again(tracker, client, tmp_path):
     judgement = judge(STUDY, record)
     parent = tracker.start(STUDY, {"data_hash": "d" * 64, "git_commit": None}, {"trials": 12})
     replicate = _lane(tracker)
-    report = write_report(tmp_path, STUDY, record, judgement)
-    note = markdown(STUDY, judgement, str(report))
+    report, *_ = write_report(tmp_path, STUDY, record, judgement)
+    note = markdown(STUDY, record, judgement)
     tracker.finish(judgement, note, [report, tmp_path / "verdict.json"], {"git_commit": "0123"})
 
     run = client.get_run(parent)
