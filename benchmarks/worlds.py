@@ -46,13 +46,13 @@ def _run(home: Path, world: str, seed: int) -> tuple[dict[str, Any], float]:
     started = time.monotonic()
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent), "OMP_NUM_THREADS": "1"}
     words = ["vmf_vs_mdn", "--latents", f"control:{world}", "--seed", str(seed), "--no-ablation"]
-    out = home / f"{world}-{seed}"  # each knows nothing of the others, and runs its own assay
+    before = set(home.glob("runs/vmf_vs_mdn-*"))
     subprocess.run(
-        [sys.executable, "-m", "orchestrator.sweep", *words, "--out", str(out)],
+        [sys.executable, "-m", "orchestrator.sweep", *words],
         cwd=home, env=environment, check=True, stdout=subprocess.DEVNULL,
     )  # fmt: skip
-    (path,) = out.glob("vmf_vs_mdn-*/verdict.json")
-    return json.loads(path.read_text()), time.monotonic() - started
+    (run,) = set(home.glob("runs/vmf_vs_mdn-*")) - before
+    return json.loads((run / "verdict.json").read_text()), time.monotonic() - started
 
 
 def _preferred(told: dict[str, Any]) -> bool:
