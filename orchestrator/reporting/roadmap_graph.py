@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from html import escape
 
-from orchestrator.decisions import Outlook, State, Status, spelled
+from orchestrator.roadmap.decisions import Outlook, State, Status, spelled
 from search_spaces.roadmap import GO, NO_GO, Condition, Gate, Roadmap, Step
 
 _W, _H = 152, 62  # of a node

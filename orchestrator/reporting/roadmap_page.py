@@ -14,10 +14,10 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from orchestrator.decisions import Status, spelled
-from orchestrator.logbook import ENDED
 from orchestrator.reporting.roadmap_graph import edges, graph, graph_text
-from orchestrator.standing import Standing, advice
+from orchestrator.roadmap.decisions import Status, spelled
+from orchestrator.roadmap.logbook import ENDED
+from orchestrator.roadmap.standing import Standing, advice
 from orchestrator.statistics import beliefs
 
 ABSENT = "–"

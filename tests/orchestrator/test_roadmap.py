@@ -14,12 +14,12 @@ from pathlib import Path
 import pytest
 
 import search_spaces
-from orchestrator.decisions import Found, State, decide
-from orchestrator.journey import Journey, Order
-from orchestrator.logbook import ENDED, STARTED, Entry, Logbook
 from orchestrator.reporting.roadmap_page import write_roadmap
-from orchestrator.roadmap import main
-from orchestrator.standing import advice
+from orchestrator.roadmap.__main__ import main
+from orchestrator.roadmap.decisions import Found, State, decide
+from orchestrator.roadmap.journey import Journey, Order
+from orchestrator.roadmap.logbook import ENDED, STARTED, Entry, Logbook
+from orchestrator.roadmap.standing import advice
 from search_spaces.roadmap import GO, INADMISSIBLE, INCONCLUSIVE, NO_GO, ROADMAP, VERDICTS
 from search_spaces.study import criteria_hash
 from tests.orchestrator.test_report import _Page
@@ -226,7 +226,9 @@ def world(tmp_path, monkeypatch):
     """Latents, and every study of the roadmap able to run."""
     load = search_spaces.load
     monkeypatch.setattr(search_spaces, "load", lambda name: dataclasses.replace(load(name), missing=""))
-    monkeypatch.setattr("orchestrator.journey.design_of", lambda *_: None)  # four speakers decide nothing
+    monkeypatch.setattr(
+        "orchestrator.roadmap.journey.design_of", lambda *_: None
+    )  # four speakers decide nothing
     write_latents(tmp_path / "toy")
     return tmp_path
 
@@ -287,7 +289,7 @@ def test_a_killed_journey_goes_on_where_it_was(world, monkeypatch):
         asked.append(arguments["study"])
         return out / left.run
 
-    monkeypatch.setattr("orchestrator.journey.unfinished_run", unfinished)
+    monkeypatch.setattr("orchestrator.roadmap.journey.unfinished_run", unfinished)
     second = Sweeps({})
     journey(world, second, until=1)[0].travel()
     assert second.ran == [("representations", "toy", True), ("perception", "toy", False)]

@@ -37,12 +37,12 @@ def roadmap(
     if seed < 0:
         raise InputError(f"--seed is {seed}; it must be at least 0")
     cluster.settle()  # before anything loads Ray
-    from orchestrator.journey import Journey, Order
+    from orchestrator.roadmap.journey import Journey, Order
 
     command = shlex.join(["python", "-m", "orchestrator.roadmap", *sys.argv[1:]])
     journey = Journey(Order(latents, out, until, price, address, seed, smoke, command), say=typer.echo)
     if plan:
-        from orchestrator.itinerary import itinerary
+        from orchestrator.roadmap.itinerary import itinerary
 
         typer.echo(itinerary(journey))
         return

@@ -6,9 +6,9 @@ import textwrap
 from contextlib import nullcontext
 
 from orchestrator.cluster import Cluster, connected
-from orchestrator.decisions import State, Status
-from orchestrator.journey import Journey
-from orchestrator.standing import Standing, advice
+from orchestrator.roadmap.decisions import State, Status
+from orchestrator.roadmap.journey import Journey
+from orchestrator.roadmap.standing import Standing, advice
 from search_spaces.roadmap import GO, INADMISSIBLE, NO_GO, Consequence
 from search_spaces.study import Study
 from trainables.errors import InputError

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import search_spaces
-from orchestrator.decisions import State
 from orchestrator.design import design_of
 from orchestrator.journal import Journal, code_version, unfinished_run
-from orchestrator.logbook import ENDED, STARTED, Entry, Logbook, unjudged
 from orchestrator.plan import Plan, make_plan
 from orchestrator.reporting.roadmap_page import write_roadmap
-from orchestrator.standing import Standing, advice, stand
+from orchestrator.roadmap.decisions import State
+from orchestrator.roadmap.logbook import ENDED, STARTED, Entry, Logbook, unjudged
+from orchestrator.roadmap.standing import Standing, advice, stand
 from orchestrator.statistics import beliefs
 from orchestrator.sweep import checked_dataset, fresh_folder
 from search_spaces.roadmap import INADMISSIBLE, ROADMAP, Roadmap

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from orchestrator.decisions import Found, Outlook, State, Status, decide
-from orchestrator.logbook import ENDED, Entry, ended
+from orchestrator.roadmap.decisions import Found, Outlook, State, Status, decide
+from orchestrator.roadmap.logbook import ENDED, Entry, ended
 from search_spaces.roadmap import GO, INADMISSIBLE, NO_GO, Roadmap
 from search_spaces.study import Study, criteria_hash
 

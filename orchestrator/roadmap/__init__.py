@@ -1,0 +1,1 @@
+"""Which studies the verdicts of others open, and the way through them."""
