@@ -14,11 +14,13 @@ from search_spaces.study import Study
 STUDY = "assay"
 
 
-def assays(study: Study, out: Path, run: Callable[[str, Path], object]) -> list[Assay]:
-    """The control worlds that a study cites, each run by ``run(world, folder)`` unless this very code has run
-    it before.
+def assays(study: Study, out: Path, workers: int, run: Callable[[str, Path], object]) -> list[Assay]:
+    """The control worlds that a study cites, each run by ``run(world, folder)`` unless this very code, on as
+    many workers, has run it before.
     """
-    return [_assay(world, expected, out, run) for world, expected in study.controls.items()]
+    version = full_version()[:12] + (f"-{workers}-workers" if workers > 1 else "")
+    folders = {world: out / f"{STUDY}-{world}-{version}" for world in study.controls}
+    return [_assay(world, expected, folders[world], run) for world, expected in study.controls.items()]
 
 
 def assay_study() -> Study:
@@ -26,8 +28,7 @@ def assay_study() -> Study:
     return search_spaces.load(STUDY)
 
 
-def _assay(world: str, expected: str, out: Path, run: Callable[[str, Path], object]) -> Assay:
-    folder = out / f"{STUDY}-{world}-{full_version()[:12]}"
+def _assay(world: str, expected: str, folder: Path, run: Callable[[str, Path], object]) -> Assay:
     journal = Journal(folder)
     with journal.held(wait=True):  # another sweep may be running it just now
         if not journal.answered():

@@ -80,23 +80,29 @@ def estimate(
     )  # fmt: skip
 
 
-def spent(events: Sequence[Mapping[str, Any]], seconds: float, price: float | None) -> dict[str, Any]:
-    """What was spent, by a journal: device time from each pack's start to its end, and wall time."""
-    taken = 0.0
+def spent(events: Sequence[Mapping[str, Any]], workers: int, price: float | None) -> dict[str, Any]:
+    """What a journal says was spent, its control worlds left out.
+
+    Device time runs from each pack's start to its end on every worker, wall time from each opening of the
+    run to the last event before the next one.
+    """
+    taken = wall = 0.0
     started: dict[str, tuple[float, tuple[str, ...]]] = {}
+    opened = last = events[0]["time"] if events else 0.0
     for event in events:
-        if event["event"] == "started":  # a pack that a kill cut off is started again, perhaps days later
+        if event["event"] == "opened":
+            wall, opened = wall + last - opened, event["time"]
+        elif event["event"] == "started":  # a pack that a kill cut off is started again, perhaps days later
             started |= {key: (event["time"], tuple(event["keys"])) for key in event["keys"]}
         elif event["event"] == "finished" and not event["reused"] and event["key"] in started:
             began, pack = started.pop(event["key"])
-            if not any(
-                key in started and started[key] == (began, pack) for key in pack
-            ):  # the last of its pack
+            if not any(started.get(key) == (began, pack) for key in pack):  # the last of its pack
                 taken += event["time"] - began
-    hours = taken / 3600
+        last = event["time"]
+    hours = taken * workers / 3600
     return {
         "device_hours": hours,
-        "wall_hours": seconds / 3600,
+        "wall_hours": (wall + last - opened) / 3600,
         "price": None if price is None else hours * price,
     }
 

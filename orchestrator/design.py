@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from orchestrator.evidence import Evidence
 from orchestrator.journal import Journal
 from orchestrator.plan import Plan
 from orchestrator.statistics.criteria import number, spoken
-from orchestrator.statistics.looks import spent
+from orchestrator.statistics.looks import alpha_at, shares
 from orchestrator.statistics.measures import Measures
 from orchestrator.statistics.power import needed, smallest_effect, spread_of
 from search_spaces.study import Criterion, Spread, Study
@@ -58,7 +59,8 @@ def design_of(plan: Plan, dataset: LatentDataset, out: Path) -> Design:
     """
     study, worth = plan.study, effective_speakers(dataset)
     spread = earlier_spread(out, study, dataset.meta.representation) or study.spread
-    level = 1 - spent(study.budget.alpha, study.budget.looks)[-1]
+    looks = study.budget.looks
+    level = 1 - alpha_at(study.budget.alpha, looks, len(shares(plan.replicates, looks)))
     effect = smallest_effect(spread, worth, plan.replicates, level, study.budget.power)
     design = Design(
         study.primary,
@@ -83,7 +85,7 @@ def effective_speakers(dataset: LatentDataset) -> int:
     for row in dataset.index.filter(pc.equal(dataset.index["split"], "test")).to_pylist():
         frames[row["speaker_id"]] = frames.get(row["speaker_id"], 0) + row["num_frames"]
     lengths = list(frames.values())
-    return max(1, int(sum(lengths) ** 2 / sum(n * n for n in lengths)))
+    return max(2, int(sum(lengths) ** 2 / sum(n * n for n in lengths)))
 
 
 def earlier_spread(out: Path, study: Study, representation: str) -> Spread | None:
@@ -95,8 +97,12 @@ def earlier_spread(out: Path, study: Study, representation: str) -> Spread | Non
             and planned[0]["arguments"]["study"] == study.name
             and not planned[0]["arguments"]["smoke"]
         ):
-            evidence = Evidence.read(path)
-            if evidence.data["representation"] == representation and study.primary.arm in evidence.arms:
+            try:
+                evidence = Evidence.read(path)
+            except InputError:  # of another version
+                continue
+            alike = evidence.data.get("representation") == representation
+            if alike and study.primary.arm in evidence.arms:
                 found = Measures(evidence).value(study.primary.arm, study.primary.metric)
                 if found is not None and found.n_speakers > 2 and found.n_seeds > 2:
                     return spread_of(found, f"measured in {path.parent.name}")
@@ -110,7 +116,7 @@ def _require_decidable(design: Design) -> None:
         return
     speakers, seeds = needed(room, design.spread, design.worth, design.seeds, design.level, design.power)
     ways = [
-        *([f"{speakers} test speakers"] if speakers else []),
+        *([f"{math.ceil(speakers * design.speakers / design.worth)} test speakers"] if speakers else []),
         *([f"--replicates {seeds}"] if seeds else []),
     ]
     raise InputError(

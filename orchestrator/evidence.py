@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from trainables.errors import InputError
+
 
 @dataclass
 class Exploration:
@@ -118,12 +120,28 @@ class Evidence:
         data = asdict(self)
         for exhibit in data["exhibits"]:
             exhibit["clips"] = {k: base64.b64encode(v).decode() for k, v in exhibit["clips"].items()}
-        path.write_text(json.dumps(data, indent=1))
+        temporary = path.with_suffix(".tmp")
+        temporary.write_text(json.dumps(data, indent=1))
+        temporary.replace(path)
 
     @classmethod
     def read(cls, path: Path) -> Evidence:
-        """The inverse of :meth:`write`."""
-        data = json.loads(path.read_text())
+        """The inverse of :meth:`write`.
+
+        Raises:
+            InputError: the file is not there, or is no such record.
+        """
+        try:
+            return cls._parsed(json.loads(path.read_text()))
+        except FileNotFoundError:
+            raise InputError(f"{path} does not exist; name the folder of a run that has ended") from None
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            raise InputError(
+                f"{path} is not the record of a run, or one of another version; run its sweep again"
+            ) from None
+
+    @classmethod
+    def _parsed(cls, data: dict[str, Any]) -> Evidence:
         arms = {
             name: ArmEvidence(
                 name=arm["name"],

@@ -26,6 +26,7 @@ import trainables
 from trainables.errors import InputError
 
 _TRAINS = ("data.py", "training.py", "tuning.py")  # the files here that reach into a lane's training
+_JUDGES = ("clips.py", "exhibits.py", "evidence.py")  # ... and into what a verdict is judged on
 RESUME = "run the same command again with --resume to go on"
 
 
@@ -88,6 +89,14 @@ def code_version() -> str:
 
 
 @cache
+def judge_version() -> str:
+    """Hash of the code that turns lanes into a verdict."""
+    here = Path(__file__).parent
+    found = {f"statistics/{path.name}": path for path in (here / "statistics").glob("*.py")}
+    return _hashed({**found, **{name: here / name for name in _JUDGES}}, version("scipy"))
+
+
+@cache
 def full_version() -> str:
     """Hash of all code that a verdict comes from."""
     found: dict[str, Path] = {}
@@ -109,26 +118,41 @@ def git_commit() -> str:
     return done.stdout.strip()
 
 
-def unfinished_run(out: Path, arguments: Mapping[str, Any], data_hash: str, code: str) -> Path:
+def unfinished_run(
+    out: Path, arguments: Mapping[str, Any], data_hash: str, code: str, data: str = ""
+) -> Path:
     """The newest run folder in ``out`` that the same arguments left without an admissible verdict.
 
-    A run that was sealed goes on whatever has changed, for its verdict to say so.
+    Where there is none, a run that was sealed goes on whatever has changed since, for its verdict to say so:
+    the newest of the same study and seed on the latents in the folder ``data``.
 
     Raises:
         InputError: there is none, or data or code have changed since it began (it would mix two experiments).
     """
-    for folder in sorted((p.parent for p in out.glob("*/journal.jsonl")), key=lambda p: p.name, reverse=True):
-        journal = Journal(folder)
-        planned = journal.events("planned")
-        if planned and planned[0]["arguments"] == dict(arguments) and not journal.answered():
-            if not journal.events("sealed"):
-                _must_equal(folder, "data", planned[0]["data_hash"], data_hash)
-                _must_equal(folder, "code", planned[0]["code"], code)
+    left = [(folder, planned) for folder, planned in _planned_runs(out) if not Journal(folder).answered()]
+    same = [(folder, p) for folder, p in left if p["arguments"] == dict(arguments)]
+    for folder, planned in same:
+        if (planned["data_hash"], planned["code"]) == (data_hash, code):
             return folder
+    for folder, planned in left:
+        alike = all(planned["arguments"].get(n) == arguments.get(n) for n in ("study", "seed", "smoke"))
+        if alike and planned.get("data", data) == data and Journal(folder).events("sealed"):
+            return folder
+    for folder, planned in same:
+        _must_equal(folder, "data", planned["data_hash"], data_hash)
+        _must_equal(folder, "code", planned["code"], code)
     raise InputError(
         f"--resume found no unfinished run of study {arguments['study']!r} with these arguments in {out}; "
         "leave --resume out to start one"
     )
+
+
+def _planned_runs(out: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Run folders, the newest first, with what was planned in them."""
+    for path in sorted(out.glob("*/journal.jsonl"), key=lambda p: p.parent.name, reverse=True):
+        planned = Journal(path.parent).events("planned")
+        if planned:
+            yield path.parent, planned[0]
 
 
 def _must_equal(folder: Path, what: str, before: str, now: str) -> None:

@@ -146,7 +146,7 @@ def make_plan(
     _at_least("--workers", workers, 1)
     _at_least("--seed", seed, 0)
     lanes = min(defaults["lanes"], trials)
-    plan = Plan(_shrunk(study) if smoke else study, trials, lanes, replicates, workers, seed, smoke, ablate)
+    plan = Plan(shrunk(study) if smoke else study, trials, lanes, replicates, workers, seed, smoke, ablate)
     for arm in plan.study.arms:
         _shareable(plan.fixed(arm).get("batch"), workers)
     return plan
@@ -168,7 +168,7 @@ def cut(pack: Pack, parts: int) -> list[Pack]:
     ]
 
 
-def _shrunk(study: Study) -> Study:
+def shrunk(study: Study) -> Study:
     """The same question asked of tiny predictors."""
     keep = lambda space: {k: v for k, v in space.items() if k not in SMOKE_SETTINGS}  # noqa: E731
     arms = tuple(

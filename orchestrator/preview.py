@@ -36,7 +36,11 @@ def preview(
         f"explore     {plan.trials} configurations per arm in {plan.packs} packs of up to {plan.lanes} "
         f"lanes, maximising {plan.study.objective} on validation speakers",
         f"confirm     {plan.replicates} replicates and {len(NULLS)} nulls ({', '.join(NULLS)}) per arm, "
-        "judged once on test speakers",
+        + (
+            "judged once on test speakers"
+            if plan.study.budget.looks == 1
+            else f"judged in up to {plan.study.budget.looks} looks at test speakers"
+        ),
         *_assayed(plan),
         *_taken_apart(plan),
         f"work        {_steps(plan):,} optimiser steps of one lane before any ablation",

@@ -50,15 +50,17 @@ def describe_run(plan: Plan, cluster: Cluster) -> dict[str, Any]:
     }
 
 
-def earlier_verdicts(out: Path, own: Path, study: str, data_hash: str) -> list[str]:
-    """Other runs in the same folder that asked the same study of the same test speakers, and their answers:
-    who asks often enough gets any answer, so a report says how often it was.
+def earlier_looks(out: Path, own: Path, study: str, data_hash: str) -> list[str]:
+    """Other runs in the same folder that put the same study to the same test speakers, and how they ended.
+    Who asks often enough gets any answer, so a report says how often it was.
     """
     found = []
     for path in sorted(out.glob("*/journal.jsonl")):
         journal = Journal(path.parent)
         planned, judged = journal.events("planned"), journal.events("judged")
-        if path.parent != own and planned and judged and not planned[0]["arguments"].get("smoke"):
-            if (planned[0]["arguments"]["study"], planned[0]["data_hash"]) == (study, data_hash):
-                found.append(f"{path.parent.name}: {judged[-1]['verdict']}")
+        if path.parent == own or not planned or not journal.events("sealed"):
+            continue
+        asked = planned[0]["arguments"]
+        if (asked["study"], planned[0]["data_hash"], asked["smoke"]) == (study, data_hash, False):
+            found.append(f"{path.parent.name}: {judged[-1]['verdict'] if judged else 'sealed, not judged'}")
     return found

@@ -78,10 +78,9 @@ class Recorder:
 
     def finished(self, pack: Pack, results: Sequence[Mapping[str, Any]]) -> list[float | None]:
         """Record every lane of a pack; return the objectives, None where a lane diverged."""
-        objectives = []
-        for position, result in enumerate(results):
+        for position, result in enumerate(results):  # all of them before anything else can go wrong
             self._archive.keep(self.key(pack, position), result, self._weights(pack, position))
-            objectives.append(self._enter(pack, position, result)["objective"])
+        objectives = [self._enter(pack, i, result)["objective"] for i, result in enumerate(results)]
         self._progress.finished(pack, objectives)
         return objectives
 
@@ -92,9 +91,11 @@ class Recorder:
             for e in self._events("explore", arm)
         ]
 
-    def arm_evidence(self, arm: str, winner: Mapping[str, Any]) -> ArmEvidence:
-        """All that is recorded of an arm."""
-        confirmed = [self._replicate(event) for event in self._events("confirm", arm)]
+    def arm_evidence(self, arm: str, winner: Mapping[str, Any], seeds: Sequence[int]) -> ArmEvidence:
+        """What is recorded of an arm, with its replicates on the given seeds."""
+        events = self._events("confirm", arm)
+        due = [e for e in events if e["config"]["surrogate"] != "real" or e["config"]["seed"] in seeds]
+        confirmed = [self._replicate(event) for event in due]
         return ArmEvidence(
             name=arm,
             config=dict(winner),
@@ -106,10 +107,6 @@ class Recorder:
     def ablated(self, arm: str) -> list[tuple[dict[str, Any], Replicate]]:
         """Settings and outcome of every lane of the ablations."""
         return [(e["config"], self._replicate(e)) for e in self._events("ablate", arm)]
-
-    def seconds(self) -> float:
-        """Device time of the lanes that this sweep has trained itself."""
-        return sum(float(e["seconds"]) for e in self._finished.values() if not e["reused"])
 
     def reused(self) -> int:
         """How many lanes other sweeps had finished before."""

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 import search_spaces
 from orchestrator import cli
 from orchestrator.evidence import Evidence
-from orchestrator.plan import make_plan
+from orchestrator.journal import Journal, code_version, judge_version
+from orchestrator.plan import shrunk
 from orchestrator.reporting.page import write_report
+from orchestrator.sealing import TEST, breaches
 from orchestrator.statistics.verdict import judge
 from trainables.errors import InputError
 
@@ -19,28 +21,42 @@ from trainables.errors import InputError
 def report(run: Annotated[Path, typer.Argument(help="a run folder that holds evidence.json")]) -> None:
     """Judge the evidence of RUN by its study as it is declared now, and write report and verdict beside it.
 
-    Nothing is trained. A study that was changed after the run was sealed ends INADMISSIBLE; what changed is
-    named.
+    Nothing is trained. Where anything was changed after the run was sealed, be it the study, the code or the
+    record itself, the verdict is INADMISSIBLE and names the change.
     """
-    evidence = _evidence(run / "evidence.json")
-    plan = make_plan(search_spaces.load(evidence.study), smoke=bool(evidence.provenance.get("smoke")))
-    judgement = judge(plan.study, evidence)
-    written = write_report(run, plan.study, evidence, judgement)
+    evidence = Evidence.read(run / "evidence.json")
+    study = search_spaces.load(evidence.study)
+    if evidence.provenance.get("smoke"):
+        study = shrunk(study)
+    sealed = [event["seal"] for event in Journal(run).events("sealed")]
+    if sealed:
+        evidence.seal, evidence.broken = sealed[0], breaches(sealed[0], run, _as_it_is(evidence, sealed[0]))
+    try:
+        judgement = judge(study, evidence)
+        written = write_report(run, study, evidence, judgement)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        raise InputError(
+            f"{run / 'evidence.json'} cannot be judged ({type(error).__name__}: {error}); run its sweep again"
+        ) from None
     typer.echo(f"{judgement.verdict}: {judgement.reason}\n{judgement.consequence}\n")
     typer.echo("\n".join(map(str, written)))
 
 
-def _evidence(path: Path) -> Evidence:
-    if not path.exists():
-        raise InputError(
-            f"{path} does not exist; name the folder of a run that has ended, such as runs/STUDY-TIME"
-        )
-    try:
-        return Evidence.read(path)
-    except (ValueError, KeyError, TypeError):
-        raise InputError(
-            f"{path} is not the record of a run, or of another version; run its sweep again"
-        ) from None
+def _as_it_is(evidence: Evidence, sealed: dict[str, Any]) -> dict[str, Any]:
+    """What the record and the code say now of the things that were sealed."""
+    arms = {
+        name: {**arm, "settings": evidence.arms[name].config} if name in evidence.arms else arm
+        for name, arm in sealed["arms"].items()
+    }
+    seeds = {r.seed for arm in evidence.arms.values() for r in arm.replicates}
+    return {
+        "arms": arms,
+        "test": TEST,
+        "seeds": sealed["seeds"] if seeds <= set(sealed["seeds"]) else sorted(seeds),
+        "data": {**sealed["data"], "hash": evidence.data.get("hash")},
+        "code": code_version(),
+        "code_of_judge": judge_version(),
+    }
 
 
 def main() -> None:

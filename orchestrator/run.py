@@ -23,10 +23,10 @@ from orchestrator.journal import RESUME, Journal, code_version, git_commit
 from orchestrator.phases import Phases
 from orchestrator.plan import Plan, make_plan, with_devices
 from orchestrator.progress import Progress, duration
-from orchestrator.provenance import describe_data, describe_run, earlier_verdicts
+from orchestrator.provenance import describe_data, describe_run, earlier_looks
 from orchestrator.record import Recorder, winner
 from orchestrator.reporting.page import write_report
-from orchestrator.sealing import FILE, changes, make_seal, read_seal, seal_hash, study_changes, write_seal
+from orchestrator.sealing import breaches, make_seal, seal_hash, study_changes, write_seal
 from orchestrator.search import ArmSearch
 from orchestrator.statistics.looks import shares
 from orchestrator.statistics.verdict import Judgement, Verdict, judge
@@ -84,6 +84,7 @@ class _Sweep:
         self.order, self.cluster, self.progress = order, cluster, progress
         self.started = time.time()
         self.journal = Journal(order.folder)
+        self.journal.append("opened")
         self.plan = self._planned()
         self.study = self.plan.study
         self.tracker = self._tracked()
@@ -101,7 +102,7 @@ class _Sweep:
 
     def run(self) -> Judgement:
         planned = self._announce()
-        checked = assays(self.study, self.order.folder.parent, self._assay)
+        checked = assays(self.study, self.order.folder.parent, self.plan.workers, self._assay)
         evidence = Evidence(self.study.name, {}, describe_data(self.order.dataset), {}, {}, assays=checked)
         evidence.cost["planned"] = planned
         judgement = self._judged(evidence, self._sealed(checked))
@@ -114,18 +115,22 @@ class _Sweep:
         found = {arm: config for arm, config in winners.items() if config is not None}
         if winners:
             evidence.seal, evidence.broken = self._seal(winners)
-        whole = winners and not evidence.broken and not study_changes(evidence.seal, self.study)
+        whole = bool(winners) and not evidence.broken and not study_changes(evidence.seal, self.study)
+        seeds = self.plan.confirm_seeds()
         looks = shares(self.plan.replicates, self.study.budget.looks)
         for evidence.look, replicates in enumerate(looks, 1):
             if whole:
                 packs = {arm: [self.plan.confirmation(arm, found[arm], replicates)] for arm in found}
                 self.phases.known("confirm", packs)
-            evidence.arms = {arm: self.recorder.arm_evidence(arm, config) for arm, config in found.items()}
+            evidence.arms = {
+                arm: self.recorder.arm_evidence(arm, config, seeds[:replicates])
+                for arm, config in found.items()
+            }
             if whole and any(arm.replicates for arm in evidence.arms.values()):
                 self._hear(evidence)
             evidence.provenance = self._provenance()
             judgement = judge(self.study, evidence)
-            if judgement.verdict is not Verdict.INCONCLUSIVE:
+            if not whole or judgement.verdict in (Verdict.GO, Verdict.NO_GO):
                 break
         if judgement.verdict is not Verdict.INADMISSIBLE and self.plan.ablate and self.study.components:
             self._ablate(evidence)
@@ -169,7 +174,7 @@ class _Sweep:
             f"{plan.trials} configurations in packs of {plan.lanes}, then {plan.replicates} replicates and "
             f"{len(NULLS)} nulls"
         )
-        if plan.smoke:
+        if plan.smoke or self.journal.events("sealed"):
             return {}
         self.progress.say(design_of(plan, data, self.order.folder.parent).text())
         expected = costs.estimate(plan, data, self.cluster, self.order.price)
@@ -207,19 +212,13 @@ class _Sweep:
         has changed since.
         """
         now = make_seal(self.plan, self.order.dataset, winners, code_version())
-        for event in self.journal.events("sealed"):
-            told, held = read_seal(self.order.folder / FILE)
-            broken = changes(
-                {**event["seal"], "study": None}, {**now, "study": None}
-            )  # the judge sees to that
-            if seal_hash(held) != event["seal_hash"] or told != event["seal_hash"]:
-                edits = changes(event["seal"], held) or ["its hash was rewritten."]
-                broken += [f"{FILE} was edited: {edit}" for edit in edits]
-            return event["seal"], broken
-        write_seal(self.order.folder, now)
-        self.journal.append("sealed", seal_hash=seal_hash(now), seal=now)
-        self.tracker.tag({"seal": seal_hash(now)})
-        return now, []
+        sealed = [event["seal"] for event in self.journal.events("sealed")]
+        if not sealed:
+            write_seal(self.order.folder, now)
+            self.journal.append("sealed", seal_hash=seal_hash(now), seal=now)
+        seal = sealed[0] if sealed else now
+        self.tracker.tag({"seal": seal_hash(seal)})
+        return seal, breaches(seal, self.order.folder, now)
 
     def _hear(self, evidence: Evidence) -> None:
         self.progress.say("baselines and listening")
@@ -234,7 +233,7 @@ class _Sweep:
         evidence.ablations = gather(self.plan, config, self.recorder.ablated(self.study.primary.arm))
 
     def _account(self, evidence: Evidence) -> None:
-        spent = costs.spent(self.journal.events(), time.time() - self.started, self.order.price)
+        spent = costs.spent(self.journal.events(), self.plan.workers, self.order.price)
         evidence.cost["spent"] = {**spent, "lanes_reused": self.recorder.reused()}
 
     def _publish(self, evidence: Evidence, judgement: Judgement) -> None:
@@ -271,7 +270,7 @@ class _Sweep:
             "started": time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(self.started)),
             "seconds": round(time.time() - self.started, 1),
             "resumed": order.resumed,
-            "earlier_verdicts": earlier_verdicts(
+            "earlier_verdicts": earlier_looks(
                 order.folder.parent, order.folder, self.study.name, order.dataset.content_hash
             ),
         }

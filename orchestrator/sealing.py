@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from orchestrator.journal import judge_version
 from orchestrator.plan import Plan
 from search_spaces.study import Study, declared
 from trainables.errors import InputError
@@ -42,8 +43,32 @@ def make_seal(
             "test_speakers": dataset.speakers("test"),
         },
         "code": code,
+        "code_of_judge": judge_version(),
     }
     return json.loads(json.dumps(content))
+
+
+def breaches(sealed: Mapping[str, Any], folder: Path, now: Mapping[str, Any]) -> list[str]:
+    """What of a seal has changed, a sentence each: what the study does not declare, and edits of the file.
+
+    Args:
+        sealed: what the journal holds, which is what counts.
+        folder: the run; a file that is gone from it is put back.
+        now: the same things as they are now; what is left out is not compared.
+    """
+    kept = {key: value for key, value in sealed.items() if key in now and key != "study"}
+    found = changes(kept, {key: now[key] for key in kept})
+    path = folder / FILE
+    if not path.exists():
+        write_seal(folder, sealed)
+    try:
+        told, held = read_seal(path)
+    except InputError:
+        return [*found, f"{FILE} cannot be read any more."]
+    if {told, seal_hash(held)} != {seal_hash(sealed)}:
+        edits = changes(sealed, held) or ["its hash was rewritten."]
+        found += [f"{FILE} was edited: {edit}" for edit in edits]
+    return found
 
 
 def seal_hash(seal: Mapping[str, Any]) -> str:
@@ -68,7 +93,10 @@ def read_seal(path: Path) -> tuple[str, dict[str, Any]]:
     """
     try:
         seal = json.loads(path.read_text())
-        return str(seal.pop("hash")), seal
+        told = str(seal.pop("hash"))
+        if not isinstance(seal["study"]["name"], str):
+            raise TypeError("a study's name is text")
+        return told, seal
     except (OSError, ValueError, KeyError, AttributeError, TypeError):
         raise InputError(
             f"{path} is not a sealed plan; name a run folder's {FILE}, or a file that seal --export wrote"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 import sys
 import time
@@ -50,8 +51,7 @@ def sweep(
         return
     if not study:
         raise InputError(f"no study was named; known are {', '.join(search_spaces.names())}")
-    if price is not None and not price >= 0:
-        raise InputError(f"--price is {price:g}; it must be at least 0")
+    require_price(price)
     cluster.settle()  # before anything loads Ray
     plan = make_plan(
         search_spaces.load(study),
@@ -68,7 +68,8 @@ def sweep(
 
         typer.echo(preview(plan, dataset, address, out, price))
         return
-    design_of(plan, dataset, out)  # refused now rather than after Ray has started
+    if not resume:
+        design_of(plan, dataset, out)  # refused now rather than after Ray has started
     from orchestrator.progress import Progress
     from orchestrator.run import Order, run_sweep
 
@@ -76,6 +77,12 @@ def sweep(
     again = [word for word in sys.argv[1:] if word != "--resume"]
     command = shlex.join(["python", "-m", "orchestrator.sweep", *again])
     run_sweep(Order(plan, dataset, folder, address, command, resume, price), Progress())
+
+
+def require_price(price: float | None) -> None:
+    """Refuse a price that is none."""
+    if price is not None and not (math.isfinite(price) and price >= 0):
+        raise InputError(f"--price is {price:g}; it must be a number, at least 0")
 
 
 def checked_dataset(latents: str) -> LatentDataset:
@@ -98,7 +105,11 @@ def fresh_folder(out: Path, study: str) -> Path:
     while True:
         try:
             folder.mkdir(parents=True)
+        except NotADirectoryError:
+            raise InputError(f"--out is {out}, which is a file; name a folder") from None
         except FileExistsError:
+            if out.is_file():
+                raise InputError(f"--out is {out}, which is a file; name a folder") from None
             number += 1
             folder = out / f"{study}-{stamp}-{number}"
         else:
@@ -106,7 +117,7 @@ def fresh_folder(out: Path, study: str) -> Path:
 
 
 def _continued(plan: Plan, dataset: LatentDataset, out: Path) -> Path:
-    return unfinished_run(out, plan.arguments(), dataset.content_hash, code_version())
+    return unfinished_run(out, plan.arguments(), dataset.content_hash, code_version(), str(dataset.root))
 
 
 def _listed(study: Study) -> str:

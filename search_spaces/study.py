@@ -162,6 +162,10 @@ class Study:
                         f"study {self.name!r} has {', '.join(names)}"
                     )
             _check_margin(criterion)
+        for kind in ("arms", "criteria", "components"):
+            own = [part.name for part in getattr(self, kind)]
+            if len(set(own)) < len(own):
+                raise StudyError(f"study {self.name!r} has two {kind} of one name; name each its own")
         if not 0 < self.prior.probability < 1:
             raise StudyError(
                 f"study {self.name!r} has prior {self.prior.probability}; it must lie between 0 and 1"
@@ -183,29 +187,29 @@ class Study:
         return next(arm for arm in self.arms if arm.name == name)
 
 
+_JUDGED = (
+    "name", "hypothesis", "objective", "criteria", "components", "pairs", "exclusions", "consequences",
+    "controls",
+)  # fmt: skip
+
+
 def declared(study: Study) -> dict[str, Any]:
-    """All that a study declares of how it is to be judged, as plain data: what a seal holds of it."""
+    """All that a study declares, as plain data: what a seal holds of it."""
     told = asdict(study)
-    names = (
-        "name",
-        "hypothesis",
-        "objective",
-        "criteria",
-        "components",
-        "pairs",
-        "exclusions",
-        "consequences",
-    )
-    judged = {name: told[name] for name in (*names, "consequences")}
-    design = {"prior": study.prior.probability, "alpha": study.budget.alpha, "looks": study.budget.looks}
-    return json.loads(json.dumps({**judged, "primary": study.primary.name, **design}))
+    asked = {name: told[name] for name in ("arms", "fixed", "space")}
+    return json.loads(json.dumps({**_judged(study), **asked}))
 
 
 def criteria_hash(study: Study) -> str:
     """SHA-256 (hex) of what a study declares of its judgement, as canonical JSON."""
-    return hashlib.sha256(
-        json.dumps(declared(study), sort_keys=True, separators=(",", ":")).encode()
-    ).hexdigest()
+    text = json.dumps(_judged(study), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _judged(study: Study) -> dict[str, Any]:
+    told, budget = asdict(study), study.budget
+    design = {"prior": study.prior.probability, "alpha": budget.alpha, "power": budget.power}
+    return {**{n: told[n] for n in _JUDGED}, "primary": study.primary.name, **design, "looks": budget.looks}
 
 
 def _check_margin(criterion: Criterion) -> None:

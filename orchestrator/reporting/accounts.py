@@ -8,7 +8,7 @@ from typing import Any
 
 from orchestrator.ablation import Effect, blind_spots
 from orchestrator.evidence import Assay, Evidence
-from orchestrator.reporting.tables import ABSENT, Row, number_short, shown
+from orchestrator.reporting.tables import ABSENT, Row, asked, shown
 from orchestrator.statistics.criteria import CriterionResult, number, spelled, spoken
 from orchestrator.statistics.verdict import Judgement
 
@@ -16,7 +16,8 @@ from orchestrator.statistics.verdict import Judgement
 def deciding(result: CriterionResult) -> dict[str, str]:
     """The one figure that the verdict hangs on, with what it is measured against."""
     c = result.criterion
-    against = [f"success above {number_short(c.success)}, failure below {number_short(c.failure)}"]
+    success, failure = asked(c)
+    against = [f"success {success}, failure {failure}"]
     if c.beats_null and result.white:
         against.append(f"frames without any memory give {spelled(result.white)}")
     versus = f" minus that of {c.versus}" if c.versus else ""

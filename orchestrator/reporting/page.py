@@ -62,13 +62,20 @@ def write_report(
     found = effects(study, evidence, judgement.level)
     page = environment.get_template("template.html").render(_context(study, evidence, judgement, found))
     path = folder / "report.html"
-    path.write_text(page, encoding="utf-8")
+    _write(path, page)
     machine = json.dumps(
         _machine(study, evidence, judgement, found), indent=1, ensure_ascii=False, allow_nan=False
     )
-    (folder / "verdict.json").write_text(machine, encoding="utf-8")
-    (folder / "report.md").write_text(markdown(study, evidence, judgement, found), encoding="utf-8")
+    _write(folder / "verdict.json", machine)
+    _write(folder / "report.md", markdown(study, evidence, judgement, found))
     return path, folder / "report.md", folder / "verdict.json"
+
+
+def _write(path: Path, text: str) -> None:
+    """Whole or not at all: other programs read these."""
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)
 
 
 def _machine(study: Study, evidence: Evidence, judgement: Judgement, found: list[Effect]) -> dict[str, Any]:
@@ -102,6 +109,7 @@ def _context(study: Study, evidence: Evidence, judgement: Judgement, found: list
         "study": study,
         "deciding": accounts.deciding(primary),
         "one_plot": study.primary.metric.split("@")[0],
+        "level": f"{100 * judgement.level:.3g}",
         "ablations": accounts.ablation_rows(found),
         "ablation_warning": accounts.ablation_warning(found, study.primary.metric),
         "ablation_figure": _effects(found, study),
@@ -212,7 +220,7 @@ def _description(title: str, name: str, arms: list[str], measures: Measures) -> 
         for arm in arms
         if last
     ]
-    return f"{title} over the steps of the rollout, with bands. {'; '.join(ends)}."
+    return f"{title} over the steps of the rollout, with bands. {'; '.join(ends) or 'Nothing was measured'}."
 
 
 def _plain(value: float | None) -> str:

@@ -23,14 +23,14 @@ def markdown(study: Study, evidence: Evidence, judgement: Judgement, effects: Se
     parts = [
         f"# {judgement.verdict}",
         judgement.reason,
-        f"**{figure['name']}: {figure['value']} {figure['interval']}** ({figure['units']}; "
-        f"{figure['against']})",
+        f"**{figure['name']}: {' '.join(filter(None, (figure['value'], figure['interval'])))}** "
+        f"({'; '.join(filter(None, (figure['units'], figure['against'])))})",
         f"**What follows:** {judgement.consequence}",
         f"**Hypothesis:** {study.hypothesis}",
         f"**Belief:** {judgement.prior:.2f} before the run, {judgement.posterior:.2f} after it. {RULE}",
         "## Criteria",
         _table(_COLUMNS, rows),
-        f"Intervals are {100 * judgement.level:.1f} %, over test speakers and seeds; p is Holm's.",
+        f"Intervals are {100 * judgement.level:.3g} %, over test speakers and seeds; p is Holm's.",
     ]
     if effects:
         parts += [

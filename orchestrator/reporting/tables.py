@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from orchestrator.evidence import ArmEvidence, Evidence
-from orchestrator.statistics.criteria import CriterionResult, number, spelled
+from orchestrator.statistics.criteria import CriterionResult, number, plain, spelled
 from orchestrator.statistics.intervals import Interval
 from orchestrator.statistics.measures import Measures
 from orchestrator.statistics.modes import MIXED, MODES, UNKNOWN
@@ -59,8 +59,8 @@ def criterion_row(result: CriterionResult) -> dict[str, str]:
         "metric": f"{criterion.metric} · {criterion.arm}{versus}",
         "source": criterion.source,
         "estimate": shown(result.estimate),
-        "success": _asked(criterion)[0],
-        "failure": _asked(criterion)[1],
+        "success": asked(criterion)[0],
+        "failure": asked(criterion)[1],
         "null": "; ".join(f"{name}: {spelled(found)}" for name, found in nulls.items() if found) or ABSENT,
         "outcome": str(result.outcome),
         "p": ABSENT if result.adjusted_p is None else f"{result.adjusted_p:.2g}",
@@ -68,20 +68,15 @@ def criterion_row(result: CriterionResult) -> dict[str, str]:
     }
 
 
-def _asked(criterion: Criterion) -> tuple[str, str]:
+def asked(criterion: Criterion) -> tuple[str, str]:
     """What the whole interval must do for success, and for failure."""
-    margin = number_short(criterion.margin)
+    margin = plain(criterion.margin)
     match criterion.claim:
         case Claim.COMPARABLE:
             return f"within ±{margin}", f"outside ±{margin}"
         case Claim.NOT_WORSE:
             return f"> −{margin}", f"< −{margin}"
-    return f"> {number_short(criterion.success)}", f"< {number_short(criterion.failure)}"
-
-
-def number_short(value: float) -> str:
-    """A threshold."""
-    return f"{value:g}".replace("-", "−")
+    return f"> {plain(criterion.success)}", f"< {plain(criterion.failure)}"
 
 
 def telling(baselines: list[str], measures: Measures) -> list[str]:

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from orchestrator import cli, cluster
+from orchestrator.sweep import require_price
 from search_spaces.roadmap import ROADMAP
 from trainables.errors import InputError
 
@@ -32,8 +33,7 @@ def roadmap(
         raise InputError(
             f"--until is {until}; it must be one of the tiers {', '.join(map(str, ROADMAP.tiers))}"
         )
-    if price is not None and not price >= 0:
-        raise InputError(f"--price is {price:g}; it must be at least 0")
+    require_price(price)
     if seed < 0:
         raise InputError(f"--seed is {seed}; it must be at least 0")
     cluster.settle()  # before anything loads Ray

@@ -129,7 +129,8 @@ class Journey:
         if begun:
             try:
                 arguments = self.plan(study).arguments()
-                return unfinished_run(self.order.out, arguments, dataset.content_hash, code_version()), True
+                found = (self.order.out, arguments, dataset.content_hash, code_version(), str(dataset.root))
+                return unfinished_run(*found), True
             except InputError as error:
                 self.say(f"{study.name} starts afresh: {error}")
         return fresh_folder(self.order.out, study.name), False

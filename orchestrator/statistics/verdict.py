@@ -83,13 +83,14 @@ def judge(study: Study, evidence: Evidence) -> Judgement:
     results = corrected(assessed, alpha)
     verdict, reason = _verdict(results, problems(study, evidence, measures, results))
     arms = [arm.name for arm in study.arms if arm.name in evidence.arms]
+    smoke = bool(evidence.provenance.get("smoke"))  # far too small to move a belief
     return Judgement(
         study=study.name,
         verdict=verdict,
         reason=reason,
         consequence=study.consequences.get(str(verdict), ""),
         prior=prior,
-        posterior=posterior(prior, str(verdict), budget.alpha, budget.power),
+        posterior=prior if smoke else posterior(prior, str(verdict), budget.alpha, budget.power),
         level=measures.level,
         criteria=results,
         modes={arm: _modes(arm, measures) for arm in arms},

@@ -31,29 +31,27 @@ def finished(time, key, reused=False):
     return {"event": "finished", "time": time, "key": key, "reused": reused}
 
 
+def opened(time):
+    return {"event": "opened", "time": time}
+
+
 def test_device_time_is_from_the_start_of_a_pack_to_its_last_lane():
-    events = [
-        started(0, "a", "b"),
-        started(100, "c"),
-        finished(3600, "a"),
-        finished(3601, "b"),
-        finished(3700, "c"),
-    ]
-    assert spent(events, 3701, None) == {
-        "device_hours": 7201 / 3600,
-        "wall_hours": 3701 / 3600,
-        "price": None,
-    }
-    assert spent(events, 3701, 2.0)["price"] == pytest.approx(2 * 7201 / 3600)
+    events = [opened(0), started(0, "a", "b"), started(100, "c"), finished(3600, "a"), finished(3601, "b")]
+    events.append(finished(3700, "c"))
+    assert spent(events, 1, None) == {"device_hours": 7201 / 3600, "wall_hours": 3700 / 3600, "price": None}
+    assert spent(events, 2, 3.0)["price"] == pytest.approx(2 * 3 * 7201 / 3600)
 
 
 def test_time_between_a_kill_and_its_resumption_costs_nothing():
-    events = [started(0, "a", "b"), started(1000, "a", "b"), finished(1036, "a"), finished(1036, "b")]
-    assert spent(events, 0, None)["device_hours"] == pytest.approx(0.01)
+    events = [opened(0), started(0, "a", "b"), started(7, "z"), opened(990), started(1000, "a", "b")]
+    events += [finished(1036, "a"), finished(1036, "b")]
+    told = spent(events, 1, None)
+    assert told["device_hours"] == pytest.approx(0.01)
+    assert told["wall_hours"] == pytest.approx((7 + 46) / 3600)
 
 
 def test_lanes_of_other_sweeps_cost_nothing():
-    assert spent([finished(50, "a", reused=True)], 1, None)["device_hours"] == 0
+    assert spent([opened(0), finished(50, "a", reused=True)], 1, None)["device_hours"] == 0
 
 
 def test_windows_are_those_that_the_evaluation_runs(dataset):

@@ -76,7 +76,7 @@ def test_a_sweep_ends_in_a_verdict_that_everything_agrees_on(finished):
     assert f"runs/{run.name}/report.html" in said
     assert verdict in (run / "report.html").read_text()
     events = read_journal(run)
-    assert (events[0]["event"], events[-1]["event"]) == ("planned", "judged")
+    assert [e["event"] for e in events[:2]] == ["opened", "planned"] and events[-1]["event"] == "judged"
     assert events[-1]["verdict"] == verdict
 
 
@@ -254,7 +254,7 @@ def test_a_threshold_edited_after_sealing_ends_inadmissible_says_which_and_can_b
         ([], "no study was named; known are "),
         (["vmf_vs_mdn", "--trials", "0"], "--trials is 0; it must be at least 1"),
         (["vmf_vs_mdn", "--replicates", "3"], "3 paired seeds can never fall below p = 0.25"),
-        (["vmf_vs_mdn", "--price", "-1"], "--price is -1; it must be at least 0"),
+        (["vmf_vs_mdn", "--price", "-1"], "--price is -1; it must be a number, at least 0"),
         (["archetypes"], "the study 'archetypes' cannot run yet: it waits for "),
         (["vmf_vs_mdn", "--workers", "5"], "--workers is 5, and a batch of 32 windows"),
         (["vmf_vs_mdn", "--latents", "nowhere"], "latents folder nowhere does not exist"),
