@@ -6,7 +6,7 @@ import pytest
 
 from orchestrator.cluster import Cluster
 from orchestrator.costs import estimate, spent, windows
-from orchestrator.design import design_of
+from orchestrator.design import design_of, effective_speakers
 from orchestrator.plan import make_plan
 from search_spaces import load
 from search_spaces.study import Spread
@@ -83,6 +83,11 @@ def test_a_design_that_cannot_decide_is_refused_with_the_number_that_would_do(da
         InputError, match=r"cannot decide: .* use about \d+ test speakers|use \d+ test speakers"
     ):
         design_of(make_plan(wide), dataset, tmp_path)
+
+
+def test_one_long_speaker_is_not_worth_more_than_he_is(tmp_path):
+    even = open_dataset(write_latents(tmp_path / "even", speakers={"train": 3, "validation": 2, "test": 12}))
+    assert effective_speakers(even) == 12
 
 
 def test_a_design_says_what_it_can_detect(dataset, tmp_path):

@@ -85,6 +85,18 @@ def test_a_sealed_run_goes_on_whatever_has_changed_so_that_its_verdict_can_say_s
     assert unfinished_run(tmp_path, ARGUMENTS, "d2", "c2").name == "toy-20260101-000000"
 
 
+def test_a_sealed_run_on_other_latents_or_of_another_seed_is_not_the_one(tmp_path):
+    for name, more in (("toy-20260103-000000", {"data": "b"}), ("toy-20260102-000000", {"data": "a"})):
+        journal = Journal(tmp_path / name)
+        journal.append("planned", arguments=ARGUMENTS, data_hash="d1", code="c1", **more)
+        journal.append("sealed", seal_hash="s", seal={})
+    assert unfinished_run(tmp_path, ARGUMENTS, "d2", "c1", "a").name == "toy-20260102-000000"
+    with pytest.raises(InputError, match="found no unfinished run"):
+        unfinished_run(tmp_path, {**ARGUMENTS, "seed": 9}, "d1", "c1", "a")
+    changed = {**ARGUMENTS, "settings": "others"}
+    assert unfinished_run(tmp_path, changed, "d1", "c1", "a").name == "toy-20260102-000000"
+
+
 def test_an_inadmissible_verdict_can_be_mended_and_asked_for_again(tmp_path):
     journal = planned(tmp_path / "toy-20260101-000000")
     journal.append("judged", verdict="INADMISSIBLE")
