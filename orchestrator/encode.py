@@ -15,7 +15,7 @@ from rich.table import Table
 from orchestrator.cli import run
 from orchestrator.encode_progress import EncodeProgress
 from trainables.errors import InputError
-from trainables.latents.codecs import CODECS, Codec, load_codec
+from trainables.latents.codecs import NAMES, Codec, load_codec
 from trainables.latents.corpus import Corpus, Recording, find_corpus
 from trainables.latents.store import SPLITS, LatentDataset, LatentMeta, open_dataset
 
@@ -24,7 +24,7 @@ NOTHING_ENCODED = 1  # exit code
 
 def encode(
     source: Annotated[Path, typer.Argument(help="Folder of audio.")],
-    representation: Annotated[str, typer.Option(help=f"One of {', '.join(CODECS)}.")],
+    representation: Annotated[str, typer.Option(help=f"One of {NAMES}.")],
     out: Annotated[Path, typer.Option(help="Folder for latents; what it holds is not redone.")],
     weights: Annotated[str | None, typer.Option(help="File, folder or hub id of weights.")] = None,
     limit: Annotated[int | None, typer.Option(help="At most so many, dealt over all splits.")] = None,

@@ -1,37 +1,56 @@
-"""The codecs that turn audio into latents and back, by name."""
+"""The codecs that turn audio into latents and back, by name.
+
+A name is one of ``CODECS``, or one of ``QUANTISED`` followed by -qN: then the latents are what the first N
+codebooks of its quantiser make of them, vectors of the same dimension out of a finite set.
+"""
 
 from __future__ import annotations
 
 import difflib
+import re
 from importlib import import_module
 
 from trainables.errors import InputError
 from trainables.latents.codecs.base import Codec
 
-__all__ = ["CODECS", "Codec", "load_codec"]
+__all__ = ["CODECS", "NAMES", "QUANTISED", "Codec", "load_codec"]
 
 _CLASSES = {  # imported on demand: each file brings its own heavy dependency
     "soundstream": "soundstream.SoundStream",
     "logmel": "logmel.LogMel",
+    "world": "world.World",
     "mimi-12.5": "mimi.Mimi",
+    "mimi-25": "mimi.Mimi25",
+    "mimi-50": "mimi.Mimi50",
+    "encodec": "encodec.EnCodec",
+    "dac": "dac.Dac",
 }
 CODECS = tuple(_CLASSES)
+QUANTISED = ("soundstream", "mimi-12.5", "encodec", "dac")
+NAMES = f"{', '.join(CODECS)}; and with -qN, behind N codebooks of the quantiser: {', '.join(QUANTISED)}"
 
 
 def load_codec(name: str, weights: str | None) -> Codec:
     """The codec called ``name``, its weights found and checked.
 
     Args:
-        name: one of ``CODECS``.
+        name: one of ``CODECS``, or one of ``QUANTISED`` and a number of codebooks, "mimi-12.5-q8".
         weights: a file or folder, a hub id where the codec has one, or None where it needs none.
 
     Raises:
-        InputError: unknown name, or weights that are missing or unreadable, and how to get them.
+        InputError: unknown name, a number of codebooks that the quantiser does not have, or weights that are
+            missing or unreadable, and how to get them.
     """
-    if name not in _CLASSES:
-        nearest = difflib.get_close_matches(name, CODECS, n=1)
-        hint = f"; did you mean {nearest[0]}?" if nearest else ""
-        raise InputError(f"representation {name!r} is unknown{hint} (known: {', '.join(CODECS)})")
-    module, cls = _CLASSES[name].split(".")
-    codec: Codec = getattr(import_module(f"{__name__}.{module}"), cls)(weights)
+    quantised = re.fullmatch(r"(.+)-q(\d+)", name)
+    base, settings = (quantised[1], (int(quantised[2]),)) if quantised else (name, ())
+    if base not in _CLASSES:
+        nearest = difflib.get_close_matches(base, CODECS, n=1)
+        hint = f"; did you mean {name.replace(base, nearest[0])}?" if nearest else ""
+        raise InputError(f"representation {name!r} is unknown{hint} (known: {NAMES})")
+    if settings and base not in QUANTISED:
+        raise InputError(
+            f"representation {name!r} is unknown: {base} has no quantiser (known: {', '.join(QUANTISED)})"
+        )
+    module, cls = _CLASSES[base].split(".")
+    codec: Codec = getattr(import_module(f"{__name__}.{module}"), cls)(weights, *settings)
     return codec

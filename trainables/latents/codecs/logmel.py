@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import zlib
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from trainables.errors import InputError
-from trainables.latents.codecs.base import hash_of, whole_frames
+from trainables.latents.codecs.base import dithered, hash_of, noise_of, sound_latents, whole_frames
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -43,7 +42,8 @@ class LogMel:
         """Audio [samples] at 16 kHz to log-mel [frames, 80]."""
         import torch
 
-        samples = torch.from_numpy(_dithered(whole_frames(audio, _HOP)))
+        whole = whole_frames(audio, _HOP)
+        samples = torch.from_numpy(dithered(whole, noise_of(whole)))
         frames = len(samples) // _HOP
         spectrum_FT = torch.stft(
             samples, _N_FFT, _HOP, window=self._window, pad_mode="constant", return_complex=True
@@ -56,7 +56,7 @@ class LogMel:
         from torchaudio.functional import griffinlim
 
         # Frames are centred on their hops: without two more the last would be cut short.
-        padded = np.pad(np.asarray(latents, np.float32), ((0, 2), (0, 0)), mode="edge")
+        padded = np.pad(sound_latents(latents, _DIM), ((0, 2), (0, 0)), mode="edge")
         spectrum_FT = self._linear_spectrum(torch.from_numpy(padded).T.exp())
         samples = _HOP * (len(padded) - 1)
         with torch.random.fork_rng(devices=[]):  # Griffin-Lim starts from random phases
@@ -100,8 +100,3 @@ class LogMel:
             ratio_MT = mel_MT / (filters.T @ spectrum_FT).clamp(min=1e-12)
             spectrum_FT = spectrum_FT * (filters @ ratio_MT) / weight_F1
         return spectrum_FT
-
-
-def _dithered(audio: np.ndarray) -> np.ndarray:
-    rng = np.random.default_rng(zlib.crc32(audio.tobytes()))
-    return audio + rng.uniform(-0.5, 0.5, len(audio)).astype(np.float32) / 32768

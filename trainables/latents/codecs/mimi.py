@@ -1,140 +1,152 @@
-"""Mimi through the `moshi` package: 24 kHz audio, 12.5 Hz, 512 continuous dimensions before the quantiser.
+"""Mimi through the `moshi` package: 24 kHz audio, 512 continuous dimensions, at 12.5, 25 or 50 Hz.
 
 The encoder ends in a causal transformer with 10 s of context, so a frame depends on the frames before it
-(Defossez et al., Moshi: a speech-text foundation model for real-time dialogue, 2024).
+(Defossez et al., Moshi: a speech-text foundation model for real-time dialogue, 2024). It runs at 25 Hz, and a
+learnt convolution halves that before the quantiser.
 """
 
 from __future__ import annotations
 
-from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from trainables.errors import InputError
-from trainables.latents.codecs.base import hash_of, whole_frames
+from trainables.latents.codecs.base import hash_of, require_codebooks
+from trainables.latents.codecs.neural import Neural
+from trainables.latents.codecs.weights import Published
 
 if TYPE_CHECKING:
-    import torch
     from moshi.models import MimiModel
+    from torch import Tensor
 
 HUB_ID = "kyutai/moshiko-pytorch-bf16"  # moshi.models.loaders.DEFAULT_REPO
 HUB_FILE = "tokenizer-e351c8d8-checkpoint125.safetensors"  # moshi.models.loaders.MIMI_NAME
-_HOP, _DIM = 1920, 512
-_WHOLE, _CHUNK = 750 * _HOP, 125 * _HOP  # 60 s, 10 s
-_LANDMARKS = {"encoder.model.0.conv.conv.weight", "upsample.convtr.convtr.convtr.weight"}  # of its parameters
-_HOW_TO_GET = (
-    f"it needs the file {HUB_FILE} of {HUB_ID}: on a machine with network run "
-    f"`huggingface-cli download {HUB_ID} {HUB_FILE}` and give the path it prints as --weights PATH"
+CODEBOOKS = 32
+PUBLISHED = Published(
+    "Mimi",
+    HUB_ID,
+    (HUB_FILE,),
+    frozenset({"encoder.model.0.conv.conv.weight", "upsample.convtr.convtr.convtr.weight"}),
 )
+_HOP = 1920  # samples of a frame at 12.5 Hz
+_WHOLE, _CHUNK = 750 * _HOP, 125 * _HOP  # 60 s, 10 s
 
 
-class Mimi:
-    """Mimi's encoder up to its quantiser, and its decoder from there on."""
+class Mimi(Neural):
+    """``mimi-12.5``: Mimi's encoder up to its quantiser, and its decoder from there on.
+
+    With ``codebooks``, ``mimi-12.5-qN``: what the quantiser makes of these latents with its first N of 32
+    codebooks. The first was distilled from WavLM and has a projection of its own; the others share another.
+
+    Raises:
+        InputError: no weights, other weights than Mimi's, or a number of codebooks outside 1..32.
+    """
 
     name = "mimi-12.5"
     sample_rate = 24000
     frame_rate = 12.5
-    dim = _DIM
-    lattice_step = None
-    uses_gpu = True
+    dim = 512
+    hop = _HOP
 
-    def __init__(self, weights: str | None) -> None:
-        self._file, self.weights = _find(weights)
-        self.note = _checked_note(self._file)
+    def __init__(self, weights: str | None, codebooks: int | None = None) -> None:
+        if codebooks is not None:
+            self.name = f"{self.name}-q{codebooks}"
+        require_codebooks(self.name, codebooks, CODEBOOKS)
+        self._codebooks = codebooks
+        (self._file,), self.weights = PUBLISHED.find(weights)
+        self.note = PUBLISHED.note(self._file)
         self.hash = hash_of(self.name, (self._file,))
 
-    def encode(self, audio: np.ndarray) -> np.ndarray:
-        """Audio [samples] at 24 kHz to latents [frames, 512].
-
-        Recordings over a minute go through in steps of 10 s, since the memory of attention grows with the
+    def _encode(self, samples_11S: Tensor) -> Tensor:
+        """Recordings over a minute go through in steps of 10 s, since the memory of attention grows with the
         square of their length; that shifts the far edge of its context (1 % of the latents' spread at most).
         """
-        samples = self._tensor(whole_frames(audio, _HOP))[None, None]
-        with self._inference():
-            if samples.shape[-1] <= _WHOLE:
-                return _to_frames(self._model.encode_to_latent(samples, quantize=False))
-            with self._model.streaming(1):
-                steps = samples.split(_CHUNK, -1)
-                return np.concatenate(
-                    [_to_frames(self._model.encode_to_latent(step, quantize=False)) for step in steps]
-                )
-
-    def decode(self, latents: np.ndarray) -> np.ndarray:
-        """Continuous latents [frames, 512], never quantised, to audio [frames * 1920] at 24 kHz."""
-        model = self._model
-        with self._inference():
-            hidden = model._to_encoder_framerate(self._tensor(latents).T[None])
-            (hidden,) = model.decoder_transformer(hidden)
-            audio = model.decoder(hidden)[0, 0]
-        return audio[: len(latents) * _HOP].cpu().numpy()
-
-    @cached_property
-    def _model(self) -> MimiModel:
         import torch
+
+        if samples_11S.shape[-1] <= _WHOLE:
+            return self._step(samples_11S)
+        with self._model.streaming(1):
+            return torch.cat([self._step(step) for step in samples_11S.split(_CHUNK, -1)], -1)
+
+    def _step(self, samples_11S: Tensor) -> Tensor:
+        latents = self._model._to_framerate(self._hidden(samples_11S))
+        if self._codebooks is None:
+            return latents
+        return self._model.decode_latent(self._model.quantizer.encode(latents))
+
+    def _hidden(self, samples_11S: Tensor) -> Tensor:
+        """The encoder's output at 25 Hz, [1, D, T].
+
+        Its parts are called one by one: under ``MimiModel.encode`` a GPU would record them for one length of
+        step, and refuse the last.
+        """
+        (hidden,) = self._model.encoder_transformer(self._model.encoder(samples_11S))
+        return hidden
+
+    def _decode(self, latents_1DT: Tensor) -> Tensor:
+        """Latents as they are, never quantised on the way."""
+        (hidden,) = self._model.decoder_transformer(self._model._to_encoder_framerate(latents_1DT))
+        return self._model.decoder(hidden)
+
+    def _load(self, device: str) -> MimiModel:
         from moshi.models.loaders import get_mimi
 
-        return get_mimi(self._file, device="cuda" if torch.cuda.is_available() else "cpu")
-
-    def _inference(self) -> torch.inference_mode:
-        import torch
-
-        return torch.inference_mode()
-
-    def _tensor(self, values: np.ndarray) -> torch.Tensor:
-        import torch
-
-        return torch.from_numpy(np.asarray(values, np.float32)).to(next(self._model.parameters()).device)
+        return get_mimi(self._file, device=device, num_codebooks=self._codebooks or CODEBOOKS)
 
 
-def _to_frames(latents_1DT: torch.Tensor) -> np.ndarray:
-    return latents_1DT[0].T.cpu().numpy()
+class Mimi25(Mimi):
+    """``mimi-25``: the encoder's output at 25 Hz, before it is down-sampled.
 
-
-def _find(weights: str | None) -> tuple[Path, str]:
-    """The weights file, and the path or hub id that finds it again."""
-    if weights is None:
-        return _from_hub(HUB_ID), HUB_ID
-    path = Path(weights).expanduser()
-    if path.is_dir():
-        path = path / HUB_FILE
-    if path.is_file():
-        path = path.absolute()  # not resolve(): in the hub's cache the name with the suffix is a link
-        return path, str(path)
-    if weights.count("/") == 1 and not path.suffix and not path.parent.exists():
-        return _from_hub(weights), weights
-    raise InputError(f"weights {weights} of mimi-12.5: there is no file {path}; {_HOW_TO_GET}")
-
-
-def _from_hub(repository: str) -> Path:
-    """The file from the local cache, else from the hub, asked first without the client's 25 s of retries."""
-    import huggingface_hub
-    from huggingface_hub.errors import LocalEntryNotFoundError
-
-    try:
-        try:
-            return Path(huggingface_hub.hf_hub_download(repository, HUB_FILE, local_files_only=True))
-        except LocalEntryNotFoundError:
-            huggingface_hub.model_info(repository, timeout=10)
-            return Path(huggingface_hub.hf_hub_download(repository, HUB_FILE))
-    except (OSError, ValueError) as error:
-        reason = f"{repository} is out of reach: {type(error).__name__}"
-        raise InputError(f"{Mimi.name} has no weights ({reason}); {_HOW_TO_GET}") from error
-
-
-def _checked_note(file: Path) -> str:
-    """The note in the file's own metadata, after a look at its header alone.
-
-    Raises:
-        InputError: the file is no safetensors file, or holds another model.
+    Decoded through Mimi's own down- and up-sampling, because its decoder knows nothing else: down-sampling
+    mixes all dimensions and up-sampling treats each by itself, so what goes into the one and what comes out
+    of the other are written in different bases, and the decoder has only ever seen the second.
     """
-    from safetensors import SafetensorError, safe_open
 
-    try:
-        with safe_open(file, "numpy") as weights:
-            if not _LANDMARKS <= set(weights.keys()):
-                raise InputError(f"weights file {file} holds another model than Mimi; {_HOW_TO_GET}")
-            return (weights.metadata() or {}).get("note", "")
-    except (SafetensorError, OSError) as error:
-        raise InputError(f"weights file {file} is no safetensors file ({error}); {_HOW_TO_GET}") from error
+    name = "mimi-25"
+    frame_rate = 25.0
+    hop = _HOP // 2
+
+    def __init__(self, weights: str | None) -> None:
+        super().__init__(weights)
+
+    def _step(self, samples_11S: Tensor) -> Tensor:
+        return self._hidden(samples_11S)
+
+    def _decode(self, latents_1DT: Tensor) -> Tensor:
+        return super()._decode(self._model._to_framerate(_whole(latents_1DT, 2)))
+
+
+class Mimi50(Mimi):
+    """``mimi-50``: four encodings at 12.5 Hz, of audio 60, 40, 20 and 0 ms late, frame by frame in turn.
+
+    A frame has heard the audio up to its own end and no more: frames 3, 7, 11 ... are those of ``mimi-12.5``.
+    These alone are decoded, and give the audio that ``mimi-12.5`` gives. The mean of all four decodings would
+    use every frame, but waveforms that a generator makes of different frames need not agree in phase: what
+    disagrees would cancel, high frequencies first, and with them the errors that one is there to hear.
+    """
+
+    name = "mimi-50"
+    frame_rate = 50.0
+    hop = _HOP // 4
+
+    def __init__(self, weights: str | None) -> None:
+        super().__init__(weights)
+
+    def _encode(self, samples_11S: Tensor) -> Tensor:
+        import torch
+        from torch.nn.functional import pad
+
+        frames = samples_11S.shape[-1] // self.hop
+        late = [_HOP - self.hop * (shift + 1) for shift in range(4)]  # samples of silence before the audio
+        padded = -(-(samples_11S.shape[-1] + max(late)) // _HOP) * _HOP
+        shifted = [pad(samples_11S, (by, padded - by - samples_11S.shape[-1])) for by in late]
+        streams_1DT4 = torch.stack([super(Mimi50, self)._encode(samples) for samples in shifted], -1)
+        return streams_1DT4.flatten(2)[..., :frames]
+
+    def _decode(self, latents_1DT: Tensor) -> Tensor:
+        return super()._decode(_whole(latents_1DT, 4)[..., 3::4])
+
+
+def _whole(latents_1DT: Tensor, count: int) -> Tensor:
+    """Latents up to a multiple of ``count`` frames, the last repeated."""
+    from torch.nn.functional import pad
+
+    return pad(latents_1DT, (0, -latents_1DT.shape[-1] % count), mode="replicate")

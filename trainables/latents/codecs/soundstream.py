@@ -1,7 +1,8 @@
 """SoundStream as shipped with Lyra V2 (Zeghidour et al., 2021), through LiteRT: 16 kHz, 50 Hz, 64 dimensions.
 
 The latents are the encoder's continuous output before its quantiser. They lie on an int8 lattice, because the
-encoder's last layer is quantised: z = 0.2635 (q - 20).
+encoder's last layer is quantised: z = 0.2635 (q - 20). Behind the quantiser they are sums of codebook
+entries, which lie on no lattice.
 """
 
 from __future__ import annotations
@@ -15,55 +16,80 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from trainables.errors import InputError
-from trainables.latents.codecs.base import hash_of, whole_frames
+from trainables.latents.codecs.base import hash_of, require_codebooks, sound_latents, whole_frames
 
 if TYPE_CHECKING:
     from ai_edge_litert.interpreter import Interpreter
 
 _HOP, _DIM = 320, 64
-_ENCODER, _DECODER = "soundstream_encoder.tflite", "lyragan.tflite"
-_EXPECTED = f"a folder with Lyra V2's {_ENCODER} and {_DECODER} (lyra/model_coeffs in github.com/google/lyra)"
+CODEBOOKS = 46  # of 16 entries each
+_ENCODER, _DECODER, _QUANTISER = "soundstream_encoder.tflite", "lyragan.tflite", "quantizer.tflite"
+_WHERE = "(lyra/model_coeffs in github.com/google/lyra)"
 
 
 class SoundStream:
-    """Encoder and decoder graphs of one frame a call, causal, with no lag between audio and latents."""
+    """Encoder and decoder graphs of one frame a call, causal, with no lag between audio and latents.
+
+    With ``codebooks``, ``soundstream-qN``: what the first N of 46 codebooks make of them, 4 N bits a frame.
+
+    Raises:
+        InputError: no weights, files that are no such graphs, or a number of codebooks outside 1..46.
+    """
 
     name = "soundstream"
     sample_rate = 16000
     frame_rate = 50.0
     dim = _DIM
-    lattice_step = 0.26349151134490967
+    lattice_step: float | None = 0.26349151134490967
     note = ""
     uses_gpu = False
 
-    def __init__(self, weights: str | None) -> None:
+    def __init__(self, weights: str | None, codebooks: int | None = None) -> None:
+        names = [_ENCODER, _DECODER]
+        if codebooks is not None:
+            self.name, self.lattice_step = f"{self.name}-q{codebooks}", None
+            names.append(_QUANTISER)
+        require_codebooks(self.name, codebooks, CODEBOOKS)
+        expected = f"a folder with Lyra V2's {' and '.join(names)} {_WHERE}"
         if weights is None:
-            raise InputError(f"representation {self.name} needs --weights PATH, {_EXPECTED}")
+            raise InputError(f"representation {self.name} needs --weights PATH, {expected}")
         folder = Path(weights).expanduser().resolve()
         self.weights = str(folder)
-        self._encoder, self._decoder = folder / _ENCODER, folder / _DECODER
-        for file in (self._encoder, self._decoder):
+        files = [folder / name for name in names]
+        for file in files:
             if not file.is_file():
-                raise InputError(f"weights {weights}: {file} is missing; --weights must be {_EXPECTED}")
-        self.hash = hash_of(self.name, (self._encoder, self._decoder))
+                raise InputError(f"weights {weights}: {file} is missing; --weights must be {expected}")
+        self.hash = hash_of(self.name, files)
+        self._codebooks, (self._encoder, self._decoder, *self._quantiser) = codebooks, files
         self._check(self._encoder, (1, _HOP), (1, 1, _DIM))
         self._check(self._decoder, (1, 1, _DIM), (1, _HOP))
+        for file in self._quantiser:
+            if set(_opened(file).get_signature_list()) != {"encode", "decode"}:
+                raise InputError(f"weights file {file} is no quantiser; --weights must be {expected}")
 
     def encode(self, audio: np.ndarray) -> np.ndarray:
         """Audio [samples] at 16 kHz to latents [frames, 64]."""
-        frames = whole_frames(audio, _HOP).reshape(-1, 1, _HOP)
-        return _run(self._encoder, frames, _DIM)
+        latents = _run(self._encoder, whole_frames(audio, _HOP).reshape(-1, 1, _HOP), _DIM)
+        return latents if self._codebooks is None else self._quantised(latents, self._codebooks)
 
     def decode(self, latents: np.ndarray) -> np.ndarray:
         """Latents [frames, 64] to audio [frames * 320] at 16 kHz."""
-        frames = np.asarray(latents, np.float32).reshape(-1, 1, 1, _DIM)
+        frames = sound_latents(latents, _DIM).reshape(-1, 1, 1, _DIM)
         return _run(self._decoder, frames, _HOP).reshape(-1)
 
+    def _quantised(self, latents: np.ndarray, codebooks: int) -> np.ndarray:
+        """Latents [frames, 64] through the quantiser's own graphs; index -1 is an unused codebook."""
+        graph = _fresh(*self._quantiser)
+        to_indices, to_latents = (graph.get_signature_runner(name) for name in ("encode", "decode"))
+        count = np.int32(codebooks)
+        quantised = np.empty_like(latents)
+        for frame, output in zip(latents, quantised, strict=True):
+            found = to_indices(input_frames=frame.reshape(1, 1, _DIM), num_quantizers=count)
+            output[:] = to_latents(encoding_indices=found["output_0"])["output_0"].reshape(-1)
+        return quantised
+
     def _check(self, file: Path, takes: tuple[int, ...], gives: tuple[int, ...]) -> None:
-        try:
-            graph = _fresh(file)
-        except (ValueError, RuntimeError) as error:
-            raise InputError(f"weights file {file} is no readable TFLite graph ({error})") from error
+        graph = _opened(file)
         ends = (graph.get_input_details(), graph.get_output_details())
         shapes = [tuple(details[0]["shape"].tolist()) for details in ends]
         if shapes != [takes, gives]:
@@ -80,6 +106,13 @@ def _run(file: Path, frames: np.ndarray, width: int) -> np.ndarray:
         graph.invoke()
         output[:] = graph.get_tensor(target).reshape(-1)
     return outputs
+
+
+def _opened(file: Path) -> Interpreter:
+    try:
+        return _fresh(file)
+    except (ValueError, RuntimeError) as error:
+        raise InputError(f"weights file {file} is no readable TFLite graph ({error})") from error
 
 
 def _fresh(file: Path) -> Interpreter:
