@@ -49,7 +49,9 @@ $(STAMP): pyproject.toml constraints.txt
 	fi
 	@echo "Installing into $(VENV): some 170 packages and 8 GB, in one to five minutes."
 	@if $(BIN)/python -m pip install --quiet -c constraints.txt uv; then \
-	  $(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[$(EXTRAS)]'; \
+	  $(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[$(EXTRAS)]' && { \
+	    $(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[$(EXTRAS),world]' || \
+	    echo "Without the representation world: it is built here, and that needs a C++ compiler." >&2; }; \
 	else \
 	  echo "uv cannot be installed here: going on with pip, which takes longer."; \
 	  $(BIN)/python -m pip install --quiet -c constraints.txt -e '.[$(EXTRAS)]'; \

@@ -9,6 +9,7 @@ from tests.trainables.latents.test_codecs import CodecContract, RealSound
 from trainables.errors import InputError
 from trainables.latents.codecs import load_codec
 
+pytest.importorskip("pyworld", reason="pyworld was not built: it needs a C++ compiler")
 LN_F0, VOICING, APERIODICITY, LOUDNESS = range(4)
 
 

@@ -130,5 +130,11 @@ def _middles(frames: int) -> np.ndarray:
 def _pyworld() -> ModuleType:
     with warnings.catch_warnings():  # of the age of pkg_resources, which is not for our users to mend
         warnings.simplefilter("ignore")
-        import pyworld
+        try:
+            import pyworld
+        except ImportError:
+            raise InputError(
+                "representation world needs the package pyworld, which is built where it is installed; put a C++ "
+                "compiler on this machine and run: pip install -c constraints.txt -e '.[world]'"
+            ) from None
     return pyworld
