@@ -134,7 +134,7 @@ def _pyworld() -> ModuleType:
             import pyworld
         except ImportError:
             raise InputError(
-                "representation world needs the package pyworld, which is built where it is installed; put a C++ "
-                "compiler on this machine and run: pip install -c constraints.txt -e '.[world]'"
+                "representation world needs the package pyworld, which is built where it is installed; put a "
+                "C++ compiler on this machine and run: pip install -c constraints.txt -e '.[world]'"
             ) from None
     return pyworld
