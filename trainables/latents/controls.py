@@ -10,6 +10,7 @@ Each world is a question put to the whole path from Parquet to verdict:
   the same process.
 * ``smooth``: the past holds more information than in ``gaussian``, but the one-step cosine is less than a
   quarter of white noise's.
+* ``lorenz``: no noise at all, and yet nothing can be foretold for ever: small errors grow.
 """
 
 from __future__ import annotations
@@ -26,12 +27,14 @@ from trainables.latents.store import LatentMeta, Utterance, write_utterances
 from trainables.latents.worlds.base import World
 from trainables.latents.worlds.directional import DirectionalWorld
 from trainables.latents.worlds.linear import RotatingAR
+from trainables.latents.worlds.lorenz import Lorenz
 
 WORLDS: dict[str, World] = {
     "directional": DirectionalWorld(dim=32, cosine=0.85, step=0.5, spread=0.4, radius=2.5, pull=0.5),
     "white": RotatingAR(dim=32, decay=0.0, angle=0.0, scale=1.0),
     "gaussian": RotatingAR(dim=32, decay=0.9, angle=0.3, scale=2.0),
     "smooth": RotatingAR(dim=32, decay=0.95, angle=0.0, scale=1.0),
+    "lorenz": Lorenz(dt=0.02),
 }
 FRAME_RATE = 50.0  # Hz
 HORIZON = 16  # rollout steps whose optimum is known

@@ -17,7 +17,7 @@ from trainables.latents.store import LatentDataset, latent_frames, open_dataset
 from trainables.latents.worlds import directional, linear
 
 DIRECTIONAL = WORLDS["directional"]
-LINEAR = [name for name in WORLDS if name != "directional"]
+LINEAR = [name for name, world in WORLDS.items() if isinstance(world, linear.RotatingAR)]
 
 
 @pytest.fixture(scope="module")

@@ -19,14 +19,15 @@ class Optimum:
     between the true direction at rollout step k and the direction that maximises it given the frames before
     the rollout. No rollout, whatever it feeds back, can pass it. ``magnitude_ratio[k-1]`` is E[|delta_pred| /
     |delta_true|], averaged frame by frame, of the true one-step law rolled out under mean feedback; it is a
-    description, not a bound. ``nll`` is the entropy rate of delta in R^D in nats per frame.
+    description, not a bound. ``nll`` is the entropy rate of delta in R^D in nats per frame, None without a
+    bound.
     ``predictive_information`` is the entropy of z_t less ``nll``; None where it has no formula.
     """
 
     one_step_cosine: float
     cos: list[float]  # [K]
     magnitude_ratio: list[float]  # [K]
-    nll: float
+    nll: float | None
     predictive_information: float | None
     how: str
 

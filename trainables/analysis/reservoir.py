@@ -1,0 +1,85 @@
+"""An echo-state network as a predictor like any other: fixed random recurrence, a readout in closed form.
+
+How long its free run of the Lorenz system stays valid is known, and so it is a check of everything between a
+backbone's state and the frames that a rollout arrives at (H. Jaeger, H. Haas, "Harnessing nonlinearity:
+predicting chaotic systems and saving energy in wireless communication", 2004).
+
+Shapes: B runs, T frames, D dimensions, N units, H = D + N.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from trainables.predictor.backbones import Backbone, State
+from trainables.predictor.baselines import LinearGaussianHead
+from trainables.predictor.rollout import free_run
+
+
+class EchoState(Backbone):
+    """r_t = tanh(A r_{t-1} + B z_t + b), with a dense random A; the hidden state is (z_t, r_t)."""
+
+    def __init__(
+        self, dim: int, units: int, radius: float, inputs: float, rng: np.random.Generator, bias: float = 0.0
+    ) -> None:
+        super().__init__()
+        recurrent = rng.standard_normal((units, units))
+        recurrent *= radius / np.abs(np.linalg.eigvals(recurrent)).max()
+        self.register_buffer("recurrent", torch.from_numpy(recurrent))
+        self.register_buffer("inputs", torch.from_numpy(inputs * rng.uniform(-1, 1, (units, dim))))
+        self.register_buffer("bias", torch.from_numpy(bias * rng.uniform(-1, 1, units)))
+
+    def read(self, z_BTD: Tensor, state: State = None) -> tuple[Tensor, State]:
+        """The state is r [B, N]; zeros before the first frame."""
+        r_BN = z_BTD.new_zeros(len(z_BTD), len(self.recurrent)) if state is None else state[0]
+        hidden = []
+        for z_BD in z_BTD.unbind(1):
+            r_BN = torch.tanh(r_BN @ self.recurrent.T + z_BD @ self.inputs.T + self.bias)
+            hidden.append(torch.cat([z_BD, r_BN], 1))
+        return torch.stack(hidden, 1), (r_BN,)
+
+
+class EchoStatePredictor(nn.Module):
+    """The network and its readout."""
+
+    def __init__(self, backbone: EchoState) -> None:
+        super().__init__()
+        units, dim = backbone.inputs.shape
+        self.backbone = backbone
+        self.head = LinearGaussianHead(dim + units, dim).double()
+
+
+@torch.no_grad()
+def fit_readout(backbone: EchoState, path_BTD: Tensor, washout: int, ridge: float) -> EchoStatePredictor:
+    """Least squares of the next step on (1, z, r), once ``washout`` frames have filled the memory.
+
+    ``ridge`` is the penalty on each squared weight, per case.
+    """
+    hidden, _ = backbone.read(path_BTD[:, :-1])
+    x_NH = hidden[:, washout:].flatten(0, 1)
+    step_ND = (path_BTD[:, 1:] - path_BTD[:, :-1])[:, washout:].flatten(0, 1)
+    mean_H, mean_D = x_NH.mean(0), step_ND.mean(0)
+    centred = x_NH - mean_H
+    gram = centred.T @ centred / len(centred) + ridge * torch.eye(len(mean_H)).to(centred)
+    weight = torch.linalg.solve(gram, centred.T @ (step_ND - mean_D) / len(centred)).T
+    model = EchoStatePredictor(backbone)
+    model.head.linear.weight.copy_(weight)
+    model.head.linear.bias.copy_(mean_D - weight @ mean_H)
+    return model
+
+
+@torch.no_grad()
+def valid_times(model: EchoStatePredictor, path_BTD: Tensor, washout: int, threshold: float) -> Tensor:
+    """Frames [B] for which a free run that starts after ``washout`` frames stays valid: until its error
+    exceeds ``threshold`` times the root mean square of the true frames.
+    """
+    steps = path_BTD.shape[1] - washout
+    hidden, state = model.backbone.read(path_BTD[:, :washout])
+    last, truth_BKD = path_BTD[:, washout - 1], path_BTD[:, washout:]
+    silence = path_BTD.new_zeros(len(path_BTD), steps, 1)
+    _, deltas = free_run(model, hidden[:, -1], state, last, steps, "mean", silence, silence)
+    error_BK = (last.unsqueeze(1) + deltas.cumsum(1) - truth_BKD).norm(dim=-1)
+    wrong = error_BK > threshold * path_BTD.square().sum(-1).mean().sqrt()
+    return torch.where(wrong.any(1), wrong.int().argmax(1), steps)
