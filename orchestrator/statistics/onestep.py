@@ -49,7 +49,7 @@ def one_step(arm: str, measures: Measures, frame_rate: float) -> OneStep:
     bits = None if found is None else bits_per_second(found.estimate, frame_rate)
     sentences = (
         _on_cosine(arm, cosine["real"], cosine["white"]),
-        _on_information(found, information["white"], bits),
+        _on_information(found, information["white"], measures.excess(arm, "predictive_information"), bits),
     )
     return OneStep(arm, cosine, information, bits, " ".join(s for s in sentences if s))
 
@@ -75,7 +75,9 @@ def _on_cosine(arm: str, real: Interval | None, white: Interval | None) -> str:
     return f"{said}, {null} too: the cosine alone is no evidence that anything was predicted."
 
 
-def _on_information(real: Interval | None, white: Interval | None, bits: float | None) -> str:
+def _on_information(
+    real: Interval | None, white: Interval | None, excess: Interval | None, bits: float | None
+) -> str:
     if real is None or bits is None:
         return "Its predictive information was not measured."
     said = (
@@ -83,6 +85,6 @@ def _on_information(real: Interval | None, white: Interval | None, bits: float |
         f"or {number(bits)} bits per second of audio"
     )
     against = f" (without memory: {spelled(white)} nats)" if white else ""
-    if real.low <= max(0.0, white.high if white else 0.0):
+    if real.low <= 0 or (excess is not None and excess.low <= 0):
         return f"{said}{against}: no more than nothing, as far as this run can tell."
     return f"{said}{against}."
