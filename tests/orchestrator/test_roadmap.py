@@ -285,7 +285,7 @@ def test_a_killed_journey_goes_on_where_it_was(world, monkeypatch):
     assert (left.event, left.study) == (STARTED, "representations")
     asked = []
 
-    def unfinished(out, arguments, data_hash, code):
+    def unfinished(out, arguments, data_hash, code, data):
         asked.append(arguments["study"])
         return out / left.run
 
@@ -430,7 +430,7 @@ def test_a_plan_names_every_step_with_its_cost_or_what_it_waits_for(tmp_path, mo
     ("arguments", "sentence"),
     [
         (["--until", "4"], "--until is 4; it must be one of the tiers 1, 2, 3"),
-        (["--price", "-1"], "--price is -1; it must be at least 0"),
+        (["--price", "-1"], "--price is -1; it must be a number, at least 0"),
         (["--seed", "-1"], "--seed is -1; it must be at least 0"),
         (["--latents", "nowhere"], "latents folder nowhere does not exist"),
         (["--latents", "control:directionl"], "did you mean 'directional'?"),

@@ -42,7 +42,7 @@ def write_latents(
     return folder
 
 
-def sweep(*arguments, cwd, timeout=280, path=None):
+def sweep(*arguments, cwd, timeout=560, path=None):
     """The command in a process of its own; ``path`` holds packages that take the place of ours."""
     here = str(Path(__file__).parents[2])
     search = here if path is None else os.pathsep.join((str(path), here))
@@ -68,7 +68,7 @@ def finished(latents, tmp_path_factory):
     return cwd, next((cwd / "runs").iterdir()), done.stdout
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_a_sweep_ends_in_a_verdict_that_everything_agrees_on(finished):
     cwd, run, said = finished
     verdict = json.loads((run / "verdict.json").read_text())["verdict"]
@@ -80,7 +80,7 @@ def test_a_sweep_ends_in_a_verdict_that_everything_agrees_on(finished):
     assert events[-1]["verdict"] == verdict
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_test_speakers_are_looked_at_only_after_sealing(finished):
     _, run, _ = finished
     events = read_journal(run)
@@ -97,7 +97,7 @@ def test_test_speakers_are_looked_at_only_after_sealing(finished):
             assert {speaker.rstrip("0123456789") for speaker in scores["speakers"]} == {split}
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_both_arms_are_confirmed_on_the_same_seeds_and_on_both_nulls(finished):
     _, run, _ = finished
     arms = json.loads((run / "evidence.json").read_text())["arms"]
@@ -108,7 +108,7 @@ def test_both_arms_are_confirmed_on_the_same_seeds_and_on_both_nulls(finished):
         assert all((run.parent / "lanes" / f"{lane['key']}.pt").exists() for lane in arm["replicates"])
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_every_component_was_taken_out_and_its_effect_is_in_the_report(finished):
     _, run, _ = finished
     study = make_plan(search_spaces.load("vmf_vs_mdn"), smoke=True).study
@@ -120,7 +120,7 @@ def test_every_component_was_taken_out_and_its_effect_is_in_the_report(finished)
     assert "What the winner is made of" in (run / "report.html").read_text()
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_mlflow_holds_a_parent_and_a_child_per_lane(finished):
     from mlflow import MlflowClient
 
@@ -159,7 +159,7 @@ def cut(folder, into, after):
     return left
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_a_killed_sweep_resumes_repeats_no_lane_and_ends_in_the_same_numbers(finished, latents, tmp_path):
     _, run, _ = finished
     resumed = tmp_path / "runs" / run.name
@@ -179,7 +179,7 @@ def test_a_killed_sweep_resumes_repeats_no_lane_and_ends_in_the_same_numbers(fin
     assert events[-1]["event"] == "judged"
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_another_sweep_of_the_same_lanes_trains_nothing(finished, latents, tmp_path):
     _, run, _ = finished
     shutil.copytree(run.parent / "lanes", tmp_path / "runs" / "lanes")
@@ -222,7 +222,7 @@ def bend(into):
     return into
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_a_threshold_edited_after_sealing_ends_inadmissible_says_which_and_can_be_taken_back(
     finished, latents, tmp_path
 ):

@@ -117,7 +117,7 @@ def run_pack_that_dies_once(config, task):
         tuning.TuneContext.report = report
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_a_tune_actor_that_is_lost_goes_on_from_its_last_epoch_with_the_same_numbers(task, solo, tmp_path):
     for split in ("train", "test"):
         task.latents.read(split)
@@ -128,7 +128,7 @@ def test_a_tune_actor_that_is_lost_goes_on_from_its_last_epoch_with_the_same_num
     assert not list((tmp_path / "packs").glob("*")), "the state of a finished pack is dropped"
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_two_workers_of_ray_train_end_where_one_does(task, solo, cluster, tmp_path):
     task = Task(
         task.latents, "test", task.depot, task.scratch, workers=2, worker_cpus=worker_cpus(cluster, 2)
@@ -138,7 +138,7 @@ def test_two_workers_of_ray_train_end_where_one_does(task, solo, cluster, tmp_pa
     assert_same(collector, task.depot, PACK, solo)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_a_pack_that_refuses_its_settings_ends_in_its_own_sentence(task, tmp_path):
     for split in ("train", "test"):
         task.latents.read(split)
