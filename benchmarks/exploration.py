@@ -80,7 +80,7 @@ def _explore(plan: Plan, dataset: LatentDataset, cluster: Cluster, scratch: Path
     latents = Latents.of(dataset, ("train", "validation"))
     for split in latents.ids:
         latents.read(split)
-    task = Task(latents, "validation", Depot(scratch), str(scratch / "ray" / "train"))
+    task = Task({"": latents}, "validation", Depot(scratch), str(scratch / "ray" / "train"))
     watcher = _Watcher(plan.study.objective)
     searches = [ArmSearch(plan, arm) for arm in plan.study.arms]
     searcher = PackSearcher(searches, watcher, limit=cluster.devices)

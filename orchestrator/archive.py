@@ -63,6 +63,7 @@ def lane_key(
     its pack then count too.
     """
     told = _spelled(config)
+    told.pop("representation")  # the data say it
     rivals = [_spelled(companion) for companion in companions] if told["rung_epochs"] else []
     if not rivals:
         told.pop("objective")

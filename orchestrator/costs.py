@@ -12,6 +12,7 @@ import numpy as np
 
 from orchestrator.ablation import variants
 from orchestrator.cluster import Cluster
+from orchestrator.collection import Collection
 from orchestrator.plan import Plan
 from search_spaces.domains import Choice
 from search_spaces.study import Arm
@@ -52,19 +53,19 @@ class Costs:
 
 
 def estimate(
-    plan: Plan, dataset: LatentDataset, cluster: Cluster | None = None, price: float | None = None
+    plan: Plan, latents: Collection, cluster: Cluster | None = None, price: float | None = None
 ) -> Costs:
     """What the plan will take on the cluster, or on this machine where there is none yet.
 
     The cheapest and the dearest structure of every arm's search space are timed for a second or two each.
     """
     devices = cluster.devices if cluster else _devices_here()
-    probed = _paces(plan, dataset, cluster)
+    probed = _paces(plan, latents, cluster)
     low = high = 0.0
     most = 0
     for arm in plan.study.arms:
         seconds, size = zip(
-            *(_arm_seconds(plan, arm, dataset, *probe) for probe in probed[arm.name]), strict=True
+            *(_arm_seconds(plan, arm, latents, *probe) for probe in probed[arm.name]), strict=True
         )
         low, high, most = low + min(seconds), high + max(seconds), max(most, *size)
     lanes, packs = _counts(plan)
@@ -122,9 +123,10 @@ def _ablated(plan: Plan) -> int:
 
 
 def _arm_seconds(
-    plan: Plan, arm: Arm, dataset: LatentDataset, structure: Structure, pace: Any
+    plan: Plan, arm: Arm, latents: Collection, structure: Structure, pace: Any
 ) -> tuple[float, int]:
     """Device seconds of an arm were all of it of one structure, and the bytes of one lane's weights."""
+    dataset = _read_by(latents, structure)
     exploring = pace.seconds(structure, windows(dataset, "validation", structure), evaluate_each_epoch=True)
     judged = pace.seconds(structure, windows(dataset, "test", structure), evaluate_each_epoch=False)
     packs = 0 if plan.settled(arm) is not None else plan.trials / plan.lanes
@@ -142,22 +144,29 @@ def windows(dataset: LatentDataset, split: str, structure: Structure) -> int:
 
 
 def _paces(
-    plan: Plan, dataset: LatentDataset, cluster: Cluster | None
+    plan: Plan, latents: Collection, cluster: Cluster | None
 ) -> dict[str, list[tuple[Structure, Any]]]:
     wanted = {
         arm.name: list(dict.fromkeys((_extreme(plan, arm, min), _extreme(plan, arm, max))))
         for arm in plan.study.arms
     }
     each = list(dict.fromkeys(itertools.chain.from_iterable(wanted.values())))
+    dims = [_read_by(latents, structure).meta.dim for structure in each]
     if cluster is None:
-        found = [_pace(structure, plan.lanes, dataset.meta.dim) for structure in each]
+        found = [_pace(structure, plan.lanes, dim) for structure, dim in zip(each, dims, strict=True)]
     else:
         import ray
 
         task = ray.remote(_pace).options(num_cpus=1, num_gpus=1 if cluster.gpus else 0)
-        found = ray.get([task.remote(structure, plan.lanes, dataset.meta.dim) for structure in each])
+        found = ray.get(
+            [task.remote(structure, plan.lanes, dim) for structure, dim in zip(each, dims, strict=True)]
+        )
     pace_of = dict(zip(each, found, strict=True))
     return {arm: [(structure, pace_of[structure]) for structure in own] for arm, own in wanted.items()}
+
+
+def _read_by(latents: Collection, structure: Structure) -> LatentDataset:
+    return latents.of({"representation": structure.representation})
 
 
 def _pace(structure: Structure, lanes: int, dim: int) -> Any:
@@ -179,7 +188,7 @@ def _extreme(plan: Plan, arm: Arm, pick: Any) -> Structure:
             chosen[name] = ordered[0 if pick is min else -1]
         else:
             chosen[name] = pick(domain.low, domain.high)
-    return split_config(chosen)[0]
+    return split_config(plan.in_frames(chosen))[0]
 
 
 def _devices_here() -> int:

@@ -15,6 +15,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from trainables.latents.store import FRAME_COLUMNS, LatentDataset
 
 if TYPE_CHECKING:
+    from orchestrator.collection import Collection
     from trainables.latents.windows import Feed
 
 # Reading is light, and must find room beside workers that hold almost every core.
@@ -64,6 +65,12 @@ class Latents:
             ids={split: self.ids[split] for split in splits},
             blocks={split: self.blocks[split] for split in splits if split in self.blocks},
         )
+
+
+def shelved(collection: Collection, splits: Sequence[str]) -> dict[str, Latents]:
+    """By representation; the first, which lanes that name none learn from, also under no name."""
+    found = {dataset.meta.representation: Latents.of(dataset, splits) for dataset in collection}
+    return {"": found[collection.first.meta.representation], **found}
 
 
 def open_rows(latents: Latents) -> ray.data.Dataset:

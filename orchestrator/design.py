@@ -8,14 +8,16 @@ from pathlib import Path
 
 import pyarrow.compute as pc
 
+from orchestrator.collection import Collection
 from orchestrator.evidence import Evidence
 from orchestrator.journal import Journal
 from orchestrator.plan import Plan
 from orchestrator.statistics.criteria import number, spoken
 from orchestrator.statistics.looks import alpha_at, shares
 from orchestrator.statistics.measures import Measures
+from orchestrator.statistics.multiples import claimed
 from orchestrator.statistics.power import needed, smallest_effect, spread_of
-from search_spaces.study import Criterion, Spread, Study
+from search_spaces.study import Claim, Criterion, Spread, Study
 from trainables.errors import InputError
 from trainables.latents.store import LatentDataset
 
@@ -42,6 +44,8 @@ class Design:
     def text(self) -> str:
         """For the user who is about to spend something."""
         c, metric = self.criterion, spoken(self.criterion.metric)
+        if c.claim is Claim.TIMES:
+            metric = f"the ratio of {metric}"
         worth = "" if self.worth == self.speakers else f" (worth {self.worth} of equal length)"
         up, down = number(c.success + self.effect), number(c.failure - self.effect)
         return (
@@ -51,20 +55,20 @@ class Design:
         )
 
 
-def design_of(plan: Plan, dataset: LatentDataset, out: Path) -> Design:
+def design_of(plan: Plan, latents: Collection, out: Path) -> Design:
     """What the plan can detect on these data.
 
     Raises:
         InputError: it could not say GO whatever the truth; the sentence names what would do.
     """
-    study, worth = plan.study, effective_speakers(dataset)
-    spread = earlier_spread(out, study, dataset.meta.representation) or study.spread
+    study, worth = plan.study, min(map(effective_speakers, latents))
+    spread = earlier_spread(out, study, latents.first.meta.representation) or study.spread
     looks = study.budget.looks
     level = 1 - alpha_at(study.budget.alpha, looks, len(shares(plan.replicates, looks)))
     effect = smallest_effect(spread, worth, plan.replicates, level, study.budget.power)
     design = Design(
         study.primary,
-        len(dataset.speakers("test")),
+        len(latents.first.speakers("test")),
         worth,
         plan.replicates,
         level,
@@ -103,7 +107,7 @@ def earlier_spread(out: Path, study: Study, representation: str) -> Spread | Non
                 continue
             alike = evidence.data.get("representation") == representation
             if alike and study.primary.arm in evidence.arms:
-                found = Measures(evidence).value(study.primary.arm, study.primary.metric)
+                found = claimed(Measures(evidence), study.primary)
                 if found is not None and found.n_speakers > 2 and found.n_seeds > 2:
                     return spread_of(found, f"measured in {path.parent.name}")
     return None

@@ -112,6 +112,7 @@ class Evidence:
     assays: list[Assay] = field(default_factory=list)
     ablations: list[Ablation] = field(default_factory=list)
     look: int = 1  # how often the test speakers had been looked at by then
+    other_data: list[dict[str, Any]] = field(default_factory=list)  # as data, of further representations
     # "planned" and "spent": device_hours, wall_hours, disk_bytes, cost; planned ones as [low, high]
     cost: dict[str, Any] = field(default_factory=dict)
 

@@ -37,18 +37,23 @@ def baselines(latents: Latents, config: Mapping[str, Any]) -> dict[str, dict[str
 
 
 def listen(
-    evidence: Evidence, dataset: LatentDataset, latents: Latents, archive: Archive, progress: Progress
+    evidence: Evidence,
+    arms: Sequence[ArmEvidence],
+    dataset: LatentDataset,
+    latents: Latents,
+    archive: Archive,
+    progress: Progress,
 ) -> None:
-    """Let every replicate continue the same test utterances; score what is decoded, and keep a few to listen
-    to.
+    """Let every replicate of the arms that learnt from a dataset continue the same test utterances; score
+    what is decoded, and keep a few to listen to.
     """
-    if dataset.meta.codec is None:
+    if dataset.meta.codec is None or not arms:
         return
-    clips = choose(dataset, [arm.config for arm in evidence.arms.values()])
+    clips = choose(dataset, [arm.config for arm in arms])
     if len(clips) < 2:
         progress.say("nothing to listen to: fewer than two test utterances are long enough")
         return
-    voices = {arm: _voice(own, archive) for arm, own in evidence.arms.items()}
+    voices = {arm.name: _voice(arm, archive) for arm in arms}
     here = NodeAffinitySchedulingStrategy(latents.home, soft=True)  # where the codec's weights are
     speak, score = (ray.remote(f).options(scheduling_strategy=here) for f in (_speak, _score))
     codec = (dataset.meta.codec, dataset.meta.weights)

@@ -20,7 +20,7 @@ class Phases:
     """Trains whatever packs it is given on what the cluster has."""
 
     def __init__(
-        self, cluster: Cluster, workers: int, latents: Latents, depot: Depot, folder: Path,
+        self, cluster: Cluster, workers: int, latents: Mapping[str, Latents], depot: Depot, folder: Path,
         recorder: Recorder, progress: Progress, objective: str,
     ) -> None:  # fmt: skip
         self._cluster, self._workers, self._latents, self._depot = cluster, workers, latents, depot
@@ -54,17 +54,22 @@ class Phases:
         self._progress.end()
 
     def _on_actors(self, task: Task, sources: Sequence[PackSource]) -> None:
-        for split in ("train", task.evaluation):
-            self._latents.read(split)
-        task = replace(task, latents=self._latents.only("train", task.evaluation))
+        for latents in self._latents.values():
+            for split in ("train", task.evaluation):
+                latents.read(split)
+        task = replace(task, latents=self._shown(task))
         searcher = PackSearcher(sources, self._recorder, limit=self._cluster.devices)
         run_packs(searcher, run_pack, task, pack_resources(self._cluster), self._folder)
+
+    def _shown(self, task: Task) -> dict[str, Latents]:
+        """What a phase may look at: who explores cannot see the test speakers."""
+        return {name: own.only("train", task.evaluation) for name, own in self._latents.items()}
 
     def _on_workers(self, task: Task, sources: Sequence[PackSource]) -> None:
         from orchestrator.training import driver_resources, jobs_at_once, run_pack_on_workers, worker_cpus
 
         task = replace(
-            task, latents=self._latents.only("train", task.evaluation), workers=self._workers,
+            task, latents=self._shown(task), workers=self._workers,
             worker_cpus=worker_cpus(self._cluster, self._workers), use_gpu=self._cluster.gpus > 0,
         )  # fmt: skip
         limit = jobs_at_once(self._cluster, self._workers)

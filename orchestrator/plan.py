@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from orchestrator.statistics.power import fewest_seeds, smallest_p
@@ -15,6 +15,7 @@ from search_spaces.study import Arm, Study
 from trainables.errors import InputError
 from trainables.predictor.config import NULLS
 
+_TIME = "_ms"  # ends the names of settings that are milliseconds
 # A smoke run walks the whole path in a minute; its numbers mean nothing.
 SMOKE_BUDGET = {"trials": 2, "lanes": 2, "replicates": 2}
 SMOKE_SETTINGS = {
@@ -67,6 +68,7 @@ class Plan:
     smoke: bool
     ablate: bool = True  # whether the confirmed winner is taken apart
     generation: int = 1  # packs per arm in flight at once; later packs learn from earlier generations only
+    frame_rates: Mapping[str, float] = field(default_factory=dict)  # Hz, by representation
 
     @property
     def packs(self) -> int:
@@ -83,6 +85,14 @@ class Plan:
         """The settings of an arm that are searched, in a stable order."""
         space: Mapping[str, Domain] = {**self.study.space, **arm.space}
         return {name: space[name] for name in sorted(space)}
+
+    def in_frames(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """Settings whose times, such as ``horizon_ms``, are frames of their representation: ``horizon``."""
+        found = dict(settings)
+        for name in [name for name in settings if name.endswith(_TIME)]:
+            frames = found.pop(name) * self.frame_rates[settings.get("representation", "")] / 1000
+            found[name.removesuffix(_TIME)] = max(1, round(frames))
+        return found
 
     def explore_seed(self, index: int) -> int:
         """Seed of the lane ``index`` of exploration; the same in every arm."""
@@ -101,7 +111,7 @@ class Plan:
 
     def settled(self, arm: Arm) -> dict[str, Any] | None:
         """The settings of an arm that leaves nothing to search, else None."""
-        return None if self.space(arm) else self.fixed(arm)
+        return None if self.space(arm) else self.in_frames(self.fixed(arm))
 
     def arguments(self) -> dict[str, Any]:
         """What must be equal for one sweep to be the continuation of another."""
@@ -122,6 +132,7 @@ def make_plan(
     seed: int = 0,
     smoke: bool = False,
     ablate: bool = True,
+    frame_rates: Mapping[str, float] | None = None,
 ) -> Plan:
     """Settle the budgets of a study: the user's number, else the smoke run's, else the study's own.
 
@@ -146,7 +157,10 @@ def make_plan(
     _at_least("--workers", workers, 1)
     _at_least("--seed", seed, 0)
     lanes = min(defaults["lanes"], trials)
-    plan = Plan(shrunk(study) if smoke else study, trials, lanes, replicates, workers, seed, smoke, ablate)
+    asked = shrunk(study) if smoke else study
+    plan = Plan(
+        asked, trials, lanes, replicates, workers, seed, smoke, ablate, frame_rates=frame_rates or {}
+    )
     for arm in plan.study.arms:
         _shareable(plan.fixed(arm).get("batch"), workers)
     return plan
@@ -170,17 +184,16 @@ def cut(pack: Pack, parts: int) -> list[Pack]:
 
 def shrunk(study: Study) -> Study:
     """The same question asked of tiny predictors."""
-    keep = lambda space: {k: v for k, v in space.items() if k not in SMOKE_SETTINGS}  # noqa: E731
+    keep = lambda space: {  # noqa: E731
+        k: v for k, v in space.items() if k.removesuffix(_TIME) not in SMOKE_SETTINGS
+    }
     arms = tuple(
-        replace(
-            arm, space=keep(arm.space), fixed={k: v for k, v in arm.fixed.items() if k not in SMOKE_SETTINGS}
-        )
-        for arm in study.arms
+        replace(arm, space=keep(arm.space), fixed=keep(arm.fixed)) for arm in study.arms
     )
     few = tuple(part for i, part in enumerate(study.components) if i == 0 or part.known_harm)
     return replace(
         study,
-        fixed={**study.fixed, **SMOKE_SETTINGS},
+        fixed={**keep(study.fixed), **SMOKE_SETTINGS},
         space=keep(study.space),
         arms=arms,
         controls={},

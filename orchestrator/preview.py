@@ -8,6 +8,7 @@ from pathlib import Path
 
 from orchestrator.ablation import variants
 from orchestrator.cluster import connected
+from orchestrator.collection import Collection
 from orchestrator.costs import estimate
 from orchestrator.design import design_of
 from orchestrator.plan import Plan
@@ -17,22 +18,20 @@ from trainables.predictor.config import NULLS
 
 
 def preview(
-    plan: Plan, dataset: LatentDataset, address: str | None, out: Path, price: float | None = None
+    plan: Plan, latents: Collection, address: str | None, out: Path, price: float | None = None
 ) -> str:
     """The plan of a sweep as text. Nothing is trained; with an address, its cluster times the probe.
 
     Raises:
         InputError: the design cannot decide.
     """
-    design = design_of(plan, dataset, out)
+    design = design_of(plan, latents, out)
     with connected(address) if address else nullcontext() as cluster:
-        expected = estimate(plan, dataset, cluster, price)
-    meta = dataset.meta
+        expected = estimate(plan, latents, cluster, price)
     lines = [
         plan.study.title,
         "",
-        f"data        {dataset.root}: {meta.representation}, {meta.dim} dimensions at {meta.frame_rate:g} Hz",
-        *(f"            {split}: {_split(dataset, split)}" for split in SPLITS),
+        *(line for dataset in latents for line in _described(dataset)),
         f"explore     {plan.trials} configurations per arm in {plan.packs} packs of up to {plan.lanes} "
         f"lanes, maximising {plan.study.objective} on validation speakers",
         f"confirm     {plan.replicates} replicates and {len(NULLS)} nulls ({', '.join(NULLS)}) per arm, "
@@ -65,6 +64,14 @@ def _assayed(plan: Plan) -> list[str]:
 def _taken_apart(plan: Plan) -> list[str]:
     parts = ", ".join(" + ".join(variant.components) for variant in variants(plan.study))
     return [f"ablate      the winner without {parts}"] if parts and plan.ablate else []
+
+
+def _described(dataset: LatentDataset) -> list[str]:
+    meta = dataset.meta
+    return [
+        f"data        {dataset.root}: {meta.representation}, {meta.dim} dimensions at {meta.frame_rate:g} Hz",
+        *(f"            {split}: {_split(dataset, split)}" for split in SPLITS),
+    ]
 
 
 def _split(dataset: LatentDataset, split: str) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.archive import Archive, lane_key
+from orchestrator.collection import Collection
 from orchestrator.evidence import ArmEvidence, Exploration, Replicate
 from orchestrator.journal import Journal
 from orchestrator.plan import Pack, Plan
@@ -31,18 +32,19 @@ class Recorder:
         archive: Archive,
         tracker: Tracker,
         progress: Progress,
-        data_hash: str,
+        latents: Collection,
         code: str,
     ) -> None:
         self._plan, self._journal, self._archive = plan, journal, archive
         self._tracker, self._progress = tracker, progress
-        self._data_hash, self._code = data_hash, code
+        self._latents, self._code = latents, code
         self._finished = {_place(event): event for event in journal.events("finished")}
 
     def key(self, pack: Pack, position: int) -> str:
         """The name of a lane's result."""
         split = "validation" if pack.phase == "explore" else "test"
-        return lane_key(pack.configs[position], split, self._data_hash, self._code, pack.configs)
+        config = pack.configs[position]
+        return lane_key(config, split, self._latents.of(config).content_hash, self._code, pack.configs)
 
     def known(self, pack: Pack, position: int) -> Any:
         """The objective of a finished lane (None where it diverged), else ``UNKNOWN``; one that another sweep

@@ -14,7 +14,8 @@ from orchestrator.ablation import ablation_packs, gather
 from orchestrator.archive import FOLDER, Archive
 from orchestrator.assay import assay_study, assays
 from orchestrator.cluster import Cluster, connected
-from orchestrator.data import Latents
+from orchestrator.collection import Collection, open_collection
+from orchestrator.data import shelved
 from orchestrator.depot import Depot
 from orchestrator.design import design_of
 from orchestrator.evidence import Assay, Evidence
@@ -31,9 +32,8 @@ from orchestrator.search import ArmSearch
 from orchestrator.statistics.looks import shares
 from orchestrator.statistics.verdict import Judgement, Verdict, judge
 from orchestrator.tracking import Tracker
-from orchestrator.worlds import world_folder
 from search_spaces.study import criteria_hash
-from trainables.latents.store import SPLITS, LatentDataset, open_dataset
+from trainables.latents.store import SPLITS
 from trainables.predictor.config import NULLS
 
 Winners = Mapping[str, Mapping[str, Any] | None]  # by arm; None where every lane diverged
@@ -44,7 +44,7 @@ class Order:
     """What the user has asked for, checked."""
 
     plan: Plan
-    dataset: LatentDataset
+    latents: Collection
     folder: Path  # of this run
     address: str | None  # of a Ray cluster; None starts a private one
     command: str
@@ -90,11 +90,10 @@ class _Sweep:
         self.tracker = self._tracked()
         self.archive = Archive(order.folder.parent / FOLDER)
         self.recorder = Recorder(
-            self.plan, self.journal, self.archive, self.tracker, progress, order.dataset.content_hash,
-            code_version(),
+            self.plan, self.journal, self.archive, self.tracker, progress, order.latents, code_version(),
         )  # fmt: skip
         self.recorder.retrack()
-        self.latents = Latents.of(order.dataset, SPLITS)
+        self.latents = shelved(order.latents, SPLITS)
         self.phases = Phases(
             cluster, self.plan.workers, self.latents, Depot(order.folder), order.folder, self.recorder,
             progress, self.study.objective,
@@ -103,7 +102,8 @@ class _Sweep:
     def run(self) -> Judgement:
         planned = self._announce()
         checked = assays(self.study, self.order.folder.parent, self.plan.workers, self._assay)
-        evidence = Evidence(self.study.name, {}, describe_data(self.order.dataset), {}, {}, assays=checked)
+        data, *others = map(describe_data, self.order.latents)
+        evidence = Evidence(self.study.name, {}, data, {}, {}, assays=checked, other_data=others)
         evidence.cost["planned"] = planned
         judgement = self._judged(evidence, self._sealed(checked))
         evidence.write(self.order.folder / "evidence.json")
@@ -144,8 +144,8 @@ class _Sweep:
         if planned:
             return replace(plan, generation=planned[0]["generation"])
         self.journal.append(
-            "planned", arguments=self.order.plan.arguments(), data_hash=self.order.dataset.content_hash,
-            data=str(self.order.dataset.root), code=code_version(), generation=plan.generation,
+            "planned", arguments=self.order.plan.arguments(), data_hash=self.order.latents.content_hash,
+            data=self.order.latents.where, code=code_version(), generation=plan.generation,
         )  # fmt: skip
         return plan
 
@@ -156,7 +156,7 @@ class _Sweep:
         parameters = {
             **self.plan.arguments(),
             "lanes": self.plan.lanes,
-            "latents": str(self.order.dataset.root),
+            "latents": self.order.latents.where,
         }
         run_id = tracker.start(self.study, self._tags(), parameters, earlier[-1] if earlier else None)
         if [run_id] != earlier[-1:]:
@@ -167,17 +167,17 @@ class _Sweep:
         """Say what is planned, before it costs anything; what is planned is kept to be compared with."""
         if self.order.quiet:
             return {}
-        data, plan = self.order.dataset, self.plan
-        speakers = ", ".join(f"{len(data.speakers(split))} {split}" for split in SPLITS)
+        latents, plan = self.order.latents, self.plan
+        speakers = ", ".join(f"{len(latents.first.speakers(split))} {split}" for split in SPLITS)
         self.progress.say(
-            f"{self.cluster}; {data.meta.representation} latents of {speakers} speakers; per arm "
+            f"{self.cluster}; {', '.join(latents.representations)} latents of {speakers} speakers; per arm "
             f"{plan.trials} configurations in packs of {plan.lanes}, then {plan.replicates} replicates and "
             f"{len(NULLS)} nulls"
         )
         if plan.smoke or self.journal.events("sealed"):
             return {}
-        self.progress.say(design_of(plan, data, self.order.folder.parent).text())
-        expected = costs.estimate(plan, data, self.cluster, self.order.price)
+        self.progress.say(design_of(plan, latents, self.order.folder.parent).text())
+        expected = costs.estimate(plan, latents, self.cluster, self.order.price)
         self.progress.say(expected.text())
         return expected.to_json()
 
@@ -186,7 +186,7 @@ class _Sweep:
         self.progress.say(f"assay: the control world {world} through this code")
         plan = make_plan(assay_study(), workers=self.plan.workers)
         order = replace(
-            self.order, plan=plan, dataset=open_dataset(world_folder(world)), folder=folder, quiet=True
+            self.order, plan=plan, latents=open_collection([f"control:{world}"]), folder=folder, quiet=True
         )
         judgement = _run(order, self.cluster, self.progress)
         self.progress.say(f"assay: {world} is read as {judgement.verdict}")
@@ -211,7 +211,7 @@ class _Sweep:
         """The seal, written before anyone looks at the test speakers (the first one stands), and what of it
         has changed since.
         """
-        now = make_seal(self.plan, self.order.dataset, winners, code_version())
+        now = make_seal(self.plan, self.order.latents, winners, code_version())
         sealed = [event["seal"] for event in self.journal.events("sealed")]
         if not sealed:
             write_seal(self.order.folder, now)
@@ -222,10 +222,13 @@ class _Sweep:
 
     def _hear(self, evidence: Evidence) -> None:
         self.progress.say("baselines and listening")
-        configs = [arm.config for arm in evidence.arms.values()]
-        evidence.baselines = baselines(self.latents, configs[0])
         evidence.exhibits.clear()
-        listen(evidence, self.order.dataset, self.latents, self.archive, self.progress)
+        if not self.study.compares:  # rules that learn nothing differ from representation to representation
+            evidence.baselines = baselines(self.latents[""], next(iter(evidence.arms.values())).config)
+        for dataset in self.order.latents:
+            latents = self.latents[dataset.meta.representation]
+            own = [a for a in evidence.arms.values() if self.order.latents.of(a.config) is dataset]
+            listen(evidence, own, dataset, latents, self.archive, self.progress)
 
     def _ablate(self, evidence: Evidence) -> None:
         config = evidence.arms[self.study.primary.arm].config
@@ -253,8 +256,8 @@ class _Sweep:
     def _tags(self) -> dict[str, str]:
         return {
             "study": self.study.name,
-            "data_hash": self.order.dataset.content_hash,
-            "representation": self.order.dataset.meta.representation,
+            "data_hash": self.order.latents.content_hash,
+            "representation": ", ".join(self.order.latents.representations),
             "criteria_hash": criteria_hash(self.study),
             "git_commit": git_commit(),
             "code": code_version(),
@@ -271,6 +274,6 @@ class _Sweep:
             "seconds": round(time.time() - self.started, 1),
             "resumed": order.resumed,
             "earlier_verdicts": earlier_looks(
-                order.folder.parent, order.folder, self.study.name, order.dataset.content_hash
+                order.folder.parent, order.folder, self.study.name, order.latents.content_hash
             ),
         }

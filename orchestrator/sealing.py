@@ -12,11 +12,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from orchestrator.collection import Collection
 from orchestrator.journal import judge_version
 from orchestrator.plan import Plan
 from search_spaces.study import Study, declared
 from trainables.errors import InputError
-from trainables.latents.store import LatentDataset
 
 FILE = "sealed.json"
 TEST = (
@@ -27,7 +27,7 @@ TEST = (
 
 
 def make_seal(
-    plan: Plan, dataset: LatentDataset, winners: Mapping[str, Mapping[str, Any] | None], code: str
+    plan: Plan, latents: Collection, winners: Mapping[str, Mapping[str, Any] | None], code: str
 ) -> dict[str, Any]:
     """Everything that confirmation depends on, as plain data."""
     content = {
@@ -38,9 +38,9 @@ def make_seal(
         "test": TEST,
         "seeds": plan.confirm_seeds(),
         "data": {
-            "hash": dataset.content_hash,
-            "representation": dataset.meta.representation,
-            "test_speakers": dataset.speakers("test"),
+            "hash": latents.content_hash,
+            "representation": ", ".join(latents.representations),
+            "test_speakers": latents.first.speakers("test"),
         },
         "code": code,
         "code_of_judge": judge_version(),

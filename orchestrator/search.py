@@ -120,6 +120,7 @@ class ArmSearch:
             configs.append(
                 {**self._plan.fixed(self._arm), **trial.params, "seed": self._plan.explore_seed(index)}
             )
+        configs = [self._plan.in_frames(config) for config in configs]
         return Pack("explore", self._arm.name, number, tuple(indexes), tuple(configs))
 
 

@@ -13,20 +13,19 @@ import typer
 
 import search_spaces
 from orchestrator import cli, cluster
+from orchestrator.collection import Collection, open_collection
 from orchestrator.design import design_of
 from orchestrator.journal import RESUME, code_version, unfinished_run
 from orchestrator.plan import Plan, make_plan
-from orchestrator.worlds import latents_folder
-from search_spaces.study import Study
+from search_spaces.study import Study, bound
 from trainables.errors import InputError
-from trainables.latents.store import LatentDataset, open_dataset
-
-_TEST_SPEAKERS = 3
 
 
 def sweep(
     study: Annotated[str, typer.Argument(help="name of a study; --list shows them")] = "",
-    latents: Annotated[str, typer.Option(help="folder of latents, or control:NAME")] = "control:directional",
+    latents: Annotated[
+        list[str], typer.Option(help="folder of latents, or control:NAME; again, to compare representations")
+    ] = ["control:directional"],  # noqa: B006
     trials: Annotated[int | None, typer.Option(help="configurations explored per arm")] = None,
     replicates: Annotated[int | None, typer.Option(help="fresh seeds of each arm's winner")] = None,
     workers: Annotated[int, typer.Option(help="processes that share a pack by data parallelism")] = 1,
@@ -53,49 +52,38 @@ def sweep(
         raise InputError(f"no study was named; known are {', '.join(search_spaces.names())}")
     require_price(price)
     cluster.settle()  # before anything loads Ray
+    asked = search_spaces.load(study)
+    collection = open_collection(latents)
     plan = make_plan(
-        search_spaces.load(study),
+        bound(asked, collection.representations),
         trials=trials,
         replicates=replicates,
         workers=workers,
         seed=seed,
         smoke=smoke,
         ablate=ablation,
+        frame_rates=collection.frame_rates,
     )
-    dataset = checked_dataset(latents)
     if dry_run:
         from orchestrator.preview import preview
 
-        typer.echo(preview(plan, dataset, address, out, price))
+        typer.echo(preview(plan, collection, address, out, price))
         return
     if not resume:
-        design_of(plan, dataset, out)  # refused now rather than after Ray has started
+        design_of(plan, collection, out)  # refused now rather than after Ray has started
     from orchestrator.progress import Progress
     from orchestrator.run import Order, run_sweep
 
-    folder = _continued(plan, dataset, out) if resume else fresh_folder(out, plan.study.name)
+    folder = _continued(plan, collection, out) if resume else fresh_folder(out, plan.study.name)
     again = [word for word in sys.argv[1:] if word != "--resume"]
     command = shlex.join(["python", "-m", "orchestrator.sweep", *again])
-    run_sweep(Order(plan, dataset, folder, address, command, resume, price), Progress())
+    run_sweep(Order(plan, collection, folder, address, command, resume, price), Progress())
 
 
 def require_price(price: float | None) -> None:
     """Refuse a price that is none."""
     if price is not None and not (math.isfinite(price) and price >= 0):
         raise InputError(f"--price is {price:g}; it must be a number, at least 0")
-
-
-def checked_dataset(latents: str) -> LatentDataset:
-    """The latents that ``--latents`` names, with speakers enough and a codec that loads, or an InputError."""
-    dataset = open_dataset(latents_folder(latents))
-    dataset.require_speakers(_TEST_SPEAKERS, "test")
-    for split in ("train", "validation"):
-        dataset.require_speakers(1, split)
-    if dataset.meta.codec is not None:
-        from trainables.latents.codecs import load_codec
-
-        load_codec(dataset.meta.codec, dataset.meta.weights)  # better refused now than after training
-    return dataset
 
 
 def fresh_folder(out: Path, study: str) -> Path:
@@ -116,8 +104,8 @@ def fresh_folder(out: Path, study: str) -> Path:
             return folder
 
 
-def _continued(plan: Plan, dataset: LatentDataset, out: Path) -> Path:
-    return unfinished_run(out, plan.arguments(), dataset.content_hash, code_version(), str(dataset.root))
+def _continued(plan: Plan, latents: Collection, out: Path) -> Path:
+    return unfinished_run(out, plan.arguments(), latents.content_hash, code_version(), latents.where)
 
 
 def _listed(study: Study) -> str:

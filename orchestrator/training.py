@@ -106,13 +106,14 @@ def run_pack_on_workers(config: Mapping[str, Any], task: Task) -> None:
     """
     pack = Pack.from_json(config["pack"])
     structure, _ = pack_config(pack)
-    stream = open_rows(task.latents)
+    latents = task.latents_of(structure)
+    stream = open_rows(latents)
     trainer = TorchTrainer(
         _train_on_worker,
         train_loop_config={"pack": config["pack"], "task": task},
         scaling_config=_scaling(task),
         datasets={"train": stream, "evaluation": stream},
-        dataset_config=WorkerUtterances(task.latents, structure.batch, task.evaluation),
+        dataset_config=WorkerUtterances(latents, structure.batch, task.evaluation),
         run_config=ray.train.RunConfig(
             name=tune.get_context().get_trial_id(),
             storage_path=task.scratch,
@@ -149,18 +150,18 @@ def _train_on_worker(config: Mapping[str, Any]) -> None:
     structure, lanes = pack_config(pack)
     context = TrainContext(pack, task)
     train, evaluation = (
-        _feed(name, task.latents.ids[split], task, structure, context.device)
+        _feed(name, split, task, structure, context.device)
         for name, split in (("train", "train"), ("evaluation", task.evaluation))
     )
     results = train_pack(structure, lanes, train, evaluation, context, evaluate_each_epoch=not task.confirms)
     ray.train.report(hand_in(pack, results, task) if context.rank == 0 else {})
 
 
-def _feed(name: str, ids: Sequence[str], task: Task, structure: Structure, device: torch.device) -> Feed:
-    stream = ray.train.get_dataset_shard(name)
+def _feed(name: str, split: str, task: Task, structure: Structure, device: torch.device) -> Feed:
+    stream, latents = ray.train.get_dataset_shard(name), task.latents_of(structure)
     return Feed(
         lambda: stream.iter_batches(batch_format="pyarrow", batch_size=None),
-        ids=ids, surrogates=task.surrogates, **constants(task.latents), device=device,
+        ids=latents.ids[split], surrogates=task.surrogates, **constants(latents), device=device,
         dtype=getattr(torch, structure.dtype),
     )  # fmt: skip
 

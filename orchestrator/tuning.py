@@ -35,7 +35,7 @@ RETRIES = 2  # of a pack whose process or machine was lost
 class Task:
     """What the packs of one phase have in common."""
 
-    latents: Latents
+    latents: Mapping[str, Latents]  # by representation; under no name, of lanes that name none
     evaluation: str  # the split that judges: "validation" while exploring, "test" once at the end
     depot: Depot
     scratch: str  # where Ray Train may put its own files
@@ -53,6 +53,10 @@ class Task:
     def surrogates(self) -> tuple[str, ...]:
         """The worlds that lanes may be trained on."""
         return SURROGATES if self.confirms and self.nulls else SURROGATES[:1]
+
+    def latents_of(self, structure: Structure) -> Latents:
+        """Those that lanes of a structure learn from."""
+        return self.latents[structure.representation]
 
 
 class TuneContext:
@@ -110,12 +114,12 @@ def run_pack(config: Mapping[str, Any], task: Task) -> None:
     torch.set_num_threads(1)
     try:
         structure, lanes = pack_config(pack)
-        dtype = getattr(torch, structure.dtype)
+        dtype, latents = getattr(torch, structure.dtype), task.latents_of(structure)
         results = train_pack(
             structure,
             lanes,
-            feed(task.latents, "train", task.surrogates, device, dtype),
-            feed(task.latents, task.evaluation, task.surrogates, device, dtype),
+            feed(latents, "train", task.surrogates, device, dtype),
+            feed(latents, task.evaluation, task.surrogates, device, dtype),
             TuneContext(pack, task.depot, device),
             evaluate_each_epoch=not task.confirms,
         )

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
-from search_spaces.domains import Domain
+from search_spaces.domains import Choice, Domain
 
 
 class StudyError(ValueError):
@@ -22,6 +22,12 @@ class Claim(StrEnum):
     GREATER = "greater"  # it exceeds ``success``; below ``failure`` the claim has failed
     COMPARABLE = "comparable"  # it differs from that of ``versus`` by less than ``margin``, either way
     NOT_WORSE = "not worse"  # it falls short of that of ``versus`` by less than ``margin``
+    TIMES = "times"  # it exceeds ``success`` times that of ``versus``; below ``failure`` times it has failed
+
+
+# Stand-ins for representations, until a sweep is told which latents it runs on.
+REFERENCE = "the first latents given"
+OTHERS = "every other latents given"
 
 
 class Role(StrEnum):
@@ -40,7 +46,9 @@ class Criterion:
     where the interval lies above ``success`` (and the arm above its own white-noise null where
     ``beats_null``) and fails where it lies below ``failure``. A ``COMPARABLE`` claim succeeds where the
     interval lies within ``margin`` of 0 and fails where it lies wholly outside; ``NOT_WORSE`` asks for the
-    lower side alone.
+    lower side alone. A ``TIMES`` claim succeeds where the arm's metric less ``success`` times that of
+    ``versus`` lies above 0 with its whole interval, and fails where it lies below 0 less ``failure`` times
+    it; where ``beats_null`` both sides are first taken less their own white-noise nulls.
     """
 
     name: str
@@ -182,9 +190,44 @@ class Study:
         """The criterion that decides."""
         return next(c for c in self.criteria if c.role is Role.PRIMARY)
 
+    @property
+    def compares(self) -> bool:
+        """Whether its arms run on different representations of the same audio."""
+        return any("representation" in {**arm.fixed, **arm.space} for arm in self.arms)
+
     def arm(self, name: str) -> Arm:
         """The arm of that name."""
         return next(arm for arm in self.arms if arm.name == name)
+
+
+def bound(study: Study, representations: Sequence[str]) -> Study:
+    """The study on the representations given: ``REFERENCE`` is the first of them, ``OTHERS`` are the rest.
+
+    Raises:
+        StudyError: one that compares representations is given a single one, or another one several.
+    """
+    count = len(representations)
+    if study.compares != (count > 1):
+        few = "compares representations of the same audio; give at least two --latents, the reference first"
+        many = f"runs on one representation, and {count} --latents were given; give one"
+        raise StudyError(f"study {study.name!r} {few if study.compares else many}")
+    if not study.compares:
+        return study
+    reference, others = representations[0], tuple(representations[1:])
+    return replace(study, arms=tuple(_bound(arm, reference, others) for arm in study.arms))
+
+
+def _bound(arm: Arm, reference: str, others: tuple[str, ...]) -> Arm:
+    fixed, space = dict(arm.fixed), dict(arm.space)
+    if fixed.get("representation") == REFERENCE:
+        fixed["representation"] = reference
+    if space.get("representation") == Choice((OTHERS,)):
+        if len(others) == 1:  # nothing to choose
+            del space["representation"]
+            fixed["representation"] = others[0]
+        else:
+            space["representation"] = Choice(others)
+    return replace(arm, fixed=fixed, space=space)
 
 
 _JUDGED = (
@@ -213,7 +256,13 @@ def _judged(study: Study) -> dict[str, Any]:
 
 
 def _check_margin(criterion: Criterion) -> None:
-    if criterion.claim is not Claim.GREATER and (criterion.versus is None or not criterion.margin > 0):
+    if criterion.claim is Claim.TIMES:
+        if criterion.versus is None or not 0 < criterion.failure <= criterion.success:
+            raise StudyError(
+                f"criterion {criterion.name!r} claims 'times'; it needs an arm as versus, and a failure "
+                f"between 0 and its success, not {criterion.failure:g} and {criterion.success:g}"
+            )
+    elif criterion.claim is not Claim.GREATER and (criterion.versus is None or not criterion.margin > 0):
         raise StudyError(
             f"criterion {criterion.name!r} claims {str(criterion.claim)!r}; it needs an arm as versus "
             f"and a margin above 0, not {criterion.margin}"

@@ -11,6 +11,7 @@ from orchestrator.evidence import Assay, Evidence
 from orchestrator.reporting.tables import ABSENT, Row, asked, shown
 from orchestrator.statistics.criteria import CriterionResult, number, spelled, spoken
 from orchestrator.statistics.verdict import Judgement
+from search_spaces.study import Claim
 
 
 def deciding(result: CriterionResult) -> dict[str, str]:
@@ -20,16 +21,21 @@ def deciding(result: CriterionResult) -> dict[str, str]:
     against = [f"success {success}, failure {failure}"]
     if c.beats_null and result.white:
         against.append(f"frames without any memory give {spelled(result.white)}")
-    versus = f" minus that of {c.versus}" if c.versus else ""
+    versus = f" {'over' if c.claim is Claim.TIMES else 'minus'} that of {c.versus}" if c.versus else ""
     found = result.estimate
     return {
         "name": f"{c.metric} of {c.arm}{versus}",
         "title": c.name,
-        "value": number(found.estimate) if found else "not measured",
+        "value": number(found.estimate) if found else _unknown(result),
         "interval": f"[{number(found.low)}, {number(found.high)}]" if found else "",
         "units": f"{found.n_speakers} test speakers x {found.n_seeds} seeds" if found else "",
         "against": "; ".join(against),
     }
+
+
+def _unknown(result: CriterionResult) -> str:
+    """A ratio whose denominator may be 0 has no value, though its criterion may be decided."""
+    return "no value" if result.contrast else "not measured"
 
 
 def ablation_rows(effects: Sequence[Effect]) -> list[Row]:

@@ -42,6 +42,7 @@ class Line:
     arm: int
     points: Sequence[Interval | None]
     null: bool = False
+    step: float = 1.0  # how long one of its steps is, in those of the figure
 
 
 def rollout_figure(
@@ -64,7 +65,8 @@ def rollout_figure(
         axes = figure.add_subplot()
         for line in lines:
             _draw(axes, line)
-        steps = max((len(line.points) for line in lines), default=1)
+        steps = max((math.ceil(len(line.points) * line.step) for line in lines), default=1)
+        mixed = any(line.step != 1 for line in lines)
         if optimum is not None:
             best = list(optimum)[:steps]
             axes.plot(range(1, len(best) + 1), best, color=INK, lw=1.4, ls=(0, (2, 2)), label="best possible")
@@ -76,7 +78,7 @@ def rollout_figure(
             )  # fmt: skip
         low, high = axes.get_ylim()
         axes.set_ylim(max(low, bounds[0] - 0.05), min(high, bounds[1] + 0.05))
-        _dress(figure, axes, "rollout step k, frames", ylabel)
+        _dress(figure, axes, f"rollout step k, frames{' of the first arm' if mixed else ''}", ylabel)
         axes.set_xticks([k for k in range(1, steps + 1) if k == 1 or k % 4 == 0 or steps <= 4])
         above = axes.secondary_xaxis("top", functions=_scaled(1e3 * frame_seconds))
         above.set_xlabel("milliseconds")
@@ -135,7 +137,11 @@ def _shape(arm: int) -> int:
 
 
 def _draw(axes: Axes, line: Line) -> None:
-    known = [(k, p) for k, p in enumerate(line.points, 1) if p is not None and math.isfinite(p.estimate)]
+    known = [
+        (k * line.step, p)
+        for k, p in enumerate(line.points, 1)
+        if p is not None and math.isfinite(p.estimate)
+    ]
     if not known:
         return
     steps, colour = [k for k, _ in known], _colour(line.arm)

@@ -18,6 +18,7 @@ from markupsafe import Markup
 from orchestrator.ablation import Effect, effects
 from orchestrator.evidence import Evidence, Exhibit
 from orchestrator.reporting import accounts, tables
+from orchestrator.reporting.comparison import comparison
 from orchestrator.reporting.figures import Line, effects_figure, rollout_figure, search_figure
 from orchestrator.reporting.summary import markdown
 from orchestrator.statistics.beliefs import RULE
@@ -33,6 +34,7 @@ _CAPTIONS = {
 _SECTIONS = (
     ("question", "question"),
     ("criteria", "criteria"),
+    ("comparison", "representations"),
     ("rollout", "free running"),
     ("null", "nulls"),
     ("ablations", "ablations"),
@@ -105,6 +107,7 @@ def _context(study: Study, evidence: Evidence, judgement: Judgement, found: list
     apart = ("command", "earlier_verdicts")
     provenance = {key: value for key, value in evidence.provenance.items() if key not in apart}
     primary = next(r for r in judgement.criteria if r.criterion.role is Role.PRIMARY)
+    compared = comparison(study, evidence, judgement, measures)
     return {
         "study": study,
         "deciding": accounts.deciding(primary),
@@ -124,19 +127,34 @@ def _context(study: Study, evidence: Evidence, judgement: Judgement, found: list
         "titles": {arm.name: arm.title for arm in study.arms},
         "arms": arms,
         "nulls_drawn": len(arms) <= _FEW_ARMS,
+        "comparison": compared,
         "criteria": [tables.criterion_row(result) for result in judgement.criteria],
         "captions": _CAPTIONS,
-        "sections": [(name, title) for name, title in _SECTIONS if name not in ("ablations",) or found],
+        "sections": [
+            (name, title)
+            for name, title in _SECTIONS
+            if {"ablations": found, "comparison": compared}.get(name, True)
+        ],
         "figures": _figures(study, evidence, arms, measures, 1 / frame_rate),
-        "curves": tables.curve_rows(arms, measures, 1 / frame_rate),
-        "milliseconds": [f"{1e3 * k / frame_rate:.0f}" for k in range(1, measures.horizon() + 1)],
+        "paces": [
+            {
+                "arms": own,
+                "curves": tables.curve_rows(own, measures, frame_rate),
+                "milliseconds": tables.milliseconds(own, measures, frame_rate),
+            }
+            for own in tables.paced(arms, measures)
+        ],
+        "end": _end(arms, measures, frame_rate),
         "legend": tables.mode_legend(),
         "injections": tables.injection_rows(arms, measures),
         "sampled": tables.sampled_rows(arms, measures),
-        "one_step": {arm: tables.one_step_rows(arm, measures, baselines, frame_rate) for arm in arms},
+        "one_step": {
+            arm: tables.one_step_rows(arm, measures, baselines, measures.frame_rate(arm) or frame_rate)
+            for arm in arms
+        },
         "baselines": baselines,
         "world": evidence.data.get("world") or {},
-        "optimum": tables.optimum_rows(evidence, arms, measures),
+        "optimum": [] if study.compares else tables.optimum_rows(evidence, arms, measures),
         "settings": tables.settings_rows(evidence.arms),
         "budgets": tables.budget_rows(evidence.arms),
         "decodable": decodable(evidence),
@@ -144,7 +162,7 @@ def _context(study: Study, evidence: Evidence, judgement: Judgement, found: list
         "data": tables.flat_rows(data),
         "provenance": tables.flat_rows({**provenance, "criteria_hash": judgement.criteria_hash}),
         "command": evidence.provenance.get("command", ""),
-        "representation": evidence.data.get("representation", "unnamed data"),
+        "representation": ", ".join(_representations(evidence)),
         "smoke": bool(evidence.provenance.get("smoke")),
         "started": evidence.provenance.get("started", ""),
     }
@@ -153,7 +171,7 @@ def _context(study: Study, evidence: Evidence, judgement: Judgement, found: list
 def _figures(
     study: Study, evidence: Evidence, arms: list[str], measures: Measures, frame_seconds: float
 ) -> dict[str, Markup]:
-    optimum = (evidence.data.get("world") or {}).get("optimum") or {}
+    optimum = {} if study.compares else (evidence.data.get("world") or {}).get("optimum") or {}
     primary = study.primary
     levels = ((primary.success, "success above"), (primary.failure, "failure below"))
     drawn = {
@@ -188,6 +206,14 @@ def _figures(
     return {name: Markup(svg) for name, svg in drawn.items()}
 
 
+def _end(arms: list[str], measures: Measures, frame_rate: float) -> str:
+    """Where rollouts end, as tables head a column: the step where all arms have the same, else the time."""
+    ends = {measures.horizon(arm) for arm in arms}
+    if len(ends) < 2:
+        return f"@{measures.horizon()}"
+    return f" at {tables.milliseconds(arms[:1], measures, frame_rate)[-1]} ms"
+
+
 def _effects(found: list[Effect], study: Study) -> Markup:
     rows = [(" + ".join(e.components), e.effect) for e in found if e.effect is not None]
     if not rows:
@@ -203,9 +229,11 @@ def _effects(found: list[Effect], study: Study) -> Markup:
 
 
 def _lines(arms: list[str], name: str, measures: Measures) -> list[Line]:
-    real = [Line(arm, i, measures.curve(arm, name)) for i, arm in enumerate(arms)]
+    rates = [measures.frame_rate(arm) for arm in arms]
+    steps = [1.0 if not rate or not rates[0] else rates[0] / rate for rate in rates]
+    real = [Line(arm, i, measures.curve(arm, name), step=steps[i]) for i, arm in enumerate(arms)]
     nulls = [
-        Line(f"{arm}, shuffled frames", i, measures.curve(arm, name, "white"), null=True)
+        Line(f"{arm}, shuffled frames", i, measures.curve(arm, name, "white"), null=True, step=steps[i])
         for i, arm in enumerate(arms)
         if measures.finished(arm, "white")
     ]
@@ -213,18 +241,21 @@ def _lines(arms: list[str], name: str, measures: Measures) -> list[Line]:
 
 
 def _description(title: str, name: str, arms: list[str], measures: Measures) -> str:
-    last = measures.horizon()
     ends = [
         f"{arm}: {tables.shown(measures.value(arm, f'{name}@1'))} at the first step, "
         f"{tables.shown(measures.value(arm, f'{name}@{last}'))} at step {last}"
         for arm in arms
-        if last
+        if (last := measures.horizon(arm))
     ]
     return f"{title} over the steps of the rollout, with bands. {'; '.join(ends) or 'Nothing was measured'}."
 
 
 def _plain(value: float | None) -> str:
     return "none" if value is None else f"{value:.3f}"
+
+
+def _representations(evidence: Evidence) -> list[str]:
+    return [data.get("representation", "unnamed data") for data in (evidence.data, *evidence.other_data)]
 
 
 def _exhibit(exhibit: Exhibit) -> dict[str, Any]:

@@ -51,7 +51,8 @@ def shown(found: Interval | None) -> str:
 def criterion_row(result: CriterionResult) -> dict[str, str]:
     """One row of the criteria table, by column."""
     criterion = result.criterion
-    versus = f" − {criterion.versus}" if criterion.versus else ""
+    sign = "/" if criterion.claim is Claim.TIMES else "−"
+    versus = f" {sign} {criterion.versus}" if criterion.versus else ""
     nulls = {"white": result.white, "gaussian": result.gaussian if _is_one_step(criterion.metric) else None}
     return {
         "name": criterion.name,
@@ -72,6 +73,8 @@ def asked(criterion: Criterion) -> tuple[str, str]:
     """What the whole interval must do for success, and for failure."""
     margin = plain(criterion.margin)
     match criterion.claim:
+        case Claim.TIMES:
+            return f"> {plain(criterion.success)} times", f"< {plain(criterion.failure)} times"
         case Claim.COMPARABLE:
             return f"within ±{margin}", f"outside ±{margin}"
         case Claim.NOT_WORSE:
@@ -98,20 +101,34 @@ def one_step_rows(arm: str, measures: Measures, baselines: list[str], frame_rate
     return rows
 
 
-def curve_rows(arms: list[str], measures: Measures, frame_seconds: float) -> list[Row]:
+def paced(arms: list[str], measures: Measures) -> list[list[str]]:
+    """Arms whose rollouts have the same steps, together: those of one frame rate and horizon."""
+    groups: dict[tuple[float | None, int], list[str]] = {}
+    for arm in arms:
+        groups.setdefault((measures.frame_rate(arm), measures.horizon(arm)), []).append(arm)
+    return list(groups.values())
+
+
+def milliseconds(arms: list[str], measures: Measures, frame_rate: float) -> list[str]:
+    """When each step of these arms' rollouts ends."""
+    rate = measures.frame_rate(arms[0]) or frame_rate
+    return [f"{1e3 * k / rate:.0f}" for k in range(1, measures.horizon(arms[0]) + 1)]
+
+
+def curve_rows(arms: list[str], measures: Measures, frame_rate: float) -> list[Row]:
     """The numbers behind the curves: k, milliseconds, then cosine and magnitude ratio of every arm."""
     curves = [measures.curve(arm, name) for arm in arms for name in ("cos", "magnitude_ratio")]
     return [
-        [str(k), f"{1e3 * k * frame_seconds:.0f}", *(shown(curve[k - 1]) for curve in curves)]
-        for k in range(1, measures.horizon() + 1)
+        [str(k), when, *(shown(curve[k - 1]) for curve in curves)]
+        for k, when in enumerate(milliseconds(arms, measures, frame_rate), 1)
     ]
 
 
 def injection_rows(arms: list[str], measures: Measures) -> list[Row]:
     """The injection diagnostic: arm, how often the run is put back to the truth, how well it does then."""
-    last = measures.horizon()
     rows = []
     for arm in arms:
+        last = measures.horizon(arm)
         for suffix, said in _INJECTIONS:
             named = [f"{curve}{suffix}@{last}" for curve in ("cos", "magnitude_ratio", "state_error")]
             found = [measures.value(arm, name) for name in named]
@@ -121,9 +138,12 @@ def injection_rows(arms: list[str], measures: Measures) -> list[Row]:
 
 
 def sampled_rows(arms: list[str], measures: Measures) -> list[Row]:
-    """Proper scores of sampled runs, at both ends of the rollout, best arm first."""
-    ends = [f"{name}@{k}" for name in ("energy_score", "crps") for k in (1, measures.horizon())]
-    found = {arm: [measures.value(arm, metric) for metric in ends] for arm in arms}
+    """Proper scores of sampled runs, at both ends of each arm's rollout, best arm first."""
+    names = ("energy_score", "crps")
+    found = {
+        arm: [measures.value(arm, f"{name}@{k}") for name in names for k in (1, measures.horizon(arm))]
+        for arm in arms
+    }
     known = {arm: [f for f in row if f is not None] for arm, row in found.items() if all(row)}
     return [[arm, *map(shown, known[arm])] for arm in sorted(known, key=lambda a: known[a][1].estimate)]
 

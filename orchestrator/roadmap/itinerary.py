@@ -72,9 +72,9 @@ def _estimate(study: Study, journey: Journey, cluster: Cluster | None) -> str:
     from orchestrator.design import design_of
 
     plan = journey.plan(study)
-    text = estimate(plan, journey.dataset, cluster, journey.order.price).text()
+    text = estimate(plan, journey.latents_of(study), cluster, journey.order.price).text()
     try:
-        design_of(plan, journey.dataset, journey.order.out)
+        design_of(plan, journey.latents_of(study), journey.order.out)
     except InputError as error:
         return f"{text}; would be refused: {error}"
     return text

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import search_spaces
+from orchestrator.collection import Collection, checked_dataset, same_audio
 from orchestrator.design import design_of
 from orchestrator.journal import Journal, code_version, unfinished_run
 from orchestrator.plan import Plan, make_plan
@@ -17,13 +19,13 @@ from orchestrator.roadmap.decisions import State
 from orchestrator.roadmap.logbook import ENDED, STARTED, Entry, Logbook, unjudged
 from orchestrator.roadmap.standing import Standing, advice, stand
 from orchestrator.statistics import beliefs
-from orchestrator.sweep import checked_dataset, fresh_folder
+from orchestrator.sweep import fresh_folder
 from search_spaces.roadmap import INADMISSIBLE, ROADMAP, Roadmap
-from search_spaces.study import Study, criteria_hash
+from search_spaces.study import Study, bound, criteria_hash
 from trainables.errors import InputError
 from trainables.latents.store import LatentDataset, open_dataset
 
-Sweep = Callable[[Study, LatentDataset, Path, bool], None]
+Sweep = Callable[[Study, Collection, Path, bool], None]
 
 
 @dataclass(frozen=True)
@@ -52,10 +54,10 @@ class Journey:
     ) -> None:
         self.order, self.roadmap, self.say = order, roadmap, say
         self.sweep = sweep or self._sweep
-        self.studies = {step.study: search_spaces.load(step.study) for step in roadmap.steps}
         self.logbook = Logbook(order.out, order.smoke)
         self.logbook.entries()  # refused now rather than after hours
         self.dataset = checked_dataset(order.latents)
+        self.studies = {step.study: self._askable(step.study) for step in roadmap.steps}
         self.tried: set[str] = set()
 
     def travel(self) -> Path:
@@ -89,22 +91,24 @@ class Journey:
 
     def _answer(self, name: str) -> None:
         """Bring one study to its verdict, and write down how it ended."""
-        study, dataset = self.studies[name], self._active()
+        study = self.studies[name]
+        latents = self.latents_of(study)
+        first = latents.first
         entry = Entry(
-            STARTED, name, criteria_hash(study), dataset.content_hash, dataset.meta.representation, run="",
+            STARTED, name, criteria_hash(study), first.content_hash, first.meta.representation, run="",
             smoke=self.order.smoke, prior=study.prior.probability,
         )  # fmt: skip
         left = unjudged(self.logbook.entries(), name, entry.declared, entry.data_hash)
         folder = self.order.out / left.run if left else None
         if folder is None or not _judged(folder):
             # Refused now rather than after Ray has started.
-            design_of(self.plan(study), dataset, self.order.out)
-            folder, resumed = self._folder(study, dataset, left is not None)
+            design_of(self.plan(study), latents, self.order.out)
+            folder, resumed = self._folder(study, latents, left is not None)
             entry = replace(entry, run=folder.name)
             if not (left and left.run == entry.run):
                 self.logbook.append(entry)
             self.say(f"\n{name}: {'going on' if resumed else 'starting'} in {folder}")
-            self.sweep(study, dataset, folder, resumed)
+            self.sweep(study, latents, folder, resumed)
         self._record(study, replace(entry, run=folder.name), folder)
 
     def _record(self, study: Study, entry: Entry, folder: Path) -> None:
@@ -124,36 +128,60 @@ class Journey:
         opens = f"; opens {', '.join(consequence.opens)}" if consequence.opens else ""
         self.say(f"{study.name} ended {verdict}. {consequence.text}{opens}")
 
-    def _folder(self, study: Study, dataset: LatentDataset, begun: bool) -> tuple[Path, bool]:
+    def _folder(self, study: Study, latents: Collection, begun: bool) -> tuple[Path, bool]:
         """The folder of an unfinished run of the same kind, else a new one."""
         if begun:
             try:
                 arguments = self.plan(study).arguments()
-                found = (self.order.out, arguments, dataset.content_hash, code_version(), str(dataset.root))
+                found = (self.order.out, arguments, latents.content_hash, code_version(), latents.where)
                 return unfinished_run(*found), True
             except InputError as error:
                 self.say(f"{study.name} starts afresh: {error}")
         return fresh_folder(self.order.out, study.name), False
 
-    def _sweep(self, study: Study, dataset: LatentDataset, folder: Path, resumed: bool) -> None:
+    def _sweep(self, study: Study, latents: Collection, folder: Path, resumed: bool) -> None:
         from orchestrator import run  # loads Ray
         from orchestrator.progress import Progress
 
         order = self.order
         run.run_sweep(
-            run.Order(self.plan(study), dataset, folder, order.address, order.command, resumed, order.price),
+            run.Order(self.plan(study), latents, folder, order.address, order.command, resumed, order.price),
             Progress(),
         )
 
     def plan(self, study: Study) -> Plan:
         """The budgets of a study, as everywhere."""
-        return make_plan(study, seed=self.order.seed, smoke=self.order.smoke)
+        order, rates = self.order, {} if study.missing else self.latents_of(study).frame_rates
+        return make_plan(study, seed=order.seed, smoke=order.smoke, frame_rates=rates)
+
+    def latents_of(self, study: Study) -> Collection:
+        """Those that a study runs on: the active ones, and all beside them where it compares."""
+        if not study.compares:
+            return Collection((self._active(),))
+        return Collection((self.dataset, *self._others))
+
+    @cached_property
+    def _others(self) -> list[LatentDataset]:
+        """Other representations of the same audio, which lie beside the latents of the roadmap."""
+        if self.dataset.meta.world is not None:  # worlds lie side by side, and are no representations
+            return []
+        return same_audio(self.dataset, sorted(self.dataset.root.parent.iterdir()))
+
+    def _askable(self, name: str) -> Study:
+        """A study as it can be asked here; one that compares waits for something to compare with."""
+        study = search_spaces.load(name)
+        if not study.compares or study.missing:
+            return study
+        if not self._others:
+            return replace(study, missing=f"latents of another representation beside {self.dataset.root}")
+        return bound(study, [d.meta.representation for d in (self.dataset, *self._others)])
 
     def _active(self) -> LatentDataset:
         """The latents that the next step runs on."""
         switched = self.standing().outlook.representation
-        if not switched or switched == self.dataset.meta.representation:
-            return self.dataset
+        known = self._named(switched or self.dataset.meta.representation)
+        if known is not None:
+            return known
         folder = self._beside(switched)
         if not folder.is_dir():
             raise InputError(
@@ -163,10 +191,16 @@ class Journey:
         return checked_dataset(str(folder))
 
     def _hash_of(self, representation: str) -> str | None:
-        if representation == self.dataset.meta.representation:
-            return self.dataset.content_hash
+        known = self._named(representation)
+        if known is not None:
+            return known.content_hash
         folder = self._beside(representation)
         return open_dataset(folder).content_hash if folder.is_dir() else None
+
+    def _named(self, representation: str) -> LatentDataset | None:
+        """The latents of a representation, where they were there when the journey began."""
+        found = (self.dataset, *self._others)
+        return next((d for d in found if d.meta.representation == representation), None)
 
     def _beside(self, representation: str) -> Path:
         """Latents of several representations lie side by side, each in a folder of its name."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 from orchestrator.statistics.criteria import CriterionResult, Outcome, number, plain, spelled, spoken, subject
 from orchestrator.statistics.intervals import Interval, at_level, half_width
 from orchestrator.statistics.measures import Measures
+from orchestrator.statistics.multiples import contrast, corrected, ratio
 from orchestrator.statistics.power import fewest
 from search_spaces.study import Claim, Criterion
 
@@ -21,6 +22,8 @@ def assess(criterion: Criterion, measures: Measures, decodable: bool) -> Criteri
     if criterion.needs_decoder and not decodable:
         sentence = f"{spoken(criterion.metric)} does not apply: this representation has no decoder to audio."
         return CriterionResult(criterion, Outcome.NOT_APPLICABLE, sentence)
+    if criterion.claim is Claim.TIMES:
+        return _times(criterion, measures)
     arm, metric, versus = criterion.arm, criterion.metric, criterion.versus
     found, white, gaussian = (
         measures.value(arm, metric, versus=versus, surrogate=surrogate)
@@ -33,6 +36,44 @@ def assess(criterion: Criterion, measures: Measures, decodable: bool) -> Criteri
     excess = None if white is None else measures.excess(arm, metric, versus)
     outcome, sentence = _decided(criterion, found, white, excess)
     return CriterionResult(criterion, outcome, sentence, found, white, gaussian, dropped, excess)
+
+
+def _times(criterion: Criterion, measures: Measures) -> CriterionResult:
+    """Decided without dividing, so that a denominator near 0 does no harm; the ratio is for the reader."""
+    metric, versus, null = criterion.metric, criterion.versus or "", criterion.beats_null
+    success, failure = (contrast(measures, criterion, t) for t in (criterion.success, criterion.failure))
+    own, other = (corrected(measures, criterion, arm) for arm in (criterion.arm, versus))
+    if success is None or failure is None or own is None or other is None:
+        return CriterionResult(criterion, Outcome.NOT_MEASURED, f"{subject(criterion)} was not measured.")
+    times = ratio(measures, criterion)
+    outcome, why = _times_decided(criterion, success, failure, own)
+    beyond = ", beyond what frames without any memory give" if null else ""
+    sides = f"{spelled(own)} against {spelled(other)}{beyond}"
+    said = f"{subject(criterion)} {f'is {spelled(times)} ({sides})' if times else f'cannot be told: {sides}'}"
+    white, gaussian = (measures.value(criterion.arm, metric, surrogate=s) for s in ("white", "gaussian"))
+    return CriterionResult(
+        criterion, outcome, f"{said}; {why}.", times, white, gaussian,
+        measures.dropped(criterion.arm, metric), contrast=success,
+    )  # fmt: skip
+
+
+def _times_decided(
+    criterion: Criterion, success: Interval, failure: Interval, own: Interval
+) -> tuple[Outcome, str]:
+    if failure.high < 0:
+        return Outcome.FAILED, f"less than {plain(criterion.failure)} times, where failure begins"
+    if success.low > 0 and own.low > 0:
+        return Outcome.MET, f"more than {plain(criterion.success)} times"
+    if failure.low > 0 and success.high < 0:
+        return Outcome.UNDECIDED, (
+            f"between {plain(criterion.failure)} and {plain(criterion.success)} times with its whole "
+            "interval; more data will not help"
+        )
+    nearest = min((success, failure), key=lambda contrast: abs(contrast.estimate))
+    return Outcome.UNDECIDED, (
+        f"not told from {plain(criterion.success if nearest is success else criterion.failure)} times; "
+        f"{_needed(nearest, abs(nearest.estimate), replicates=not criterion.beats_null)}"
+    )
 
 
 def within(found: Interval) -> Interval:

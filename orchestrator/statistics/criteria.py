@@ -8,7 +8,14 @@ from enum import StrEnum
 from typing import Any
 
 from orchestrator.statistics.intervals import Interval
-from search_spaces.study import Criterion
+from search_spaces.study import Claim, Criterion
+
+_SPOKEN = {
+    "-dnll": "−ΔNLL",
+    "predictive_information_gaussian": "predictive information",
+    "predictive_bits_per_second": "predictive information in bits per second",
+    "predictive_bits_per_second_gaussian": "predictive information in bits per second",
+}
 
 
 class Outcome(StrEnum):
@@ -35,10 +42,12 @@ class CriterionResult:
     excess: Interval | None = None  # estimate minus white, paired by speaker
     p: float | None = None  # of a reported criterion (multiplicity.py)
     adjusted_p: float | None = None  # by Holm, over all reported criteria
+    contrast: Interval | None = None  # of a TIMES claim: what success asks to lie above 0
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
-        intervals = {name: getattr(self, name) for name in ("estimate", "white", "gaussian", "excess")}
+        names = ("estimate", "white", "gaussian", "excess", "contrast")
+        intervals = {name: getattr(self, name) for name in names}
         return {
             **asdict(self.criterion),
             "outcome": str(self.outcome),
@@ -53,11 +62,15 @@ class CriterionResult:
 def subject(criterion: Criterion) -> str:
     """What a criterion measures, as the subject of a sentence."""
     versus = f" minus the {criterion.versus} arm's" if criterion.versus else ""
+    if criterion.claim is Claim.TIMES:
+        versus = f" over the {criterion.versus} arm's"
     return f"the {criterion.arm} arm's {spoken(criterion.metric)}{versus}"
 
 
 def spoken(metric: str) -> str:
     """A metric's name in a sentence."""
+    if metric in _SPOKEN:
+        return _SPOKEN[metric]
     said = metric.removeprefix("-").replace("_", " ")
     return f"negative {said}" if metric.startswith("-") else said
 

@@ -60,9 +60,10 @@ class Measures:
         """How many finished replicates gave no finite number for a metric that has been asked for."""
         return self._dropped.get((arm, metric, "real"), 0)
 
-    def horizon(self) -> int:
-        """K: rollout steps that every lane was evaluated on (0 where no lane finished)."""
-        return min((lane.scores.horizon for lanes in self._lanes.values() for lane in lanes), default=0)
+    def horizon(self, arm: str | None = None) -> int:
+        """K: rollout steps that every lane (of an arm) was evaluated on; 0 where no lane finished."""
+        own = [lanes for (name, _), lanes in self._lanes.items() if arm in (None, name)]
+        return min((lane.scores.horizon for lanes in own for lane in lanes), default=0)
 
     def value(
         self, arm: str, metric: str, *, versus: str | None = None, surrogate: str = "real"
@@ -80,22 +81,31 @@ class Measures:
     def _value(self, arm: str, metric: str, versus: str | None, surrogate: str) -> Interval | None:
         if metric == LISTENING:
             return self._listening(arm, versus, surrogate)
-        sides = self._sides(arm, metric, versus, surrogate)
+        sides = self.sides(arm, metric, versus, surrogate)
         if sides is None:
             return None
         rule = interval if versus is None else difference
-        return _counted(rule, *(values for side in sides for values in side.cells), self.level)
+        return counted(rule, *(values for side in sides for values in side.cells), self.level)
 
     def excess(self, arm: str, metric: str, versus: str | None = None) -> Interval | None:
         """The metric (minus that of ``versus``) minus its own white null, paired by speaker."""
-        own, null = (self._sides(arm, metric, versus, surrogate) for surrogate in ("real", "white"))
+        own, null = (self.sides(arm, metric, versus, surrogate) for surrogate in ("real", "white"))
         if own is None or null is None:
             return None
         shared = sorted(set(own[0].speakers) & set(null[0].speakers))
         cells = [[side.part(side.seeds, shared).cells for side in sides] for sides in (own, null)]
-        return _counted(excess, *cells, self.level)
+        return counted(excess, *cells, self.level)
 
-    def _sides(self, arm: str, metric: str, versus: str | None, surrogate: str) -> list[Table] | None:
+    def corrected(self, arm: str, metric: str, beats_null: bool) -> Interval | None:
+        """The metric of an arm, less its own white null where asked for."""
+        return self.excess(arm, metric) if beats_null else self.value(arm, metric)
+
+    def frame_rate(self, arm: str) -> float | None:
+        """Hz, of the frames that an arm was judged on; None where no lane finished."""
+        rates = [lane.scores.frame_rate for lane in self._lanes.get((arm, "real"), [])]
+        return rates[0] if rates else None
+
+    def sides(self, arm: str, metric: str, versus: str | None, surrogate: str) -> list[Table] | None:
         """One table, or two paired by seed and speaker."""
         own = self._table(arm, metric, surrogate)
         if own is None or versus is None:
@@ -108,11 +118,11 @@ class Measures:
         cells = from_scores(self._baselines[name], metric) if name in self._baselines else None
         if cells is None or not np.isfinite(cells[1]).all():
             return None
-        return _counted(over_speakers, cells[1], cells[2], self.level)
+        return counted(over_speakers, cells[1], cells[2], self.level)
 
     def curve(self, arm: str, name: str, surrogate: str = "real") -> list[Interval | None]:
         """A rollout curve (``cos``, ``magnitude_ratio``, ``state_error``) at k = 1..K."""
-        return [self.value(arm, f"{name}@{k}", surrogate=surrogate) for k in range(1, self.horizon() + 1)]
+        return [self.value(arm, f"{name}@{k}", surrogate=surrogate) for k in range(1, self.horizon(arm) + 1)]
 
     def _listening(self, arm: str, versus: str | None, surrogate: str) -> Interval | None:
         """Over speakers and seeds where every seed was heard on every speaker, else over speakers alone."""
@@ -154,8 +164,9 @@ def _figures(lanes: list[_Measured]) -> dict[tuple[int, str, str], float]:
     }
 
 
-def _counted(rule: Callable[..., Interval], *arguments: Any) -> Interval | None:
+def counted(rule: Callable[..., Interval], *arguments: Any) -> Interval | None:
+    """What a rule makes of its cells, None where nothing was counted."""
     try:
         return rule(*arguments)
-    except ValueError:  # nothing was counted
+    except ValueError:
         return None

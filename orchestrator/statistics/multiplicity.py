@@ -49,12 +49,15 @@ def p_value(result: CriterionResult) -> float | None:
     """The p-value of a reported criterion that was measured, else None; it agrees with the deciding interval.
 
     GREATER: two-sided, against ``success``, and the larger of that and of its excess over the null where that
-    is asked for. COMPARABLE: the larger of two one-sided ones. NOT_WORSE: twice the one-sided one.
+    is asked for. COMPARABLE: the larger of two one-sided ones. NOT_WORSE: twice the one-sided one. TIMES:
+    two-sided, of the contrast that success asks to lie above 0.
     """
     criterion, found = result.criterion, result.estimate
     undecidable = (Outcome.NOT_APPLICABLE, Outcome.NOT_MEASURED)
     if criterion.role is not Role.REPORTED or found is None or result.outcome in undecidable:
         return None
+    if criterion.claim is Claim.TIMES:
+        return None if result.contrast is None else _two_sided(result.contrast, 0.0)
     if criterion.claim is Claim.COMPARABLE:
         return max(tail(found, -criterion.margin), 1 - tail(found, criterion.margin))
     if criterion.claim is Claim.NOT_WORSE:

@@ -94,7 +94,10 @@ def judge(study: Study, evidence: Evidence) -> Judgement:
         level=measures.level,
         criteria=results,
         modes={arm: _modes(arm, measures) for arm in arms},
-        one_step={arm: one_step(arm, measures, float(evidence.data["frame_rate"])) for arm in arms},
+        one_step={
+            arm: one_step(arm, measures, measures.frame_rate(arm) or float(evidence.data["frame_rate"]))
+            for arm in arms
+        },
         replicates={arm: _replicates(evidence, arm) for arm in arms},
         criteria_hash=criteria_hash(study),
         seal=seal_hash(evidence.seal) if evidence.seal else "",

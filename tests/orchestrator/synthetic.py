@@ -97,7 +97,7 @@ def evidence(
     still = scores(rng, (0, 0), (0, 0), 0.0, speakers)
     still.sums, still.counts = {"cos": 0 * still.sums["cos"]}, {"cos": 0 * still.counts["cos"]}
     return Evidence(
-        study="vmf_vs_mdn",
+        study=study.name,
         arms=arms,
         data={
             "path": "latents/control-directional",
@@ -135,8 +135,9 @@ def _arm(rng, name: str, truth: Truth, replicates: int, speakers: int, shared: n
     lanes = [_replicate(rng, truth, seed, "real", speakers, effects) for seed in range(replicates)]
     for lane in lanes[: truth.diverged]:
         lane.status, lane.scores, lane.listening = "diverged", None, []
-    head = {"mdn": {"components": 4}, "vmf": {"kappa_prior": 0.003, "kappa_prior_ratio": 1.4}}[name]
-    config = {**STUDY.fixed, "head": name, **head, "learning_rate": 0.0042, "rollout": 16, "feedback": "mean"}
+    heads = {"mdn": {"components": 4}, "vmf": {"kappa_prior": 0.003, "kappa_prior_ratio": 1.4}}
+    head = {"head": name, **heads[name]} if name in heads else {"head": "mdn"}
+    config = {**STUDY.fixed, **head, "learning_rate": 0.0042, "rollout": 16, "feedback": "mean"}
     return ArmEvidence(
         name=name,
         config={**config, **truth.config},

@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 
 from orchestrator.cluster import Cluster
+from orchestrator.collection import Collection
 from orchestrator.costs import estimate, spent, windows
 from orchestrator.design import design_of, effective_speakers
 from orchestrator.plan import make_plan
@@ -63,10 +64,12 @@ def test_windows_are_those_that_the_evaluation_runs(dataset):
 
 def test_an_estimate_counts_every_lane_and_more_devices_make_it_no_dearer(dataset):
     plan = make_plan(STUDY, trials=8, replicates=6)
-    one, four = (estimate(plan, dataset, cluster, price=3.0) for cluster in (None, None))
+    one, four = (estimate(plan, Collection((dataset,)), cluster, price=3.0) for cluster in (None, None))
     without = make_plan(STUDY, trials=8, replicates=6, ablate=False)
-    assert one.lanes - estimate(without, dataset).lanes == 6 * (len(STUDY.components) + len(STUDY.pairs) + 1)
-    assert estimate(without, dataset).lanes == 2 * (8 + 6 + 2)
+    assert one.lanes - estimate(without, Collection((dataset,))).lanes == 6 * (
+        len(STUDY.components) + len(STUDY.pairs) + 1
+    )
+    assert estimate(without, Collection((dataset,))).lanes == 2 * (8 + 6 + 2)
     assert 0 < one.device_hours[0] < one.device_hours[1]
     assert one.price == pytest.approx(tuple(3.0 * hours for hours in one.device_hours))
     assert "lanes in about" in four.text() and "costs" in four.text()
@@ -82,7 +85,7 @@ def test_a_design_that_cannot_decide_is_refused_with_the_number_that_would_do(da
     with pytest.raises(
         InputError, match=r"cannot decide: .* use about \d+ test speakers|use \d+ test speakers"
     ):
-        design_of(make_plan(wide), dataset, tmp_path)
+        design_of(make_plan(wide), Collection((dataset,)), tmp_path)
 
 
 def test_one_long_speaker_is_not_worth_more_than_he_is(tmp_path):
@@ -91,7 +94,7 @@ def test_one_long_speaker_is_not_worth_more_than_he_is(tmp_path):
 
 
 def test_a_design_says_what_it_can_detect(dataset, tmp_path):
-    design = design_of(make_plan(STUDY), dataset, tmp_path)
+    design = design_of(make_plan(STUDY), Collection((dataset,)), tmp_path)
     assert (design.speakers, design.seeds, design.level) == (4, 6, 0.95)
     assert 0 < design.effect < 0.2 and f"{0.6 + design.effect:.3f}" in design.text()
     assert "a device" not in str(Cluster(2, 0, 1))

@@ -230,6 +230,7 @@ def world(tmp_path, monkeypatch):
         "orchestrator.roadmap.journey.design_of", lambda *_: None
     )  # four speakers decide nothing
     write_latents(tmp_path / "toy")
+    write_latents(tmp_path / "second", representation="second")  # to compare with
     return tmp_path
 
 
@@ -239,8 +240,8 @@ class Sweeps:
     def __init__(self, verdicts, killed=()):
         self.verdicts, self.killed, self.ran = {"representations": NO_GO, **verdicts}, set(killed), []
 
-    def __call__(self, study, dataset, folder, resumed):
-        self.ran.append((study.name, dataset.meta.representation, resumed))
+    def __call__(self, study, latents, folder, resumed):
+        self.ran.append((study.name, latents.first.meta.representation, resumed))
         if study.name in self.killed:
             self.killed.remove(study.name)
             raise KeyboardInterrupt
@@ -414,6 +415,7 @@ def command(monkeypatch, *arguments):
 
 def test_a_plan_names_every_step_with_its_cost_or_what_it_waits_for(tmp_path, monkeypatch, capsys):
     write_latents(tmp_path / "toy")
+    write_latents(tmp_path / "second", representation="second")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("orchestrator.costs.estimate", lambda *_: _Costs())
     assert command(monkeypatch, "--plan", "--latents", "toy") == 0

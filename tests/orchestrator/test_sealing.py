@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from orchestrator.collection import Collection
 from orchestrator.plan import make_plan
 from orchestrator.sealing import changes, make_seal, read_seal, seal_hash, study_changes, write_seal
 from search_spaces import load
@@ -18,7 +19,7 @@ WINNERS = {"mdn": {"head": "mdn", "components": 2}, "vmf": {"head": "vmf"}}
 
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory):
-    return open_dataset(write_latents(tmp_path_factory.mktemp("latents")))
+    return Collection((open_dataset(write_latents(tmp_path_factory.mktemp("latents"))),))
 
 
 def seal(dataset, study=STUDY, winners=WINNERS, code="c1", **how):
@@ -56,7 +57,7 @@ def test_whatever_the_study_declares_otherwise_is_named(dataset, study, said):
 
 def test_seeds_data_code_and_winners_are_sealed_too(dataset, tmp_path):
     sealed = seal(dataset)
-    other = open_dataset(write_latents(tmp_path, seed=1))
+    other = Collection((open_dataset(write_latents(tmp_path, seed=1)),))
     assert any("data: hash" in c for c in changes(sealed, seal(other)))
     assert any(c.startswith("seeds") for c in changes(sealed, seal(dataset, seed=5)))
     assert any(c.startswith('code was "c1"') for c in changes(sealed, seal(dataset, code="c2")))

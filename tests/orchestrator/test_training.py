@@ -76,7 +76,7 @@ def cluster():
 @pytest.fixture
 def task(cluster, dataset, tmp_path):
     latents = Latents.of(dataset, ("train", "test"))
-    return Task(latents, "test", Depot(tmp_path), str(tmp_path / "ray"))
+    return Task({"": latents}, "test", Depot(tmp_path), str(tmp_path / "ray"))
 
 
 def run(pack, trainable, task, resources, folder):

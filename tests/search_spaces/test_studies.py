@@ -7,8 +7,9 @@ import sys
 import pytest
 
 import search_spaces
+from orchestrator.plan import make_plan
 from search_spaces.domains import Choice, Integer, Uniform
-from search_spaces.study import Prior, Role, Study, StudyError, criteria_hash
+from search_spaces.study import OTHERS, REFERENCE, Prior, Role, Study, StudyError, bound, criteria_hash
 from trainables.predictor.config import split_config
 
 STUDIES = [search_spaces.load(name) for name in search_spaces.names()]
@@ -33,9 +34,11 @@ class TestEveryStudy:
     def test_settings_are_known_to_the_learner(self, study: Study):
         if study.missing:
             return  # there is no learner yet
+        study = bound(study, ["a", "b", "c"] if study.compares else ["a"])
+        plan = make_plan(study, frame_rates=dict.fromkeys(("", "a", "b", "c"), 50.0))
         for arm in study.arms:
-            for corner in _corners({**study.space, **arm.space}):
-                structure, _ = split_config({**study.fixed, **arm.fixed, **corner})
+            for corner in _corners(plan.space(arm)):
+                structure, _ = split_config(plan.in_frames({**plan.fixed(arm), **corner}))
                 assert structure.horizon >= 16
 
     def test_no_setting_is_both_fixed_and_searched(self, study: Study):
@@ -43,6 +46,7 @@ class TestEveryStudy:
             assert not (set(study.fixed) | set(arm.fixed)) & (set(study.space) | set(arm.space))
 
     def test_domains_are_not_empty(self, study: Study):
+        study = bound(study, ["a", "b", "c"] if study.compares else ["a"])
         for space in (study.space, *(arm.space for arm in study.arms)):
             for name, domain in space.items():
                 if isinstance(domain, Choice):
@@ -116,3 +120,21 @@ def test_importing_the_studies_loads_neither_torch_nor_ray_nor_numpy():
         "print(sorted(loaded & {'torch', 'ray', 'numpy', 'orchestrator', 'trainables'}))"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
+
+
+def test_a_study_that_compares_is_bound_to_the_latents_given_and_only_to_several():
+    study = search_spaces.load("representations")
+    assert study.arm("reference").fixed["representation"] == REFERENCE
+    assert study.arm("other").space["representation"] == Choice((OTHERS,))
+    three = bound(study, ["mimi-12.5", "encodec", "soundstream"])
+    assert three.arm("reference").fixed["representation"] == "mimi-12.5"
+    assert three.arm("other").space["representation"] == Choice(("encodec", "soundstream"))
+    two = bound(study, ["mimi-12.5", "encodec"])
+    assert two.arm("other").fixed["representation"] == "encodec" and not two.arm("other").space
+    assert criteria_hash(two) == criteria_hash(study)
+    with pytest.raises(StudyError, match="'representations' compares .*; give at least two --latents"):
+        bound(study, ["mimi-12.5"])
+    with pytest.raises(
+        StudyError, match="'vmf_vs_mdn' runs on one representation, and 2 --latents were given"
+    ):
+        bound(search_spaces.load("vmf_vs_mdn"), ["a", "b"])

@@ -26,7 +26,9 @@ BRANCHING = ("mdn", "movmf", "direction_codebook")
 POLAR = ("vmf", "movmf", "power_spherical", "prototypes", "direction_codebook")  # direction x magnitude
 WITHOUT_DENSITY = ("flow_matching",)
 UNTEMPERED = ("flow_matching", *FITTED_HEADS)
-_ONE_STEP = ("nll", "one_step_cosine", "log_magnitude_r2")  # what exploration measures, beside the rollout
+INFORMATION = ("predictive_information_gaussian", "predictive_bits_per_second_gaussian")
+# What exploration measures, beside the rollout.
+_ONE_STEP = ("nll", "one_step_cosine", "log_magnitude_r2", *INFORMATION)
 _PER_STEP = ("cos", "magnitude_ratio", "state_error", "energy_score", "crps")
 _ALLOWED = {
     "head": HEADS + FITTED_HEADS,
@@ -51,6 +53,7 @@ class Structure:
     """What decides the shape of the program; the same for every lane of a pack."""
 
     head: str
+    representation: str = ""  # whose frames these are, where a sweep has latents of several
     backbone: str = "gru"
     width: int = 64  # hidden units
     depth: int = 1  # layers
@@ -139,7 +142,7 @@ class Structure:
                 "cannot be heated or cooled; set temperature to 1",
             ),
             (
-                self.objective.lstrip("-") == "nll" and self.head in WITHOUT_DENSITY,
+                self.objective.lstrip("-") in ("nll", *INFORMATION) and self.head in WITHOUT_DENSITY,
                 f"objective is {self.objective!r}, and head {self.head!r} has no likelihood; use a metric of "
                 "rollouts, such as '-energy_score@1'",
             ),

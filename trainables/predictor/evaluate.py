@@ -56,17 +56,21 @@ def evaluate(
     moments: Moments,
     baselines: Baselines | None = None,
     *,
+    inject: bool = False,
     sampled: bool = False,
 ) -> list[Scores]:
     """Scores of every lane on all utterances of a feed, each lane on the surrogate it was trained on.
 
-    Where ``baselines`` are given the scores also hold their NLL on the same frames and the injection
-    diagnostic; with ``sampled``, proper scores of sampled runs.
+    Where ``baselines`` are given the scores also hold their NLL on the same frames; with ``inject``, the
+    injection diagnostic; with ``sampled``, proper scores of sampled runs.
     """
     parts: list[list[Scores]] = [[] for _ in surrogates]
     for shard in feed.chunks():
         for lane, scores in enumerate(
-            _evaluate_shard(structure, stacked, surrogates, feed, shard, moments, baselines, sampled)
+            _evaluate_shard(
+                structure, stacked, surrogates, feed, shard, moments, baselines, inject=inject,
+                sampled=sampled,
+            )  # fmt: skip
         ):
             parts[lane].append(scores)
     return [merge(lane_parts) for lane_parts in parts]
@@ -100,6 +104,8 @@ def _evaluate_shard(
     shard: Shard,
     moments: Moments,
     baselines: Baselines | None,
+    *,
+    inject: bool,
     sampled: bool,
 ) -> list[Scores]:
     starts, owners = shard.evaluation_windows(structure.context, structure.horizon)
@@ -118,7 +124,7 @@ def _evaluate_shard(
         noise = _noise(structure, windows, drawn) if samples else _silence(structure, windows)
         measured = stacked.map(
             lambda predictor, window, normal, uniform: _predict(
-                structure, predictor, window, normal, uniform, inject=baselines is not None, sampled=sampled
+                structure, predictor, window, normal, uniform, inject=inject, sampled=sampled
             ),
             windows,
             *(part.expand(len(surrogates), *part.shape) for part in noise),

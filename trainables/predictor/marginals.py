@@ -58,10 +58,13 @@ class Marginals:
         gather: Callable[[Any], list[Any]] = lambda value: [value],
         seed: int = 0,
         steps: int = STEPS,
+        *,
+        own_family: bool = True,
     ) -> Marginals:
         """Fit to some frames, evenly spread, of the first chunk of a training feed.
 
-        ``gather`` returns the values of all workers, so that all fit to the same frames.
+        ``gather`` returns the values of all workers, so that all fit to the same frames. Without
+        ``own_family`` there are the Gaussian densities alone, which cost next to nothing.
         """
         shard, fitted = feed.shard(0), structure.head in FITTED_HEADS
         mean_D = moments.mean_D.to(shard.frames_SND)
@@ -70,7 +73,8 @@ class Marginals:
         for name, now, following in zip(feed.surrogates, *pairs_2SND, strict=True):
             # Polar families need an origin; a density of z does not change when z is measured from the mean.
             targets[name, "z"], targets[name, "delta"] = following - mean_D, following - now
-        heads = None if fitted else _fit_heads(structure, list(targets.values()), seed, steps)
+        trained = own_family and not fitted
+        heads = _fit_heads(structure, list(targets.values()), seed, steps) if trained else None
         gaussians = {key: GaussianMarginal.fit(frames) for key, frames in targets.items()}
         return cls(feed.surrogates, heads, gaussians, mean_D, fitted)
 

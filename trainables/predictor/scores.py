@@ -5,6 +5,7 @@ Shapes: S speakers, K rollout steps.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -12,12 +13,18 @@ from typing import Any
 
 import numpy as np
 
+from trainables.predictor.config import INFORMATION
+
 # metric name -> the two sums whose difference it is
 _DIFFERENCES = {
     "predictive_information": ("marginal_nll", "nll"),
     "predictive_information_gaussian": ("gaussian_marginal_nll", "nll"),
     "dnll": ("nll", "delta_nll"),
     "dnll_gaussian": ("nll", "gaussian_delta_nll"),
+}
+_PER_SECOND = {  # the same in bits per second of audio
+    "predictive_bits_per_second": "predictive_information",
+    "predictive_bits_per_second_gaussian": "predictive_information_gaussian",
 }
 CURVES = ("cos", "magnitude_ratio", "state_error", "energy_score", "crps")
 
@@ -56,7 +63,8 @@ class Scores:
 
     def per_speaker(self, metric: str) -> tuple[np.ndarray, np.ndarray]:
         """Numerators and denominators, each [S], of a metric such as ``cos@16`` or ``dnll``. A minus before
-        the name (``-nll``) turns what is better small into what is better large.
+        the name (``-nll``) turns what is better small into what is better large. ``entropy_reduction`` is the
+        document's -dNLL / |NLL of delta|, whose value depends on the unit of the latents.
 
         Raises:
             KeyError: the metric was not measured (missing is never zero).
@@ -67,6 +75,12 @@ class Scores:
         if "@" in metric:
             curve, step = metric.split("@")
             return self.sums[curve][:, int(step) - 1], self.counts[curve][:, int(step) - 1]
+        if metric in _PER_SECOND:
+            nats, frames = self.per_speaker(_PER_SECOND[metric])
+            return nats * self.frame_rate / math.log(2), frames
+        if metric == "entropy_reduction":
+            gain, _ = self.per_speaker("-dnll")
+            return gain, self.sums["delta_nll"] * np.sign(self.sums["delta_nll"].sum())
         if metric in _DIFFERENCES:
             plus, minus = _DIFFERENCES[metric]
             return self.sums[plus] - self.sums[minus], self.counts[minus]
@@ -84,7 +98,10 @@ class Scores:
         """The figures to watch while training goes on; what was not measured is left out."""
         last = self.horizon
         named = ("nll", "one_step_cosine", "cos@1", f"cos@{last}", f"magnitude_ratio@{last}")
-        return {name: self.value(name) for name in named if name.split("@")[0] in self.sums}
+        found = {name: self.value(name) for name in named if name.split("@")[0] in self.sums}
+        if "gaussian_marginal_nll" in self.sums:
+            found |= {name: self.value(name) for name in INFORMATION}
+        return found
 
     def curve(self, name: str) -> np.ndarray:
         """A rollout curve over k = 1..K, shape [K]; NaN where nothing was counted."""

@@ -151,7 +151,10 @@ def _window_seconds(run: Run, marginals: Marginals | None) -> float:
     names = [lane.surrogate for lane in run.lanes]
 
     def look(feed: Feed) -> None:
-        evaluate(run.structure, run.pack.stacked, names, feed, run.moments, marginals, sampled=sampled)
+        evaluate(
+            run.structure, run.pack.stacked, names, feed, run.moments, marginals,
+            inject=marginals is not None, sampled=sampled,
+        )  # fmt: skip
 
     starts, _ = run.train.shard(0).evaluation_windows(run.structure.context, run.structure.horizon)
     return _seconds(run, look, run.train) / len(starts)

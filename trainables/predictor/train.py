@@ -10,6 +10,7 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -18,7 +19,7 @@ from torch import Tensor, nn
 
 from trainables.latents.windows import Feed, Slots, frame_pairs, pooled_moments
 from trainables.predictor.baselines import fit_baselines
-from trainables.predictor.config import FITTED_HEADS, Lane, Structure
+from trainables.predictor.config import FITTED_HEADS, INFORMATION, Lane, Structure
 from trainables.predictor.evaluate import evaluate
 from trainables.predictor.heads import Survey, survey
 from trainables.predictor.lanes import Batch, LaneAdamW, Pack, Stacked, cosine_schedule, lane_tensor
@@ -116,13 +117,13 @@ def train_pack(
             break
         progress = run.train_epoch(epoch)
         if evaluate_each_epoch:
-            scores = run.look(_evaluate(run, evaluation, None, sampled=run.needs_samples))
+            scores = run.look(_evaluate(run, evaluation, run.marginals, sampled=run.needs_samples))
         context.report({**progress, "lanes": [h[-1] for h in run.history if h]}, run.state())
     if not evaluate_each_epoch:
         baselines = Marginals.fit(structure, train, run.moments, context.gather)
-        scores = _evaluate(run, evaluation, baselines, sampled=True)
+        scores = _evaluate(run, evaluation, baselines, inject=True, sampled=True)
     if scores is None:  # nothing was left to train
-        scores = _evaluate(run, evaluation, None, sampled=run.needs_samples)
+        scores = _evaluate(run, evaluation, run.marginals, sampled=run.needs_samples)
     return run.results(scores)
 
 
@@ -153,6 +154,13 @@ class Run:
     def own(self) -> list[Lane]:
         """The lanes that are still in the pack."""
         return [self.lanes[row] for row in self.rows]
+
+    @cached_property
+    def marginals(self) -> Marginals | None:
+        """What an exploration that ranks by information compares with; None where it does not."""
+        if self.structure.objective.removeprefix("-") not in INFORMATION:
+            return None
+        return Marginals.fit(self.structure, self.train, self.moments, self.context.gather, own_family=False)
 
     @property
     def needs_samples(self) -> bool:
@@ -307,11 +315,16 @@ def _surveys(structure: Structure, train: Feed, context: Context) -> dict[str, S
     }
 
 
-def _evaluate(run: Run, feed: Feed, baselines: Marginals | None, *, sampled: bool) -> list[Scores]:
+def _evaluate(
+    run: Run, feed: Feed, baselines: Marginals | None, *, inject: bool = False, sampled: bool
+) -> list[Scores]:
     """Each rank measures its own utterances; the sums are then those of all."""
     if not run.rows:
         return []
     surrogates = [lane.surrogate for lane in run.own]
-    own = evaluate(run.structure, run.pack.stacked, surrogates, feed, run.moments, baselines, sampled=sampled)
+    own = evaluate(
+        run.structure, run.pack.stacked, surrogates, feed, run.moments, baselines, inject=inject,
+        sampled=sampled,
+    )  # fmt: skip
     ranks = run.context.gather([scores.to_json() for scores in own])
     return [merge(Scores.from_json(rank[place]) for rank in ranks) for place in range(len(run.rows))]
