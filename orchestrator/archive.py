@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from orchestrator.files import write_whole
 from trainables.predictor.config import split_config
 
 FOLDER = "lanes"
@@ -31,9 +31,7 @@ class Archive:
         """Store a lane: its weights first, moved here, then its result, which is what counts."""
         if weights is not None and weights.exists():
             weights.replace(self.folder / f"{key}.pt")
-        temporary = self.folder / f"{key}.{uuid.uuid4().hex}.tmp"
-        temporary.write_text(json.dumps(result))
-        temporary.replace(self.folder / f"{key}.json")
+        write_whole(self.folder / f"{key}.json", json.dumps(result))
 
     def result(self, key: str) -> dict[str, Any] | None:
         """The result of a lane; None where there is none, or none that can be read."""

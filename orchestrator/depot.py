@@ -9,6 +9,8 @@ from typing import Any
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from orchestrator.files import write_whole
+
 
 class Depot:
     """Keeps dicts of tensors as files in the run folder, from whatever machine they come."""
@@ -50,11 +52,7 @@ class _Files:
         self._folder = Path(folder)
 
     def write(self, name: str, content: bytes) -> None:
-        target = self._folder / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = target.with_suffix(".tmp")
-        temporary.write_bytes(content)
-        temporary.replace(target)
+        write_whole(self._folder / name, content)
 
     def read(self, name: str) -> bytes | None:
         target = self._folder / name

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from orchestrator.files import write_whole
 from trainables.errors import InputError
 
 
@@ -121,9 +122,7 @@ class Evidence:
         data = asdict(self)
         for exhibit in data["exhibits"]:
             exhibit["clips"] = {k: base64.b64encode(v).decode() for k, v in exhibit["clips"].items()}
-        temporary = path.with_suffix(".tmp")
-        temporary.write_text(json.dumps(data, indent=1))
-        temporary.replace(path)
+        write_whole(path, json.dumps(data, indent=1))
 
     @classmethod
     def read(cls, path: Path) -> Evidence:

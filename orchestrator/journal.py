@@ -6,14 +6,13 @@ key that its line names, and is written before the line is: a line never promise
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -23,6 +22,7 @@ from typing import Any
 import orchestrator
 import search_spaces
 import trainables
+from orchestrator.files import alone
 from trainables.errors import InputError
 
 _TRAINS = ("data.py", "training.py", "tuning.py")  # the files here that reach into a lane's training
@@ -67,18 +67,14 @@ class Journal:
         Raises:
             InputError: another process is at work in it, and ``wait`` is not asked for.
         """
-        handle = os.open(self.folder, os.O_RDONLY)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except BlockingIOError:
-            os.close(handle)
-            raise InputError(
-                f"another process is at work in {self.folder}; wait for it, or leave --resume out"
-            ) from None
-        try:
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(alone(self.folder, wait=wait))
+            except BlockingIOError:
+                raise InputError(
+                    f"another process is at work in {self.folder}; wait for it, or leave --resume out"
+                ) from None
             yield
-        finally:
-            os.close(handle)
 
 
 @cache

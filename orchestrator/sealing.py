@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.collection import Collection
+from orchestrator.files import write_whole
 from orchestrator.journal import judge_version
 from orchestrator.plan import Plan
 from search_spaces.study import Study, declared
@@ -78,11 +79,8 @@ def seal_hash(seal: Mapping[str, Any]) -> str:
 
 def write_seal(folder: Path, seal: Mapping[str, Any]) -> Path:
     """Write a seal with its hash, for people and for :func:`read_seal`."""
-    path = folder / FILE
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps({"hash": seal_hash(seal), **seal}, indent=1, ensure_ascii=False))
-    temporary.replace(path)
-    return path
+    told = {"hash": seal_hash(seal), **seal}
+    return write_whole(folder / FILE, json.dumps(told, indent=1, ensure_ascii=False))
 
 
 def read_seal(path: Path) -> tuple[str, dict[str, Any]]:

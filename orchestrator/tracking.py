@@ -5,7 +5,6 @@ MLflow takes seconds to import, so that happens when a ``Tracker`` is made, not 
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import math
 import os
@@ -15,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.files import alone
 from trainables.errors import InputError
 from trainables.predictor.scores import LaneStatus, Scores, is_curve
 
@@ -67,7 +67,7 @@ class Tracker:
         self.run_id = self._resumed(run_id) or self._client.create_run(self._experiment).info.run_id
         prior = f"(prior {study.prior.probability:.2f})"
         note = f"# running\n\n{study.title}\n\n**Hypothesis** {prior}: {study.hypothesis}\n"
-        self._tag({_NAME: study.name, "study": study.name, _NOTE: note, **tags})
+        self.tag({_NAME: study.name, "study": study.name, _NOTE: note, **tags})
         self._log(self.run_id, params=params)
         return self.run_id
 
@@ -122,17 +122,20 @@ class Tracker:
         for file in files:
             self._client.log_artifact(self._parent(), str(file))
         named = {_NAME: f"{judgement.study}: {judgement.verdict}", "criteria_hash": judgement.criteria_hash}
-        self._tag({_NOTE: markdown, "verdict": str(judgement.verdict), **named, **(tags or {})})
+        self.tag({_NOTE: markdown, "verdict": str(judgement.verdict), **named, **(tags or {})})
         self._client.set_terminated(self._parent(), "FINISHED")
 
     def tag(self, tags: Mapping[str, Any]) -> None:
-        """Tag the parent run."""
-        self._tag(tags)
+        """Tag the parent run; what is None is left out."""
+        from mlflow.entities import RunTag
+
+        written = [RunTag(key, str(value)) for key, value in tags.items() if value is not None]
+        self._client.log_batch(self._parent(), tags=written)
 
     def fail(self, reason: str, *, interrupted: bool = False) -> None:
         """Close the parent run without a verdict: FAILED, or KILLED where the user stopped it."""
         word = "interrupted" if interrupted else "failed"
-        self._tag({_NOTE: f"# {word}: no verdict\n\n{reason}\n", "failure": reason})
+        self.tag({_NOTE: f"# {word}: no verdict\n\n{reason}\n", "failure": reason})
         self._client.set_terminated(self._parent(), "KILLED" if interrupted else "FAILED")
 
     def where(self) -> str:
@@ -170,12 +173,6 @@ class Tracker:
             if not token:
                 return
 
-    def _tag(self, tags: Mapping[str, Any]) -> None:
-        from mlflow.entities import RunTag
-
-        written = [RunTag(key, str(value)) for key, value in tags.items() if value is not None]
-        self._client.log_batch(self._parent(), tags=written)
-
     def _log(
         self,
         run_id: str,
@@ -201,24 +198,14 @@ def _open(uri: str, experiment: str) -> tuple[MlflowClient, str]:
     for chatty in ("mlflow", "alembic"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     local = uri.startswith("sqlite:")
-    with _alone(Path.cwd()) if local else _briefly():
+    # Two sweeps that start together must not both migrate the schema.
+    with alone(Path.cwd(), wait=True) if local else _briefly():
         client = MlflowClient(uri)
         known = client.get_experiment_by_name(experiment)
         if known is not None:
             return client, known.experiment_id
         place = Path(ARTIFACTS).resolve().as_uri() if local else None
         return client, client.create_experiment(experiment, artifact_location=place)
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Hold a lock on a folder, so that two sweeps that start together do not both migrate the schema."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
 
 
 @contextmanager

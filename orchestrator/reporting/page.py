@@ -17,6 +17,7 @@ from markupsafe import Markup
 
 from orchestrator.ablation import Effect, effects
 from orchestrator.evidence import Evidence, Exhibit
+from orchestrator.files import write_whole
 from orchestrator.reporting import accounts, tables
 from orchestrator.reporting.comparison import comparison
 from orchestrator.reporting.figures import Line, effects_figure, rollout_figure, search_figure
@@ -64,20 +65,13 @@ def write_report(
     found = effects(study, evidence, judgement.level)
     page = environment.get_template("template.html").render(_context(study, evidence, judgement, found))
     path = folder / "report.html"
-    _write(path, page)
+    write_whole(path, page)
     machine = json.dumps(
         _machine(study, evidence, judgement, found), indent=1, ensure_ascii=False, allow_nan=False
     )
-    _write(folder / "verdict.json", machine)
-    _write(folder / "report.md", markdown(study, evidence, judgement, found))
+    write_whole(folder / "verdict.json", machine)
+    write_whole(folder / "report.md", markdown(study, evidence, judgement, found))
     return path, folder / "report.md", folder / "verdict.json"
-
-
-def _write(path: Path, text: str) -> None:
-    """Whole or not at all: other programs read these."""
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
 
 
 def _machine(study: Study, evidence: Evidence, judgement: Judgement, found: list[Effect]) -> dict[str, Any]:

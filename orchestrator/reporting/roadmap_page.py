@@ -14,6 +14,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from orchestrator.files import write_whole
 from orchestrator.reporting.roadmap_graph import edges, graph, graph_text
 from orchestrator.roadmap.decisions import Status, spelled
 from orchestrator.roadmap.logbook import ENDED
@@ -41,10 +42,10 @@ def write_roadmap(folder: Path, standing: Standing) -> Path:
     context = _context(standing)
     machine = json.dumps(to_json(standing), indent=1, ensure_ascii=False, allow_nan=False)
     name = "roadmap-smoke" if standing.smoke else "roadmap"
-    _write(folder / f"{name}.json", machine)
-    _write(folder / f"{name}.md", _markdown(context))
+    write_whole(folder / f"{name}.json", machine)
+    write_whole(folder / f"{name}.md", _markdown(context))
     page = folder / f"{name}.html"
-    _write(page, environment.get_template("roadmap.html").render(context))
+    write_whole(page, environment.get_template("roadmap.html").render(context))
     return page
 
 
@@ -190,10 +191,3 @@ def _markdown(context: dict[str, Any]) -> str:
 
 def _cell(value: object) -> str:
     return ABSENT if value in (None, "") else str(value).replace("|", "\\|").replace("\n", " ")
-
-
-def _write(path: Path, text: str) -> None:
-    """Whole or not at all: a page is read while the roadmap goes on."""
-    draft = path.with_name(f".{path.name}.tmp")
-    draft.write_text(text, encoding="utf-8")
-    draft.replace(path)

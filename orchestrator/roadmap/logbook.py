@@ -6,16 +6,16 @@ read is refused, and the file left as it is.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from orchestrator.files import alone
 from trainables.errors import InputError
 
 STARTED, ENDED = "started", "ended"
@@ -81,9 +81,10 @@ class Logbook:
             InputError: another one is at work in it.
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("ab") as log:
+        self.path.touch()
+        with ExitStack() as stack:
             try:
-                fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                stack.enter_context(alone(self.path, wait=False))
             except BlockingIOError:
                 raise InputError(
                     f"another roadmap is at work in {self.path.parent}; wait for it, or name another --out"

@@ -424,7 +424,7 @@ def test_a_plan_names_every_step_with_its_cost_or_what_it_waits_for(tmp_path, mo
     assert said.count("expected: 8 to 31 min") == sum(not search_spaces.load(n).missing for n in STUDIES)
     for name in STUDIES:
         assert search_spaces.load(name).missing in said
-    assert "Next: run vmf_vs_mdn on toy." in said
+    assert "Next: run vmf_vs_mdn on toy; then representations." in said
     assert not (tmp_path / "runs").exists()
 
 
