@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 IS_311 := import sys; sys.exit(sys.version_info[:2] != (3, 11))
 PYTHON ?= $(firstword $(foreach name,python3.11 python3,$(shell $(name) -c '$(IS_311)' 2>/dev/null && command -v $(name))))
-EXTRAS ?= dev
+EXTRAS ?= dev,games
 PORT   ?= 5000
 
 export UV_HTTP_TIMEOUT ?= 300

@@ -44,7 +44,8 @@ def imported(packages: set[str]) -> Iterator[tuple[str, Path]]:
 
 def test_the_declared_dependencies_are_the_imported_ones() -> None:
     used = {name for name, _ in imported(PACKAGES)}
-    wanted = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["world"]]
+    extras = PROJECT["optional-dependencies"]
+    wanted = [*PROJECT["dependencies"], *extras["world"], *extras["games"]]
     assert used == {module_of(requirement) for requirement in wanted}
 
 

@@ -1,5 +1,7 @@
 """An echo-state network as a predictor like any other: fixed random recurrence, a readout in closed form.
 
+The readout serves any backbone that has nothing to learn; upon the last frames it is a linear predictor.
+
 How long its free run of the Lorenz system stays valid is known, and so it is a check of everything between a
 backbone's state and the frames that a rollout arrives at (H. Jaeger, H. Haas, "Harnessing nonlinearity:
 predicting chaotic systems and saving energy in wireless communication", 2004).
@@ -41,19 +43,18 @@ class EchoState(Backbone):
         return torch.stack(hidden, 1), (r_BN,)
 
 
-class EchoStatePredictor(nn.Module):
-    """The network and its readout."""
+class ReadoutPredictor(nn.Module):
+    """A backbone with nothing to learn, its hidden state [..., H], and a linear readout of the next step."""
 
-    def __init__(self, backbone: EchoState) -> None:
+    def __init__(self, backbone: Backbone, hidden: int, dim: int) -> None:
         super().__init__()
-        units, dim = backbone.inputs.shape
         self.backbone = backbone
-        self.head = LinearGaussianHead(dim + units, dim).double()
+        self.head = LinearGaussianHead(hidden, dim).double()
 
 
 @torch.no_grad()
-def fit_readout(backbone: EchoState, path_BTD: Tensor, washout: int, ridge: float) -> EchoStatePredictor:
-    """Least squares of the next step on (1, z, r), once ``washout`` frames have filled the memory.
+def fit_readout(backbone: Backbone, path_BTD: Tensor, washout: int, ridge: float) -> ReadoutPredictor:
+    """Least squares of the next step on 1 and the hidden state, once ``washout`` frames have filled it.
 
     ``ridge`` is the penalty on each squared weight, per case.
     """
@@ -64,14 +65,14 @@ def fit_readout(backbone: EchoState, path_BTD: Tensor, washout: int, ridge: floa
     centred = x_NH - mean_H
     gram = centred.T @ centred / len(centred) + ridge * torch.eye(len(mean_H)).to(centred)
     weight = torch.linalg.solve(gram, centred.T @ (step_ND - mean_D) / len(centred)).T
-    model = EchoStatePredictor(backbone)
+    model = ReadoutPredictor(backbone, len(mean_H), len(mean_D))
     model.head.linear.weight.copy_(weight)
     model.head.linear.bias.copy_(mean_D - weight @ mean_H)
     return model
 
 
 @torch.no_grad()
-def valid_times(model: EchoStatePredictor, path_BTD: Tensor, washout: int, threshold: float) -> Tensor:
+def valid_times(model: ReadoutPredictor, path_BTD: Tensor, washout: int, threshold: float) -> Tensor:
     """Frames [B] for which a free run that starts after ``washout`` frames stays valid: until its error
     exceeds ``threshold`` times the root mean square of the true frames.
     """

@@ -11,6 +11,8 @@ Each world is a question put to the whole path from Parquet to verdict:
 * ``smooth``: the past holds more information than in ``gaussian``, but the one-step cosine is less than a
   quarter of white noise's.
 * ``lorenz``: no noise at all, and yet nothing can be foretold for ever: small errors grow.
+* ``pong``, ``breakout``, ``ms_pacman``, and each with ``-actions``: games played at random, outside audio.
+  Their optimum is unknown.
 """
 
 from __future__ import annotations
@@ -24,6 +26,8 @@ import numpy as np
 
 from trainables.errors import InputError
 from trainables.latents.store import LatentMeta, Utterance, write_utterances
+from trainables.latents.worlds.atari import FRAME_RATE as GAME_RATE
+from trainables.latents.worlds.atari import Atari
 from trainables.latents.worlds.base import World
 from trainables.latents.worlds.directional import DirectionalWorld
 from trainables.latents.worlds.linear import RotatingAR
@@ -35,11 +39,18 @@ WORLDS: dict[str, World] = {
     "gaussian": RotatingAR(dim=32, decay=0.9, angle=0.3, scale=2.0),
     "smooth": RotatingAR(dim=32, decay=0.95, angle=0.0, scale=1.0),
     "lorenz": Lorenz(dt=0.02),
+    "pong": Atari("pong", actions=False),
+    "pong-actions": Atari("pong", actions=True),
+    "breakout": Atari("breakout", actions=False),
+    "breakout-actions": Atari("breakout", actions=True),
+    "ms_pacman": Atari("ms_pacman", actions=False),
+    "ms_pacman-actions": Atari("ms_pacman", actions=True),
 }
 FRAME_RATE = 50.0  # Hz
 HORIZON = 16  # rollout steps whose optimum is known
 _SPEAKERS = {"train": 40, "validation": 10, "test": 10}
 _UTTERANCES = 8  # of each speaker
+_EPISODES = 2  # of each player of a game: the emulator makes a thousand frames a second
 _FRAMES = (160, 240)  # shortest and longest utterance
 
 
@@ -51,7 +62,7 @@ def write_world(name: str, out: Path, seed: int = 0) -> None:
     not depend on it. There are no acoustic tracks: they are NaN.
 
     Raises:
-        InputError: no world has that name.
+        InputError: no world has that name, or it is a game and ale-py is not installed.
     """
     world = _world(name)
     meta = _meta(name, world, seed)
@@ -70,12 +81,18 @@ def _world(name: str) -> World:
 
 
 def _meta(name: str, world: World, seed: int) -> LatentMeta:
-    truth = {"name": name, "parameters": world.parameters(), "optimum": world.optimum(HORIZON).to_json()}
-    listing = json.dumps([name, world.parameters(), seed, _SPEAKERS, _UTTERANCES, _FRAMES], sort_keys=True)
+    optimum = world.optimum(HORIZON)
+    truth = {
+        "name": name,
+        "parameters": world.parameters(),
+        "optimum": None if optimum is None else optimum.to_json(),
+    }
+    kind = [name, world.parameters(), seed, _SPEAKERS, _utterances_each(world), _FRAMES]
+    listing = json.dumps(kind, sort_keys=True)
     return LatentMeta(
         representation=f"control:{name}",
         dim=world.dim,
-        frame_rate=FRAME_RATE,
+        frame_rate=GAME_RATE if isinstance(world, Atari) else FRAME_RATE,
         codec=None,
         codec_hash="",
         weights=None,
@@ -85,17 +102,23 @@ def _meta(name: str, world: World, seed: int) -> LatentMeta:
     )
 
 
+def _utterances_each(world: World) -> int:
+    """Of a speaker."""
+    return _EPISODES if isinstance(world, Atari) else _UTTERANCES
+
+
 def _utterances(world: World, split: str, speakers: int, rng: np.random.Generator) -> list[Utterance]:
     """All speakers of a split obey the same law; utterances differ in length, as real ones do."""
-    lengths = rng.integers(_FRAMES[0], _FRAMES[1], speakers * _UTTERANCES, endpoint=True)
+    each = _utterances_each(world)
+    lengths = rng.integers(_FRAMES[0], _FRAMES[1], speakers * each, endpoint=True)
     paths = world.simulate(len(lengths), _FRAMES[1], rng)
     rows = []
     for i, length in enumerate(lengths):
-        speaker = f"{split}-{i // _UTTERANCES:02d}"
+        speaker = f"{split}-{i // each:02d}"
         unknown = np.full(length, np.nan, np.float32)
         rows.append(
             Utterance(
-                utterance_id=f"{speaker}-{i % _UTTERANCES}",
+                utterance_id=f"{speaker}-{i % each}",
                 speaker_id=speaker,
                 split=split,
                 latents=paths[i, :length],

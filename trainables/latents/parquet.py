@@ -37,7 +37,7 @@ class LatentMeta:
     weights: str | None  # path or hub id that the codec was loaded from
     corpus_hash: str  # of the source's listing
     lattice_step: float | None  # latents lie on a lattice of this step: dither uniformly by +-step/2 on load
-    world: dict[str, Any] | None = None  # control worlds: {"name", "parameters", "optimum"}
+    world: dict[str, Any] | None = None  # control worlds: {"name", "parameters", "optimum" or None}
     note: str = ""  # "random weights"
     source: str | None = None  # folder of the audio, for whoever wants to hear the original
 

@@ -46,8 +46,8 @@ class World(Protocol):
     def simulate(self, utterances: int, frames: int, rng: np.random.Generator) -> np.ndarray:
         """Independent stretches [U, T, D] of the stationary process, float64."""
 
-    def optimum(self, horizon: int) -> Optimum:
-        """The best possible metrics over a rollout of ``horizon`` frames."""
+    def optimum(self, horizon: int) -> Optimum | None:
+        """The best possible metrics over a rollout of ``horizon`` frames; None where nobody knows them."""
 
     def parameters(self) -> dict[str, float]:
         """The numbers that define the process."""
