@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import ray.train
 import ray.train.torch
@@ -29,14 +29,24 @@ from trainables.predictor.train import train_pack
 DRIVER_CPUS = 0.01  # Tune refuses 0
 
 
+class Keeper(Protocol):
+    """Where a job's state is kept, off the worker."""
+
+    def save(self, state: dict[str, Any] | None) -> None:
+        """In place of the last one."""
+
+    def load(self) -> dict[str, Any] | None:
+        """The last one kept, or None."""
+
+
 class TrainContext:
     """A worker of a Ray Train job."""
 
-    def __init__(self, pack: Pack, task: Task) -> None:
+    def __init__(self, saver: Keeper) -> None:
         here = ray.train.get_context()
         self.rank, self.world_size = here.get_world_rank(), here.get_world_size()
         self.device = ray.train.torch.get_device()
-        self._saver = Saver(pack, task.depot)
+        self._saver = saver
 
     def prepare(self, module: torch.nn.Module) -> torch.nn.Module:
         """On this worker's device, gradients averaged over workers."""
@@ -124,8 +134,8 @@ def run_pack_on_workers(config: Mapping[str, Any], task: Task) -> None:
     try:
         trainer.fit()
     except ray.train.TrainingFailedError as error:
-        cause = _cause(error)
-        tune.report({"failure": describe(cause), "refused": isinstance(cause, InputError)})
+        why = cause(error)
+        tune.report({"failure": describe(why), "refused": isinstance(why, InputError)})
 
 
 def driver_resources() -> dict[str, float]:
@@ -144,11 +154,18 @@ def worker_cpus(cluster: Cluster, workers: int) -> float:
     return 1.0 if cluster.cpus > workers else (cluster.cpus - 2 * DRIVER_CPUS) / (2 * workers)
 
 
+def cause(error: BaseException) -> BaseException:
+    """Wrong input, if a worker said so, else the error itself."""
+    failures = getattr(error, "worker_failures", {}).values()
+    causes = [getattr(failure, "_base_exc", failure) for failure in failures]
+    return next((cause for cause in causes if isinstance(cause, InputError)), error)
+
+
 def _train_on_worker(config: Mapping[str, Any]) -> None:
     pack, task = Pack.from_json(config["pack"]), config["task"]
     torch.set_num_threads(1)
     structure, lanes = pack_config(pack)
-    context = TrainContext(pack, task)
+    context = TrainContext(Saver(pack, task.depot))
     train, evaluation = (
         _feed(name, split, task, structure, context.device)
         for name, split in (("train", "train"), ("evaluation", task.evaluation))
@@ -171,10 +188,3 @@ def _scaling(task: Task) -> ray.train.ScalingConfig:
     return ray.train.ScalingConfig(
         num_workers=task.workers, use_gpu=task.use_gpu, resources_per_worker=resources
     )
-
-
-def _cause(error: BaseException) -> BaseException:
-    """Wrong input, if a worker said so, else the error itself."""
-    failures = getattr(error, "worker_failures", {}).values()
-    causes = [getattr(failure, "_base_exc", failure) for failure in failures]
-    return next((cause for cause in causes if isinstance(cause, InputError)), error)

@@ -1,1 +1,1 @@
-"""Representations derived from others by linear maps that are fitted on training speakers alone."""
+"""Representations derived from others by maps that are fitted on training speakers alone."""

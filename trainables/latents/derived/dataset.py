@@ -13,7 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
-from trainables.latents.derived.transform import Transform
+from trainables.latents.derived.settings import Settings
+from trainables.latents.derived.transform import Learn, Transform
 from trainables.latents.parquet import Utterance, table_utterances
 from trainables.latents.store import LatentDataset
 from trainables.latents.windows import Shard
@@ -28,14 +29,16 @@ def training_frames(dataset: LatentDataset) -> Iterator[np.ndarray]:
             yield from _dithered(table, dataset.meta.lattice_step).values()
 
 
-def fit_transform(expression: str, dataset: LatentDataset) -> Transform:
-    """Fit to the dataset's training speakers; no other frame is read.
+def fit_transform(
+    expression: str, dataset: LatentDataset, settings: Settings | None = None, learn: Learn | None = None
+) -> Transform:
+    """Fit to the dataset's training speakers; no other frame is read, but by ``learn`` to know when to stop.
 
     Raises:
         InputError: the expression is wrong, or does not suit the dataset.
     """
     meta, content = dataset.meta, dataset.content_hash
-    return Transform.fit(expression, meta, content, lambda: training_frames(dataset))
+    return Transform.fit(expression, meta, content, lambda: training_frames(dataset), settings, learn)
 
 
 def derived_utterances(file: Path, transform: Transform) -> tuple[list[Utterance], list[str]]:

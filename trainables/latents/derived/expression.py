@@ -6,21 +6,24 @@ import re
 from collections.abc import Sequence
 
 from trainables.errors import InputError
+from trainables.latents.derived.beta_vae import BetaVae
 from trainables.latents.derived.maps import Map, Pca, Pool, Stack, Whiten
+from trainables.latents.derived.settings import Settings
 
 _MAKERS = {"pca": Pca, "stack": Stack, "pool": Pool}
-_LEAST = {"pca": 1, "stack": 2, "pool": 2}
-KNOWN = "pca(K), whiten, stack(N), pool(N), and one of another: 'pca(32) of stack(4)'"
-_CALL = re.compile(r"([a-z]+)\((\d+)\)")
+_LEAST = {"pca": 1, "stack": 2, "pool": 2, "beta-vae": 1}
+KNOWN = "pca(K), whiten, stack(N), pool(N), beta-vae(K), and one of another: 'pca(32) of stack(4)'"
+_CALL = re.compile(r"([a-z-]+)\((\d+)\)")
 
 
-def parse(expression: str) -> list[Map]:
-    """The maps in the order in which they are applied, not fitted yet.
+def parse(expression: str, settings: Settings | None = None) -> list[Map]:
+    """The maps in the order in which they are applied, not fitted yet; ``settings`` are those of a beta-vae.
 
     Raises:
         InputError: a part is unknown, or its number too small.
     """
-    return [_map(part.strip(), expression) for part in reversed(re.split(r"\bof\b", expression))]
+    settings = settings or Settings()
+    return [_map(part.strip(), expression, settings) for part in reversed(re.split(r"\bof\b", expression))]
 
 
 def derived_name(maps: Sequence[Map], base: str) -> str:
@@ -30,13 +33,13 @@ def derived_name(maps: Sequence[Map], base: str) -> str:
     return base
 
 
-def _map(part: str, expression: str) -> Map:
+def _map(part: str, expression: str, settings: Settings) -> Map:
     if part == "whiten":
         return Whiten()
     found = _CALL.fullmatch(part)
-    if found is None or found[1] not in _MAKERS:
+    if found is None or found[1] not in _LEAST:
         raise InputError(f"--as {expression!r}: {part!r} is unknown (known: {KNOWN})")
     name, count = found[1], int(found[2])
     if count < _LEAST[name]:
         raise InputError(f"--as {expression!r}: {part} must have at least {_LEAST[name]} (known: {KNOWN})")
-    return _MAKERS[name](count)
+    return BetaVae(count, settings) if name == "beta-vae" else _MAKERS[name](count)

@@ -1,10 +1,11 @@
-"""The linear maps that make one representation of another: forward, and back.
+"""The maps in closed form that make one representation of another, all linear: forward, and back.
 
 Shapes: T frames, D dimensions of what goes in, K of what comes out.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
@@ -80,7 +81,7 @@ class Pca:
             raise InputError(f"{self.name} of {dim} dimensions: there are no more than {dim} components")
         if moments is None:
             return self
-        _, vectors_DD = _spectrum(moments)
+        _, vectors_DD = spectrum(moments)
         return Pca(self.count, moments.mean_D, vectors_DD[:, : self.count])
 
     def forward(self, frames_TD: np.ndarray) -> np.ndarray:
@@ -120,7 +121,7 @@ class Whiten:
         """From the inverse square root of the covariance."""
         if moments is None:
             return self
-        variances_D, vectors_DD = _spectrum(moments)
+        variances_D, vectors_DD = spectrum(moments)
         scale_D = np.sqrt(np.maximum(variances_D, FLOOR * variances_D[0]))
         return Whiten(
             moments.mean_D, (vectors_DD / scale_D) @ vectors_DD.T, (vectors_DD * scale_D) @ vectors_DD.T
@@ -217,13 +218,20 @@ class Pool:
         return {}
 
 
+def through(maps: Sequence[Map], frames_TD: np.ndarray) -> np.ndarray:
+    """Frames [T, D] through one map after another."""
+    for step in maps:
+        frames_TD = step.forward(frames_TD)
+    return frames_TD
+
+
 def _groups(frames_TD: np.ndarray, count: int) -> np.ndarray:
     whole = len(frames_TD) // count
     frames = np.asarray(frames_TD, np.float64)[: whole * count]
     return frames.reshape(whole, count, frames.shape[1])
 
 
-def _spectrum(moments: Moments) -> tuple[np.ndarray, np.ndarray]:
+def spectrum(moments: Moments) -> tuple[np.ndarray, np.ndarray]:
     """Variances [D], descending and not negative, and their directions [D, D] with signs of their own."""
     variances_D, vectors_DD = np.linalg.eigh(moments.covariance_DD)
     variances_D, vectors_DD = np.maximum(variances_D[::-1], 0), vectors_DD[:, ::-1]

@@ -16,12 +16,15 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from trainables.errors import InputError
+from trainables.latents.derived.beta_vae import BetaVae
 from trainables.latents.derived.expression import derived_name, parse
-from trainables.latents.derived.maps import Map, Moments
+from trainables.latents.derived.maps import Map, Moments, through
+from trainables.latents.derived.settings import Settings
 from trainables.latents.parquet import LatentMeta
 
 FILE = "transform.safetensors"
 Frames = Callable[[], Iterable[np.ndarray]]  # training utterances [T, D] of the base, again at each call
+Learn = Callable[[BetaVae, Sequence[Map]], BetaVae]  # trains a bottleneck behind the maps before it
 
 
 @dataclass(frozen=True)
@@ -34,18 +37,31 @@ class Transform:
     maps: tuple[Map, ...]
 
     @classmethod
-    def fit(cls, expression: str, base: LatentMeta, base_hash: str, train: Frames) -> Transform:
+    def fit(
+        cls,
+        expression: str,
+        base: LatentMeta,
+        base_hash: str,
+        train: Frames,
+        settings: Settings | None = None,
+        learn: Learn | None = None,
+    ) -> Transform:
         """Fit each map to what the maps before it make of the training frames.
+
+        Args:
+            settings: of a beta-vae, where there is one.
+            learn: trains it; without, it is left as probabilistic PCA.
 
         Raises:
             InputError: the expression is wrong, does not suit the base, or nothing is left of the frames.
         """
         done: list[Map] = []
         dim = base.dim
-        for step in parse(expression):
+        for step in parse(expression, settings):
             step.fitted(dim, None)  # refused before anything is read
             moments = _moments(train, done, dim) if step.needs_moments else None
-            done.append(step.fitted(dim, moments))
+            fitted = step.fitted(dim, moments)
+            done.append(learn(fitted, done) if learn and isinstance(fitted, BetaVae) else fitted)
             dim = step.width(dim)
         return cls(expression, base, base_hash, tuple(done))
 
@@ -77,7 +93,7 @@ class Transform:
 
     def forward(self, frames_TD: np.ndarray) -> np.ndarray:
         """Base frames [T, D], dithered where they lie on a lattice, to float64 [T // rate, K]."""
-        return _through(self.maps, frames_TD)
+        return through(self.maps, frames_TD)
 
     def to_base(self, latents_TK: np.ndarray) -> np.ndarray:
         """Derived frames to frames of the base that its codec decodes, float64 [T rate, D]."""
@@ -103,6 +119,11 @@ class Transform:
     def save(self, folder: Path) -> None:
         """Write :data:`FILE` under a temporary name and rename it."""
         about = {"expression": self.expression, "base": json.dumps(asdict(self.base)), "hash": self.base_hash}
+        trained = [step for step in self.maps if isinstance(step, BetaVae)]
+        if trained:
+            outcomes = [step.outcome for step in trained]
+            about |= {"settings": json.dumps(asdict(trained[0].settings)), "outcomes": json.dumps(outcomes)}
+            about["weights_hash"] = self.hash
         temporary = folder / f".{FILE}.tmp"
         save_file({name: np.ascontiguousarray(v) for name, v in self._arrays().items()}, temporary, about)
         temporary.replace(folder / FILE)
@@ -119,13 +140,20 @@ class Transform:
             with safe_open(file, "numpy") as stored:
                 about = stored.metadata() or {}
                 arrays = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
+            settings = Settings(**json.loads(about["settings"])) if "settings" in about else None
+            outcomes = iter(json.loads(about.get("outcomes", "[]")))
             maps = [
-                type(step)(**_settings(step), **_own(arrays, i))
-                for i, step in enumerate(parse(about["expression"]))
+                step.restored(_own(arrays, i), next(outcomes))
+                if isinstance(step, BetaVae)
+                else type(step)(**_settings(step), **_own(arrays, i))
+                for i, step in enumerate(parse(about["expression"], settings))
             ]
-            return cls(
+            found = cls(
                 about["expression"], LatentMeta(**json.loads(about["base"])), about["hash"], tuple(maps)
             )
+            if about.get("weights_hash", found.hash) != found.hash:
+                raise ValueError("its weights are not those that were saved")
+            return found
         except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
             raise InputError(
                 f"{file} holds no fitted transform ({error}); derive the latents again"
@@ -145,22 +173,16 @@ def _own(arrays: dict[str, np.ndarray], number: int) -> dict[str, np.ndarray]:
     return {name.removeprefix(prefix): v for name, v in arrays.items() if name.startswith(prefix)}
 
 
-def _through(maps: Sequence[Map], frames_TD: np.ndarray) -> np.ndarray:
-    for step in maps:
-        frames_TD = step.forward(frames_TD)
-    return frames_TD
-
-
 def _moments(train: Frames, maps: Sequence[Map], dim: int) -> Moments:
     """Of the training frames behind ``maps``; in two passes, so that nothing cancels."""
     count, total_D = 0, np.zeros(dim)
     for frames_TD in train():
-        made = _through(maps, frames_TD)
+        made = through(maps, frames_TD)
         count, total_D = count + len(made), total_D + made.sum(0)
     if count < 2:
         raise InputError("fewer than two training frames are left to fit to; encode more speakers")
     mean_D, products_DD = total_D / count, np.zeros((dim, dim))
     for frames_TD in train():
-        centred = _through(maps, frames_TD) - mean_D
+        centred = through(maps, frames_TD) - mean_D
         products_DD += centred.T @ centred
     return Moments(mean_D, products_DD / count)
