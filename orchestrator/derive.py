@@ -64,7 +64,7 @@ def derive(
     transform = _transform(expression, base, out, settings, lambda: _fit(
         expression, base, out, settings, 1 if workers is None else workers, address
     ))  # fmt: skip
-    meta, lost = transform.meta(), 0
+    meta, lost = transform.meta(out), 0
     for file in base.files:
         if (out / file.name).exists():
             continue

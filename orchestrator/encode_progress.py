@@ -13,12 +13,12 @@ from orchestrator.progress import duration
 
 
 class EncodeProgress:
-    """Counts recordings, and seconds of speech for the speed."""
+    """Counts recordings, and seconds of ``speech`` for the speed."""
 
     def __init__(self, total: int, console: Console) -> None:
-        self._total, self._done, self._encoded, self._seconds = total, 0, 0, 0.0
+        self._total, self._done, self._encoded, self.speech = total, 0, 0, 0.0
         self._console = console
-        self._started = self._under_way = time.monotonic()
+        self._started = self._began = time.monotonic()
         self._bar = Progress(
             TextColumn("encoding"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[speed]}"),
             TextColumn("time left"), TimeRemainingColumn(), console=console, disable=not console.is_terminal,
@@ -37,12 +37,17 @@ class EncodeProgress:
 
     def begin(self) -> None:
         """Recordings are about to flow: how long Ray took to start says nothing of the time left."""
-        self._under_way = time.monotonic()
+        self._began = time.monotonic()
+
+    @property
+    def under_way(self) -> float:
+        """Seconds since :meth:`begin`."""
+        return time.monotonic() - self._began
 
     def advance(self, encoded: int, seconds: float, failed: int) -> None:
         """So many recordings are encoded, ``seconds`` of speech in all, and so many could not be."""
         tenths = 10 * self._done // self._total
-        self._encoded, self._seconds = self._encoded + encoded, self._seconds + seconds
+        self._encoded, self.speech = self._encoded + encoded, self.speech + seconds
         self._done += encoded + failed
         self._bar.update(self._task, completed=self._done, speed=self._speed())
         if not self._console.is_terminal and 10 * self._done // self._total > tenths:
@@ -51,15 +56,15 @@ class EncodeProgress:
     def summary(self) -> str:
         """What was done, in a sentence."""
         return (
-            f"encoded {self._encoded} of {self._total} recordings, {self._seconds / 3600:.2f} h of speech, "
+            f"encoded {self._encoded} of {self._total} recordings, {self.speech / 3600:.2f} h of speech, "
             f"in {duration(time.monotonic() - self._started)} ({self._speed()} once under way)"
         )
 
     def _speed(self) -> str:
-        return f"{self._seconds / max(1e-9, time.monotonic() - self._under_way):.0f} x real time"
+        return f"{self.speech / max(1e-9, self.under_way):.0f} x real time"
 
     def _left(self) -> str:
-        left = (time.monotonic() - self._under_way) * (self._total / self._done - 1)
+        left = self.under_way * (self._total / self._done - 1)
         return f"{duration(left)} left"
 
     def _say(self, text: str) -> None:

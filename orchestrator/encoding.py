@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 import time
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from orchestrator.cluster import Cluster, connected
+from orchestrator.cluster import Cluster
 from trainables.errors import InputError
 from trainables.latents.corpus import Recording
 from trainables.latents.parquet import (
@@ -28,7 +28,8 @@ from trainables.latents.parquet import (
 if TYPE_CHECKING:
     from trainables.latents.codecs import Codec
 
-_BLOCK = 8  # recordings that travel together, and one step of the progress
+_BLOCK = 8  # recordings that travel together at most, and one step of the progress
+_BLOCKS = 8  # per actor at least: one that is done early waits for no more than such a share of the work
 _PART = 256  # utterances of a Parquet file, at most
 _PART_SECONDS = 60.0  # how long an utterance waits to be written: what a killed run can lose
 # Readers must find room beside the actors, or the stream stands still.
@@ -44,31 +45,28 @@ class Encoded(NamedTuple):
 
 
 def encode_recordings(
-    recordings: Sequence[Recording], codec: Codec, meta: LatentMeta, out: Path, on_start: Callable[[], None]
+    recordings: Sequence[Recording], codec: Codec, meta: LatentMeta, out: Path, cluster: Cluster
 ) -> Generator[Encoded]:
     """Encode recordings into Parquet files in ``out``, some at a time as the caller asks for the next.
 
-    ``on_start`` is called once Ray has started, before anything is encoded.
     Whatever ends the iteration, an interrupt included, what has been encoded by then is on disk.
     """
-    with connected(None) as cluster:
-        part = _Part(out, meta)
-        on_start()
-        stream = _stream(recordings, codec, cluster)
-        try:
-            for table in stream:
-                fates = table.select(["path", "seconds", "failure"]).to_pylist()
-                encoded = [not fate["failure"] for fate in fates]
-                part.add(table_utterances(table.filter(pa.array(encoded))))
-                yield Encoded(
-                    sum(encoded),
-                    sum(fate["seconds"] for fate in fates if not fate["failure"]),
-                    [(Path(fate["path"]), fate["failure"]) for fate in fates if fate["failure"]],
-                )
-        finally:
-            part.write()
-            stream.close()
-            _let_threads_end()
+    part = _Part(out, meta)
+    stream = _stream(recordings, codec, cluster)
+    try:
+        for table in stream:
+            fates = table.select(["path", "seconds", "failure"]).to_pylist()
+            encoded = [not fate["failure"] for fate in fates]
+            part.add(table_utterances(table.filter(pa.array(encoded))))
+            yield Encoded(
+                sum(encoded),
+                sum(fate["seconds"] for fate in fates if not fate["failure"]),
+                [(Path(fate["path"]), fate["failure"]) for fate in fates if fate["failure"]],
+            )
+    finally:
+        part.write()
+        stream.close()
+        _let_threads_end()
 
 
 def _stream(recordings: Sequence[Recording], codec: Codec, cluster: Cluster) -> Generator[Any]:
@@ -77,8 +75,9 @@ def _stream(recordings: Sequence[Recording], codec: Codec, cluster: Cluster) -> 
 
     ray.data.DataContext.get_current().enable_progress_bars = False
     rows = [asdict(recording) | {"path": str(recording.path.absolute())} for recording in recordings]
-    blocks = -(-len(rows) // _BLOCK)
     gpus = cluster.gpus if codec.uses_gpu else 0
+    actors = max(1, min(gpus or cluster.cpus, len(rows)))
+    blocks = min(len(rows), max(-(-len(rows) // _BLOCK), _BLOCKS * actors))
     dataset = (
         ray.data.from_items(rows, override_num_blocks=blocks)
         .map_batches(
@@ -89,7 +88,7 @@ def _stream(recordings: Sequence[Recording], codec: Codec, cluster: Cluster) -> 
             fn_constructor_args=(codec.name, codec.weights),
             batch_format="pyarrow",
             batch_size=None,
-            compute=ray.data.ActorPoolStrategy(size=max(1, min(gpus or cluster.cpus, blocks))),
+            compute=ray.data.ActorPoolStrategy(size=actors),
             num_cpus=_ENCODE_CPUS,
             num_gpus=1 if gpus else 0,
         )

@@ -86,7 +86,7 @@ def test_the_same_command_again_encodes_the_rest_and_reports_what_it_could_not_r
 
 def test_once_more_encodes_nothing_and_starts_nothing(interrupted_and_resumed, source, capsys, monkeypatch):
     out, _, _ = interrupted_and_resumed
-    monkeypatch.setattr("orchestrator.encoding.connected", None)  # would fail if Ray were wanted
+    monkeypatch.setattr("orchestrator.cluster.connected", None)  # would fail if Ray were wanted
     (source / "s3/broken.wav").rename(source / "s3/broken.txt")
     encode(source, "logmel", out)
     assert f"already holds all {SPEAKERS * EACH} utterances; none encoded" in capsys.readouterr().out

@@ -171,7 +171,7 @@ def test_what_is_saved_comes_back_bit_for_bit(tmp_path: Path) -> None:
     assert found.to_base(codes).shape == (len(frames), DIM)
     assert (found.hash, found.name) == (made.hash, "beta-vae6-smoothness2-predictability1(stack2(toy))")
     assert found.maps == made.maps and found.maps[1].outcome == made.maps[1].outcome
-    assert (found.dim, found.meta().frame_rate) == (6, 25.0)
+    assert (found.dim, found.meta(tmp_path).frame_rate) == (6, 25.0)
     with safe_open(tmp_path / FILE, "numpy") as stored:
         assert stored.metadata()["weights_hash"] == made.hash
     other = made.maps[1].weights | {"mean": made.maps[1].weights["mean"] + 1}

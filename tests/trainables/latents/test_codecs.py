@@ -250,6 +250,12 @@ def test_an_unknown_codec_is_named_with_the_nearest():
         load_codec("encodek-q8", None)
 
 
+def test_world_says_at_once_that_its_package_is_missing(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyworld", None)
+    with pytest.raises(InputError, match="world needs the package pyworld, .*pip install"):
+        load_codec("world", None)
+
+
 def test_a_number_of_codebooks_is_refused_where_there_is_no_such_quantiser():
     for name in set(CODECS) - set(QUANTISED):
         with pytest.raises(InputError, match=f"'{name}-q8' is unknown: {name} has no quantiser"):

@@ -1,7 +1,9 @@
 """The codecs that turn audio into latents and back, by name.
 
 A name is one of ``CODECS``, or one of ``QUANTISED`` followed by -qN: then the latents are what the first N
-codebooks of its quantiser make of them, vectors of the same dimension out of a finite set.
+codebooks of its quantiser make of them, vectors of the same dimension out of a finite set. The name of a
+derived representation, "pca32(mimi-12.5)", is that of a codec too: its weights are the folder that it was
+derived into.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 import difflib
 import re
 from importlib import import_module
+from pathlib import Path
 
 from trainables.errors import InputError
 from trainables.latents.codecs.base import Codec
@@ -34,13 +37,17 @@ def load_codec(name: str, weights: str | None) -> Codec:
     """The codec called ``name``, its weights found and checked.
 
     Args:
-        name: one of ``CODECS``, or one of ``QUANTISED`` and a number of codebooks, "mimi-12.5-q8".
-        weights: a file or folder, a hub id where the codec has one, or None where it needs none.
+        name: one of ``CODECS``, or one of ``QUANTISED`` and a number of codebooks, "mimi-12.5-q8", or that of
+            a derived representation.
+        weights: a file or folder, a hub id where the codec has one, or None where it needs none; of a derived
+            representation the folder that it was derived into.
 
     Raises:
         InputError: unknown name, a number of codebooks that the quantiser does not have, or weights that are
             missing or unreadable, and how to get them.
     """
+    if name.endswith(")"):
+        return _derived(name, weights)
     quantised = re.fullmatch(r"(.+)-q(\d+)", name)
     base, settings = (quantised[1], (int(quantised[2]),)) if quantised else (name, ())
     if base not in _CLASSES:
@@ -53,4 +60,17 @@ def load_codec(name: str, weights: str | None) -> Codec:
         )
     module, cls = _CLASSES[base].split(".")
     codec: Codec = getattr(import_module(f"{__name__}.{module}"), cls)(weights, *settings)
+    return codec
+
+
+def _derived(name: str, weights: str | None) -> Codec:
+    from trainables.latents.derived.codec import load_derived  # which itself loads the base's codec from here
+
+    if weights is None:
+        raise InputError(
+            f"representation {name!r} is derived: it needs --weights FOLDER, where it was derived into"
+        )
+    codec = load_derived(Path(weights))
+    if codec.name != name:
+        raise InputError(f"--weights {weights} holds {codec.name}, not {name}")
     return codec

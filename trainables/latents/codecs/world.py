@@ -64,6 +64,7 @@ class World:
     def __init__(self, weights: str | None) -> None:
         if weights is not None:
             raise InputError(f"representation {self.name} has no weights; leave out --weights {weights}")
+        _pyworld()  # missing it is said once, and not of every recording
         pitch, aperiodicity = (_PITCH, _PITCH_SPREAD), (_APERIODICITY, _APERIODICITY_SPREAD)
         scales = (*pitch, *aperiodicity, _LOUDNESS, _ENVELOPE_SPREAD, _DITHER)
         self.hash = hash_of(f"{self.name} dio stonemask {_HOP} {_ENVELOPE} {_FFT} {scales}")

@@ -8,6 +8,7 @@ import numpy as np
 
 from trainables.errors import InputError
 from trainables.latents.codecs import Codec, load_codec
+from trainables.latents.codecs.base import noise_of, sound_latents
 from trainables.latents.derived.transform import Transform
 
 
@@ -21,24 +22,42 @@ class DerivedCodec:
         self.name, self.dim, self.hash = transform.name, transform.dim, transform.hash
         self.sample_rate, self.uses_gpu = base.sample_rate, base.uses_gpu
         self.frame_rate = base.frame_rate / transform.rate
-        self.weights = str(folder)
-        self.note = transform.meta().note
+        self.weights = str(folder.resolve())
+        self.note = transform.note
 
     def encode(self, audio: np.ndarray) -> np.ndarray:
-        """Audio [samples] to derived latents [frames, K] float32; a tail that fills no frame is left out."""
-        return self._transform.forward(self._base.encode(audio)).astype(np.float32)
+        """Audio [samples] to derived latents [frames, K] float32; raises as ``Codec.encode``.
+
+        Base frames that lie on a lattice are dithered first, by noise drawn from the audio itself, since what
+        comes out has no lattice step by which it could be done later. The last one is held until a derived
+        frame is full.
+        """
+        frames_TD = self._base.encode(audio)
+        step = self._transform.base.lattice_step
+        if step is not None:
+            frames_TD = frames_TD + noise_of(audio).uniform(-step / 2, step / 2, frames_TD.shape)
+        held = -len(frames_TD) % self._transform.rate
+        whole_TD = np.pad(frames_TD, ((0, held), (0, 0)), mode="edge")
+        return self._transform.forward(whole_TD).astype(np.float32)
 
     def decode(self, latents: np.ndarray) -> np.ndarray:
-        """Derived latents [frames, K] to audio."""
-        return self._base.decode(self._transform.to_base(latents).astype(np.float32))
+        """Derived latents [frames, K] to audio; raises as ``Codec.decode``."""
+        frames_TK = sound_latents(latents, self.dim)
+        return self._base.decode(self._transform.to_base(frames_TK).astype(np.float32))
 
 
 def load_derived(folder: Path) -> Codec:
     """The codec of the derived latents in ``folder``, with the weights that the base was encoded with.
 
     Raises:
-        InputError: there is no transform, the base is a control world, or its weights are not what they were.
+        InputError: the folder is gone or holds no transform, the base is a control world, or its weights are
+            not what they were.
     """
+    if not folder.is_dir():
+        raise InputError(
+            f"{folder}, which holds what the derived latents were made with, does not exist; put it back, or "
+            "derive the latents again"
+        )
     transform = Transform.load(folder)
     base = transform.base
     if base.codec is None:
@@ -46,4 +65,4 @@ def load_derived(folder: Path) -> Codec:
     codec = load_codec(base.codec, base.weights)
     if codec.hash != base.codec_hash:
         raise InputError(f"{base.weights} are other weights than {folder} was derived with; derive it again")
-    return DerivedCodec(codec, transform, Path(folder))
+    return DerivedCodec(codec, transform, folder)

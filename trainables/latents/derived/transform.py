@@ -101,18 +101,27 @@ class Transform:
             latents_TK = step.back(latents_TK)
         return latents_TK
 
-    def meta(self) -> LatentMeta:
-        """Of the derived dataset; nothing of its values lies on a lattice any more."""
+    @property
+    def note(self) -> str:
+        """What a reader of results must know, the base's own note included."""
+        return f"derived from {self.base.representation}{f', {self.base.note}' if self.base.note else ''}"
+
+    def meta(self, folder: Path) -> LatentMeta:
+        """Of the dataset derived into ``folder``, whose codec is the base's behind this transform.
+
+        Nothing of its values lies on a lattice any more.
+        """
+        decodes = self.base.codec is not None
         return LatentMeta(
             representation=self.name,
             dim=self.dim,
             frame_rate=self.base.frame_rate / self.rate,
-            codec=None,
+            codec=self.name if decodes else None,
             codec_hash=self.hash,
-            weights=None,
+            weights=str(folder.resolve()) if decodes else None,
             corpus_hash=self.base.corpus_hash,
             lattice_step=None,
-            note=f"derived from {self.base.representation}{f', {self.base.note}' if self.base.note else ''}",
+            note=self.note,
             source=self.base.source,
         )
 

@@ -1,0 +1,184 @@
+"""Encoding as `encode` does it, on Ray, against the codec alone on the same cores and the same audio:
+``python -m benchmarks.encoding SOURCE [FOLDER OF LYRA V2]``.
+
+The codec alone is a process per core, its audio in memory; both ways count from when all processes are warm.
+Beside seconds stands processor time, which other work on the machine disturbs less, and which includes all of
+Ray's processes. Mimi and EnCodec have random weights, which take the same time.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from benchmarks.timing import machine
+from orchestrator.cluster import Cluster, connected
+from orchestrator.encoding import encode_recordings
+from trainables.latents.codecs import load_codec
+from trainables.latents.codecs.random_weights import WRITERS, write_random_weights
+from trainables.latents.corpus import Recording, find_corpus
+from trainables.latents.parquet import LatentMeta
+
+_RECORDINGS = {"soundstream": 64, "logmel": 64, "mimi-12.5": 16, "encodec": 16}  # codec -> how many, of 12 s
+_REPEATS = 3
+
+
+class Cost(NamedTuple):
+    """Of one second of speech: seconds on all cores together, and seconds of processor time."""
+
+    wall: float
+    processor: float
+
+
+def main() -> None:
+    """Print both ways' rates, their ratio, and what the processor time goes into."""
+    corpus = find_corpus(Path(sys.argv[1]))
+    lyra = sys.argv[2] if len(sys.argv) > 2 else None
+    print(machine())
+    with tempfile.TemporaryDirectory() as scratch:
+        for name, count in _RECORDINGS.items():
+            if name != "soundstream" or lyra is not None:
+                weights = lyra if name == "soundstream" else _weights(name, Path(scratch))
+                _compare(name, weights, corpus.first(count), Path(scratch))
+
+
+def _compare(name: str, weights: str | None, recordings: Sequence[Recording], scratch: Path) -> None:
+    cores = len(os.sched_getaffinity(0))
+    shares = [[str(r.path) for r in recordings[i::cores]] for i in range(cores)]
+    spawn = multiprocessing.get_context("spawn")
+    alone, whole, starts, parts = [], [], [], []
+    with connected(None) as cluster, ProcessPoolExecutor(cores, spawn, _settle, (name, weights)) as pool:
+        for repeat in range(_REPEATS):
+            found = list(pool.map(_alone, shares))
+            alone.append(_together([cost for cost, _ in found]))
+            parts += [split for _, split in found]
+            out = scratch / f"{name}-{repeat}"
+            cost, start = _whole(name, weights, recordings, out, cluster)
+            whole.append(cost)
+            starts.append(start)
+    _report(name, alone, whole, starts, parts)
+
+
+def _report(
+    name: str, alone: list[Cost], whole: list[Cost], starts: list[float], parts: list[dict[str, float]]
+) -> None:
+    """Ratios are of the medians."""
+    (wall, bare), (path_wall, path) = (
+        (statistics.median(cost.wall for cost in ways), statistics.median(cost.processor for cost in ways))
+        for ways in (alone, whole)
+    )
+    print(
+        f"{name}: alone {1 / wall:.1f} x real time, on Ray {1 / path_wall:.1f}: ratio {wall / path_wall:.2f}"
+    )
+    print(
+        f"  of processor time {bare / path:.2f}; until all actors were warm {statistics.median(starts):.0f} s"
+    )
+    split = {part: statistics.median(own[part] for own in parts) for part in parts[0]}
+    split["Ray, tables and files"] = path - bare - sum(split.values())
+    shares = {"codec": bare} | split
+    print("  " + ", ".join(f"{part} {value / path:.0%}" for part, value in shares.items()), flush=True)
+
+
+# The codec alone, in a process per core
+
+
+def _settle(name: str, weights: str | None) -> None:
+    import torch
+
+    torch.set_num_threads(1)
+    _HELD["codec"] = load_codec(name, weights)
+
+
+_HELD: dict[str, Any] = {}
+
+
+def _alone(paths: list[str]) -> tuple[Cost, dict[str, float]]:
+    """The codec's cost, and the processor time of what else an utterance takes, per second of speech."""
+    from trainables.latents import acoustics
+    from trainables.latents.encode import read_audio
+
+    codec = _HELD["codec"]
+    rate, hop = codec.sample_rate, round(codec.sample_rate / codec.frame_rate)
+    audio = [read_audio(Path(path), rate) for path in paths]
+    seconds = sum(map(len, audio)) / rate
+    codec.encode(audio[0][:rate])  # loads the model
+    acoustics.f0(audio[0][:rate], rate, 1, codec.frame_rate)
+    began, used = time.perf_counter(), time.process_time()
+    for samples in audio:
+        codec.encode(samples)
+    cost = Cost((time.perf_counter() - began) / seconds, (time.process_time() - used) / seconds)
+
+    def spent(function: Callable[[Any], object], inputs: Sequence[Any]) -> float:
+        used = time.process_time()
+        for value in inputs:
+            function(value)
+        return (time.process_time() - used) / seconds
+
+    return cost, {
+        "reading": spent(lambda path: read_audio(Path(path), rate), paths),
+        "pitch": spent(lambda a: acoustics.f0(a, rate, len(a) // hop, codec.frame_rate), audio),
+        "flux": spent(lambda a: acoustics.spectral_flux(a, rate, len(a) // hop, hop), audio),
+        "energy": spent(lambda a: acoustics.energy(a, len(a) // hop, hop), audio),
+    }
+
+
+def _together(costs: Sequence[Cost]) -> Cost:
+    """Of processes side by side: their rates add up, their processor time is the mean."""
+    return Cost(1 / sum(1 / cost.wall for cost in costs), statistics.fmean(cost.processor for cost in costs))
+
+
+# The whole way
+
+
+def _whole(
+    name: str, weights: str | None, recordings: Sequence[Recording], out: Path, cluster: Cluster
+) -> tuple[Cost, float]:
+    """The cost once each actor has handed in a block, and the seconds until then."""
+    codec = load_codec(name, weights)
+    meta = LatentMeta(
+        name, codec.dim, codec.frame_rate, name, codec.hash, codec.weights, "", codec.lattice_step
+    )
+    began, marks, speech = time.perf_counter(), [], 0.0
+    with closing(encode_recordings(recordings, codec, meta, out, cluster)) as steps:
+        for number, encoded in enumerate(steps, start=1):
+            if encoded.failures:
+                raise SystemExit(f"not encoded: {encoded.failures[0]}")
+            speech += encoded.seconds if number > cluster.cpus else 0.0
+            if number >= cluster.cpus:
+                marks.append((time.perf_counter(), _processor_time()))
+    (first, used), (last, used_last) = marks[0], marks[-1]
+    return Cost((last - first) / speech, (used_last - used) / speech), first - began
+
+
+def _processor_time() -> float:
+    """Of this process and all below it, those that have ended included; the codec's own pool idles."""
+    ticks, below = {}, {}
+    for file in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = file.read_text().rpartition(")")[2].split()
+        except OSError:  # it has just ended
+            continue
+        ticks[int(file.parent.name)] = sum(map(int, fields[11:15]))
+        below.setdefault(int(fields[1]), []).append(int(file.parent.name))
+    found = [os.getpid()]
+    for process in found:  # which grows
+        found += below.get(process, [])
+    return sum(ticks.get(process, 0) for process in found) / os.sysconf("SC_CLK_TCK")
+
+
+def _weights(name: str, scratch: Path) -> str | None:
+    family = name.split("-")[0]
+    return str(write_random_weights(family, scratch / family)) if family in WRITERS else None
+
+
+if __name__ == "__main__":
+    main()
