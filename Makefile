@@ -25,7 +25,7 @@ help:
 	@echo "make clean   remove .venv and caches; results stay"
 
 demo: $(STAMP)
-	@$(BIN)/python -m orchestrator.sweep vmf_vs_mdn --no-ablation
+	@$(BIN)/python -m orchestrator.sweep vmf_vs_mdn --no-ablation --no-diagnosis
 
 test: $(STAMP)
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --durations 8 $(ARGS)

@@ -15,7 +15,9 @@ from orchestrator.archive import FOLDER, Archive
 from orchestrator.assay import assay_study, assays
 from orchestrator.cluster import Cluster, connected
 from orchestrator.collection import Collection, open_collection
+from orchestrator.components import components
 from orchestrator.data import shelved
+from orchestrator.density import densities
 from orchestrator.depot import Depot
 from orchestrator.design import design_of
 from orchestrator.evidence import Assay, Evidence
@@ -50,6 +52,7 @@ class Order:
     command: str
     resumed: bool = False
     price: float | None = None  # of one device for an hour
+    look_closer: bool = True  # at frames and components, which decides nothing
     quiet: bool = False  # an assay, of which one line is enough
 
 
@@ -134,6 +137,8 @@ class _Sweep:
                 break
         if judgement.verdict is not Verdict.INADMISSIBLE and self.plan.ablate and self.study.components:
             self._ablate(evidence)
+        if judgement.verdict is not Verdict.INADMISSIBLE and self.order.look_closer:
+            self._look_closer(evidence)
         self._account(evidence)
         return judgement
 
@@ -186,7 +191,12 @@ class _Sweep:
         self.progress.say(f"assay: the control world {world} through this code")
         plan = make_plan(assay_study(), workers=self.plan.workers)
         order = replace(
-            self.order, plan=plan, latents=open_collection([f"control:{world}"]), folder=folder, quiet=True
+            self.order,
+            plan=plan,
+            latents=open_collection([f"control:{world}"]),
+            folder=folder,
+            quiet=True,
+            look_closer=False,
         )
         judgement = _run(order, self.cluster, self.progress)
         self.progress.say(f"assay: {world} is read as {judgement.verdict}")
@@ -229,6 +239,21 @@ class _Sweep:
             latents = self.latents[dataset.meta.representation]
             own = [a for a in evidence.arms.values() if self.order.latents.of(a.config) is dataset]
             listen(evidence, own, dataset, latents, self.archive, self.progress)
+
+    def _look_closer(self, evidence: Evidence) -> None:
+        """What no criterion asks for: whether rollouts stay among frames, and what components sound like."""
+        for dataset in self.order.latents:
+            name = dataset.meta.representation
+            own = {n: a for n, a in evidence.arms.items() if self.order.latents.of(a.config) is dataset}
+            if own:
+                asked = (
+                    replace(evidence, arms=own),
+                    dataset,
+                    self.latents[name],
+                    self.archive,
+                    self.progress,
+                )
+                evidence.densities[name], evidence.components[name] = densities(*asked), components(*asked)
 
     def _ablate(self, evidence: Evidence) -> None:
         config = evidence.arms[self.study.primary.arm].config

@@ -36,6 +36,9 @@ def sweep(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="print the plan and train nothing")] = False,
     smoke: Annotated[bool, typer.Option("--smoke", help="tiny budgets: the whole path, no evidence")] = False,
     ablation: Annotated[bool, typer.Option(help="take the confirmed winner apart, part by part")] = True,
+    diagnosis: Annotated[
+        bool, typer.Option(help="diagnose the latents, and whether rollouts stay among their frames")
+    ] = True,
     price: Annotated[
         float | None, typer.Option(help="of one device for an hour, to say what it costs")
     ] = None,
@@ -77,7 +80,8 @@ def sweep(
     folder = _continued(plan, collection, out) if resume else fresh_folder(out, plan.study.name)
     again = [word for word in sys.argv[1:] if word != "--resume"]
     command = shlex.join(["python", "-m", "orchestrator.sweep", *again])
-    run_sweep(Order(plan, collection, folder, address, command, resume, price), Progress())
+    closer = diagnosis and not smoke
+    run_sweep(Order(plan, collection, folder, address, command, resume, price, closer), Progress())
 
 
 def require_price(price: float | None) -> None:

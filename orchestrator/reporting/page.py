@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import json
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from orchestrator.evidence import Evidence, Exhibit
 from orchestrator.files import write_whole
 from orchestrator.reporting import accounts, tables
 from orchestrator.reporting.comparison import comparison
+from orchestrator.reporting.components import components_context
+from orchestrator.reporting.density import density_context
 from orchestrator.reporting.figures import Line, effects_figure, rollout_figure, search_figure
 from orchestrator.reporting.summary import markdown
 from orchestrator.statistics.beliefs import RULE
@@ -40,6 +43,8 @@ _SECTIONS = (
     ("null", "nulls"),
     ("ablations", "ablations"),
     ("search", "search"),
+    ("density", "frames"),
+    ("components", "components"),
     ("listen", "listen"),
     ("trust", "why trust it"),
     ("cost", "cost"),
@@ -102,6 +107,8 @@ def _context(study: Study, evidence: Evidence, judgement: Judgement, found: list
     provenance = {key: value for key, value in evidence.provenance.items() if key not in apart}
     primary = next(r for r in judgement.criteria if r.criterion.role is Role.PRIMARY)
     compared = comparison(study, evidence, judgement, measures)
+    densities = _each(evidence.densities, density_context, judgement.level, "density")
+    sounds = _each(evidence.components, components_context, judgement.level, "components")
     return {
         "study": study,
         "deciding": accounts.deciding(primary),
@@ -122,12 +129,16 @@ def _context(study: Study, evidence: Evidence, judgement: Judgement, found: list
         "arms": arms,
         "nulls_drawn": len(arms) <= _FEW_ARMS,
         "comparison": compared,
+        "densities": densities,
+        "component_tables": sounds,
         "criteria": [tables.criterion_row(result) for result in judgement.criteria],
         "captions": _CAPTIONS,
         "sections": [
             (name, title)
             for name, title in _SECTIONS
-            if {"ablations": found, "comparison": compared}.get(name, True)
+            if {
+                "ablations": found, "comparison": compared, "density": densities, "components": sounds
+            }.get(name, True)
         ],
         "figures": _figures(study, evidence, arms, measures, 1 / frame_rate),
         "paces": [
@@ -246,6 +257,18 @@ def _description(title: str, name: str, arms: list[str], measures: Measures) -> 
 
 def _plain(value: float | None) -> str:
     return "none" if value is None else f"{value:.3f}"
+
+
+def _each(
+    found: Mapping[str, Any], context: Callable[..., dict[str, Any] | None], level: float, name: str
+) -> list[dict[str, Any]]:
+    """A part of the page for each representation; the first has the plain id."""
+    parts: list[dict[str, Any]] = []
+    for representation, own in found.items():
+        told = context(own, level, f"{name}-{len(parts) + 1}" if parts else name)
+        if told is not None:
+            parts.append({**told, "of": representation if len(found) > 1 else ""})
+    return parts
 
 
 def _representations(evidence: Evidence) -> list[str]:

@@ -145,7 +145,10 @@ class Journey:
 
         order = self.order
         run.run_sweep(
-            run.Order(self.plan(study), latents, folder, order.address, order.command, resumed, order.price),
+            run.Order(
+                self.plan(study), latents, folder, order.address, order.command, resumed, order.price,
+                look_closer=not order.smoke,
+            ),  # fmt: skip
             Progress(),
         )
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from trainables.distributions.bessel import log_uniform_density, vmf_log_growth, vmf_mean_resultant_length
 from trainables.distributions.law import choose, heated, pick
-from trainables.distributions.polar import Polar
+from trainables.distributions.polar import Polar, split
 from trainables.distributions.von_mises_fisher import VonMisesFisher
 
 
@@ -33,11 +33,11 @@ class GaussianMixture:
 
     def log_prob(self, delta: Tensor) -> Tensor:
         """Log density of ``delta`` [..., d], nats: [...]."""
-        standardised = (delta.unsqueeze(-2) - self.means) * torch.exp(-self.log_scales)
-        dim = delta.shape[-1]
-        log_volume = self.log_scales.sum(-1) * (dim / self.log_scales.shape[-1])
-        log_components = -0.5 * standardised.square().sum(-1) - log_volume
-        return torch.logsumexp(self.log_weights + log_components, -1) - dim / 2 * math.log(2 * math.pi)
+        return torch.logsumexp(self._log_joint(delta), -1) - delta.shape[-1] / 2 * math.log(2 * math.pi)
+
+    def responsibilities(self, delta: Tensor) -> Tensor:
+        """Probability of each component given ``delta`` [..., d]: [..., K]."""
+        return torch.softmax(self._log_joint(delta), -1)
 
     def mean(self) -> Tensor:
         """E[delta], [..., d]."""
@@ -81,6 +81,12 @@ class GaussianMixture:
         log_scales = self.log_scales + 0.5 * math.log(temperature)
         return replace(self, log_weights=heated(self.log_weights, temperature), log_scales=log_scales)
 
+    def _log_joint(self, delta: Tensor) -> Tensor:
+        """Of component and ``delta``, up to a constant: [..., K]."""
+        standardised = (delta.unsqueeze(-2) - self.means) * torch.exp(-self.log_scales)
+        log_volume = self.log_scales.sum(-1) * (delta.shape[-1] / self.log_scales.shape[-1])
+        return self.log_weights + (-0.5 * standardised.square().sum(-1) - log_volume)
+
 
 @dataclass
 class DirectionMixture:
@@ -103,9 +109,11 @@ class DirectionMixture:
 
     def log_prob(self, x: Tensor) -> Tensor:
         """Log density at unit vectors ``x`` [..., d], nats: [...]."""
-        dim = x.shape[-1]
-        log_components = -vmf_log_growth(dim, self.kappa) - self.kappa * self._complements(x)
-        return torch.logsumexp(self.log_weights + log_components, -1) + log_uniform_density(dim)
+        return torch.logsumexp(self._log_joint(x), -1) + log_uniform_density(x.shape[-1])
+
+    def responsibilities(self, x: Tensor) -> Tensor:
+        """Probability of each component given unit vectors ``x`` [..., d]: [..., K]."""
+        return torch.softmax(self._log_joint(x), -1)
 
     def mean(self) -> Tensor:
         """E[x] = sum_k pi_k A_d(kappa_k) mu_k, [..., d]."""
@@ -122,6 +130,11 @@ class DirectionMixture:
         """A sample of each component, [..., K, d], from the same noise."""
         return VonMisesFisher(self.mus, self.kappa).sample(normal.unsqueeze(-2), uniform[..., 1:])
 
+    def _log_joint(self, x: Tensor) -> Tensor:
+        """Of component and ``x``, up to a constant: [..., K]."""
+        log_components = -vmf_log_growth(x.shape[-1], self.kappa) - self.kappa * self._complements(x)
+        return self.log_weights + log_components
+
     def _complements(self, x: Tensor) -> Tensor:
         """1 - mu_k.x, [..., K]. Fixed directions are met in one matrix product, which costs float32 kappa
         times 1e-7 nats; [..., K, d] differences would not fit into memory.
@@ -136,6 +149,17 @@ class PolarMixture(Polar):
     """A mixture of polar densities with one magnitude: delta = m d, d ~ :class:`DirectionMixture`."""
 
     direction_law: DirectionMixture
+
+    @property
+    def log_weights(self) -> Tensor:
+        """Of the components, [..., K]."""
+        return self.direction_law.log_weights
+
+    def responsibilities(self, delta: Tensor) -> Tensor:
+        """Probability of each component given ``delta`` [..., d]: [..., K]; the magnitude, which all have in
+        common, says nothing of it.
+        """
+        return self.direction_law.responsibilities(split(delta)[1])
 
     def mode(self) -> Tensor:
         """Median magnitude along the most probable component's direction, [..., d]."""

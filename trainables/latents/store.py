@@ -38,6 +38,7 @@ __all__ = [
     "write_utterances",
 ]
 
+ACOUSTIC_COLUMNS = ["energy", "f0", "spectral_flux"]
 FRAME_COLUMNS = ["utterance_id", "speaker_id", "latents"]  # what learning reads
 _HOW_TO_MAKE = "make one with `python -m orchestrator.encode SOURCE --representation NAME --out FOLDER`"
 
@@ -119,6 +120,19 @@ class LatentDataset:
         for file in sorted(set(rows["file"].to_pylist())):
             table = _read(Path(file), FRAME_COLUMNS)
             yield table.filter(pc.is_in(table["utterance_id"], wanted))
+
+    def tracks(self, split: str) -> dict[str, dict[str, np.ndarray]]:
+        """Of every utterance of a split ``energy`` (dB), ``f0`` (Hz, 0 unvoiced) and ``spectral_flux``, [T]
+        each; NaN where nothing is known (control worlds).
+        """
+        rows = self._rows(split)
+        wanted, found = rows["utterance_id"].combine_chunks(), {}
+        for file in sorted(set(rows["file"].to_pylist())):
+            table = _read(Path(file), ["utterance_id", *ACOUSTIC_COLUMNS])
+            table = table.filter(pc.is_in(table["utterance_id"], wanted))
+            for i, utterance_id in enumerate(table["utterance_id"].to_pylist()):
+                found[utterance_id] = {name: table[name][i].values.to_numpy() for name in ACOUSTIC_COLUMNS}
+        return found
 
     def require_speakers(self, minimum: int, split: str = "test") -> None:
         """Refuse a dataset with fewer than ``minimum`` speakers in ``split``.

@@ -190,3 +190,11 @@ def test_no_training_split_no_normaliser(tmp_path):
     write_utterances(tmp_path / "x.parquet", [ROWS[2]], META)
     with pytest.raises(InputError, match="no training latents"):
         _ = open_dataset(tmp_path).rms
+
+
+def test_acoustic_tracks_come_back_by_utterance(folder):
+    found = open_dataset(folder).tracks("train")
+    assert sorted(found) == ["a1", "a2"]
+    for row in (ROWS[0], ROWS[3]):
+        for name in ("energy", "f0", "spectral_flux"):
+            np.testing.assert_array_equal(found[row.utterance_id][name], getattr(row, name))
