@@ -1,9 +1,10 @@
-"""`python -m orchestrator.diagnose`: what a representation is like before any predictor is trained on it."""
+"""`python -m orchestrator.diagnose`: what representations are like before a study is run on them."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,53 +12,66 @@ import typer
 from rich.console import Console
 
 from orchestrator.cli import run
-from orchestrator.reporting.diagnosis import tables, to_json
+from orchestrator.cluster import Cluster, connected
+from orchestrator.diagnosis import HELD_OUT, Found, Say, as_record, found_by_tasks, found_here
+from orchestrator.files import write_whole
+from orchestrator.reporting.diagnosis import tables
+from orchestrator.reporting.diagnosis_tables import comparison_tables
 from orchestrator.worlds import latents_folder
-from trainables.analysis.diagnostics import diagnose as look_into
 from trainables.errors import InputError
-from trainables.latents.store import SPLITS, LatentDataset, open_dataset
-from trainables.latents.windows import Feed
-from trainables.predictor.config import SURROGATES
-
-HELD_OUT = SPLITS[1:]
+from trainables.latents.store import LatentDataset, open_dataset
 
 
 def diagnose(
-    latents: Annotated[str, typer.Argument(help="Folder of latents, or control:NAME.")],
-    json_file: Annotated[Path | None, typer.Option("--json", help="File for all figures.")] = None,
+    latents: Annotated[list[str], typer.Argument(help="Folders of latents, or control:NAME.")],
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="File for all figures, a list with an entry per folder.")
+    ] = None,
     on: Annotated[
         list[str], typer.Option(help="Split that predictions are scored on; may be given again.")
     ] = list(HELD_OUT),  # noqa: B006
+    heads: Annotated[bool, typer.Option(help="Whether to train the heads mdn and vmf as well.")] = True,
 ) -> None:
-    """Look at latents, and predict them by regressions in closed form, beside surrogates without a past.
+    """Look at latents, and predict them one step ahead, beside surrogates without a past.
 
-    Regressions are fitted on training speakers and scored on all others. Intervals are at 95 %, over
-    speakers. Nothing is trained and nothing kept; studies and their verdicts do not depend on it.
+    Models are fitted or trained on training speakers and scored on all others. Intervals are at 95 %, over
+    speakers. Nothing is kept; studies and their verdicts do not depend on it. Several representations are
+    compared at the end.
     """
-    dataset = open_dataset(latents_folder(latents))
-    _require_speakers(dataset, on)
+    datasets = [open_dataset(latents_folder(name)) for name in latents]
+    for dataset in datasets:
+        _require_speakers(dataset, on)
     if json_file is not None and not json_file.absolute().parent.is_dir():
         raise InputError(f"--json {json_file}: there is no folder {json_file.parent}; make it first")
-    says = Console(stderr=True)
-    train, held_out = _feed(dataset, ["train"]), _feed(dataset, on)
-    found = look_into(train, held_out, dataset.rms, lambda text: says.print(text, style="dim"))
-    console = Console()
-    console.print(f"{dataset.root}: {dataset.meta.representation}, {_counts(dataset, on)}", highlight=False)
-    for table in tables(found, dataset.meta):
+    says, console = Console(stderr=True), Console()
+    records: list[dict[str, Any]] = []
+    with _ray(heads, lambda text: says.print(text, style="dim", markup=False)) as (cluster, say):
+        for dataset in datasets:
+            found = found_by_tasks(dataset, cluster, say, on=on) if cluster else found_here(dataset, say, on)
+            records.append(as_record(dataset, found, on))
+            _print(console, dataset, found, on)
+    for table in comparison_tables(records):
         console.print(table)
     if json_file is not None:
-        record = {"data": _data(dataset, on), **to_json(found, dataset.meta)}
-        json_file.write_text(json.dumps(record, indent=1, allow_nan=False))
+        write_whole(json_file, json.dumps(records, indent=1, allow_nan=False))
 
 
-def _feed(dataset: LatentDataset, splits: Sequence[str]) -> Feed:
-    return Feed(
-        lambda: (table for split in splits for table in dataset.tables(split) if len(table)),
-        rms=dataset.rms,
-        lattice_step=dataset.meta.lattice_step,
-        frame_rate=dataset.meta.frame_rate,
-        surrogates=SURROGATES,
-    )
+@contextmanager
+def _ray(wanted: bool, say: Say) -> Iterator[tuple[Cluster | None, Say]]:
+    if not wanted:
+        yield None, say
+        return
+    say("starting Ray, which trains the heads (--no-heads leaves them out)")
+    with connected(None) as cluster:
+        yield cluster, say
+
+
+def _print(console: Console, dataset: LatentDataset, found: Found, on: Sequence[str]) -> None:
+    console.print(f"{dataset.root}: {dataset.meta.representation}, {_counts(dataset, on)}", highlight=False)
+    for table in tables(found.diagnosis, dataset.meta, found.heads, found.settings):
+        console.print(table)
+    for head, reason in found.refused.items():
+        console.print(f"not measured: head {head}, because {reason}", highlight=False)
 
 
 def _require_speakers(dataset: LatentDataset, on: Sequence[str]) -> None:
@@ -77,19 +91,6 @@ def _counts(dataset: LatentDataset, on: Sequence[str]) -> str:
         f"{dataset.meta.dim} dimensions at {dataset.meta.frame_rate:g} Hz, "
         f"{len(dataset.speakers('train'))} training and {speakers} held-out speakers ({' and '.join(on)})"
     )
-
-
-def _data(dataset: LatentDataset, on: Sequence[str]) -> dict[str, Any]:
-    meta = dataset.meta
-    return {
-        "path": str(dataset.root),
-        "representation": meta.representation,
-        "dim": meta.dim,
-        "frame_rate": meta.frame_rate,
-        "hash": dataset.content_hash,
-        "held_out": list(on),
-        "speakers": {split: len(dataset.speakers(split)) for split in SPLITS},
-    }
 
 
 if __name__ == "__main__":

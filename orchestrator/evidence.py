@@ -114,6 +114,7 @@ class Evidence:
     ablations: list[Ablation] = field(default_factory=list)
     look: int = 1  # how often the test speakers had been looked at by then
     other_data: list[dict[str, Any]] = field(default_factory=list)  # as data, of further representations
+    diagnoses: list[dict[str, Any]] = field(default_factory=list)  # of each representation (diagnosis.py)
     # By representation, what was found of its frames (density.py, components.py); decides nothing.
     densities: dict[str, Any] = field(default_factory=dict)
     components: dict[str, Any] = field(default_factory=dict)

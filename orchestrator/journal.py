@@ -26,6 +26,7 @@ from orchestrator.files import alone
 from trainables.errors import InputError
 
 _TRAINS = ("data.py", "training.py", "tuning.py")  # the files here that reach into a lane's training
+_DIAGNOSES = ("data.py", "diagnosis.py", "reporting/diagnosis_data.py")  # ... and into a diagnosis
 _JUDGES = ("clips.py", "exhibits.py", "evidence.py")  # ... and into what a verdict is judged on
 RESUME = "run the same command again with --resume to go on"
 
@@ -90,6 +91,15 @@ def judge_version() -> str:
     here = Path(__file__).parent
     found = {f"statistics/{path.name}": path for path in (here / "statistics").glob("*.py")}
     return _hashed({**found, **{name: here / name for name in _JUDGES}}, version("scipy"))
+
+
+@cache
+def diagnosis_version() -> str:
+    """Hash of the code that a diagnosis comes from."""
+    here = Path(__file__).parent
+    found = {f"statistics/{path.name}": path for path in (here / "statistics").glob("*.py")}
+    own = {name: here / name for name in _DIAGNOSES}
+    return _hashed({**_sources(trainables), **found, **own}, version("torch"), version("scipy"))
 
 
 @cache

@@ -20,6 +20,8 @@ from orchestrator.data import shelved
 from orchestrator.density import densities
 from orchestrator.depot import Depot
 from orchestrator.design import design_of
+from orchestrator.diagnosis import FOLDER as DIAGNOSES
+from orchestrator.diagnosis import diagnosed
 from orchestrator.evidence import Assay, Evidence
 from orchestrator.exhibits import baselines, listen
 from orchestrator.journal import RESUME, Journal, code_version, git_commit
@@ -241,7 +243,13 @@ class _Sweep:
             listen(evidence, own, dataset, latents, self.archive, self.progress)
 
     def _look_closer(self, evidence: Evidence) -> None:
-        """What no criterion asks for: whether rollouts stay among frames, and what components sound like."""
+        """What no criterion asks for: what the frames are like, whether rollouts stay among them, and what
+        components sound like.
+        """
+        kept = self.order.folder.parent / DIAGNOSES
+        evidence.diagnoses = [
+            diagnosed(dataset, kept, self.cluster, self.progress.say) for dataset in self.order.latents
+        ]
         for dataset in self.order.latents:
             name = dataset.meta.representation
             own = {n: a for n, a in evidence.arms.items() if self.order.latents.of(a.config) is dataset}

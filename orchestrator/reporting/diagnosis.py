@@ -1,20 +1,26 @@
-"""A diagnosis as tables for a terminal and as plain data, every mean with its interval over speakers."""
+"""A diagnosis as tables for a terminal, every mean with its interval over speakers."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from rich import box
 from rich.table import Table
 
+from orchestrator.reporting.diagnosis_data import (
+    AHEAD,
+    MODEL,
+    ONE_STEP,
+    OWN_MAGNITUDE,
+    beyond,
+    estimate,
+    surrogates_of,
+)
 from orchestrator.reporting.tables import ABSENT
-from orchestrator.statistics.cells import from_scores, in_order
 from orchestrator.statistics.criteria import number
-from orchestrator.statistics.intervals import Interval, difference, over_speakers
+from orchestrator.statistics.intervals import Interval
 from orchestrator.statistics.onestep import bits_per_second
-from orchestrator.statistics.squares import Array
 from trainables.analysis.diagnostics import CONTEXT_AHEAD, CONTEXTS, Diagnosis
 from trainables.analysis.geometry import LAGS, QUANTILES, dimensions_holding, effective_rank
 from trainables.analysis.probe import Asked
@@ -22,21 +28,6 @@ from trainables.latents.store import LatentMeta
 from trainables.predictor.config import SURROGATES
 from trainables.predictor.scores import Scores
 
-# One step ahead: metric, and what it is called. Those of the magnitude's own regression are kept apart.
-ONE_STEP = (
-    ("predictive_information", "information, nats"),
-    ("dnll", "ΔNLL, nats"),
-    ("dnll_share", "−ΔNLL / |NLL of Δz|"),
-    ("one_step_cosine", "direction cosine"),
-    ("r2", "R² of Δz"),
-    ("log_magnitude_r2", "R² log |Δz|"),
-)
-OWN_MAGNITUDE = ("own_log_magnitude_r2", "R² log |Δz|, own fit")
-AHEAD = (
-    ("predictive_information", "information, nats"),
-    ("one_step_cosine", "cos z(t+h) − z(t)"),
-    ("state_r2", "R² of z(t+h)"),
-)
 _NOTE = (
     "± is half an interval at 95 % over speakers, beyond is real less shuffled, nats are per frame. "
     "Information is what the past tells about the next frame: "
@@ -44,68 +35,26 @@ _NOTE = (
     "of Δz, and grows with the dimension on noise; its share of an NLL depends on the unit. Shuffled frames "
     "keep what is common to an utterance."
 )
+_HEAD_NOTE = (
+    "Information is against the better of two densities without a past: one of the same head, and the full "
+    "Gaussian that the regression has to beat. Against its own family alone a head that fits frames badly "
+    "seems to learn much from the past. Below zero, it has learnt less than nothing would have."
+)
 _NAMES = {"real": "real", "white": "shuffled", "gaussian": "Gaussian"}
 
 
-def estimate(scores: Scores, metric: str) -> Interval | None:
-    """A metric over speakers, None where it was not measured or nothing was counted."""
-    cells = _cells(scores, metric)
-    return None if cells is None or not cells[2].sum() > 0 else over_speakers(cells[1], cells[2])
-
-
-def beyond(own: Scores, null: Scores, metric: str) -> Interval | None:
-    """How far a metric exceeds that of a surrogate, paired by speaker."""
-    mine, other = _cells(own, metric), _cells(null, metric)
-    if mine is None or other is None:
-        return None
-    shared = sorted(set(mine[0]) & set(other[0]))
-    own_above, own_below = (in_order(mine[0], values, shared)[None] for values in mine[1:])
-    null_above, null_below = (in_order(other[0], values, shared)[None] for values in other[1:])
-    if not (own_below.sum() > 0 and null_below.sum() > 0):
-        return None
-    return difference(own_above, own_below, null_above, null_below)
-
-
-def to_json(diagnosis: Diagnosis, meta: LatentMeta) -> dict[str, Any]:
-    """Everything, with the sums per speaker from which any other weighting follows."""
-    looks, rate = diagnosis.geometry, meta.frame_rate
-    return {
-        "phase0": {
-            "means": {name: _json(estimate(looks.scores, name)) for name in looks.scores.sums},
-            "quantiles": list(QUANTILES),
-            "norm_quantiles": looks.norm_quantiles,
-            "delta_norm_quantiles": looks.delta_norm_quantiles,
-            "lags_ms": [1000 * lag / rate for lag in LAGS],
-            "effective_rank": effective_rank(looks.eigenvalues),
-            "delta_effective_rank": effective_rank(looks.delta_eigenvalues),
-            "dimensions_90": dimensions_holding(looks.eigenvalues),
-            "delta_dimensions_90": dimensions_holding(looks.delta_eigenvalues),
-            "intrinsic_dimension": diagnosis.intrinsic,
-            "clusters": {
-                surrogate: {name: _json(estimate(scores, name)) for name in scores.sums}
-                for surrogate, scores in diagnosis.clusters.items()
-            },
-        },
-        "phase1": [
-            _asked(asked, scores, ONE_STEP, rate)
-            | {OWN_MAGNITUDE[0]: _json(estimate(diagnosis.magnitudes[asked], "log_magnitude_r2"))}
-            for asked, scores in diagnosis.steps.items()
-        ],
-        "horizons": [_asked(asked, scores, AHEAD, rate) for asked, scores in diagnosis.horizons.items()],
-        "per_speaker": {
-            "phase0": looks.scores.to_json(),
-            "phase1": [{**vars(asked), **scores.to_json()} for asked, scores in diagnosis.steps.items()],
-            "horizons": [{**vars(asked), **scores.to_json()} for asked, scores in diagnosis.horizons.items()],
-        },
-    }
-
-
-def tables(diagnosis: Diagnosis, meta: LatentMeta) -> list[Table]:
+def tables(
+    diagnosis: Diagnosis,
+    meta: LatentMeta,
+    heads: Mapping[str, Mapping[str, Scores]],
+    settings: Mapping[str, str],
+) -> list[Table]:
     """Phase 0, phase 1 and the horizons, as they are printed."""
     return [
         _looks(diagnosis, meta),
         _clusters(diagnosis),
         _steps(diagnosis, meta),
+        *([_heads(heads, settings)] if heads else []),
         _horizons(diagnosis, meta),
     ]
 
@@ -146,7 +95,7 @@ def _clusters(diagnosis: Diagnosis) -> Table:
 
 def _steps(diagnosis: Diagnosis, meta: LatentMeta) -> Table:
     title = "Phase 1: one step ahead by linear regression (held-out speakers)"
-    surrogates = _surrogates(diagnosis.steps)
+    surrogates = surrogates_of(diagnosis.steps)
     table = _table(title, "", *(_NAMES[s] for s in surrogates), "beyond")
     table.caption = _NOTE
     for context in CONTEXTS:
@@ -162,9 +111,27 @@ def _steps(diagnosis: Diagnosis, meta: LatentMeta) -> Table:
     return table
 
 
+def _heads(heads: Mapping[str, Mapping[str, Scores]], settings: Mapping[str, str]) -> Table:
+    surrogates = [s for s in SURROGATES if any(s in own for own in heads.values())]
+    title = "Phase 1: one step ahead by heads that were trained (held-out speakers)"
+    table = _table(title, "", *(_NAMES[s] for s in surrogates), "beyond")
+    table.caption = f"{_HEAD_NOTE} Trained: {'; '.join(settings.values())}."
+    for head, found in heads.items():
+        excess = {"real", "white"} <= set(found)
+        rows = []
+        for metric, label in MODEL:
+            if metric == "r2":  # a head's law is not judged by its mean
+                continue
+            cells = [_brief(estimate(found[s], metric)) if s in found else ABSENT for s in surrogates]
+            more = _brief(beyond(found["real"], found["white"], metric)) if excess else ABSENT
+            rows.append((label, *cells, more))
+        _add(table, head, rows)
+    return table
+
+
 def _horizons(diagnosis: Diagnosis, meta: LatentMeta) -> Table:
     title = f"Further ahead, each horizon predicted directly from {CONTEXT_AHEAD} frames (held-out speakers)"
-    surrogates = _surrogates(diagnosis.horizons)
+    surrogates = surrogates_of(diagnosis.horizons)
     table = _table(title, "", *(_NAMES[s] for s in surrogates), "beyond")
     for ahead in sorted({asked.ahead for asked in diagnosis.horizons}):
         own = {s: diagnosis.horizons[Asked(s, CONTEXT_AHEAD, ahead)] for s in surrogates}
@@ -190,38 +157,6 @@ def _in_bits(own: Mapping[str, Scores], frame_rate: float) -> list[str]:
     if "white" in own:
         found.append(beyond(own["real"], own["white"], "predictive_information"))
     return [ABSENT if f is None else number(bits_per_second(f.estimate, frame_rate)) for f in found]
-
-
-def _asked(
-    asked: Asked, scores: Scores, metrics: Sequence[tuple[str, str]], frame_rate: float
-) -> dict[str, Any]:
-    found = {name: estimate(scores, name) for name, _ in metrics}
-    information = found["predictive_information"]
-    bits = None if information is None else bits_per_second(information.estimate, frame_rate)
-    return {
-        **vars(asked),
-        "ahead_ms": 1000 * asked.ahead / frame_rate,
-        **{name: _json(own) for name, own in found.items()},
-        "bits_per_second": bits,
-    }
-
-
-def _cells(scores: Scores, metric: str) -> tuple[list[str], Array, Array] | None:
-    if metric == "dnll_share":  # the document's entropy reduction; an NLL of densities may be negative
-        gain, without = from_scores(scores, "dnll"), from_scores(scores, "delta_nll")
-        if gain is None or without is None:
-            return None
-        return gain[0], -gain[1], without[1] * np.sign(without[1].sum())
-    return from_scores(scores, metric)
-
-
-def _surrogates(found: Mapping[Asked, Scores]) -> list[str]:
-    present = {asked.surrogate for asked in found}
-    return [name for name in SURROGATES if name in present]
-
-
-def _json(found: Interval | None) -> dict[str, Any] | None:
-    return None if found is None else found.to_json()
 
 
 def _brief(found: Interval | None) -> str:

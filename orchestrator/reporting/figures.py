@@ -36,13 +36,20 @@ _LEGEND_ROWS, _LEGEND_ROW = 3, 0.18  # the rows that it has room for, and how mu
 
 @dataclass(frozen=True)
 class Line:
-    """A curve over k = 1..K. ``arm`` gives colour and stroke; a null is thin and dotted in that colour."""
+    """A curve over k = 1..K, or over the places ``at``. ``arm`` gives colour and stroke; a null is thin and
+    dotted in that colour.
+    """
 
     label: str
     arm: int
     points: Sequence[Interval | None]
     null: bool = False
-    step: float = 1.0  # how long one of its steps is, in those of the figure
+    at: Sequence[float] | None = None  # where its points stand, in steps of the figure; 1, 2 ... if left out
+
+    @property
+    def places(self) -> Sequence[float]:
+        """Where its points stand."""
+        return range(1, len(self.points) + 1) if self.at is None else self.at
 
 
 def rollout_figure(
@@ -65,8 +72,8 @@ def rollout_figure(
         axes = figure.add_subplot()
         for line in lines:
             _draw(axes, line)
-        steps = max((math.ceil(len(line.points) * line.step) for line in lines), default=1)
-        mixed = any(line.step != 1 for line in lines)
+        steps = max((math.ceil(line.places[-1]) for line in lines if line.points), default=1)
+        mixed = any(line.at is not None for line in lines)
         if optimum is not None:
             best = list(optimum)[:steps]
             axes.plot(range(1, len(best) + 1), best, color=INK, lw=1.4, ls=(0, (2, 2)), label="best possible")
@@ -83,6 +90,20 @@ def rollout_figure(
         above = axes.secondary_xaxis("top", functions=_scaled(1e3 * frame_seconds))
         above.set_xlabel("milliseconds")
         above.spines["top"].set_visible(True)
+        return _svg(figure, name, description)
+
+
+def horizon_figure(name: str, lines: Sequence[Line], *, ylabel: str, description: str) -> str:
+    """Curves over milliseconds ahead, by octaves: representations of several frame rates at equal times."""
+    with rc_context({**_STYLE, "svg.hashsalt": name}):
+        figure = Figure(figsize=_SIZE, layout="constrained")
+        axes = figure.add_subplot()
+        for line in lines:
+            _draw(axes, line)
+        axes.set_xscale("log", base=2)
+        axes.xaxis.set_major_formatter(lambda ms, _: f"{ms:g}")
+        axes.axhline(0, color=INK, lw=0.9)
+        _dress(figure, axes, "milliseconds ahead", ylabel)
         return _svg(figure, name, description)
 
 
@@ -138,8 +159,8 @@ def _shape(arm: int) -> int:
 
 def _draw(axes: Axes, line: Line) -> None:
     known = [
-        (k * line.step, p)
-        for k, p in enumerate(line.points, 1)
+        (k, p)
+        for k, p in zip(line.places, line.points, strict=True)
         if p is not None and math.isfinite(p.estimate)
     ]
     if not known:

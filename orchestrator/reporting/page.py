@@ -23,6 +23,7 @@ from orchestrator.reporting import accounts, tables
 from orchestrator.reporting.comparison import comparison
 from orchestrator.reporting.components import components_context
 from orchestrator.reporting.density import density_context
+from orchestrator.reporting.diagnosis_page import diagnosis_context
 from orchestrator.reporting.figures import Line, effects_figure, rollout_figure, search_figure
 from orchestrator.reporting.summary import markdown
 from orchestrator.statistics.beliefs import RULE
@@ -42,6 +43,7 @@ _SECTIONS = (
     ("rollout", "free running"),
     ("null", "nulls"),
     ("ablations", "ablations"),
+    ("diagnosis", "the data"),
     ("search", "search"),
     ("density", "frames"),
     ("components", "components"),
@@ -107,6 +109,7 @@ def _context(study: Study, evidence: Evidence, judgement: Judgement, found: list
     provenance = {key: value for key, value in evidence.provenance.items() if key not in apart}
     primary = next(r for r in judgement.criteria if r.criterion.role is Role.PRIMARY)
     compared = comparison(study, evidence, judgement, measures)
+    diagnosis = diagnosis_context(evidence.diagnoses)
     densities = _each(evidence.densities, density_context, judgement.level, "density")
     sounds = _each(evidence.components, components_context, judgement.level, "components")
     return {
@@ -129,6 +132,7 @@ def _context(study: Study, evidence: Evidence, judgement: Judgement, found: list
         "arms": arms,
         "nulls_drawn": len(arms) <= _FEW_ARMS,
         "comparison": compared,
+        "diagnosis": diagnosis,
         "densities": densities,
         "component_tables": sounds,
         "criteria": [tables.criterion_row(result) for result in judgement.criteria],
@@ -137,7 +141,8 @@ def _context(study: Study, evidence: Evidence, judgement: Judgement, found: list
             (name, title)
             for name, title in _SECTIONS
             if {
-                "ablations": found, "comparison": compared, "density": densities, "components": sounds
+                "ablations": found, "comparison": compared, "diagnosis": diagnosis, "density": densities,
+                "components": sounds,
             }.get(name, True)
         ],
         "figures": _figures(study, evidence, arms, measures, 1 / frame_rate),
@@ -211,6 +216,17 @@ def _figures(
     return {name: Markup(svg) for name, svg in drawn.items()}
 
 
+def _places(arms: list[str], measures: Measures) -> list[list[float] | None]:
+    """Where each arm's steps stand in steps of the first, if they differ in length."""
+    rates = [measures.frame_rate(arm) for arm in arms]
+    first = next((rate for rate in rates if rate), None)
+    return [
+        None if not rate or rate == first else
+        [k * (first or rate) / rate for k in range(1, measures.horizon(arm) + 1)]
+        for arm, rate in zip(arms, rates, strict=True)
+    ]  # fmt: skip
+
+
 def _end(arms: list[str], measures: Measures, frame_rate: float) -> str:
     """Where rollouts end, as tables head a column: the step where all arms have the same, else the time."""
     ends = {measures.horizon(arm) for arm in arms}
@@ -234,11 +250,10 @@ def _effects(found: list[Effect], study: Study) -> Markup:
 
 
 def _lines(arms: list[str], name: str, measures: Measures) -> list[Line]:
-    rates = [measures.frame_rate(arm) for arm in arms]
-    steps = [1.0 if not rate or not rates[0] else rates[0] / rate for rate in rates]
-    real = [Line(arm, i, measures.curve(arm, name), step=steps[i]) for i, arm in enumerate(arms)]
+    places = _places(arms, measures)
+    real = [Line(arm, i, measures.curve(arm, name), at=places[i]) for i, arm in enumerate(arms)]
     nulls = [
-        Line(f"{arm}, shuffled frames", i, measures.curve(arm, name, "white"), null=True, step=steps[i])
+        Line(f"{arm}, shuffled frames", i, measures.curve(arm, name, "white"), null=True, at=places[i])
         for i, arm in enumerate(arms)
         if measures.finished(arm, "white")
     ]

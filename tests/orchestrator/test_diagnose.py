@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import typer
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from orchestrator.cli import guarded
+from orchestrator.cluster import connected
 from orchestrator.derive import derive
 from orchestrator.diagnose import diagnose
+from orchestrator.diagnosis import diagnosed
+from orchestrator.reporting import diagnosis_page
+from orchestrator.reporting.diagnosis_data import estimate
+from orchestrator.reporting.diagnosis_page import diagnosis_context
+from orchestrator.reporting.diagnosis_tables import information_rows, rate_rows
+from trainables.analysis.heads import STRUCTURES
 from trainables.errors import InputError
 from trainables.latents.controls import WORLDS
 from trainables.latents.parquet import LatentMeta, Utterance
 from trainables.latents.store import LatentDataset, open_dataset, write_utterances
+from trainables.predictor.scores import Scores
 
 META = LatentMeta(
     representation="toy", dim=8, frame_rate=25.0, codec="toy", codec_hash="c0", weights=None, corpus_hash="",
@@ -45,10 +55,11 @@ def latents(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_diagnosis_is_read_by_people_and_by_programs(latents: Path, tmp_path: Path, capsys) -> None:
-    diagnose(str(latents), tmp_path / "found.json", ["validation", "test"])
+    diagnose([str(latents)], tmp_path / "found.json", ["validation", "test"], heads=False)
     said = capsys.readouterr().out
     assert "Phase 0" in said and "Phase 1" in said and "12 held-out speakers" in said
-    record = json.loads((tmp_path / "found.json").read_text())
+    assert "Entropy rates" in said and "What the past tells" not in said  # with a single representation
+    (record,) = json.loads((tmp_path / "found.json").read_text())
     assert record["data"]["held_out"] == ["validation", "test"]
     first = next(r for r in record["phase1"] if (r["surrogate"], r["context"]) == ("real", 1))
     information = first["predictive_information"]
@@ -61,6 +72,95 @@ def test_a_diagnosis_is_read_by_people_and_by_programs(latents: Path, tmp_path: 
     assert record["phase0"]["lags_ms"] == [40, 80, 160, 320]
     sums = next(r for r in record["per_speaker"]["phase1"] if r["context"] == 1 and r["surrogate"] == "real")
     assert len(sums["sums"]["nll"]) == 12
+    linear = record["models"]["linear"]
+    assert linear["beyond"]["information"]["low"] > 0.5 * formula
+    real, white = (linear[world]["bits_per_second"]["estimate"] for world in ("real", "white"))
+    assert white < 0.2 * real
+    # Dimensions of equal variance at 1 % of it: log2(100) / 2 bits each; no more than that otherwise.
+    common = record["rates"]["common"]["bits_per_second"]
+    assert 0.97 * 25 * 8 * np.log2(100) / 2 < common <= 25 * 8 * np.log2(100) / 2
+    assert record["rates"]["own"] == [] and "neither lattice nor quantiser" in record["rates"]["unknown"]
+
+
+def test_several_representations_are_compared_where_a_reader_sees_them(
+    latents: Path, tmp_path: Path, capsys
+) -> None:
+    derive(str(latents), "stack(2)", tmp_path / "stacked")
+    file = tmp_path / "found.json"
+    diagnose([str(latents), str(tmp_path / "stacked")], file, ["test"], heads=False)
+    assert "What the past tells" in capsys.readouterr().out
+    records = json.loads(file.read_text())
+    rows = information_rows(records)
+    assert rows[0][:4] == ["toy", "25", "8", "linear"]
+    assert rows[1][:4] == ["stack2(toy)", "12.5", "16", "linear"]
+    for row, record in zip(rows, records, strict=True):
+        found = record["models"]["linear"]["real"]["predictive_information"]["estimate"]
+        bits = found * record["data"]["frame_rate"] / np.log(2)
+        assert float(row[4].split(" ")[0]) == pytest.approx(bits, rel=0.01)
+    page = rendered(records)
+    assert "toy" in page and "stack2(toy)" in page and page.count("<svg") == 1
+    assert all(word not in page for word in ("nan", "None", "inf "))
+    assert page.count("<table>") == page.count("</table>") == 1 + len(records) + 2 + 1
+
+
+def test_a_page_without_diagnoses_leaves_the_section_out() -> None:
+    assert rendered([]).strip() == ""
+
+
+def rendered(records: list[dict]) -> str:
+    folder = Path(diagnosis_page.__file__).parent
+    environment = Environment(
+        loader=FileSystemLoader(folder), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True,
+    )  # fmt: skip
+    return environment.get_template("diagnosis.html").render(diagnosis=diagnosis_context(records))
+
+
+def test_the_ratio_of_unknown_rates_is_not_measured_and_never_zero() -> None:
+    record = {
+        "data": {"representation": "toy"},
+        "models": {"linear": {}},
+        "rates": {
+            "own": [{"cause": "lattice", "share": 0.1, "bits_per_second": 10.0, "nominal": None}],
+            "common": None,
+            "unknown": "its audio is not known",
+        },
+    }
+    assert rate_rows([record]) == [
+        ["toy", "lattice", "10 %", "10.0", "–", "–", "not measured"],
+        ["toy", "own: its audio is not known", "not measured", "not measured", "–", "–", "not measured"],
+    ]
+
+
+def test_a_head_that_fits_frames_badly_without_a_past_learns_no_more_from_it() -> None:
+    scores = Scores(["a", "b"], 50.0, 1)
+    told = {"nll": 10.0, "marginal_nll": 30.0, "gaussian_marginal_nll": 14.0}
+    for name, nats in told.items():
+        scores.sums[name], scores.counts[name] = np.array([3.0, 2.0]) * nats, np.array([3.0, 2.0])
+    found = {name: estimate(scores, name).estimate for name in ("information", "predictive_information")}
+    assert found == pytest.approx({"information": 4, "predictive_information": 20})
+    scores.sums["marginal_nll"] /= 3
+    assert estimate(scores, "information").estimate == pytest.approx(0)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # Ray's own processes
+def test_heads_are_trained_in_tasks_and_a_diagnosis_is_made_once(latents: Path, tmp_path: Path) -> None:
+    dataset = open_dataset(latents)
+    small = {head: replace(s, steps=20, teacher_epochs=2) for head, s in STRUCTURES.items()}
+    small["long"] = replace(STRUCTURES["mdn"], context=200)
+    said: list[str] = []
+    with connected(None) as cluster:
+        made = diagnosed(dataset, tmp_path / "kept", cluster, said.append, small)
+        assert "toy: closed forms done" in " ".join(said)
+        for head in ("mdn", "vmf"):
+            assert set(made["models"][head]) == {"real", "white", "gaussian", "beyond"}
+            assert made["models"][head]["real"]["predictive_information"]["speakers"] == 12
+        assert "no training utterance is as long" in made["refused"]["long"]
+        assert "long" not in made["models"]
+        said.clear()
+        assert diagnosed(dataset, tmp_path / "kept", cluster, said.append, small) == made and not said
+    assert "long: no training utterance" in rendered([made])
 
 
 @pytest.mark.parametrize(
@@ -70,7 +170,7 @@ def test_a_diagnosis_is_read_by_people_and_by_programs(latents: Path, tmp_path: 
 def test_a_diagnosis_needs_speakers_to_predict(tmp_path: Path, on: list[str], said: str, capsys) -> None:
     folder = write(tmp_path / "z", {"train": 3, "validation": 2})
     with pytest.raises(typer.Exit) as left:
-        guarded(diagnose, "")(str(folder), None, on)
+        guarded(diagnose, "")([str(folder)], None, on)
     assert left.value.exit_code == 2 and said in capsys.readouterr().err
 
 

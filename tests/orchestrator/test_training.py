@@ -120,7 +120,7 @@ def run_pack_that_dies_once(config, task):
 @pytest.mark.timeout(600)
 def test_a_tune_actor_that_is_lost_goes_on_from_its_last_epoch_with_the_same_numbers(task, solo, tmp_path):
     for split in ("train", "test"):
-        task.latents.read(split)
+        task.latents[""].read(split)
     collector = run(PACK, run_pack_that_dies_once, task, {"cpu": 1}, tmp_path)
     assert (tmp_path / "died").exists()
     assert collector.epochs in ([0, 1, 2, 3], [0, 2, 3]), "an epoch was repeated, or the pack began again"
@@ -141,7 +141,7 @@ def test_two_workers_of_ray_train_end_where_one_does(task, solo, cluster, tmp_pa
 @pytest.mark.timeout(600)
 def test_a_pack_that_refuses_its_settings_ends_in_its_own_sentence(task, tmp_path):
     for split in ("train", "test"):
-        task.latents.read(split)
+        task.latents[""].read(split)
     too_long = {**SETTINGS, "rollout": 99, "seed": 0}
     with pytest.raises(InputError, match="^no training utterance is as long as context"):
         run(Pack("confirm", "vmf", 0, (0,), (too_long,)), run_pack, task, {"cpu": 1}, tmp_path)

@@ -58,18 +58,20 @@ def evaluate(
     *,
     inject: bool = False,
     sampled: bool = False,
+    free_running: bool = True,
 ) -> list[Scores]:
     """Scores of every lane on all utterances of a feed, each lane on the surrogate it was trained on.
 
     Where ``baselines`` are given the scores also hold their NLL on the same frames; with ``inject``, the
-    injection diagnostic; with ``sampled``, proper scores of sampled runs.
+    injection diagnostic; with ``sampled``, proper scores of sampled runs. Without ``free_running`` they hold
+    what one step ahead says, and no run is made.
     """
     parts: list[list[Scores]] = [[] for _ in surrogates]
     for shard in feed.chunks():
         for lane, scores in enumerate(
             _evaluate_shard(
                 structure, stacked, surrogates, feed, shard, moments, baselines, inject=inject,
-                sampled=sampled,
+                sampled=sampled, free_running=free_running,
             )  # fmt: skip
         ):
             parts[lane].append(scores)
@@ -107,6 +109,7 @@ def _evaluate_shard(
     *,
     inject: bool,
     sampled: bool,
+    free_running: bool,
 ) -> list[Scores]:
     starts, owners = shard.evaluation_windows(structure.context, structure.horizon)
     lane_surrogates = torch.tensor(
@@ -114,7 +117,7 @@ def _evaluate_shard(
     )
     figures: list[list[dict[str, Tensor]]] = [[] for _ in surrogates]
     names = [f"{shard.ids[u]}/{start - shard.offsets[u]}" for u, start in zip(owners, starts, strict=True)]
-    samples = sampled or structure.feedback == "sample"
+    samples = sampled or (free_running and structure.feedback == "sample")
     for first in range(0, len(starts), _WINDOWS_AT_ONCE):
         chosen = torch.from_numpy(starts[first : first + _WINDOWS_AT_ONCE]).to(shard.frames_SND.device)
         windows = shard.gather(
@@ -124,8 +127,9 @@ def _evaluate_shard(
         noise = _noise(structure, windows, drawn) if samples else _silence(structure, windows)
         measured = stacked.map(
             lambda predictor, window, normal, uniform: _predict(
-                structure, predictor, window, normal, uniform, inject=inject, sampled=sampled
-            ),
+                structure, predictor, window, normal, uniform, runs=free_running, inject=inject,
+                sampled=sampled,
+            ),  # fmt: skip
             windows,
             *(part.expand(len(surrogates), *part.shape) for part in noise),
         )
@@ -145,10 +149,11 @@ def _predict(
     normal_SBKE: Tensor,
     uniform_SBK2: Tensor,
     *,
+    runs: bool,
     inject: bool,
     sampled: bool,
 ) -> dict[str, Tensor]:
-    """One lane's one-step predictions over the horizon, and its free runs."""
+    """One lane's one-step predictions over the horizon, and the free runs that are asked for."""
     context, horizon = structure.context, structure.horizon
     h_BCH, state = predictor.backbone.read(window_BTD[:, :context])
     h_more, _ = predictor.backbone.read(window_BTD[:, context:-1], state)
@@ -165,8 +170,9 @@ def _predict(
     measured = {
         "direction": law.direction(),
         "log_magnitude": law.log_magnitude(),
-        "deltas": run(structure.feedback, 1, *first, temperature=temperature)[0],
     }
+    if runs:
+        measured["deltas"] = run(structure.feedback, 1, *first, temperature=temperature)[0]
     if predictor.head.has_density:
         true = window_BTD[:, context:] - window_BTD[:, context - 1 : -1]
         measured["nll"] = -law.log_prob(true)
@@ -210,8 +216,9 @@ def _figures(
         "log_magnitude": log_size,
         "log_magnitude_squared": log_size.square(),
         "log_magnitude_squared_error": (measured["log_magnitude"] - log_size).square(),
-        **_rollout_figures(window_BTD, measured["deltas"], structure.context, moments),
     }
+    if "deltas" in measured:
+        figures |= _rollout_figures(window_BTD, measured["deltas"], structure.context, moments)
     if "nll" in measured:
         figures["nll"] = measured["nll"]
     for name, deltas in zip(INJECTIONS, measured.get("injected", ()), strict=False):

@@ -99,6 +99,7 @@ def train_pack(
     context: Context,
     *,
     evaluate_each_epoch: bool,
+    free_running: bool = True,
 ) -> list[LaneResult]:
     """Train and evaluate a pack; a head that is fitted in closed form is fitted instead.
 
@@ -107,6 +108,7 @@ def train_pack(
         evaluation: frames to be judged on. With ``evaluate_each_epoch`` they are looked at after every epoch
             (for exploration on validation speakers), and lanes may be dropped; without it once, at the end,
             with injections and context-free marginals beside (for confirmation on test speakers).
+        free_running: whether that last evaluation runs free at all; else one step ahead is all it looks at.
     """
     run = Run(structure, lanes, train, context)
     if structure.head in FITTED_HEADS:
@@ -121,7 +123,9 @@ def train_pack(
         context.report({**progress, "lanes": [h[-1] for h in run.history if h]}, run.state())
     if not evaluate_each_epoch:
         baselines = Marginals.fit(structure, train, run.moments, context.gather)
-        scores = _evaluate(run, evaluation, baselines, inject=True, sampled=True)
+        scores = _evaluate(
+            run, evaluation, baselines, inject=free_running, sampled=free_running, free_running=free_running
+        )
     if scores is None:  # nothing was left to train
         scores = _evaluate(run, evaluation, run.marginals, sampled=run.needs_samples)
     return run.results(scores)
@@ -316,7 +320,13 @@ def _surveys(structure: Structure, train: Feed, context: Context) -> dict[str, S
 
 
 def _evaluate(
-    run: Run, feed: Feed, baselines: Marginals | None, *, inject: bool = False, sampled: bool
+    run: Run,
+    feed: Feed,
+    baselines: Marginals | None,
+    *,
+    inject: bool = False,
+    sampled: bool,
+    free_running: bool = True,
 ) -> list[Scores]:
     """Each rank measures its own utterances; the sums are then those of all."""
     if not run.rows:
@@ -324,7 +334,7 @@ def _evaluate(
     surrogates = [lane.surrogate for lane in run.own]
     own = evaluate(
         run.structure, run.pack.stacked, surrogates, feed, run.moments, baselines, inject=inject,
-        sampled=sampled,
+        sampled=sampled, free_running=free_running,
     )  # fmt: skip
     ranks = run.context.gather([scores.to_json() for scores in own])
     return [merge(Scores.from_json(rank[place]) for rank in ranks) for place in range(len(run.rows))]

@@ -79,8 +79,9 @@ def thorough(config: Structure, feed: Feed) -> Scores:
     predictor = Predictor(config, 6).double()
     marginals = Marginals.fit(config, feed, feed.shard(0).moments)
     (scores,) = evaluate(
-        config, Stacked([predictor]), ["real"], feed, feed.shard(0).moments, marginals, sampled=True
-    )
+        config, Stacked([predictor]), ["real"], feed, feed.shard(0).moments, marginals, inject=True,
+        sampled=True,
+    )  # fmt: skip
     return scores
 
 

@@ -1,0 +1,188 @@
+"""Diagnoses through Ray: one task for what has a closed form, one per head that is trained, each made once.
+
+A diagnosis depends on nothing but the data and the code, so that all runs that share a folder share it too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.archive import Archive
+from orchestrator.cluster import Cluster
+from orchestrator.journal import diagnosis_version
+from orchestrator.provenance import describe_data
+from orchestrator.reporting.diagnosis_data import to_json
+from trainables.analysis.diagnostics import Diagnosis, diagnose
+from trainables.analysis.heads import STRUCTURES, head_scores, spoken
+from trainables.analysis.rates import Distortion
+from trainables.errors import InputError
+from trainables.latents.codecs.operating import own_distortions
+from trainables.latents.store import SPLITS, LatentDataset
+from trainables.latents.windows import Feed
+from trainables.predictor.config import SURROGATES, Structure
+from trainables.predictor.scores import Scores
+
+if TYPE_CHECKING:
+    from orchestrator.data import Latents
+
+HELD_OUT = SPLITS[1:]
+FOLDER = "diagnoses"  # beside the runs
+Say = Callable[[str], None]
+
+
+@dataclass
+class Found:
+    """A diagnosis with the heads that were trained for it."""
+
+    diagnosis: Diagnosis
+    distortions: list[Distortion]
+    unknown: str  # why a distortion of the codec's own is not known
+    heads: dict[str, dict[str, Scores]] = field(default_factory=dict)  # head -> surrogate -> scores
+    settings: dict[str, str] = field(default_factory=dict)  # head -> how it was trained
+    refused: dict[str, str] = field(default_factory=dict)  # head -> why it could not be
+
+
+def diagnosed(
+    dataset: LatentDataset,
+    folder: Path,
+    cluster: Cluster,
+    say: Say = lambda text: None,
+    structures: Mapping[str, Structure] = STRUCTURES,
+    on: Sequence[str] = HELD_OUT,
+) -> dict[str, Any]:
+    """The diagnosis of a dataset as plain data, from ``folder`` where the same code has made it before.
+
+    Ray must be connected. No choice follows from a diagnosis, so it may be scored on test speakers.
+
+    Raises:
+        InputError: the data are too few, or too short, to be looked at.
+    """
+    archive, key = Archive(folder), _key(dataset, structures, on)
+    known = archive.result(key)
+    if known is not None:
+        return known
+    found = found_by_tasks(dataset, cluster, say, structures, on)
+    record = as_record(dataset, found, on)
+    archive.keep(key, record)
+    return record
+
+
+def as_record(dataset: LatentDataset, found: Found, on: Sequence[str]) -> dict[str, Any]:
+    """Plain data, JSON that knows no infinity."""
+    own = to_json(
+        found.diagnosis, dataset.meta, found.heads, (found.distortions, found.unknown), found.settings
+    )
+    record = {"data": {**describe_data(dataset), "held_out": list(on)}, **own, "refused": found.refused}
+    return json.loads(json.dumps(record, allow_nan=False))
+
+
+def found_here(dataset: LatentDataset, say: Say, on: Sequence[str] = HELD_OUT) -> Found:
+    """What has a closed form, in this process and without Ray."""
+
+    def feed(splits: Sequence[str]) -> Feed:
+        return Feed(
+            lambda: (table for split in splits for table in dataset.tables(split) if len(table)),
+            rms=dataset.rms,
+            lattice_step=dataset.meta.lattice_step,
+            frame_rate=dataset.meta.frame_rate,
+            surrogates=SURROGATES,
+        )
+
+    return Found(diagnose(feed(["train"]), feed(on), dataset.rms, say), *_distortions(dataset, say))
+
+
+def found_by_tasks(
+    dataset: LatentDataset,
+    cluster: Cluster,
+    say: Say,
+    structures: Mapping[str, Structure] = STRUCTURES,
+    on: Sequence[str] = HELD_OUT,
+) -> Found:
+    """The same and the heads, side by side in tasks of Ray, which must be connected."""
+    import ray
+
+    from orchestrator.data import Latents
+
+    latents = Latents.of(dataset, ("train", *on))
+    for split in ("train", *on):
+        latents.read(split)
+    head = ray.remote(_head).options(num_cpus=1, num_gpus=1 if cluster.gpus else 0, max_retries=2)
+    closed = ray.remote(_closed).options(num_cpus=1, max_retries=2)
+    tasks = {head.remote(latents, s, tuple(on)): name for name, s in structures.items()}
+    tasks[closed.remote(latents, tuple(on))] = ""
+    distortions, unknown = _distortions(dataset, say)
+    results: dict[str, Any] = {}
+    waiting = list(tasks)
+    while waiting:
+        (ready,), waiting = ray.wait(waiting, num_returns=1)
+        results[tasks[ready]] = ray.get(ready)
+        what = f"head {tasks[ready]} trained and scored" if tasks[ready] else "closed forms done"
+        say(f"{dataset.meta.representation}: {what}, {len(tasks) - len(waiting)} of {len(tasks)}")
+    return _gathered(results, distortions, unknown, structures)
+
+
+def _gathered(
+    results: Mapping[str, Any], distortions: list[Distortion], unknown: str,
+    structures: Mapping[str, Structure],
+) -> Found:  # fmt: skip
+    closed = results[""]
+    if isinstance(closed, str):
+        raise InputError(closed)
+    heads = {name: own for name, own in results.items() if name and not isinstance(own, str)}
+    refused = {name: own for name, own in results.items() if name and isinstance(own, str)}
+    settings = {name: spoken(structures[name]) for name in heads}
+    return Found(closed, distortions, unknown, heads, settings, refused)
+
+
+def _closed(latents: Latents, on: tuple[str, ...]) -> Diagnosis | str:
+    """A task: the closed forms, or the sentence of wrong input."""
+    import torch
+
+    torch.set_num_threads(1)
+    try:
+        return diagnose(_feed(latents, ("train",), "cpu"), _feed(latents, on, "cpu"), latents.rms)
+    except InputError as error:
+        return str(error)
+
+
+def _head(latents: Latents, structure: Structure, on: tuple[str, ...]) -> dict[str, Scores] | str:
+    """A task: one head on every surrogate, or the sentence of wrong input."""
+    import torch
+
+    torch.set_num_threads(1)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        return head_scores(structure, _feed(latents, ("train",), device), _feed(latents, on, device), device)
+    except InputError as error:
+        return str(error)
+
+
+def _feed(latents: Latents, splits: Sequence[str], device: str) -> Feed:
+    import ray
+
+    from orchestrator.data import constants
+
+    return Feed(
+        lambda: (ray.get(block) for split in splits for block in latents.blocks[split]),
+        surrogates=SURROGATES, **constants(latents), device=device,
+    )  # fmt: skip
+
+
+def _distortions(dataset: LatentDataset, say: Say) -> tuple[list[Distortion], str]:
+    say(f"{dataset.meta.representation}: the codec's own distortion")
+    return own_distortions(dataset.meta, dataset.utterances("train"))
+
+
+def _key(dataset: LatentDataset, structures: Mapping[str, Structure], on: Sequence[str]) -> str:
+    told = [
+        dataset.content_hash,
+        diagnosis_version(),
+        {name: asdict(structure) for name, structure in structures.items()},
+        list(on),
+    ]
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:32]
