@@ -7,10 +7,11 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from itertools import product
 from typing import Any
 
 from orchestrator.statistics.power import fewest_seeds, smallest_p
-from search_spaces.domains import Domain
+from search_spaces.domains import Choice, Domain
 from search_spaces.study import Arm, Study
 from trainables.errors import InputError
 from trainables.predictor.config import NULLS
@@ -147,7 +148,10 @@ def make_plan(
         if smoke
         else {"trials": budget.trials, "lanes": budget.lanes, "replicates": budget.replicates}
     )
-    trials = defaults["trials"] if trials is None else trials
+    asked = shrunk(study) if smoke else study
+    if trials is None:  # every combination gets a pack, in every arm the same number
+        most = max(len(combinations({**asked.space, **arm.space})) for arm in asked.arms)
+        trials = max(defaults["trials"], most * defaults["lanes"])
     replicates = defaults["replicates"] if replicates is None else replicates
     _at_least("--trials", trials, 1)
     if smoke:
@@ -157,10 +161,7 @@ def make_plan(
     _at_least("--workers", workers, 1)
     _at_least("--seed", seed, 0)
     lanes = min(defaults["lanes"], trials)
-    asked = shrunk(study) if smoke else study
-    plan = Plan(
-        asked, trials, lanes, replicates, workers, seed, smoke, ablate, frame_rates=frame_rates or {}
-    )
+    plan = Plan(asked, trials, lanes, replicates, workers, seed, smoke, ablate, frame_rates=frame_rates or {})
     for arm in plan.study.arms:
         _shareable(plan.fixed(arm).get("batch"), workers)
     return plan
@@ -170,6 +171,14 @@ def with_devices(plan: Plan, devices: int) -> Plan:
     """Let every arm have as many packs in flight as the devices can hold."""
     share = max(1, devices // len(plan.study.arms))
     return replace(plan, generation=min(share, plan.packs))
+
+
+def combinations(space: Mapping[str, Domain]) -> list[dict[str, Any]]:
+    """Of the options of which each is to be tried, the first setting varying fastest; [{}] where there are
+    none.
+    """
+    each = {n: d.options for n, d in space.items() if isinstance(d, Choice) and d.each}
+    return [dict(zip(reversed(each), row, strict=True)) for row in product(*reversed(each.values()))]
 
 
 def cut(pack: Pack, parts: int) -> list[Pack]:
@@ -187,9 +196,7 @@ def shrunk(study: Study) -> Study:
     keep = lambda space: {  # noqa: E731
         k: v for k, v in space.items() if k.removesuffix(_TIME) not in SMOKE_SETTINGS
     }
-    arms = tuple(
-        replace(arm, space=keep(arm.space), fixed=keep(arm.fixed)) for arm in study.arms
-    )
+    arms = tuple(replace(arm, space=keep(arm.space), fixed=keep(arm.fixed)) for arm in study.arms)
     few = tuple(part for i, part in enumerate(study.components) if i == 0 or part.known_harm)
     return replace(
         study,

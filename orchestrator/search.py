@@ -28,7 +28,7 @@ from optuna.samplers import PartialFixedSampler, TPESampler
 from optuna.trial import TrialState
 from ray.tune.search import Searcher
 
-from orchestrator.plan import Pack, Plan
+from orchestrator.plan import Pack, Plan, combinations
 from search_spaces.domains import Choice, Domain, Integer, Uniform
 from search_spaces.study import Arm
 from trainables.predictor.config import Structure
@@ -113,7 +113,7 @@ class ArmSearch:
         structural = {f.name for f in fields(Structure)} & set(self._distributions)
         configs: list[dict[str, Any]] = []
         for index in indexes:
-            shared = {name: configs[0][name] for name in structural} if configs else {}
+            shared = {name: configs[0][name] for name in structural} if configs else self._due(number)
             self._study.sampler = _partly_fixed(shared, sampler) if shared else sampler
             trial = self._study.ask(self._distributions)
             self._asked.append(trial)
@@ -122,6 +122,12 @@ class ArmSearch:
             )
         configs = [self._plan.in_frames(config) for config in configs]
         return Pack("explore", self._arm.name, number, tuple(indexes), tuple(configs))
+
+
+    def _due(self, number: int) -> dict[str, Any]:
+        """What a pack has to try, while a combination of such settings is left."""
+        due = combinations(self._plan.space(self._arm))
+        return due[number] if number < len(due) else {}
 
 
 class FixedPacks:
@@ -221,7 +227,7 @@ def distribution(domain: Domain) -> BaseDistribution:
             return FloatDistribution(low, high, log=log)
         case Integer(low, high, log):
             return IntDistribution(low, high, log=log)
-        case Choice(options):
+        case Choice(options, _):
             return CategoricalDistribution(options)
 
 

@@ -26,9 +26,12 @@ class Integer:
 
 @dataclass(frozen=True)
 class Choice:
-    """One of ``options``."""
+    """One of ``options``. Where ``each``, every one is tried (in every combination with those of other such
+    choices) before any is tried again.
+    """
 
     options: tuple[Any, ...]
+    each: bool = False
 
 
 Domain = Uniform | Integer | Choice

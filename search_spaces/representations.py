@@ -27,7 +27,7 @@ _OTHER = Arm(
     name="other",
     title="the most predictable of all other latents given",
     fixed={},
-    space={"representation": Choice((OTHERS,))},
+    space={"representation": Choice((OTHERS,), each=True)},
 )
 
 _CRITERIA = (
@@ -83,11 +83,13 @@ STUDY = Study(
         "context_ms": 1280,
         "rollout_ms": 320,
         "horizon_ms": 640,
+        "batch": 32,
+        "steps": 50,
         "teacher_epochs": 8,
         "rollout_epochs": 0,  # the document's Phase 1: one step ahead, by teacher forcing
     },
     space={
-        "head": Choice(("linear", "mdn")),
+        "head": Choice(("linear", "mdn"), each=True),
         "learning_rate": Uniform(3e-3, 2e-2, log=True),
         "weight_decay": Uniform(1e-6, 1e-2, log=True),
         "ridge": Uniform(1e-4, 1.0, log=True),
@@ -107,7 +109,7 @@ STUDY = Study(
         ),
         "INADMISSIBLE": "Draw no conclusion. Mend what the reason names and run the study again.",
     },
-    budget=Budget(trials=12, lanes=4, replicates=6, alpha=0.05),
+    budget=Budget(trials=12, lanes=2, replicates=6, alpha=0.05),
     source="Research Discussion 7, sections 1.4, 6.2 (item 2), 6.3, 9 (question 1) and 10",
     spread=Spread(0.15, 0.02, 0.02, "a guess: no run of this study has been recorded"),
 )

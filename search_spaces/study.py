@@ -221,12 +221,12 @@ def _bound(arm: Arm, reference: str, others: tuple[str, ...]) -> Arm:
     fixed, space = dict(arm.fixed), dict(arm.space)
     if fixed.get("representation") == REFERENCE:
         fixed["representation"] = reference
-    if space.get("representation") == Choice((OTHERS,)):
+    if space.get("representation") == Choice((OTHERS,), each=True):
         if len(others) == 1:  # nothing to choose
             del space["representation"]
             fixed["representation"] = others[0]
         else:
-            space["representation"] = Choice(others)
+            space["representation"] = Choice(others, each=True)
     return replace(arm, fixed=fixed, space=space)
 
 

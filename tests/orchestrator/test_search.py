@@ -9,7 +9,7 @@ import pytest
 from ray.tune.search import Searcher
 
 from orchestrator.evidence import Exploration
-from orchestrator.plan import make_plan, with_devices
+from orchestrator.plan import combinations, make_plan, with_devices
 from orchestrator.record import winner
 from orchestrator.search import UNKNOWN, ArmSearch, FixedPacks, PackSearcher, distribution
 from search_spaces.domains import Choice, Integer, Uniform
@@ -247,3 +247,20 @@ def test_domains_become_the_same_domains_of_optuna():
 def test_budgets_that_cannot_decide_are_refused(budget, sentence):
     with pytest.raises(InputError, match="^" + sentence + "$"):
         make_plan(STUDY, **budget)
+
+
+def test_every_combination_of_what_is_to_be_tried_gets_a_pack_of_its_own_first():
+    space = {**STUDY.space, "backbone": Choice(("gru", "mlp"), each=True)}
+    arms = (
+        replace(STUDY.arms[0], space={"feedback": Choice(("mean", "mode", "sample"), each=True)}),
+        STUDY.arms[1],
+    )
+    plan = make_plan(replace(STUDY, space=space, arms=arms))
+    assert plan.trials == 6 * plan.lanes  # in both arms, though the second has but two combinations
+    watcher = simulate(plan, order=3)
+    for arm, names in (("mdn", ("backbone", "feedback")), ("vmf", ("backbone",))):
+        packs = sorted((p for p in watcher.packs if p.arm == arm), key=lambda p: p.number)
+        tried = [tuple(pack.configs[0][name] for name in names) for pack in packs]
+        count = len(combinations(plan.space(plan.study.arm(arm))))
+        assert len(set(tried[:count])) == count == {"mdn": 6, "vmf": 2}[arm]
+    assert combinations(STUDY.space) == [{}]

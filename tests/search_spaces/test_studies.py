@@ -125,10 +125,10 @@ def test_importing_the_studies_loads_neither_torch_nor_ray_nor_numpy():
 def test_a_study_that_compares_is_bound_to_the_latents_given_and_only_to_several():
     study = search_spaces.load("representations")
     assert study.arm("reference").fixed["representation"] == REFERENCE
-    assert study.arm("other").space["representation"] == Choice((OTHERS,))
+    assert study.arm("other").space["representation"] == Choice((OTHERS,), each=True)
     three = bound(study, ["mimi-12.5", "encodec", "soundstream"])
     assert three.arm("reference").fixed["representation"] == "mimi-12.5"
-    assert three.arm("other").space["representation"] == Choice(("encodec", "soundstream"))
+    assert three.arm("other").space["representation"] == Choice(("encodec", "soundstream"), each=True)
     two = bound(study, ["mimi-12.5", "encodec"])
     assert two.arm("other").fixed["representation"] == "encodec" and not two.arm("other").space
     assert criteria_hash(two) == criteria_hash(study)
