@@ -54,7 +54,9 @@ $(STAMP): pyproject.toml constraints.txt
 	    echo "Without the representation world: it is built here, and that needs a C++ compiler." >&2; }; \
 	else \
 	  echo "uv cannot be installed here: going on with pip, which takes longer."; \
-	  $(BIN)/python -m pip install --quiet -c constraints.txt -e '.[$(EXTRAS)]'; \
+	  $(BIN)/python -m pip install --quiet -c constraints.txt -e '.[$(EXTRAS)]' && { \
+	    $(BIN)/python -m pip install --quiet -c constraints.txt -e '.[$(EXTRAS),world]' || \
+	    echo "Without the representation world: it is built here, and that needs a C++ compiler." >&2; }; \
 	fi
 	@touch $@
 

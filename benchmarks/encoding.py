@@ -52,7 +52,7 @@ def main() -> None:
 
 
 def _compare(name: str, weights: str | None, recordings: Sequence[Recording], scratch: Path) -> None:
-    cores = len(os.sched_getaffinity(0))
+    cores = min(len(os.sched_getaffinity(0)), len(recordings) // 2)
     shares = [[str(r.path) for r in recordings[i::cores]] for i in range(cores)]
     spawn = multiprocessing.get_context("spawn")
     alone, whole, starts, parts = [], [], [], []

@@ -16,6 +16,7 @@ from typing import Any
 
 from orchestrator.files import write_whole
 from trainables.predictor.config import split_config
+from trainables.predictor.scores import measured_for
 
 FOLDER = "lanes"
 
@@ -57,14 +58,15 @@ def lane_key(
 ) -> str:
     """Name of a lane's result: a hash over everything that it depends on, defaults spelled out.
 
-    The objective counts only where rungs drop lanes by it; the ``companions`` that a lane competes with in
+    The objective counts only where rungs drop lanes by it, or where exploration measures more because of it;
+    the ``companions`` that a lane competes with in
     its pack then count too.
     """
     told = _spelled(config)
     told.pop("representation")  # the data say it
     rivals = [_spelled(companion) for companion in companions] if told["rung_epochs"] else []
-    if not rivals:
-        told.pop("objective")
+    if not rivals:  # it decides what an exploration measures, if nothing else
+        told["objective"] = measured_for(told["objective"]) if split == "validation" else ""
     text = json.dumps([told, rivals, split, data_hash, code], sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 

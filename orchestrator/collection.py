@@ -17,6 +17,11 @@ FEWEST_SPEAKERS = {"test": 3, "train": 1, "validation": 1}
 _SLACK = 2.0  # frames of the slower representation by which the lengths of one utterance may differ
 
 
+def joint_hash(hashes: Sequence[str]) -> str:
+    """Of several datasets in their order; that of one alone is its own."""
+    return hashes[0] if len(hashes) == 1 else hashlib.sha256(" ".join(hashes).encode()).hexdigest()[:16]
+
+
 @dataclass(frozen=True, eq=False)
 class Collection:
     """Datasets of different representations; the first is what the others are compared with."""
@@ -27,11 +32,6 @@ class Collection:
     def first(self) -> LatentDataset:
         """The reference, or the only one."""
         return self.datasets[0]
-
-    @property
-    def rest(self) -> tuple[LatentDataset, ...]:
-        """All others."""
-        return self.datasets[1:]
 
     def __iter__(self) -> Iterator[LatentDataset]:
         return iter(self.datasets)
@@ -55,8 +55,7 @@ class Collection:
     @cached_property
     def content_hash(self) -> str:
         """Of everything that learning can see, and of the order."""
-        hashes = [dataset.content_hash for dataset in self.datasets]
-        return hashes[0] if len(hashes) == 1 else hashlib.sha256(" ".join(hashes).encode()).hexdigest()[:16]
+        return joint_hash([dataset.content_hash for dataset in self.datasets])
 
     @property
     def where(self) -> str:
@@ -114,7 +113,7 @@ def same_audio(one: LatentDataset, folders: Iterable[Path]) -> list[LatentDatase
 def _require_same_audio(one: LatentDataset, other: LatentDataset) -> None:
     """The same utterances of the same length, in the same splits."""
     both = f"--latents {one.root} and {other.root} are not of the same audio"
-    remedy = "encode both from the same folder"
+    remedy = "encode both from the same folder (what is derived loses recordings of less than two frames)"
     for split in SPLITS:
         odd = set(one.utterances(split)) ^ set(other.utterances(split))
         if odd:

@@ -91,8 +91,10 @@ def _profiled(
     lengths = {utterance: len(own["energy"]) for utterance, own in tracks.items()}
     margin = round(_CLIP_SECONDS / 2 * rate)
     gating = steps.labels.get("gating")
+    counts = np.bincount(steps.primary, minlength=steps.components)
     return {
         "components": steps.components,
+        "shares": (counts / counts.sum()).tolist(),
         "features": [name for name in FEATURES if name in real[0].sums],
         "spread": {name: float(np.nanstd(features[name])) for name in FEATURES if name in real[0].sums},
         "agreement": None if gating is None else float((gating == steps.primary).mean()),

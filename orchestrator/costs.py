@@ -147,7 +147,7 @@ def _paces(
     plan: Plan, latents: Collection, cluster: Cluster | None
 ) -> dict[str, list[tuple[Structure, Any]]]:
     wanted = {
-        arm.name: list(dict.fromkeys((_extreme(plan, arm, min), _extreme(plan, arm, max))))
+        arm.name: list(dict.fromkeys(_extreme(plan, arm, latents, pick) for pick in (min, max)))
         for arm in plan.study.arms
     }
     each = list(dict.fromkeys(itertools.chain.from_iterable(wanted.values())))
@@ -178,13 +178,20 @@ def _pace(structure: Structure, lanes: int, dim: int) -> Any:
     return pace(structure, lanes, dim, "cuda" if torch.cuda.is_available() else "cpu")
 
 
-def _extreme(plan: Plan, arm: Arm, pick: Any) -> Structure:
+def _flow(latents: Collection, representation: str) -> float:
+    meta = latents.of({"representation": representation}).meta
+    return meta.dim * meta.frame_rate
+
+
+def _extreme(plan: Plan, arm: Arm, latents: Collection, pick: Any) -> Structure:
     """The structure of an arm with the least, or the most, of everything that is searched."""
     chosen = dict(plan.fixed(arm))
     for name, domain in plan.space(arm).items():
         if isinstance(domain, Choice):
             numeric = all(isinstance(option, int | float) for option in domain.options)
             ordered = sorted(domain.options) if numeric else domain.options
+            if name == "representation":  # numbers in a second
+                ordered = sorted(ordered, key=lambda option: _flow(latents, option))
             chosen[name] = ordered[0 if pick is min else -1]
         else:
             chosen[name] = pick(domain.low, domain.high)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 # Reading is light, and must find room beside workers that hold almost every core.
 _READ_CPUS = 0.25
+_HELD = 3  # datasets whose shards an actor keeps
 _feeds: dict[tuple[Any, ...], Feed] = {}
 
 
@@ -107,6 +108,9 @@ def feed(latents: Latents, split: str, surrogates: Sequence[str], device: Any, d
 
     key = (latents.content_hash, split, tuple(surrogates), str(device), str(dtype))
     if key not in _feeds:
+        held = list(dict.fromkeys(other[0] for other in _feeds))
+        for gone in [other for other in _feeds if len(held) >= _HELD and other[0] == held[0] != key[0]]:
+            del _feeds[gone]
         blocks = latents.blocks[split]
         _feeds[key] = Feed(
             lambda: (ray.get(block) for block in blocks), ids=latents.ids[split], surrogates=surrogates,

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from orchestrator.cli import run
 from orchestrator.cluster import settle
+from orchestrator.folder import require_folder
 from orchestrator.worlds import latents_folder
 from trainables.errors import InputError
 from trainables.latents.derived.beta_vae import bottlenecks
@@ -61,6 +62,7 @@ def derive(
         raise InputError(f"--out {out} is a file; give a folder")
     if out.resolve() == base.root.resolve():
         raise InputError(f"--out {out} holds the latents to derive from; give another folder")
+    require_folder(out)
     transform = _transform(expression, base, out, settings, lambda: _fit(
         expression, base, out, settings, 1 if workers is None else workers, address
     ))  # fmt: skip
@@ -75,6 +77,7 @@ def derive(
         if made:
             write_utterances(out / file.name, made, meta)
     if not any(out.glob("*.parquet")):
+        (out / FILE).unlink()
         raise InputError(
             f"no utterance of {base.root} has the {2 * transform.rate} frames that two derived take"
         )
@@ -113,7 +116,6 @@ def _transform(
     if any(out.glob("*.parquet")):
         raise InputError(f"--out {out} holds latents that were not derived; derive into another --out")
     fitted = fit()
-    out.mkdir(parents=True, exist_ok=True)
     fitted.save(out)
     shutil.rmtree(out / _TRAINING, ignore_errors=True)
     return fitted

@@ -43,17 +43,19 @@ def diagnose(
         _require_speakers(dataset, on)
     if json_file is not None and not json_file.absolute().parent.is_dir():
         raise InputError(f"--json {json_file}: there is no folder {json_file.parent}; make it first")
+    if json_file is not None and json_file.is_dir():
+        raise InputError(f"--json {json_file} is a folder; name a file in it")
     says, console = Console(stderr=True), Console()
     records: list[dict[str, Any]] = []
     with _ray(heads, lambda text: says.print(text, style="dim", markup=False)) as (cluster, say):
         for dataset in datasets:
             found = found_by_tasks(dataset, cluster, say, on=on) if cluster else found_here(dataset, say, on)
             records.append(as_record(dataset, found, on))
+            if json_file is not None:  # one by one: what follows may fail, or be stopped
+                write_whole(json_file, json.dumps(records, indent=1, allow_nan=False))
             _print(console, dataset, found, on)
     for table in comparison_tables(records):
         console.print(table)
-    if json_file is not None:
-        write_whole(json_file, json.dumps(records, indent=1, allow_nan=False))
 
 
 @contextmanager

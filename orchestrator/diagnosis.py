@@ -64,8 +64,8 @@ def diagnosed(
     """
     archive, key = Archive(folder), _key(dataset, structures, on)
     known = archive.result(key)
-    if known is not None:
-        return known
+    if known is not None:  # of the same frames, which may lie elsewhere by now
+        return {**known, "data": {**describe_data(dataset), "held_out": list(on)}}
     found = found_by_tasks(dataset, cluster, say, structures, on)
     record = as_record(dataset, found, on)
     archive.keep(key, record)
@@ -178,9 +178,16 @@ def _distortions(dataset: LatentDataset, say: Say) -> tuple[list[Distortion], st
     return own_distortions(dataset.meta, dataset.utterances("train"))
 
 
+def _at_hand(dataset: LatentDataset) -> list[bool]:
+    """Whether weights and recordings are where they were: a codec's own distortion is measured with them."""
+    places = (dataset.meta.weights, dataset.meta.source)
+    return [place is not None and Path(place).exists() for place in places]
+
+
 def _key(dataset: LatentDataset, structures: Mapping[str, Structure], on: Sequence[str]) -> str:
     told = [
         dataset.content_hash,
+        [dataset.meta.weights, dataset.meta.source, _at_hand(dataset)],
         diagnosis_version(),
         {name: asdict(structure) for name, structure in structures.items()},
         list(on),

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from orchestrator.cli import run
 from orchestrator.encode_progress import EncodeProgress
-from orchestrator.folder import encode_into, missing, opened, size_of
+from orchestrator.folder import encode_into, missing, opened, require_folder, size_of
 from trainables.errors import InputError
 from trainables.latents.codecs import NAMES, load_codec
 from trainables.latents.corpus import Corpus, find_corpus
@@ -39,6 +39,7 @@ def encode(
     codec = load_codec(representation, weights)
     left = missing(codec, corpus, source, out, limit)
     if left:
+        require_folder(out)
         from orchestrator.cluster import connected
 
         progress = EncodeProgress(len(left), Console(stderr=True, soft_wrap=True))

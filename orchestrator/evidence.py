@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from orchestrator.collection import joint_hash
 from orchestrator.files import write_whole
 from trainables.errors import InputError
 
@@ -120,6 +121,12 @@ class Evidence:
     components: dict[str, Any] = field(default_factory=dict)
     # "planned" and "spent": device_hours, wall_hours, disk_bytes, cost; planned ones as [low, high]
     cost: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def data_hash(self) -> str:
+        """Of all data, as it was sealed; empty where nothing tells."""
+        hashes = [data.get("hash") for data in (self.data, *self.other_data)]
+        return joint_hash([str(found) for found in hashes]) if all(hashes) else ""
 
     def write(self, path: Path) -> None:
         """Write as JSON; clips in base64."""

@@ -19,6 +19,20 @@ from trainables.latents.store import LatentDataset, LatentMeta, open_dataset
 Took = Callable[[float, float], None]  # told seconds, and seconds of speech encoded in them
 
 
+def require_folder(out: Path) -> None:
+    """Make ``out`` now rather than after hours.
+
+    Raises:
+        InputError: it is a file, or cannot be made.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise InputError(f"--out {out} is a file; give a folder") from None
+    except OSError as error:
+        raise InputError(f"--out {out} cannot be made ({error.strerror}); give another folder") from None
+
+
 def opened(out: Path) -> LatentDataset | None:
     """The dataset in ``out``, if there is one yet."""
     if out.exists() and not out.is_dir():

@@ -11,7 +11,6 @@ from typing import Any
 from orchestrator.cluster import Cluster
 from orchestrator.journal import Journal, code_version, full_version, git_commit
 from orchestrator.plan import Plan
-from orchestrator.search import SAMPLER
 from trainables.latents.store import SPLITS, LatentDataset
 
 _PACKAGES = ("torch", "ray", "optuna", "mlflow", "numpy", "pyarrow")
@@ -33,6 +32,8 @@ def describe_data(dataset: LatentDataset) -> dict[str, Any]:
 
 def describe_run(plan: Plan, cluster: Cluster) -> dict[str, Any]:
     """What the evidence says of code, machine and budget."""
+    from orchestrator.search import SAMPLER  # loads Ray, which describing data needs not
+
     return {
         "git_commit": git_commit(),
         "code": code_version(),

@@ -53,7 +53,7 @@ def _as_it_is(evidence: Evidence, sealed: dict[str, Any]) -> dict[str, Any]:
         "arms": arms,
         "test": TEST,
         "seeds": sealed["seeds"] if seeds <= set(sealed["seeds"]) else sorted(seeds),
-        "data": {**sealed["data"], "hash": evidence.data.get("hash")},
+        "data": {**sealed["data"], "hash": evidence.data_hash},
         "code": code_version(),
         "code_of_judge": judge_version(),
     }

@@ -14,7 +14,7 @@ from orchestrator.cli import run
 from orchestrator.derive import derive
 from orchestrator.encode import NOTHING_ENCODED, name_strays, require_limit
 from orchestrator.encode_progress import EncodeProgress
-from orchestrator.folder import encode_into, missing, opened
+from orchestrator.folder import encode_into, missing, opened, require_folder
 from orchestrator.representations import Representation, selected
 from orchestrator.represented import FILE, Stopwatch, hours, rows, show, write_listing
 from orchestrator.weights import Weights, family, given_weights
@@ -52,6 +52,7 @@ def represent(
     chosen = selected(only or [])
     found = Weights(given_weights(weights or []), out / "weights" if random_weights else None)
     corpus = find_corpus(source)
+    require_folder(out)
     codecs = [r for r in chosen if r.expression is None]
     _encode_all([job for r in codecs if (job := _job(r, found, corpus, source, out, limit))], corpus, source)
     for representation in chosen:

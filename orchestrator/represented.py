@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import typer
 from rich.console import Console
 from rich.table import Table
 
@@ -75,8 +76,14 @@ class Row:
 
 def rows(out: Path) -> list[Row]:
     """A row for each representation that ``out`` holds."""
-    found = [(r, opened(out / r.folder)) for r in REPRESENTATIONS]
-    return [_row(r, dataset) for r, dataset in found if dataset is not None]
+    found = []
+    for representation in REPRESENTATIONS:
+        try:
+            dataset = opened(out / representation.folder)
+            found += [_row(representation, dataset)] if dataset is not None else []
+        except InputError as error:  # one that is damaged does not cost the others their rows
+            typer.echo(f"left out: {representation.name}: {error}", err=True)
+    return found
 
 
 def hours(dataset: LatentDataset | None) -> float:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -246,22 +247,32 @@ class _Sweep:
         """What no criterion asks for: what the frames are like, whether rollouts stay among them, and what
         components sound like.
         """
+        evidence.write(self.order.folder / "evidence.json")  # nothing that follows may cost what was measured
         kept = self.order.folder.parent / DIAGNOSES
-        evidence.diagnoses = [
-            diagnosed(dataset, kept, self.cluster, self.progress.say) for dataset in self.order.latents
-        ]
+        for dataset in self.order.latents:
+            found = self._tried(
+                f"{dataset.root} is not diagnosed",
+                partial(diagnosed, dataset, kept, self.cluster, self.progress.say),
+            )
+            evidence.diagnoses += [found] if found else []
         for dataset in self.order.latents:
             name = dataset.meta.representation
             own = {n: a for n, a in evidence.arms.items() if self.order.latents.of(a.config) is dataset}
             if own:
-                asked = (
-                    replace(evidence, arms=own),
-                    dataset,
-                    self.latents[name],
-                    self.archive,
-                    self.progress,
-                )
-                evidence.densities[name], evidence.components[name] = densities(*asked), components(*asked)
+                part, latents = replace(evidence, arms=own), self.latents[name]
+                asked = (part, dataset, latents, self.archive, self.progress)
+                for where, what in ((evidence.densities, densities), (evidence.components, components)):
+                    failed = f"the {what.__name__} of {name} are left out"
+                    where[name] = self._tried(failed, partial(what, *asked)) or {}
+
+    def _tried(self, failed: str, what: Callable[[], dict[str, Any]]) -> dict[str, Any] | None:
+        """What decides nothing may fail, too, and says so."""
+        try:
+            return what()
+        except Exception as error:
+            reason = str(getattr(error, "cause", error)).strip().splitlines() or [type(error).__name__]
+            self.progress.say(f"{failed}: {reason[-1]}")
+            return None
 
     def _ablate(self, evidence: Evidence) -> None:
         config = evidence.arms[self.study.primary.arm].config

@@ -67,8 +67,8 @@ def _reasons(
     primary: CriterionResult, data: dict[str, dict[str, Any]], evidence: Evidence, measures: Measures
 ) -> list[str]:
     """Why a ratio of ΔNLL is not one of information, with this run's own numbers."""
-    arms = [name for name in (primary.criterion.versus, primary.criterion.arm) if name]
-    own = {arm: data[_representation(arm, evidence)] for arm in arms}
+    arms = [name for name in (primary.criterion.versus, primary.criterion.arm) if name in evidence.arms]
+    own = {arm: data[_representation(arm, evidence)] for arm in arms if arm}
     found = [reason for arm in arms if (reason := _noise(arm, own[arm], measures))]
     rates = {arm: own[arm]["frame_rate"] for arm in arms}
     if len(set(rates.values())) > 1:

@@ -12,6 +12,7 @@ from orchestrator.reporting.tables import ABSENT, shown
 from orchestrator.statistics.cells import from_scores, in_order
 from orchestrator.statistics.criteria import number
 from orchestrator.statistics.intervals import Interval, difference, over_speakers
+from orchestrator.statistics.measures import counted
 from trainables.predictor.scores import Scores
 
 # feature -> how it is called, unit, and what a component is that has less or more of it than random steps
@@ -120,9 +121,8 @@ def _exhibit(own: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _used(found: Mapping[str, Any]) -> float:
-    """Exp of the entropy of the shares of what is shown: how many are in use."""
-    shares = np.array([Scores.from_json(own["profile"]).value("share") for own in found["shown"]])
-    shares = shares[shares > 0] / shares.sum()
+    """Exp of the entropy of the shares of all components: how many are in use."""
+    shares = np.array([share for share in found["shares"] if share > 0])
     return float(np.exp(-(shares * np.log(shares)).sum()))
 
 
@@ -139,4 +139,4 @@ def _less(own: Scores, other: Scores, name: str, level: float) -> Interval | Non
     if mine is None or others is None or not (mine[2].sum() > 0 and others[2].sum() > 0):
         return None
     above, below = (in_order(others[0], values, mine[0])[None] for values in (others[1], others[2]))
-    return difference(mine[1][None], mine[2][None], above, below, level)
+    return counted(difference, mine[1][None], mine[2][None], above, below, level)

@@ -21,7 +21,7 @@ from orchestrator.reporting.tables import ABSENT
 from orchestrator.statistics.criteria import number
 from orchestrator.statistics.intervals import Interval
 from orchestrator.statistics.onestep import bits_per_second
-from trainables.analysis.diagnostics import CONTEXT_AHEAD, CONTEXTS, Diagnosis
+from trainables.analysis.diagnostics import CONTEXT_AHEAD, Diagnosis
 from trainables.analysis.geometry import LAGS, QUANTILES, dimensions_holding, effective_rank
 from trainables.analysis.probe import Asked
 from trainables.latents.store import LatentMeta
@@ -98,7 +98,7 @@ def _steps(diagnosis: Diagnosis, meta: LatentMeta) -> Table:
     surrogates = surrogates_of(diagnosis.steps)
     table = _table(title, "", *(_NAMES[s] for s in surrogates), "beyond")
     table.caption = _NOTE
-    for context in CONTEXTS:
+    for context in sorted({asked.context for asked in diagnosis.steps}):
         own = {s: diagnosis.steps[Asked(s, context, 1)] for s in surrogates}
         magnitudes = {s: diagnosis.magnitudes[Asked(s, context, 1)] for s in surrogates}
         rows = []

@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-import numpy as np
-
 from orchestrator.statistics.cells import from_scores, in_order
 from orchestrator.statistics.intervals import Interval, difference, over_speakers
 from orchestrator.statistics.onestep import bits_per_second
@@ -187,12 +185,7 @@ def _cells(scores: Scores, metric: str) -> tuple[list[str], Array, Array] | None
         known = ("predictive_information", "predictive_information_gaussian")
         found = [own for own in (from_scores(scores, name) for name in known) if own is not None]
         return min(found, key=lambda own: own[1].sum(), default=None)
-    if metric == "dnll_share":  # the document's entropy reduction; an NLL of densities may be negative
-        gain, without = from_scores(scores, "dnll"), from_scores(scores, "delta_nll")
-        if gain is None or without is None:
-            return None
-        return gain[0], -gain[1], without[1] * np.sign(without[1].sum())
-    return from_scores(scores, metric)
+    return from_scores(scores, "entropy_reduction" if metric == "dnll_share" else metric)
 
 
 def _json(found: Interval | None) -> dict[str, Any] | None:

@@ -84,7 +84,7 @@ def write_report(
 def _machine(study: Study, evidence: Evidence, judgement: Judgement, found: list[Effect]) -> dict[str, Any]:
     hashes = {
         "criteria": judgement.criteria_hash,
-        "data": evidence.data.get("hash"),
+        "data": evidence.data_hash,
         "git_commit": evidence.provenance.get("git_commit"),
         "seal": judgement.seal,
     }
@@ -169,7 +169,7 @@ def _context(study: Study, evidence: Evidence, judgement: Judgement, found: list
         "budgets": tables.budget_rows(evidence.arms),
         "decodable": decodable(evidence),
         "exhibits": [_exhibit(exhibit) for exhibit in evidence.exhibits],
-        "data": tables.flat_rows(data),
+        "data": [row for own in (data, *evidence.other_data) for row in tables.flat_rows(own)],
         "provenance": tables.flat_rows({**provenance, "criteria_hash": judgement.criteria_hash}),
         "command": evidence.provenance.get("command", ""),
         "representation": ", ".join(_representations(evidence)),
@@ -229,10 +229,10 @@ def _places(arms: list[str], measures: Measures) -> list[list[float] | None]:
 
 def _end(arms: list[str], measures: Measures, frame_rate: float) -> str:
     """Where rollouts end, as tables head a column: the step where all arms have the same, else the time."""
-    ends = {measures.horizon(arm) for arm in arms}
-    if len(ends) < 2:
+    alive = [arm for arm in arms if measures.horizon(arm)]
+    if len({measures.horizon(arm) for arm in alive}) < 2:
         return f"@{measures.horizon()}"
-    return f" at {tables.milliseconds(arms[:1], measures, frame_rate)[-1]} ms"
+    return f" at {tables.milliseconds(alive[:1], measures, frame_rate)[-1]} ms"
 
 
 def _effects(found: list[Effect], study: Study) -> Markup:

@@ -46,7 +46,7 @@ def markdown(study: Study, evidence: Evidence, judgement: Judgement, effects: Se
         _table(("", "planned", "spent"), accounts.cost_rows(evidence.cost)),
         "## Provenance",
         f"Sealed plan `{judgement.seal or 'none'}`, code `{evidence.provenance.get('code', '')}`, data "
-        f"`{evidence.data.get('hash', '')}`. To run it again:",
+        f"`{evidence.data_hash}`. To run it again:",
         f"    {evidence.provenance.get('command', '')}",
         "Everything is in `report.html`; `verdict.json` says it to programs.",
     ]

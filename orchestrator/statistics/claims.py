@@ -69,6 +69,8 @@ def _times_decided(
             f"between {plain(criterion.failure)} and {plain(criterion.success)} times with its whole "
             "interval; more data will not help"
         )
+    if success.low > 0:
+        return Outcome.UNDECIDED, "but the arm's own figure is not above 0: a multiple of nothing"
     nearest = min((success, failure), key=lambda contrast: abs(contrast.estimate))
     return Outcome.UNDECIDED, (
         f"not told from {plain(criterion.success if nearest is success else criterion.failure)} times; "

@@ -96,10 +96,6 @@ class Measures:
         cells = [[side.part(side.seeds, shared).cells for side in sides] for sides in (own, null)]
         return counted(excess, *cells, self.level)
 
-    def corrected(self, arm: str, metric: str, beats_null: bool) -> Interval | None:
-        """The metric of an arm, less its own white null where asked for."""
-        return self.excess(arm, metric) if beats_null else self.value(arm, metric)
-
     def frame_rate(self, arm: str) -> float | None:
         """Hz, of the frames that an arm was judged on; None where no lane finished."""
         rates = [lane.scores.frame_rate for lane in self._lanes.get((arm, "real"), [])]

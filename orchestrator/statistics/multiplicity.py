@@ -54,10 +54,12 @@ def p_value(result: CriterionResult) -> float | None:
     """
     criterion, found = result.criterion, result.estimate
     undecidable = (Outcome.NOT_APPLICABLE, Outcome.NOT_MEASURED)
-    if criterion.role is not Role.REPORTED or found is None or result.outcome in undecidable:
+    if criterion.role is not Role.REPORTED or result.outcome in undecidable:
         return None
-    if criterion.claim is Claim.TIMES:
+    if criterion.claim is Claim.TIMES:  # decided though the ratio may have no value
         return None if result.contrast is None else _two_sided(result.contrast, 0.0)
+    if found is None:
+        return None
     if criterion.claim is Claim.COMPARABLE:
         return max(tail(found, -criterion.margin), 1 - tail(found, criterion.margin))
     if criterion.claim is Claim.NOT_WORSE:
@@ -83,10 +85,11 @@ def tail(found: Interval, threshold: float) -> float:
 
 def _with_p(result: CriterionResult, p: float, adjusted: float, alpha: float, family: int) -> CriterionResult:
     result = replace(result, p=p, adjusted_p=adjusted)
-    if result.outcome is not Outcome.MET or adjusted <= alpha or result.estimate is None:
+    if result.outcome is not Outcome.MET or adjusted <= alpha:
         return result
+    value = "has no value" if result.estimate is None else f"is {spelled(result.estimate)}"
     sentence = (
-        f"{subject(result.criterion)} is {spelled(result.estimate)}: enough for a criterion alone "
+        f"{subject(result.criterion)} {value}: enough for a criterion alone "
         f"(p {number(p)}), but it does not survive Holm's correction over {family} reported ones "
         f"(p {number(adjusted)})."
     )

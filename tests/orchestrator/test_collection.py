@@ -46,7 +46,7 @@ def test_the_same_representation_twice_is_refused(folders):
     ("how", "said"),
     [
         ({"speakers": {**SPEAKERS, "test": 3}}, "only one has test3-0 among its test utterances"),
-        ({"frames": 80}, "lasts 0.80 s and 1.60 s; encode both from the same folder"),
+        ({"frames": 80}, "lasts 0.80 s and 1.60 s; encode both from the same folder "),
     ],
 )
 def test_other_audio_is_refused_by_name(folders, tmp_path, how, said):

@@ -96,6 +96,7 @@ def kinds(flux=0.4) -> dict:
     random = profile(spectral_flux=0.5, magnitude=1.0)
     return {
         "arm": "mdn", "archetypes": False, "frame_rate": 50.0, "components": 3, "agreement": 0.7,
+        "shares": [0.5, 0.0, 0.5],
         "features": ["spectral_flux", "magnitude"], "spread": {"spectral_flux": 1.0, "magnitude": 1.0},
         "explained": {
             "responsibility": scored(spectral_flux=flux, magnitude=0.3),

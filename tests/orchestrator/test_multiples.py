@@ -6,13 +6,15 @@ import math
 import numpy as np
 import pytest
 
+from orchestrator.collection import joint_hash
 from orchestrator.evidence import ArmEvidence, Evidence, Replicate
 from orchestrator.reporting.comparison import agreement, comparison
+from orchestrator.reporting.page import write_report
 from orchestrator.statistics.claims import assess
 from orchestrator.statistics.criteria import Outcome
 from orchestrator.statistics.measures import Measures
 from orchestrator.statistics.multiples import claimed, contrast, ratio
-from orchestrator.statistics.multiplicity import p_value
+from orchestrator.statistics.multiplicity import corrected, p_value
 from orchestrator.statistics.verdict import Verdict, judge
 from search_spaces import load
 from search_spaces.study import Claim, Criterion, StudyError, bound
@@ -165,6 +167,45 @@ def test_slow_frames_are_named_where_delta_is_narrow_without_a_past():
     judgement = judge(study, found)
     told = comparison(study, found, judgement, Measures(found))
     assert any(reason.startswith("Frames of quick change little") for reason in told["reasons"])
+
+
+@pytest.mark.parametrize("lost", ["reference", "other"])
+@pytest.mark.parametrize("how", ["never confirmed", "diverged"])
+def test_a_report_is_written_whichever_arm_is_lost(lost, how, tmp_path):
+    study, found = compared(Truth(information=6.0), Truth(information=6.0))
+    if how == "diverged":
+        for replicate in (*found.arms[lost].replicates, *found.arms[lost].nulls):
+            replicate.status, replicate.scores = "diverged", None
+    else:
+        del found.arms[lost]
+    judgement = judge(study, found)
+    assert judgement.verdict is Verdict.INADMISSIBLE
+    page, *_ = write_report(tmp_path, study, found, judgement)
+    assert "INADMISSIBLE" in page.read_text()
+
+
+def test_the_page_tells_of_all_data_and_the_seal_holds_the_hash_of_all():
+    _, found = compared(Truth(), Truth())
+    found.data["hash"], found.other_data[0]["hash"] = "a" * 16, "b" * 16
+    assert found.data_hash == joint_hash(["a" * 16, "b" * 16]) != joint_hash(["b" * 16, "a" * 16])
+    found.other_data.clear()
+    assert found.data_hash == "a" * 16
+
+
+def test_holm_reaches_claims_whose_ratio_has_no_value():
+    result = assess(TIMES, measured(9.0, 0.0), decodable=False)
+    assert result.estimate is None and result.outcome is Outcome.MET
+    (held,) = corrected([result], alpha=1e-13)
+    assert held.outcome is Outcome.UNDECIDED and "has no value" in held.sentence
+
+
+def test_no_speaker_is_lost_where_a_likelihood_has_another_sign():
+    sums = {"nll": [90.0, 40.0, -44.0], "delta_nll": [100.0, 50.0, -40.0]}
+    scores = Scores(
+        ["a", "b", "c"], 50.0, 1, {k: np.array(v) for k, v in sums.items()}, dict.fromkeys(sums, np.ones(3))
+    )
+    gain, whole = scores.per_speaker("entropy_reduction")
+    assert (whole > 0).all() and gain.sum() / whole.sum() == pytest.approx(24 / 110)
 
 
 def test_outcomes_that_agree_are_said_to():

@@ -21,6 +21,7 @@ from trainables.predictor.scores import Scores
 
 CONTEXTS = (1, 4, 16)  # frames that a regression sees
 CONTEXT_AHEAD = 4  # frames that one sees which looks further ahead
+_MOST_INPUTS = 2048  # of a regression on many frames, which costs their cube
 AHEAD_SECONDS = 0.64  # how far: the same time in every representation
 
 
@@ -49,13 +50,21 @@ def diagnose(
     looks, intrinsic = geometry(train, scale, rms), intrinsic_dimensions(train)
     say("clusters of contexts")
     clusters = cluster_scores(train, held_out, scale)
-    say(f"one step ahead from {', '.join(map(str, CONTEXTS))} frames")
-    steps = probe(train, held_out, scale, Reach(CONTEXTS, (1,)))
-    magnitudes = probe_magnitude(train, held_out, scale, CONTEXTS)
+    contexts = contexts_for(len(scale.mean_D))
+    say(f"one step ahead from {', '.join(map(str, contexts))} frames")
+    steps = probe(train, held_out, scale, Reach(contexts, (1,)))
+    magnitudes = probe_magnitude(train, held_out, scale, contexts)
     ahead = powers_up_to(AHEAD_SECONDS * train.frame_rate)
     say(f"up to {ahead[-1]} steps ahead from {CONTEXT_AHEAD} frames")
     horizons = probe(train, held_out, scale, Reach((CONTEXT_AHEAD,), ahead))
     return Diagnosis(looks, intrinsic, clusters, steps, magnitudes, horizons)
+
+
+def contexts_for(dim: int) -> tuple[int, ...]:
+    """Those of :data:`CONTEXTS` whose regressions are not too large to be solved, up to ``CONTEXT_AHEAD`` in
+    any case.
+    """
+    return tuple(p for p in CONTEXTS if p <= CONTEXT_AHEAD or p * dim <= _MOST_INPUTS)
 
 
 def powers_up_to(frames: float) -> tuple[int, ...]:

@@ -35,6 +35,7 @@ __all__ = [
     "Utterance",
     "latent_frames",
     "open_dataset",
+    "read_table",
     "write_utterances",
 ]
 
@@ -118,7 +119,7 @@ class LatentDataset:
             rows = rows.filter(pc.is_in(rows["utterance_id"], pa.array(list(ids), pa.string())))
         wanted = rows["utterance_id"].combine_chunks()
         for file in sorted(set(rows["file"].to_pylist())):
-            table = _read(Path(file), FRAME_COLUMNS)
+            table = read_table(Path(file), FRAME_COLUMNS)
             yield table.filter(pc.is_in(table["utterance_id"], wanted))
 
     def tracks(self, split: str) -> dict[str, dict[str, np.ndarray]]:
@@ -128,7 +129,7 @@ class LatentDataset:
         rows = self._rows(split)
         wanted, found = rows["utterance_id"].combine_chunks(), {}
         for file in sorted(set(rows["file"].to_pylist())):
-            table = _read(Path(file), ["utterance_id", *ACOUSTIC_COLUMNS])
+            table = read_table(Path(file), ["utterance_id", *ACOUSTIC_COLUMNS])
             table = table.filter(pc.is_in(table["utterance_id"], wanted))
             for i, utterance_id in enumerate(table["utterance_id"].to_pylist()):
                 found[utterance_id] = {name: table[name][i].values.to_numpy() for name in ACOUSTIC_COLUMNS}
@@ -151,7 +152,12 @@ class LatentDataset:
         return self.index.filter(pc.equal(self.index["split"], split))
 
 
-def _read(file: Path, columns: list[str]) -> pa.Table:
+def read_table(file: Path, columns: list[str] | None = None) -> pa.Table:
+    """The rows of one file, with some columns or all.
+
+    Raises:
+        InputError: it is damaged.
+    """
     try:
         with pq.ParquetFile(file) as parquet:
             return parquet.read(columns).replace_schema_metadata(None)
@@ -173,7 +179,7 @@ def _read_footer(file: Path) -> tuple[LatentMeta, dict[str, Any]]:
 
 
 def _read_index(file: Path) -> pa.Table:
-    table = _read(file, SCALAR_COLUMNS)
+    table = read_table(file, SCALAR_COLUMNS)
     return table.append_column("file", pa.array([str(file)] * len(table), pa.string()))
 
 

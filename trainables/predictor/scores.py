@@ -42,6 +42,13 @@ def is_sampled(metric: str) -> bool:
     return metric.lstrip("-").split("@")[0] in ("energy_score", "crps")
 
 
+def measured_for(objective: str) -> str:
+    """What an exploration measures for the sake of its objective, beyond what it always does."""
+    if objective.removeprefix("-") in INFORMATION:
+        return "information"
+    return "samples" if is_sampled(objective) else ""
+
+
 def is_curve(name: str) -> bool:
     """Whether a quantity has a value per rollout step; injection run X's names end in _X."""
     return name in CURVES or name[:-2] in CURVES
@@ -79,8 +86,8 @@ class Scores:
             nats, frames = self.per_speaker(_PER_SECOND[metric])
             return nats * self.frame_rate / math.log(2), frames
         if metric == "entropy_reduction":
-            gain, _ = self.per_speaker("-dnll")
-            return gain, self.sums["delta_nll"] * np.sign(self.sums["delta_nll"].sum())
+            gain, frames = self.per_speaker("-dnll")
+            return gain, frames * abs(self.value("delta_nll"))  # an NLL of densities may have either sign
         if metric in _DIFFERENCES:
             plus, minus = _DIFFERENCES[metric]
             return self.sums[plus] - self.sums[minus], self.counts[minus]

@@ -20,6 +20,7 @@ from trainables.latents.derived.dataset import (
     training_frames,
 )
 from trainables.latents.derived.expression import parse
+from trainables.latents.derived.maps import Pool, Stack
 from trainables.latents.derived.transform import Transform
 from trainables.latents.parquet import LatentMeta, Utterance
 from trainables.latents.store import LatentDataset, open_dataset, write_utterances
@@ -186,3 +187,8 @@ def test_audio_comes_back_through_the_base(
     monkeypatch.setattr(Halves, "hash", "c1")
     with pytest.raises(InputError, match="other weights"):
         load_derived(tmp_path)
+
+
+def test_an_utterance_shorter_than_a_stack_gives_no_frame() -> None:
+    assert Stack(4).forward(np.ones((3, 5))).shape == (0, 20)
+    assert Pool(4).forward(np.ones((3, 5))).shape == (0, 5)

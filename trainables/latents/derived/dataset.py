@@ -10,13 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import torch
 
 from trainables.latents.derived.settings import Settings
 from trainables.latents.derived.transform import Learn, Transform
 from trainables.latents.parquet import Utterance, table_utterances
-from trainables.latents.store import LatentDataset
+from trainables.latents.store import LatentDataset, read_table
 from trainables.latents.windows import Shard
 
 _SILENCE = 1e-12  # power, -120 dB
@@ -43,7 +42,7 @@ def fit_transform(
 
 def derived_utterances(file: Path, transform: Transform) -> tuple[list[Utterance], list[str]]:
     """The utterances of one file of the base, derived, and the ids of those that lose all but one frame."""
-    table = pq.read_table(file).replace_schema_metadata(None)
+    table = read_table(file)
     frames = _dithered(table, transform.base.lattice_step)
     made, lost = [], []
     for row in table_utterances(table):

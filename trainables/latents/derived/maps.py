@@ -168,7 +168,8 @@ class Stack:
 
     def forward(self, frames_TD: np.ndarray) -> np.ndarray:
         """[T // count, count D]."""
-        return _groups(frames_TD, self.count).reshape(len(frames_TD) // self.count, -1)
+        groups = _groups(frames_TD, self.count)
+        return groups.reshape(len(groups), self.count * groups.shape[2])
 
     def back(self, frames_TK: np.ndarray) -> np.ndarray:
         """Exact."""
