@@ -12,7 +12,7 @@ import search_spaces
 from orchestrator import cli
 from orchestrator.journal import Journal
 from orchestrator.plan import shrunk
-from orchestrator.sealing import FILE, changes, read_seal, seal_hash
+from orchestrator.sealing import FILE, as_sealed, changes, read_seal, seal_hash
 from search_spaces.study import declared
 from trainables.errors import InputError
 
@@ -46,6 +46,7 @@ def seal(
         _export(export, content, told)
     typer.echo(json.dumps(content, indent=1, ensure_ascii=False))
     typer.echo(f"\nsealed in {folder or against}, hash {told}")
+    asked = as_sealed(asked, content)
     now = {"study": declared(shrunk(asked) if _is_smoke(folder) else asked)}
     differences = changes({"study": content["study"]}, now)
     if told != seal_hash(content):

@@ -16,10 +16,11 @@ from orchestrator.collection import Collection
 from orchestrator.files import write_whole
 from orchestrator.journal import judge_version
 from orchestrator.plan import Plan
-from search_spaces.study import Study, declared
+from search_spaces.study import Study, bound, declared
 from trainables.errors import InputError
 
 FILE = "sealed.json"
+_BETWEEN = ", "  # the names of representations
 TEST = (
     "two-way random effects over test speakers and seeds, paired by seed, speaker and utterance; t interval "
     "with Satterthwaite's degrees of freedom, never narrower than either one-way interval, squares pooled "
@@ -40,7 +41,7 @@ def make_seal(
         "seeds": plan.confirm_seeds(),
         "data": {
             "hash": latents.content_hash,
-            "representation": ", ".join(latents.representations),
+            "representation": _BETWEEN.join(latents.representations),
             "test_speakers": latents.first.speakers("test"),
         },
         "code": code,
@@ -111,7 +112,13 @@ def changes(sealed: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
 
 def study_changes(seal: Mapping[str, Any], study: Study) -> list[str]:
     """What the study declares otherwise than when it was sealed."""
-    return changes(seal["study"], declared(study))
+    return changes(seal["study"], declared(as_sealed(study, seal)))
+
+
+def as_sealed(study: Study, seal: Mapping[str, Any]) -> Study:
+    """The study on the representations that a seal names."""
+    names = seal.get("data", {}).get("representation", "").split(_BETWEEN)
+    return bound(study, names) if study.compares and len(names) > 1 else study
 
 
 def _differences(

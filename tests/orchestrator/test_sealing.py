@@ -9,6 +9,7 @@ from orchestrator.collection import Collection
 from orchestrator.plan import make_plan
 from orchestrator.sealing import changes, make_seal, read_seal, seal_hash, study_changes, write_seal
 from search_spaces import load
+from search_spaces.study import bound, declared
 from tests.orchestrator.test_sweep import write_latents
 from trainables.errors import InputError
 from trainables.latents.store import open_dataset
@@ -81,3 +82,12 @@ def test_what_is_no_seal_is_refused_in_one_sentence(tmp_path, text):
     (tmp_path / "sealed.json").write_text(text)
     with pytest.raises(InputError, match="is not a sealed plan"):
         read_seal(tmp_path / "sealed.json")
+
+
+def test_a_study_that_compares_is_held_to_the_representations_that_were_sealed(dataset):
+    study = load("representations")
+    asked = bound(study, ["mimi-12.5", "encodec"])
+    sealed = {"study": declared(asked), "data": {"representation": "mimi-12.5, encodec"}}
+    assert study_changes(sealed, study) == study_changes(sealed, asked) == []
+    (change,) = study_changes({**sealed, "data": {"representation": "mimi-12.5, dac"}}, study)
+    assert change == 'arms: \'other\': fixed: representation was "encodec" when sealed and is "dac" now.'
