@@ -116,6 +116,7 @@ def _transform(
     if any(out.glob("*.parquet")):
         raise InputError(f"--out {out} holds latents that were not derived; derive into another --out")
     fitted = fit()
+    out.mkdir(parents=True, exist_ok=True)
     fitted.save(out)
     shutil.rmtree(out / _TRAINING, ignore_errors=True)
     return fitted

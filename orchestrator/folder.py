@@ -20,13 +20,16 @@ Took = Callable[[float, float], None]  # told seconds, and seconds of speech enc
 
 
 def require_folder(out: Path) -> None:
-    """Make ``out`` now rather than after hours.
+    """See now rather than after hours that ``out`` can be made; one that is not there is not left behind.
 
     Raises:
         InputError: it is a file, or cannot be made.
     """
     try:
+        there = out.exists()
         out.mkdir(parents=True, exist_ok=True)
+        if not there:
+            out.rmdir()
     except FileExistsError:
         raise InputError(f"--out {out} is a file; give a folder") from None
     except OSError as error:

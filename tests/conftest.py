@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import os
+import signal
+import threading
 from pathlib import Path
 
 import pytest
 
 # Before torch is loaded: two threads for products this small wait for each other more than they multiply.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# A process started in the background may ignore Ctrl-C, and so would the commands that tests interrupt.
+if threading.current_thread() is threading.main_thread():
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _SHARED = Path(__file__).resolve().parents[2] / "shared"
 

@@ -318,5 +318,5 @@ def test_the_list_names_every_study(monkeypatch, capsys):
 def test_the_command_line_stays_as_small_as_it_is():
     assert list(inspect.signature(sweep_command).parameters) == [
         "study", "latents", "trials", "replicates", "workers", "address", "out", "seed", "resume", "dry_run",
-        "smoke", "ablation", "price", "list_studies",
+        "smoke", "ablation", "diagnosis", "price", "list_studies",
     ]  # fmt: skip
