@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import ray
 import torch
-from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from orchestrator.archive import Archive
 from orchestrator.data import Latents, feed
@@ -126,8 +125,7 @@ def _decode(found: dict[str, Any], dataset: LatentDataset, latents: Latents) -> 
     """Put a clip to every exemplar."""
     wanted = [example for own in found["shown"] for example in own["exemplars"]]
     pieces = _pieces(dataset, wanted)
-    here = NodeAffinitySchedulingStrategy(latents.home, soft=True)
-    task = ray.remote(_spoken).options(scheduling_strategy=here)
+    task = ray.remote(_spoken).options(scheduling_strategy=latents.near)
     clips = ray.get(task.remote((dataset.meta.codec, dataset.meta.weights), pieces))
     for example, clip in zip(wanted, clips, strict=True):
         example["clip"] = base64.b64encode(clip).decode()

@@ -50,6 +50,11 @@ class Latents:
             ids={split: dataset.utterances(split) for split in splits},
         )
 
+    @property
+    def near(self) -> NodeAffinitySchedulingStrategy:
+        """Where a task goes that reads what lies beside them: files, a codec's weights."""
+        return NodeAffinitySchedulingStrategy(self.home, soft=True)
+
     def read(self, split: str) -> None:
         """Bring a split into the object store, once; in an order that does not depend on timing."""
         if split not in self.blocks:
@@ -79,7 +84,6 @@ def open_rows(latents: Latents) -> ray.data.Dataset:
     # The order of files is not asked for: Ray Data would wait for ever behind a file of which the filter
     # leaves nothing.
     ray.data.DataContext.get_current().enable_progress_bars = False
-    where_files_are = NodeAffinitySchedulingStrategy(latents.home, soft=True)
     return ray.data.read_parquet(
         list(latents.files),
         columns=[*FRAME_COLUMNS, "split"],
@@ -88,7 +92,7 @@ def open_rows(latents: Latents) -> ray.data.Dataset:
         # a core; starting them then takes most of the time.
         override_num_blocks=len(latents.files),
         concurrency=max(1, int(ray.cluster_resources()["CPU"])),
-        ray_remote_args={"scheduling_strategy": where_files_are},
+        ray_remote_args={"scheduling_strategy": latents.near},
     )
 
 

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import ray
 import torch
-from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from orchestrator.archive import Archive
 from orchestrator.clips import Clip, choose
@@ -145,8 +144,7 @@ def _reconstructed(
     clips = choose(dataset, [arm.config for arm in evidence.arms.values()]) if meta.codec else []
     if not clips:
         return None
-    here = NodeAffinitySchedulingStrategy(latents.home, soft=True)
-    task = ray.remote(_encode_again).options(scheduling_strategy=here)
+    task = ray.remote(_encode_again).options(scheduling_strategy=latents.near)
     return task.remote((meta.codec, meta.weights), clips, constants(latents), state)
 
 

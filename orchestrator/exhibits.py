@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import ray
 import torch
-from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from orchestrator.archive import Archive
 from orchestrator.clips import Clip, choose, original
@@ -55,8 +54,7 @@ def listen(
         return
     before = len(evidence.exhibits)
     voices = {arm.name: _voice(arm, archive) for arm in arms}
-    here = NodeAffinitySchedulingStrategy(latents.home, soft=True)  # where the codec's weights are
-    speak, score = (ray.remote(f).options(scheduling_strategy=here) for f in (_speak, _score))
+    speak, score = (ray.remote(f).options(scheduling_strategy=latents.near) for f in (_speak, _score))
     codec = (dataset.meta.codec, dataset.meta.weights)
     spoken = ray.get([speak.remote(codec, clip) for clip in clips])
     continuations = [audio[start:] for audio, start in spoken]

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from trainables.errors import InputError
+
 
 def write_whole(path: Path, content: str | bytes) -> Path:
     """Write under another name and rename: a reader, or a kill, never meets half a file. Text is UTF-8."""
@@ -23,15 +25,22 @@ def write_whole(path: Path, content: str | bytes) -> Path:
 
 
 @contextmanager
-def alone(path: Path, *, wait: bool) -> Iterator[None]:
+def alone(path: Path, busy: str | None = None) -> Iterator[None]:
     """Keep every other process out of what ``path``, which exists, stands for; a killed one lets go of it.
 
     Raises:
-        BlockingIOError: another process holds it, and ``wait`` is not asked for.
+        InputError: another process holds it; the sentence is ``busy``, and without one it is waited for.
     """
     handle = os.open(path, os.O_RDONLY)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        _lock(handle, busy)
         yield
     finally:
         os.close(handle)
+
+
+def _lock(handle: int, busy: str | None) -> None:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | (fcntl.LOCK_NB if busy else 0))
+    except BlockingIOError:
+        raise InputError(busy) from None

@@ -11,8 +11,8 @@ import json
 import os
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -68,13 +68,8 @@ class Journal:
         Raises:
             InputError: another process is at work in it, and ``wait`` is not asked for.
         """
-        with ExitStack() as stack:
-            try:
-                stack.enter_context(alone(self.folder, wait=wait))
-            except BlockingIOError:
-                raise InputError(
-                    f"another process is at work in {self.folder}; wait for it, or leave --resume out"
-                ) from None
+        busy = f"another process is at work in {self.folder}; wait for it, or leave --resume out"
+        with alone(self.folder, None if wait else busy):
             yield
 
 
@@ -88,18 +83,13 @@ def code_version() -> str:
 @cache
 def judge_version() -> str:
     """Hash of the code that turns lanes into a verdict."""
-    here = Path(__file__).parent
-    found = {f"statistics/{path.name}": path for path in (here / "statistics").glob("*.py")}
-    return _hashed({**found, **{name: here / name for name in _JUDGES}}, version("scipy"))
+    return _hashed(_judging(_JUDGES), version("scipy"))
 
 
 @cache
 def diagnosis_version() -> str:
     """Hash of the code that a diagnosis comes from."""
-    here = Path(__file__).parent
-    found = {f"statistics/{path.name}": path for path in (here / "statistics").glob("*.py")}
-    own = {name: here / name for name in _DIAGNOSES}
-    return _hashed({**_sources(trainables), **found, **own}, version("torch"), version("scipy"))
+    return _hashed({**_sources(trainables), **_judging(_DIAGNOSES)}, version("torch"), version("scipy"))
 
 
 @cache
@@ -173,6 +163,13 @@ def _sources(package: ModuleType) -> dict[str, Path]:
     """The source files of a package by their place in it, wherever it is installed."""
     root = Path(package.__file__ or "").parent
     return {f"{package.__name__}/{path.relative_to(root)}": path for path in root.rglob("*.py")}
+
+
+def _judging(names: Iterable[str]) -> dict[str, Path]:
+    """All of ``statistics``, and these files here."""
+    here = Path(__file__).parent
+    found = {f"statistics/{path.name}": path for path in (here / "statistics").glob("*.py")}
+    return {**found, **{name: here / name for name in names}}
 
 
 def _hashed(sources: Mapping[str, Path], *more: str) -> str:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +13,12 @@ from orchestrator import costs
 from orchestrator.ablation import ablation_packs, gather
 from orchestrator.archive import FOLDER, Archive
 from orchestrator.assay import assay_study, assays
+from orchestrator.closer import Part, look_closer
 from orchestrator.cluster import Cluster, connected
 from orchestrator.collection import Collection, open_collection
-from orchestrator.components import components
 from orchestrator.data import shelved
-from orchestrator.density import densities
 from orchestrator.depot import Depot
 from orchestrator.design import design_of
-from orchestrator.diagnosis import FOLDER as DIAGNOSES
-from orchestrator.diagnosis import diagnosed
 from orchestrator.evidence import Assay, Evidence
 from orchestrator.exhibits import baselines, listen
 from orchestrator.journal import RESUME, Journal, code_version, git_commit
@@ -141,7 +137,8 @@ class _Sweep:
         if judgement.verdict is not Verdict.INADMISSIBLE and self.plan.ablate and self.study.components:
             self._ablate(evidence)
         if judgement.verdict is not Verdict.INADMISSIBLE and self.order.look_closer:
-            self._look_closer(evidence)
+            evidence.write(self.order.folder / "evidence.json")  # what follows may not cost what was measured
+            look_closer(evidence, self._parts(evidence), self.archive, self.cluster, self.progress)
         self._account(evidence)
         return judgement
 
@@ -238,41 +235,21 @@ class _Sweep:
         evidence.exhibits.clear()
         if not self.study.compares:  # rules that learn nothing differ from representation to representation
             evidence.baselines = baselines(self.latents[""], next(iter(evidence.arms.values())).config)
-        for dataset in self.order.latents:
-            latents = self.latents[dataset.meta.representation]
-            own = [a for a in evidence.arms.values() if self.order.latents.of(a.config) is dataset]
-            listen(evidence, own, dataset, latents, self.archive, self.progress)
+        for part in self._parts(evidence):
+            own = list(part.arms.values())
+            listen(evidence, own, part.dataset, part.latents, self.archive, self.progress)
 
-    def _look_closer(self, evidence: Evidence) -> None:
-        """What no criterion asks for: what the frames are like, whether rollouts stay among them, and what
-        components sound like.
-        """
-        evidence.write(self.order.folder / "evidence.json")  # nothing that follows may cost what was measured
-        kept = self.order.folder.parent / DIAGNOSES
-        for dataset in self.order.latents:
-            found = self._tried(
-                f"{dataset.root} is not diagnosed",
-                partial(diagnosed, dataset, kept, self.cluster, self.progress.say),
+    def _parts(self, evidence: Evidence) -> list[Part]:
+        """Each representation with the arms that run on it."""
+        found = self.order.latents
+        return [
+            Part(
+                dataset,
+                self.latents[dataset.meta.representation],
+                {name: arm for name, arm in evidence.arms.items() if found.of(arm.config) is dataset},
             )
-            evidence.diagnoses += [found] if found else []
-        for dataset in self.order.latents:
-            name = dataset.meta.representation
-            own = {n: a for n, a in evidence.arms.items() if self.order.latents.of(a.config) is dataset}
-            if own:
-                part, latents = replace(evidence, arms=own), self.latents[name]
-                asked = (part, dataset, latents, self.archive, self.progress)
-                for where, what in ((evidence.densities, densities), (evidence.components, components)):
-                    failed = f"the {what.__name__} of {name} are left out"
-                    where[name] = self._tried(failed, partial(what, *asked)) or {}
-
-    def _tried(self, failed: str, what: Callable[[], dict[str, Any]]) -> dict[str, Any] | None:
-        """What decides nothing may fail, too, and says so."""
-        try:
-            return what()
-        except Exception as error:
-            reason = str(getattr(error, "cause", error)).strip().splitlines() or [type(error).__name__]
-            self.progress.say(f"{failed}: {reason[-1]}")
-            return None
+            for dataset in found
+        ]
 
     def _ablate(self, evidence: Evidence) -> None:
         config = evidence.arms[self.study.primary.arm].config

@@ -199,7 +199,7 @@ def _open(uri: str, experiment: str) -> tuple[MlflowClient, str]:
         logging.getLogger(chatty).setLevel(logging.WARNING)
     local = uri.startswith("sqlite:")
     # Two sweeps that start together must not both migrate the schema.
-    with alone(Path.cwd(), wait=True) if local else _briefly():
+    with alone(Path.cwd()) if local else _briefly():
         client = MlflowClient(uri)
         known = client.get_experiment_by_name(experiment)
         if known is not None:

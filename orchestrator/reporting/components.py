@@ -9,10 +9,9 @@ import numpy as np
 from markupsafe import Markup
 
 from orchestrator.reporting.tables import ABSENT, shown
-from orchestrator.statistics.cells import from_scores, in_order
+from orchestrator.statistics.cells import from_scores
 from orchestrator.statistics.criteria import number
-from orchestrator.statistics.intervals import Interval, difference, over_speakers
-from orchestrator.statistics.measures import counted
+from orchestrator.statistics.speakers import less, of_speakers
 from trainables.predictor.scores import Scores
 
 # feature -> how it is called, unit, and what a component is that has less or more of it than random steps
@@ -59,7 +58,7 @@ def components_context(
         "sentence": sentence(found, level),
         "ways": [_NAMES[name] for name in explained],
         "explained": [
-            [FEATURES[f][0], *(shown(_estimate(own, f, level)) for own in explained.values())]
+            [FEATURES[f][0], *(shown(of_speakers(from_scores(own, f), level)) for own in explained.values())]
             for f in features
         ],
         "columns": [{**ALWAYS, **FEATURES}[name][:2] for name in columns],
@@ -80,7 +79,7 @@ def sentence(found: Mapping[str, Any], level: float = 0.95) -> str:
         return f"{what} cannot be told by ear: these data have no acoustic tracks."
     told = []
     for name in audible:
-        beyond = _less(primary, explained["random"], name, level)
+        beyond = less(from_scores(primary, name), from_scores(explained["random"], name), level)
         if beyond is not None and beyond.low > 0:
             told.append((beyond.estimate, FEATURES[name][0]))
     if not told:
@@ -95,7 +94,10 @@ def _row(
     own: Mapping[str, Any], columns: list[str], spread: Mapping[str, float], level: float
 ) -> dict[str, Any]:
     real, random = Scores.from_json(own["profile"]), Scores.from_json(own["random"])
-    cells = [(shown(_estimate(real, name, level)), shown(_estimate(random, name, level))) for name in columns]
+    cells = [
+        tuple(shown(of_speakers(from_scores(side, name), level)) for side in (real, random))
+        for name in columns
+    ]
     return {"name": own["component"] + 1, "said": _said(real, random, spread, level), "cells": cells}
 
 
@@ -103,7 +105,7 @@ def _said(real: Scores, random: Scores, spread: Mapping[str, float], level: floa
     """Up to three features in which a component is most unlike random steps."""
     off = []
     for name, deviation in spread.items():
-        beyond = _less(real, random, name, level)
+        beyond = less(from_scores(real, name), from_scores(random, name), level)
         if beyond is None or beyond.low <= 0 <= beyond.high or not deviation > 0:
             continue
         if abs(beyond.estimate) >= _TELLING * deviation:
@@ -124,19 +126,3 @@ def _used(found: Mapping[str, Any]) -> float:
     """Exp of the entropy of the shares of all components: how many are in use."""
     shares = np.array([share for share in found["shares"] if share > 0])
     return float(np.exp(-(shares * np.log(shares)).sum()))
-
-
-def _estimate(scores: Scores, name: str, level: float) -> Interval | None:
-    cells = from_scores(scores, name)
-    if cells is None or not cells[2].sum() > 0:
-        return None
-    return over_speakers(cells[1], cells[2], level)
-
-
-def _less(own: Scores, other: Scores, name: str, level: float) -> Interval | None:
-    """One minus the other, paired by speaker."""
-    mine, others = from_scores(own, name), from_scores(other, name)
-    if mine is None or others is None or not (mine[2].sum() > 0 and others[2].sum() > 0):
-        return None
-    above, below = (in_order(others[0], values, mine[0])[None] for values in (others[1], others[2]))
-    return counted(difference, mine[1][None], mine[2][None], above, below, level)

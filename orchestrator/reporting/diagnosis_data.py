@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-from orchestrator.statistics.cells import from_scores, in_order
-from orchestrator.statistics.intervals import Interval, difference, over_speakers
+from orchestrator.statistics.cells import from_scores
+from orchestrator.statistics.intervals import Interval
 from orchestrator.statistics.onestep import bits_per_second
-from orchestrator.statistics.squares import Array
+from orchestrator.statistics.speakers import BySpeaker, less, of_speakers
 from trainables.analysis.diagnostics import CONTEXT_AHEAD, Diagnosis
 from trainables.analysis.geometry import LAGS, QUANTILES, dimensions_holding, effective_rank
 from trainables.analysis.probe import Asked
@@ -98,21 +98,12 @@ def to_json(
 
 def estimate(scores: Scores, metric: str) -> Interval | None:
     """A metric over speakers, None where it was not measured or nothing was counted."""
-    cells = _cells(scores, metric)
-    return None if cells is None or not cells[2].sum() > 0 else over_speakers(cells[1], cells[2])
+    return of_speakers(_cells(scores, metric))
 
 
 def beyond(own: Scores, null: Scores, metric: str) -> Interval | None:
     """How far a metric exceeds that of a surrogate, paired by speaker."""
-    mine, other = _cells(own, metric), _cells(null, metric)
-    if mine is None or other is None:
-        return None
-    shared = sorted(set(mine[0]) & set(other[0]))
-    own_above, own_below = (in_order(mine[0], values, shared)[None] for values in mine[1:])
-    null_above, null_below = (in_order(other[0], values, shared)[None] for values in other[1:])
-    if not (own_below.sum() > 0 and null_below.sum() > 0):
-        return None
-    return difference(own_above, own_below, null_above, null_below)
+    return less(_cells(own, metric), _cells(null, metric))
 
 
 def by_model(
@@ -180,7 +171,7 @@ def _asked(
     }
 
 
-def _cells(scores: Scores, metric: str) -> tuple[list[str], Array, Array] | None:
+def _cells(scores: Scores, metric: str) -> BySpeaker | None:
     if metric == INFORMATION:  # a family that is poor without a past would seem to learn much from it
         known = ("predictive_information", "predictive_information_gaussian")
         found = [own for own in (from_scores(scores, name) for name in known) if own is not None]

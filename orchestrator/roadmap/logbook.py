@@ -10,7 +10,7 @@ import json
 import os
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -82,13 +82,8 @@ class Logbook:
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.path.touch()
-        with ExitStack() as stack:
-            try:
-                stack.enter_context(alone(self.path, wait=False))
-            except BlockingIOError:
-                raise InputError(
-                    f"another roadmap is at work in {self.path.parent}; wait for it, or name another --out"
-                ) from None
+        where = self.path.parent
+        with alone(self.path, f"another roadmap is at work in {where}; wait for it, or name another --out"):
             yield
 
     def _lines(self) -> tuple[list[bytes], bytes]:

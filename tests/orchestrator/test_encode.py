@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import soundfile
 import typer
 
 from orchestrator.cli import guarded
 from orchestrator.encode import encode
 from search_spaces.study import StudyError
+from tests.orchestrator.noise import write_noise
 from trainables.errors import InputError
 from trainables.latents.codecs import load_codec
 from trainables.latents.parquet import LatentMeta, Utterance
@@ -30,13 +30,7 @@ pytestmark = pytest.mark.timeout(400)  # Ray is started three times
 @pytest.fixture(scope="module")
 def source(tmp_path_factory) -> Path:
     """A folder per speaker, with a file that is no audio among them and one that belongs to nobody."""
-    root = tmp_path_factory.mktemp("source")
-    rng = np.random.default_rng(0)
-    for speaker in range(SPEAKERS):
-        (root / f"s{speaker}").mkdir()
-        for number in range(EACH):
-            soundfile.write(root / f"s{speaker}/{number}.wav", rng.normal(scale=0.1, size=24000), 24000)
-    (root / "s3/broken.wav").write_text("no audio")
+    root = write_noise(tmp_path_factory.mktemp("source"), SPEAKERS, EACH, 24000, 24000)
     (root / "loose.wav").write_text("nobody's")
     return root
 

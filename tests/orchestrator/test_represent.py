@@ -13,13 +13,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import soundfile
 import typer
 
 from orchestrator.represent import _derive, represent
 from orchestrator.representations import REPRESENTATIONS, Representation, selected
 from orchestrator.represented import Stopwatch, rows, times
 from orchestrator.weights import Weights, given_weights
+from tests.orchestrator.noise import write_noise
 from trainables.errors import InputError
 from trainables.latents.codecs import CODECS, load_codec
 from trainables.latents.store import open_dataset
@@ -33,15 +33,7 @@ pytestmark = pytest.mark.timeout(600)  # Ray is started twice
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory) -> Path:
-    root = tmp_path_factory.mktemp("source")
-    rng = np.random.default_rng(0)
-    for speaker in range(SPEAKERS):
-        (root / f"s{speaker}").mkdir()
-        for number in range(EACH):
-            sound = rng.normal(scale=0.1, size=int(SECONDS * 16000))
-            soundfile.write(root / f"s{speaker}/{number}.wav", sound, 16000)
-    (root / "s3/broken.wav").write_text("no audio")
-    return root
+    return write_noise(tmp_path_factory.mktemp("source"), SPEAKERS, EACH, int(SECONDS * 16000), 16000)
 
 
 @pytest.fixture
