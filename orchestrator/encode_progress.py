@@ -3,37 +3,20 @@
 from __future__ import annotations
 
 import time
-from types import TracebackType
-from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from orchestrator.bar import Bar
 from orchestrator.progress import duration
 
 
-class EncodeProgress:
+class EncodeProgress(Bar):
     """Counts recordings, and seconds of ``speech`` for the speed."""
 
     def __init__(self, total: int, console: Console) -> None:
+        super().__init__(console, "encoding", total, "time left", f"encoding {total} recordings")
         self._total, self._done, self._encoded, self.speech = total, 0, 0, 0.0
-        self._console = console
         self._started = self._began = time.monotonic()
-        self._bar = Progress(
-            TextColumn("encoding"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[speed]}"),
-            TextColumn("time left"), TimeRemainingColumn(), console=console, disable=not console.is_terminal,
-            transient=True,
-        )  # fmt: skip
-        self._task = self._bar.add_task("encoding", total=total, speed="starting Ray")
-
-    def __enter__(self) -> Self:
-        self._bar.start()
-        if not self._console.is_terminal:
-            self._say(f"encoding {self._total} recordings")
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
-        self._bar.stop()
 
     def begin(self) -> None:
         """Recordings are about to flow: how long Ray took to start says nothing of the time left."""
@@ -49,9 +32,9 @@ class EncodeProgress:
         tenths = 10 * self._done // self._total
         self._encoded, self.speech = self._encoded + encoded, self.speech + seconds
         self._done += encoded + failed
-        self._bar.update(self._task, completed=self._done, speed=self._speed())
-        if not self._console.is_terminal and 10 * self._done // self._total > tenths:
-            self._say(f"{self._done} of {self._total}, {self._speed()}, {self._left()}")
+        self.show(self._done, self._speed())
+        if 10 * self._done // self._total > tenths:
+            self.line(f"{self._done} of {self._total}, {self._speed()}, {self._left()}")
 
     def summary(self) -> str:
         """What was done, in a sentence."""
@@ -66,6 +49,3 @@ class EncodeProgress:
     def _left(self) -> str:
         left = self.under_way * (self._total / self._done - 1)
         return f"{duration(left)} left"
-
-    def _say(self, text: str) -> None:
-        self._console.print(text, highlight=False, markup=False)

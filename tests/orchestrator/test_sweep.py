@@ -65,7 +65,8 @@ def finished(latents, tmp_path_factory):
     cwd = tmp_path_factory.mktemp("sweep")
     done = sweep("vmf_vs_mdn", "--smoke", "--latents", str(latents), cwd=cwd)
     assert done.returncode == 0, done.stderr
-    return cwd, next((cwd / "runs").iterdir()), done.stdout
+    (run,) = (cwd / "runs").glob("vmf_vs_mdn-*")
+    return cwd, run, done.stdout
 
 
 @pytest.mark.timeout(600)
