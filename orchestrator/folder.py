@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -15,6 +16,9 @@ from trainables.errors import InputError
 from trainables.latents.codecs import Codec
 from trainables.latents.corpus import Corpus, Recording
 from trainables.latents.store import LatentDataset, LatentMeta, open_dataset
+
+if TYPE_CHECKING:
+    from orchestrator.encoding import Tracks
 
 Took = Callable[[float, float], None]  # told seconds, and seconds of speech encoded in them
 
@@ -63,7 +67,7 @@ def missing(codec: Codec, corpus: Corpus, source: Path, out: Path, limit: int | 
 
 def encode_into(
     out: Path, recordings: Sequence[Recording], codec: Codec, corpus: Corpus, source: Path, cluster: Cluster,
-    progress: EncodeProgress, took: Took = lambda seconds, speech: None,
+    progress: EncodeProgress, took: Took = lambda seconds, speech: None, pitch: Tracks | None = None,
 ) -> None:  # fmt: skip
     """Encode, show progress, and name what could not be encoded once all else is done.
 
@@ -86,7 +90,7 @@ def encode_into(
     failures: list[tuple[Path, str]] = []
     progress.begin()
     # Wherever in this loop an interrupt strikes, the steps end in order.
-    with closing(encode_recordings(recordings, codec, meta, out, cluster)) as steps:
+    with closing(encode_recordings(recordings, codec, meta, out, cluster, pitch)) as steps:
         for encoded in steps:
             failures += encoded.failures
             progress.advance(encoded.utterances, encoded.seconds, len(encoded.failures))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 from rich.console import Console
@@ -23,6 +23,9 @@ from trainables.latents.codecs import Codec
 from trainables.latents.corpus import Corpus, Recording, find_corpus
 from trainables.latents.derived.transform import FILE as TRANSFORM
 from trainables.latents.derived.transform import Transform
+
+if TYPE_CHECKING:
+    from orchestrator.encoding import Tracks
 
 
 def represent(
@@ -96,13 +99,14 @@ def _encode_all(jobs: Sequence[_Job], corpus: Corpus, source: Path) -> None:
     from orchestrator.cluster import connected
 
     console = Console(stderr=True, soft_wrap=True, highlight=False)
+    pitch: Tracks = {}  # an utterance is listened to once, not for every codec
     with connected(None) as cluster:
         for codec, recordings, folder in jobs:
             console.print(f"{codec.name}{f' ({codec.note})' if codec.note else ''}", markup=False)
             with EncodeProgress(len(recordings), console) as progress:
                 watch = Stopwatch(folder)
                 try:
-                    encode_into(folder, recordings, codec, corpus, source, cluster, progress, watch)
+                    encode_into(folder, recordings, codec, corpus, source, cluster, progress, watch, pitch)
                 except InputError as error:
                     _left_out(codec.name, str(getattr(error, "cause", error)))
 

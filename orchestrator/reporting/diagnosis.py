@@ -10,11 +10,13 @@ from rich.table import Table
 
 from orchestrator.reporting.diagnosis_data import (
     AHEAD,
+    INDEPENDENT_NOTE,
     MODEL,
     ONE_STEP,
     OWN_MAGNITUDE,
     beyond,
     estimate,
+    known_answers,
     surrogates_of,
 )
 from orchestrator.reporting.tables import ABSENT
@@ -56,6 +58,7 @@ def tables(
         _steps(diagnosis, meta),
         *([_heads(heads, settings)] if heads else []),
         _horizons(diagnosis, meta),
+        _independent(diagnosis),
     ]
 
 
@@ -137,6 +140,16 @@ def _horizons(diagnosis: Diagnosis, meta: LatentMeta) -> Table:
         own = {s: diagnosis.horizons[Asked(s, CONTEXT_AHEAD, ahead)] for s in surrogates}
         rows = [(label, *_compared(own, metric)) for metric, label in AHEAD]
         _add(table, f"{1000 * ahead / meta.frame_rate:g} ms ahead", rows)
+    return table
+
+
+def _independent(diagnosis: Diagnosis) -> Table:
+    table = _table(
+        "Frames of all speakers in random order, one step ahead by linear regression", "", "found", "true"
+    )
+    table.caption = INDEPENDENT_NOTE
+    for _, label, found, known in known_answers(diagnosis.independent):
+        table.add_row(label, _brief(found), number(known))
     return table
 
 

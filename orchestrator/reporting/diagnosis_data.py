@@ -12,6 +12,7 @@ from orchestrator.statistics.onestep import bits_per_second
 from orchestrator.statistics.speakers import BySpeaker, less, of_speakers
 from trainables.analysis.diagnostics import CONTEXT_AHEAD, Diagnosis
 from trainables.analysis.geometry import LAGS, QUANTILES, dimensions_holding, effective_rank
+from trainables.analysis.independent import Independent
 from trainables.analysis.probe import Asked
 from trainables.analysis.rates import Distortion, rates
 from trainables.latents.store import LatentMeta
@@ -40,6 +41,10 @@ AHEAD = (
     ("predictive_information", "information, nats"),
     ("one_step_cosine", "cos z(t+h) − z(t)"),
     ("state_r2", "R² of z(t+h)"),
+)
+INDEPENDENT_NOTE = (
+    "A check of the probe itself: these frames have neither a past nor a speaker. The true cosine is that of "
+    "the best guess, the mean; it is 0.707 only where all frames lie equally far from it."
 )
 
 
@@ -83,6 +88,10 @@ def to_json(
             for asked, scores in diagnosis.steps.items()
         ],
         "horizons": [_asked(asked, scores, AHEAD, rate) for asked, scores in diagnosis.horizons.items()],
+        "independent": {
+            name: {"found": _json(found), "known": known}
+            for name, _, found, known in known_answers(diagnosis.independent)
+        },
         "per_speaker": {
             "phase0": looks.scores.to_json(),
             "phase1": [{**vars(asked), **scores.to_json()} for asked, scores in diagnosis.steps.items()],
@@ -94,6 +103,16 @@ def to_json(
             ],
         },
     }
+
+
+def known_answers(independent: Independent) -> list[tuple[str, str, Interval | None, float]]:
+    """Metric, what it is called, what was found for independent frames, and what is true."""
+    known = {"predictive_information": 0.0, "dnll": independent.dnll, "one_step_cosine": independent.cosine}
+    return [
+        (name, label, estimate(independent.scores, name), known[name])
+        for name, label in ONE_STEP
+        if name in known
+    ]
 
 
 def estimate(scores: Scores, metric: str) -> Interval | None:

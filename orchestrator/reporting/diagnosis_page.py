@@ -9,6 +9,7 @@ from typing import Any
 from markupsafe import Markup
 
 from orchestrator.reporting import diagnosis_tables as across
+from orchestrator.reporting.diagnosis_data import INDEPENDENT_NOTE
 from orchestrator.reporting.diagnosis_tables import Record, brief
 from orchestrator.reporting.figures import Line, horizon_figure
 from orchestrator.reporting.tables import ABSENT, Row
@@ -30,6 +31,7 @@ MODEL_METRICS = (
     ("r2", "R² of Δz"),
     ("log_magnitude_r2", "R² of log |Δz|"),
 )
+INDEPENDENT = ("Representation", "information, nats", "ΔNLL, nats", "direction cosine")
 WORLDS = ("real", "white", "gaussian", "beyond")
 _MOST_DRAWN = 4  # representations; more would hide each other
 
@@ -46,6 +48,9 @@ def diagnosis_context(records: Sequence[Record]) -> dict[str, Any]:
             {"name": record["data"]["representation"], "rows": _models(record), "settings": _settings(record)}
             for record in records
         ],
+        "independent": _table(
+            "Frames of all speakers in random order", INDEPENDENT, _independent(records), INDEPENDENT_NOTE
+        ),
         "refused": [
             f"{record['data']['representation']}, {head}: {reason}"
             for record in records
@@ -96,6 +101,20 @@ def _models(record: Record) -> list[Row]:
             if any(cell != ABSENT for cell in cells):
                 rows.append([model, title, *cells])
     return rows
+
+
+def _independent(records: Sequence[Record]) -> list[Row]:
+    """What was found of the probe's known answers, and what is true."""
+    return [
+        [
+            record["data"]["representation"],
+            *(
+                f"{brief(own['found'])}, true {number(own['known'])}"
+                for own in record["independent"].values()
+            ),
+        ]
+        for record in records
+    ]
 
 
 def _settings(record: Record) -> str:

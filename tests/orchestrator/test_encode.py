@@ -14,10 +14,12 @@ import typer
 
 from orchestrator.cli import guarded
 from orchestrator.encode import encode
+from orchestrator.encoding import _Encoder, _heard, _read, _table
 from search_spaces.study import StudyError
 from tests.orchestrator.noise import write_noise
 from trainables.errors import InputError
 from trainables.latents.codecs import load_codec
+from trainables.latents.corpus import find_corpus
 from trainables.latents.parquet import LatentMeta, Utterance
 from trainables.latents.store import latent_frames, open_dataset, write_utterances
 
@@ -95,6 +97,18 @@ def test_what_was_written_is_what_the_codec_gives(interrupted_and_resumed, sourc
     frames, _ = latent_frames(table["latents"])
     expected = load_codec("logmel", None).encode(read_audio(source / "s0/0.wav", 16000))
     np.testing.assert_allclose(frames, expected, rtol=1e-3, atol=1e-3)
+
+
+def test_a_pitch_that_is_known_is_not_sought_again(source):
+    recordings, encoder = find_corpus(source).first(4), _Encoder("logmel", None)
+    heard = dict(_heard(encoder(_read(_table(recordings, {}), 16000))))
+    assert sorted(heard) == sorted(r.utterance_id for r in recordings) and all(map(len, heard.values()))
+    known = {name: np.full_like(track, 123) for name, track in list(heard.items())[:3]}
+    table = encoder(_read(_table(recordings, known), 16000))
+    rows = zip(table["utterance_id"].to_pylist(), table["f0"].to_pylist(), strict=True)
+    assert {name for name, track in rows if set(track) == {123}} == set(known)
+    again = dict(_heard(table))
+    assert all(np.array_equal(again[name], (heard | known)[name]) for name in heard)
 
 
 READ = """

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from trainables.analysis.cases import scale_of
 from trainables.analysis.contexts import cluster_scores
 from trainables.analysis.geometry import Geometry, geometry
+from trainables.analysis.independent import Independent
 from trainables.analysis.intrinsic import intrinsic_dimensions
 from trainables.analysis.magnitude import probe_magnitude
 from trainables.analysis.probe import Asked, Reach, probe
@@ -35,6 +36,7 @@ class Diagnosis:
     steps: dict[Asked, Scores]  # one step ahead
     magnitudes: dict[Asked, Scores]  # one step ahead, by a regression of its own
     horizons: dict[Asked, Scores]  # 1, 2, 4 ... steps ahead, each predicted directly
+    independent: Independent  # one step ahead where the answer is known
 
 
 def diagnose(
@@ -57,7 +59,8 @@ def diagnose(
     ahead = powers_up_to(AHEAD_SECONDS * train.frame_rate)
     say(f"up to {ahead[-1]} steps ahead from {CONTEXT_AHEAD} frames")
     horizons = probe(train, held_out, scale, Reach((CONTEXT_AHEAD,), ahead))
-    return Diagnosis(looks, intrinsic, clusters, steps, magnitudes, horizons)
+    independent = Independent.of(train, held_out, scale, CONTEXT_AHEAD)
+    return Diagnosis(looks, intrinsic, clusters, steps, magnitudes, horizons, independent)
 
 
 def contexts_for(dim: int) -> tuple[int, ...]:

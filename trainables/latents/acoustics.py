@@ -21,17 +21,21 @@ def energy(audio: np.ndarray, frames: int, hop: int) -> np.ndarray:
     return 10 * np.log10(np.square(samples).mean(1) + _SILENCE)
 
 
-def f0(audio: np.ndarray, sample_rate: int, frames: int, frame_rate: float) -> np.ndarray:
-    """Fundamental frequency at the middle of each frame, [frames], in Hz; 0 where unvoiced.
+def pitch_track(audio: np.ndarray, sample_rate: int) -> np.ndarray:
+    """Fundamental frequency every 16 ms, float32 [P], in Hz; 0 where unvoiced.
 
     SwiftF0 (Nieradzik, SwiftF0: fast and accurate monophonic pitch detection, 2025).
     """
     if sample_rate != _PITCH_RATE:
         audio = audio_functional.resample(torch.from_numpy(audio), sample_rate, _PITCH_RATE).numpy()
     pitch = _tracker().detect(audio, _PITCH_RATE, fmin=_LOWEST, fmax=_HIGHEST)
-    track = np.where(pitch.confidence >= _VOICED, pitch.pitch_hz, 0.0)
+    return np.where(pitch.confidence >= _VOICED, pitch.pitch_hz, 0.0).astype(np.float32)
+
+
+def f0(pitch_P: np.ndarray, frames: int, frame_rate: float) -> np.ndarray:
+    """The track's value at the middle of each frame, [frames]."""
     middles = (np.arange(frames) + 0.5) / frame_rate
-    return track[np.minimum(np.rint(middles / _PITCH_STEP).astype(int), len(track) - 1)]
+    return pitch_P[np.minimum(np.rint(middles / _PITCH_STEP).astype(int), len(pitch_P) - 1)]
 
 
 def spectral_flux(audio: np.ndarray, sample_rate: int, frames: int, hop: int) -> np.ndarray:

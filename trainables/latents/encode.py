@@ -35,8 +35,9 @@ def read_audio(path: Path, sample_rate: int) -> np.ndarray:
     return audio_functional.resample(mono, rate, sample_rate).numpy() if rate != sample_rate else mono.numpy()
 
 
-def encode_recording(codec: Codec, recording: Recording, audio: np.ndarray) -> Utterance:
-    """The utterance of a recording, from its audio at the codec's sample rate.
+def encode_recording(codec: Codec, recording: Recording, audio: np.ndarray, pitch_P: np.ndarray) -> Utterance:
+    """The utterance of a recording, from its audio at the codec's sample rate and its pitch
+    (:func:`~trainables.latents.acoustics.pitch_track`), which is the same for all codecs.
 
     Raises:
         InputError: it is shorter than the two frames that a step needs.
@@ -52,7 +53,7 @@ def encode_recording(codec: Codec, recording: Recording, audio: np.ndarray) -> U
         recording.split,
         latents,
         energy=acoustics.energy(audio, frames, hop),
-        f0=acoustics.f0(audio, codec.sample_rate, frames, codec.frame_rate),
+        f0=acoustics.f0(pitch_P, frames, codec.frame_rate),
         spectral_flux=acoustics.spectral_flux(audio, codec.sample_rate, frames, hop),
     )
     storable_latents(utterance, codec.dim)

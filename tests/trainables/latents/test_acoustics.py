@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from trainables.latents.acoustics import energy, f0, spectral_flux
+from trainables.latents.acoustics import energy, f0, pitch_track, spectral_flux
 from trainables.latents.codecs import load_codec
 from trainables.latents.corpus import Recording
 from trainables.latents.encode import encode_recording, read_audio
@@ -30,13 +30,13 @@ def test_energy_is_the_level_of_the_frames_own_samples():
 def test_f0_is_the_pitch_where_there_is_one(rate, frame_rate):
     noise = np.random.default_rng(0).normal(scale=0.05, size=rate).astype(np.float32)
     audio = np.concatenate([voice(120, rate=rate), voice(220, rate=rate), noise])
-    track = f0(audio, rate, int(3 * frame_rate), frame_rate)
+    track = f0(pitch_track(audio, rate), int(3 * frame_rate), frame_rate)
     seconds = (np.arange(len(track)) + 0.5) / frame_rate
     low, high, none = (track[(seconds > s + 0.1) & (seconds < s + 0.9)] for s in range(3))
     np.testing.assert_allclose(low, 120, rtol=0.02)
     np.testing.assert_allclose(high, 220, rtol=0.02)
     assert (none == 0).mean() > 0.8
-    assert f0(np.zeros(rate, np.float32), rate, 10, frame_rate).max() == 0
+    assert f0(pitch_track(np.zeros(rate, np.float32), rate), 10, frame_rate).max() == 0
 
 
 def test_flux_marks_the_frame_where_the_sound_changes():
@@ -53,7 +53,8 @@ def test_flux_marks_the_frame_where_the_sound_changes():
 def test_speech_is_described_frame_by_frame(librispeech):
     file = min((librispeech / "test-other/1688").glob("*.flac"))
     audio = read_audio(file, RATE)[: 4 * RATE]
-    utterance = encode_recording(load_codec("logmel", None), Recording("u", "s", "test", file), audio)
+    recording, pitch = Recording("u", "s", "test", file), pitch_track(audio, RATE)
+    utterance = encode_recording(load_codec("logmel", None), recording, audio, pitch)
     tracks = np.stack([utterance.energy, utterance.f0, utterance.spectral_flux])
     assert tracks.shape == (3, len(utterance.latents)) and np.isfinite(tracks).all()
     voiced = utterance.f0 > 0
