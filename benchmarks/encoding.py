@@ -1,10 +1,11 @@
 """Encoding as `encode` does it, on Ray, against the codec alone on the same cores and the same audio:
 ``python -m benchmarks.encoding SOURCE [FOLDER OF LYRA V2]``.
 
-The codec alone is a process per core, its audio in memory; all ways count from when all processes are warm. On
-Ray it is measured as `encode` does it, and as `represent` does it for every codec but its first, when the pitch
-of each utterance is known. Beside seconds stands processor time, which other work on the machine disturbs less,
-and which includes all of Ray's processes. Mimi and EnCodec have random weights, which take the same time.
+The codec alone is a process per core, its audio in memory; all ways count from when all processes are warm.
+On Ray it is measured as `encode` does it, and as `represent` does it for every codec but its first, when
+the pitch of each utterance is known. Beside seconds stands processor time, which other work on the machine
+disturbs less, and which includes all of Ray's processes. Mimi and EnCodec have random weights, which take
+the same time.
 """
 
 from __future__ import annotations
