@@ -21,7 +21,7 @@ _TIME = "_ms"  # ends the names of settings that are milliseconds
 SMOKE_BUDGET = {"trials": 2, "lanes": 2, "replicates": 2}
 SMOKE_SETTINGS = {
     "width": 8, "depth": 1, "context": 4, "rollout": 2, "components": 2, "batch": 8, "steps": 2,
-    "teacher_epochs": 1, "rollout_epochs": 1,
+    "teacher_epochs": 1, "rollout_epochs": 1, "marginal_steps": 2,
 }  # fmt: skip
 
 

@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 
+from orchestrator import costs
 from orchestrator.cluster import Cluster
 from orchestrator.collection import Collection
 from orchestrator.costs import estimate, spent, windows
@@ -62,16 +63,18 @@ def test_windows_are_those_that_the_evaluation_runs(dataset):
     assert windows(dataset, "test", Structure("vmf", context=64, horizon=16)) == 0
 
 
-def test_an_estimate_counts_every_lane_and_more_devices_make_it_no_dearer(dataset):
-    plan = make_plan(STUDY, trials=8, replicates=6)
-    one, four = (estimate(plan, Collection((dataset,)), cluster, price=3.0) for cluster in (None, None))
-    without = make_plan(STUDY, trials=8, replicates=6, ablate=False)
-    assert one.lanes - estimate(without, Collection((dataset,))).lanes == 6 * (
-        len(STUDY.components) + len(STUDY.pairs) + 1
-    )
-    assert estimate(without, Collection((dataset,))).lanes == 2 * (8 + 6 + 2)
+def test_an_estimate_counts_every_lane_and_more_devices_make_it_no_dearer(dataset, monkeypatch):
+    plan, latents = make_plan(STUDY, trials=8, replicates=6), Collection((dataset,))
+    probed = costs._paces(plan, latents, None)
+    monkeypatch.setattr(costs, "_paces", lambda *_: probed)  # once: two probes are never quite alike
+    one, four = (estimate(plan, latents, Cluster(devices, 0, 1), price=3.0) for devices in (1, 4))
+    without = estimate(make_plan(STUDY, trials=8, replicates=6, ablate=False), latents)
+    assert one.lanes - without.lanes == 6 * (len(STUDY.components) + len(STUDY.pairs) + 1)
+    assert without.lanes == 2 * (8 + 6 + 2) and without.device_hours < one.device_hours
     assert 0 < one.device_hours[0] < one.device_hours[1]
     assert one.price == pytest.approx(tuple(3.0 * hours for hours in one.device_hours))
+    assert (four.device_hours, four.price) == (one.device_hours, one.price)
+    assert all(fast < slow for fast, slow in zip(four.wall_hours, one.wall_hours, strict=True))
     assert "lanes in about" in four.text() and "costs" in four.text()
 
 

@@ -146,18 +146,26 @@ def read_journal(folder):
 
 
 def cut(folder, into, after):
-    """Copy a run's folder as a kill after so many finished lanes leaves it; returns the events left."""
+    """Copy a run's folder as a kill after so many finished lanes leaves it; returns the events left.
+
+    Ablations are there as another sweep would have left them: what is to be trained again is shorter.
+    """
     events = read_journal(folder)
     ends = [i for i, event in enumerate(events) if event["event"] == "finished"]
     left = events[: ends[after - 1] + 1]
     into.mkdir(parents=True)
-    (into.parent / "lanes").mkdir()
-    for event in left:
-        if event["event"] == "finished":
-            name = f"lanes/{event['key']}.json"
-            (into.parent / name).write_text((folder.parent / name).read_text())
+    lend([e for e in events if e in left or e.get("phase") == "ablate"], folder, into.parent)
     (into / "journal.jsonl").write_text("\n".join(map(json.dumps, left)) + '\n{"event": "finis')
     return left
+
+
+def lend(events, folder, runs):
+    """Lanes that have finished, with what was kept of them, to the sweeps of another folder."""
+    (runs / "lanes").mkdir(parents=True, exist_ok=True)
+    keys = {event["key"] for event in events if event["event"] == "finished"}
+    for kept in (folder.parent / "lanes").iterdir():
+        if kept.stem in keys:
+            shutil.copy(kept, runs / "lanes")
 
 
 @pytest.mark.timeout(600)
@@ -199,6 +207,7 @@ def test_another_sweep_of_the_same_lanes_trains_nothing(finished, latents, tmp_p
 @pytest.mark.timeout(600)
 def test_two_sweeps_at_a_time_in_one_folder_do_not_harm_each_other(finished, latents, tmp_path):
     _, run, _ = finished
+    lend([e for e in read_journal(run) if e.get("phase") == "confirm"], run, tmp_path / "runs")
     with ThreadPoolExecutor(2) as pool:
         arguments = ("vmf_vs_mdn", "--smoke", "--no-ablation", "--latents", str(latents))
         both = list(pool.map(lambda _: sweep(*arguments, cwd=tmp_path, timeout=550), range(2)))

@@ -44,6 +44,9 @@ _ALLOWED = {
     "magnitude": MAGNITUDES,
     "dtype": ("float32", "float64"),
 }
+_COUNTS = (
+    "width", "depth", "context", "rollout", "horizon", "components", "batch", "steps", "marginal_steps",
+)  # fmt: skip
 NULLS = ("white", "gaussian")
 SURROGATES = ("real", *NULLS)
 
@@ -82,6 +85,7 @@ class Structure:
     steps: int = 50  # optimiser steps per epoch
     teacher_epochs: int = 3  # teacher forcing first ...
     rollout_epochs: int = 3  # ... then K-step rollout
+    marginal_steps: int = 300  # optimiser steps of the same head without context, which a model has to beat
     # Exploration drops the worse half of a pack each time so many epochs have passed, 0 = never ...
     rung_epochs: int = 0
     objective: str = "cos@1"  # ... by this metric; more is better, and a minus before the name turns it round
@@ -90,7 +94,7 @@ class Structure:
     def __post_init__(self) -> None:
         for name, allowed in _ALLOWED.items():
             _require(self, name, getattr(self, name) in allowed, f"one of {', '.join(map(str, allowed))}")
-        for name in ("width", "depth", "context", "rollout", "horizon", "components", "batch", "steps"):
+        for name in _COUNTS:
             _require(self, name, getattr(self, name) >= 1, "at least 1")
         for name in ("teacher_epochs", "rollout_epochs", "rung_epochs"):
             _require(self, name, getattr(self, name) >= 0, "at least 0")

@@ -20,7 +20,6 @@ from trainables.predictor.config import FITTED_HEADS, Lane, Structure
 from trainables.predictor.heads import build_head, survey
 from trainables.predictor.lanes import LaneAdamW, Stacked, cosine_schedule, lane_tensor
 
-STEPS = 300  # of the fit of heads
 _FRAMES_PER_STEP, _LEARNING_RATE = 512, 0.03
 
 
@@ -57,7 +56,6 @@ class Marginals:
         moments: Moments,
         gather: Callable[[Any], list[Any]] = lambda value: [value],
         seed: int = 0,
-        steps: int = STEPS,
         *,
         own_family: bool = True,
     ) -> Marginals:
@@ -74,7 +72,7 @@ class Marginals:
             # Polar families need an origin; a density of z does not change when z is measured from the mean.
             targets[name, "z"], targets[name, "delta"] = following - mean_D, following - now
         trained = own_family and not fitted
-        heads = _fit_heads(structure, list(targets.values()), seed, steps) if trained else None
+        heads = _fit_heads(structure, list(targets.values()), seed) if trained else None
         gaussians = {key: GaussianMarginal.fit(frames) for key, frames in targets.items()}
         return cls(feed.surrogates, heads, gaussians, mean_D, fitted)
 
@@ -99,7 +97,7 @@ class Marginals:
         return values
 
 
-def _fit_heads(structure: Structure, targets: Sequence[Tensor], seed: int, steps: int) -> Stacked | None:
+def _fit_heads(structure: Structure, targets: Sequence[Tensor], seed: int) -> Stacked | None:
     """One constant head per target, trained side by side as lanes."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -111,10 +109,10 @@ def _fit_heads(structure: Structure, targets: Sequence[Tensor], seed: int, steps
     rate = lane_tensor(lanes, "learning_rate", targets[0])
     optimiser = LaneAdamW(list(heads.parameters()), rate, torch.zeros_like(rate))
     generator = torch.Generator().manual_seed(seed)
-    for step in range(steps):
+    for step in range(structure.marginal_steps):
         rows = torch.randint(len(targets[0]), (_FRAMES_PER_STEP,), generator=generator).to(targets[0].device)
         heads.map(_negative_log_prob, torch.stack([t[rows] for t in targets])).mean(1).sum().backward()
-        optimiser.step(cosine_schedule(step, steps))
+        optimiser.step(cosine_schedule(step, structure.marginal_steps))
     return heads
 
 

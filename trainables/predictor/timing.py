@@ -21,7 +21,7 @@ import torch
 from trainables.latents.windows import Feed
 from trainables.predictor.config import FITTED_HEADS, SURROGATES, Lane, Structure
 from trainables.predictor.evaluate import evaluate
-from trainables.predictor.marginals import STEPS, Marginals
+from trainables.predictor.marginals import Marginals
 from trainables.predictor.scores import is_sampled
 from trainables.predictor.train import Run, SoloContext
 
@@ -136,13 +136,13 @@ def _marginals(run: Run, steps: int) -> tuple[float, Marginals]:
     """Seconds of a whole fit of the densities without context, from two short ones, and such densities."""
 
     def fit(steps: int) -> Marginals:
-        return Marginals.fit(run.structure, run.train, run.moments, steps=steps)
+        return Marginals.fit(replace(run.structure, marginal_steps=steps), run.train, run.moments)
 
     marginals = fit(1)  # warms up
     if run.structure.head in FITTED_HEADS or not run.pack.stacked.template.head.has_density:
         return _seconds(run, fit, 1), marginals  # no head is fitted: no steps
     short, long = (_seconds(run, fit, 1 + more) for more in (0, steps))
-    return short + max(0.0, long - short) / steps * (STEPS - 1), marginals
+    return short + max(0.0, long - short) / steps * (run.structure.marginal_steps - 1), marginals
 
 
 def _window_seconds(run: Run, marginals: Marginals | None) -> float:

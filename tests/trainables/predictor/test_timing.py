@@ -11,7 +11,7 @@ from trainables.latents.windows import Feed
 from trainables.predictor import timing, train
 from trainables.predictor.config import FITTED_HEADS, HEADS, Lane, Structure
 from trainables.predictor.evaluate import evaluate
-from trainables.predictor.marginals import STEPS, Marginals
+from trainables.predictor.marginals import Marginals
 from trainables.predictor.step import EagerStep
 from trainables.predictor.timing import Pace, pace
 from trainables.predictor.train import SoloContext, train_pack
@@ -49,10 +49,10 @@ def work(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
         spend("judged" if final else "looked", windows, FINAL if final else LOOK)
         return evaluate(structure, stacked, names, feed, *rest, **how)
 
-    def fit(cls: type, structure: Structure, *rest: Any, steps: int = STEPS) -> Marginals:
+    def fit(cls: type, structure: Structure, *rest: Any) -> Marginals:
         spend("fits", 1, FIT_BEGUN)
-        spend("fit steps", steps, FIT_STEP)
-        return fitted(structure, *rest, steps=steps)
+        spend("fit steps", structure.marginal_steps, FIT_STEP)
+        return fitted(structure, *rest)
 
     taken, fitted = EagerStep.__call__, Marginals.fit
     monkeypatch.setattr(EagerStep, "__call__", step)
@@ -68,7 +68,7 @@ def test_each_number_is_that_of_its_own_work(steps: int, work: dict[str, int]) -
     found = pace(structure(), LANES, DIM, steps=steps)
     assert (found.teacher_step, found.rollout_step) == pytest.approx((TEACHER, ROLLOUT))
     assert (found.look_window, found.final_window) == pytest.approx((LOOK, FINAL))
-    assert found.marginals == pytest.approx(FIT_BEGUN + STEPS * FIT_STEP)
+    assert found.marginals == pytest.approx(FIT_BEGUN + structure().marginal_steps * FIT_STEP)
     assert work["teacher"] == work["rollout"] == 1 + steps  # one of them warms up
     assert work["fit steps"] == 1 + 2 * (1 + 1 + steps)
 
