@@ -75,7 +75,7 @@ def learner(
         long_enough(dataset, start, before)  # refused before Ray is started
         with (
             BottleneckProgress(start.name, start.settings.epochs, says) as progress,
-            connected(address, state_api=True) as cluster,
+            connected(address) as cluster,
         ):
             if workers > cluster.devices:
                 raise InputError(

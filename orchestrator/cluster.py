@@ -58,7 +58,8 @@ def connected(address: str | None, *, state_api: bool = False) -> Iterator[Clust
     """Ray for a while: a private one on this machine, or the cluster at ``address`` ("auto" finds it).
 
     ``state_api`` starts a private Ray's dashboard: Ray Train asks it whether a job that went away has left
-    its placement group behind. Nothing else needs it, and its nine processes cost two cores ten seconds.
+    its placement group behind, in the way of the next one. Nothing else needs it, and its nine processes cost
+    two cores ten seconds.
     """
     settle()
     import ray

@@ -32,7 +32,7 @@ _BLOCK = 8  # recordings that travel together at most, and one step of the progr
 _BLOCKS = 8  # per actor at least: one that is done early waits for no more than such a share of the work
 _PART = 256  # utterances of a Parquet file, at most
 _PART_SECONDS = 60.0  # how long an utterance waits to be written: what a killed run can lose
-# Readers must find room beside the actors, or the stream stands still.
+# Of actors with a GPU: readers must find room beside them, or the stream stands still.
 _READ_CPUS, _ENCODE_CPUS = 0.25, 0.75
 
 
@@ -95,20 +95,19 @@ def _stream(recordings: Sequence[Recording], codec: Codec, cluster: Cluster, pit
     actors = max(1, min(gpus or cluster.cpus, len(recordings)))
     blocks = min(len(recordings), max(-(-len(recordings) // _BLOCK), _BLOCKS * actors))
     ends = [number * len(recordings) // blocks for number in range(blocks + 1)]
-    dataset = (
-        ray.data.from_arrow([_table(recordings[a:b], pitch) for a, b in itertools.pairwise(ends)])
-        .map_batches(
+    dataset = ray.data.from_arrow([_table(recordings[a:b], pitch) for a, b in itertools.pairwise(ends)])
+    if gpus:  # which must not wait for a disk; cores read for themselves: more processes only start later
+        dataset = dataset.map_batches(
             _read, fn_args=(codec.sample_rate,), batch_format="pyarrow", batch_size=None, num_cpus=_READ_CPUS
         )
-        .map_batches(
-            _Encoder,
-            fn_constructor_args=(codec.name, codec.weights),
-            batch_format="pyarrow",
-            batch_size=None,
-            compute=ray.data.ActorPoolStrategy(size=actors),
-            num_cpus=_ENCODE_CPUS,
-            num_gpus=1 if gpus else 0,
-        )
+    dataset = dataset.map_batches(
+        _Encoder,
+        fn_constructor_args=(codec.name, codec.weights),
+        batch_format="pyarrow",
+        batch_size=None,
+        compute=ray.data.ActorPoolStrategy(size=actors),
+        num_cpus=_ENCODE_CPUS if gpus else 1,
+        num_gpus=1 if gpus else 0,
     )
     # Block by block in this thread: iter_batches would fetch ahead in one that no interrupt can stop.
     bundles = dataset.iter_internal_ref_bundles()
@@ -162,6 +161,8 @@ class _Encoder:
         self._codec = load_codec(name, weights)
 
     def __call__(self, table: pa.Table) -> pa.Table:
+        if "audio" not in table.column_names:
+            table = _read(table, self._codec.sample_rate)
         utterances, failures, seconds, heard = [], [], [], []
         rows = table.select(["utterance_id", "speaker_id", "split", "path"]).to_pylist()
         columns = table["audio"], table["pitch"], table["failure"].to_pylist()

@@ -1,4 +1,4 @@
-"""A bottleneck trained under Ray: interrupted and gone on with, on one worker and on two, to one end."""
+"""A bottleneck trained under Ray: interrupted on one worker and gone on with on two, to the same end."""
 
 from __future__ import annotations
 
@@ -13,13 +13,11 @@ import numpy as np
 import pytest
 import typer
 
-from orchestrator.bottleneck import learn_on_cluster
 from orchestrator.cli import guarded
-from orchestrator.cluster import connected
 from orchestrator.derive import derive
-from tests.trainables.latents.test_beta_vae import SMALL, curved, fit, frames_of, write
+from tests.trainables.latents.test_beta_vae import curved, fit, frames_of, write
 from trainables.errors import InputError
-from trainables.latents.derived.dataset import fit_transform
+from trainables.latents.derived.settings import Settings
 from trainables.latents.derived.transform import Transform
 from trainables.latents.store import LatentDataset, open_dataset
 
@@ -33,34 +31,45 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> LatentDataset:
     return write(tmp_path_factory.mktemp("base"), curved)
 
 
-def command(base: LatentDataset, out: Path) -> subprocess.Popen[str]:
+def command(base: LatentDataset, out: Path, *options: str) -> subprocess.Popen[str]:
     line = [sys.executable, "-m", "orchestrator.derive", str(base.root), "--as", "beta-vae(4) of stack(2)"]
-    line += ["--out", str(out), "--epochs", "4", "--smoothness", "2"]
+    line += ["--out", str(out), "--epochs", "2", "--smoothness", "2", *options]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     return subprocess.Popen(
         line, cwd=REPOSITORY, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"}, **pipes
     )
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(900)
-def test_an_interrupted_command_says_how_to_go_on_and_does(base: LatentDataset, tmp_path: Path) -> None:
-    out = tmp_path / "codes"
+@pytest.fixture(scope="module")
+def interrupted_and_resumed(
+    base: LatentDataset, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, str, str, str]:
+    """One worker interrupted after its first epoch, and two that go on; what was said."""
+    out = tmp_path_factory.mktemp("derived") / "codes"
     with command(base, out) as first:
-        complained = ""
+        interrupted = ""
         for line in first.stderr:
-            complained += line
-            if line.startswith("epoch 1 of 4"):
+            interrupted += line
+            if line.startswith("epoch 1 of 2"):
                 first.send_signal(signal.SIGINT)
                 break
-        complained += first.stderr.read()
-    assert first.returncode == 130, complained
-    assert "run the same command again to resume" in complained and "Traceback" not in complained
+        interrupted += first.stderr.read()
+    assert first.returncode == 130, interrupted
     assert not list(out.glob("*.parquet")) and list(out.glob(".training/*.pt"))
-    with command(base, out) as second:
+    with command(base, out, "--workers", "2") as second:
         said, complained = second.communicate()
     assert second.returncode == 0, complained
-    assert "epoch 1 of 4" not in complained and "epoch 4 of 4" in complained
+    return out, interrupted, complained, said
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_an_interrupted_command_says_how_to_go_on_and_does(
+    base: LatentDataset, interrupted_and_resumed: tuple[Path, str, str, str]
+) -> None:
+    out, interrupted, complained, said = interrupted_and_resumed
+    assert "run the same command again to resume" in interrupted and "Traceback" not in interrupted
+    assert "epoch 1 of 2" not in complained and "epoch 2 of 2" in complained
     assert "beta-vae(4)-smoothness2: epoch" in said and "variance lost" in said
     assert "beta-vae4-smoothness2(stack2(toy)), 4 dimensions at 25 Hz" in said
     assert not (out / ".training").exists()
@@ -73,19 +82,14 @@ def test_an_interrupted_command_says_how_to_go_on_and_does(base: LatentDataset, 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_two_workers_end_where_a_plain_call_does(base: LatentDataset, tmp_path: Path) -> None:
-    settings = type(SMALL)(**{**vars(SMALL), "epochs": 2, "steps": 10, "smoothness": 2.0})
-    solo = fit("beta-vae(4)", base, settings)
-    seen = []
-    with connected(None, state_api=True) as cluster:
-        shared = fit_transform(
-            "beta-vae(4)", base, settings,
-            lambda start, before: learn_on_cluster(start, before, base, tmp_path, cluster, 2, seen.append),
-        )  # fmt: skip
-    assert [progress["epoch"] for progress in seen] == [0, 1]
+def test_one_worker_and_then_two_end_where_a_plain_call_does(
+    base: LatentDataset, interrupted_and_resumed: tuple[Path, str, str, str]
+) -> None:
+    shared = Transform.load(interrupted_and_resumed[0])
+    solo = fit("beta-vae(4) of stack(2)", base, Settings(epochs=2, smoothness=2.0))
     frames = frames_of(base, "validation")[0]
     np.testing.assert_allclose(shared.forward(frames), solo.forward(frames), rtol=1e-3, atol=1e-3)
-    mine, theirs = (t.maps[0].outcome["validation"] for t in (solo, shared))
+    mine, theirs = (t.maps[-1].outcome["validation"] for t in (solo, shared))
     assert json.loads(json.dumps(theirs)) == pytest.approx(mine, rel=1e-3)
 
 
