@@ -22,7 +22,7 @@ from trainables.predictor.train import SoloContext, train_pack
 
 SETTINGS = {
     "head": "vmf", "width": 6, "context": 5, "rollout": 3, "horizon": 4, "batch": 6, "steps": 3,
-    "teacher_epochs": 2, "rollout_epochs": 2, "dtype": "float64",
+    "teacher_epochs": 2, "rollout_epochs": 2, "marginal_steps": 5, "dtype": "float64",
     "learning_rate": 1e-2, "scheduled_sampling": 0.3,
 }  # fmt: skip
 # Ray lets the processes that it starts be collected while they end.

@@ -62,7 +62,7 @@ def learnt(world):
     train, held_out, _ = world
     structure = Structure(
         head="mdn", width=8, context=4, horizon=8, components=2, steps=60, teacher_epochs=4, rollout_epochs=0,
-        dtype="float64",
+        marginal_steps=1, dtype="float64",
     )  # fmt: skip
     (result,) = train_pack(
         structure, [Lane(seed=1, learning_rate=0.02)], train, held_out, SoloContext(),

@@ -24,8 +24,15 @@ from trainables.predictor.scores import Scores
 from trainables.predictor.train import SoloContext, train_pack
 
 LINEAR_WORLDS = ("white", "gaussian")
-# Short windows and no free running: one-step densities are all that is asked for.
-SHORT = {"context": 3, "rollout": 3, "horizon": 16, "teacher_epochs": 1, "rollout_epochs": 0}
+# Short windows, no free running, no baseline: one-step densities are all that is asked for.
+SHORT = {
+    "context": 3,
+    "rollout": 3,
+    "horizon": 16,
+    "teacher_epochs": 1,
+    "rollout_epochs": 0,
+    "marginal_steps": 1,
+}
 HOLD_THE_TRUTH = [
     {"head": "mdn", "components": 1},
     {"head": "mdn"},
@@ -98,7 +105,7 @@ def excess(scores: Scores, truth: Scores) -> tuple[float, float]:
 def test_directional_world_is_solved(tmp_path: Path) -> None:
     write_world("directional", tmp_path)
     world = open_dataset(tmp_path)
-    structure = Structure(head="vmf", teacher_epochs=2, rollout_epochs=1)
+    structure = Structure(head="vmf", teacher_epochs=2, rollout_epochs=1, marginal_steps=1)
     scores = judged(feeds_of(world), structure, Lane(seed=1))
     assert world.meta.world is not None
     optimum = world.meta.world["optimum"]
@@ -122,6 +129,7 @@ def test_without_the_jacobian_a_run_that_is_asked_for_states_stays_behind(tmp_pa
             jacobian=jacobian,
             teacher_epochs=2,
             rollout_epochs=2,
+            marginal_steps=1,
         )
         results = train_pack(structure, lanes, *feeds, SoloContext(), evaluate_each_epoch=True)
         scores = [Scores.from_json(result.scores) for result in results]

@@ -35,6 +35,7 @@ def structure(head: str, **settings: object) -> Structure:
         "steps": 6,
         "teacher_epochs": 1,
         "rollout_epochs": 1,
+        "marginal_steps": 5,
         "dtype": "float64",
     }
     return Structure(head=head, **{**defaults, **settings})

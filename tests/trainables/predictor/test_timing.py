@@ -23,7 +23,7 @@ COSTS = Pace(1.0, 10.0, 0.5, 2.0, 100.0, 1, 4)
 
 def structure(head: str = "vmf", **settings: object) -> Structure:
     defaults = {"width": 8, "context": 4, "rollout": 3, "horizon": 3, "batch": 4, "components": 3}
-    training = {"steps": 3, "teacher_epochs": 1, "rollout_epochs": 1}
+    training = {"steps": 3, "teacher_epochs": 1, "rollout_epochs": 1, "marginal_steps": 7}
     return Structure(head=head, **{**defaults, **training, **settings})
 
 
