@@ -100,7 +100,7 @@ def test_several_representations_are_compared_where_a_reader_sees_them(
     page = rendered(records)
     assert "toy" in page and "stack2(toy)" in page and page.count("<svg") == 1
     assert all(word not in page for word in ("nan", "None", "inf "))
-    assert page.count("<table>") == page.count("</table>") == 1 + len(records) + 2 + 1
+    assert page.count("<table>") == page.count("</table>") == 1 + len(records) + 1 + 2 + 1
 
 
 def test_a_page_without_diagnoses_leaves_the_section_out() -> None:
