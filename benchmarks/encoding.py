@@ -30,7 +30,7 @@ from trainables.latents.codecs.random_weights import WRITERS, write_random_weigh
 from trainables.latents.corpus import Recording, find_corpus
 from trainables.latents.parquet import LatentMeta
 
-_RECORDINGS = {"soundstream": 64, "logmel": 64, "mimi-12.5": 16, "encodec": 16}  # codec -> how many, of 12 s
+_RECORDINGS = {"soundstream": 128, "logmel": 128, "mimi-12.5": 8, "encodec": 8}  # codec -> how many, of 12 s
 _REPEATS = 3
 
 
