@@ -144,9 +144,7 @@ def _horizons(diagnosis: Diagnosis, meta: LatentMeta) -> Table:
 
 
 def _independent(diagnosis: Diagnosis) -> Table:
-    table = _table(
-        "Frames of all speakers in random order, one step ahead by linear regression", "", "found", "true"
-    )
+    table = _table("Where there is nothing: frames of all speakers in random order", "", "found", "true")
     table.caption = INDEPENDENT_NOTE
     for _, label, found, known in known_answers(diagnosis.independent):
         table.add_row(label, _brief(found), number(known))

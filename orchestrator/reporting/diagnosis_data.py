@@ -43,8 +43,9 @@ AHEAD = (
     ("state_r2", "R² of z(t+h)"),
 )
 INDEPENDENT_NOTE = (
-    "A check of the probe itself: these frames have neither a past nor a speaker. The true cosine is that of "
-    "the best guess, the mean; it is 0.707 only where all frames lie equally far from it."
+    "A check of the probe itself: frames of all speakers in random order have neither a past nor a speaker. "
+    "The true cosine is that of the best guess, the mean; it is 0.707 only where all frames lie equally far "
+    "from it."
 )
 
 
