@@ -51,7 +51,8 @@ def write_random_weights(name: str, folder: Path, **settings: Any) -> Path:
 def _mimi(folder: Path) -> None:
     from moshi.models.loaders import get_mimi
 
-    _save(get_mimi(None).state_dict(), "embedding_sum", folder / mimi.HUB_FILE, {})
+    # Its encoder hands on little, and codes further apart than that would hardly ever change.
+    _save(get_mimi(None).state_dict(), "embedding_sum", folder / mimi.HUB_FILE, {}, spread=0.005)
 
 
 def _encodec(folder: Path, **settings: Any) -> None:
@@ -74,7 +75,9 @@ def _dac(folder: Path, **settings: Any) -> None:
 WRITERS: dict[str, Callable[..., None]] = {"mimi": _mimi, "encodec": _encodec, "dac": _dac}
 
 
-def _save(state: dict[str, Tensor], codebooks: str, file: Path, header: dict[str, str]) -> None:
+def _save(
+    state: dict[str, Tensor], codebooks: str, file: Path, header: dict[str, str], spread: float = 1.0
+) -> None:
     """Write what was drawn as the model was built, mended so that codes and audio depend on what goes in.
 
     As built, biases drown what goes in, codebooks are empty, and some weights are so small that nothing comes
@@ -87,7 +90,7 @@ def _save(state: dict[str, Tensor], codebooks: str, file: Path, header: dict[str
         if name.endswith("bias"):
             values.zero_()
         elif name.endswith(codebooks):
-            values.normal_()
+            values.normal_(std=spread)
         elif name.endswith(
             "weight.original0"
         ):  # the norm of what feeds a channel, where weights are normalised
