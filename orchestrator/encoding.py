@@ -62,14 +62,15 @@ def encode_recordings(
     Utterances that ``pitch`` holds are not listened to again, and those that it does not are added to it.
     Whatever ends the iteration, an interrupt included, what has been encoded by then is on disk.
     """
-    part, pitch = _Part(out, meta), {} if pitch is None else pitch
-    stream = _stream(recordings, codec, cluster, pitch)
+    part = _Part(out, meta)
+    stream = _stream(recordings, codec, cluster, {} if pitch is None else pitch)
     try:
         for table in stream:
             fates = table.select(["path", "seconds", "failure"]).to_pylist()
             encoded = [not fate["failure"] for fate in fates]
             part.add(table_utterances(table.filter(pa.array(encoded))))
-            pitch.update(_heard(table))
+            if pitch is not None:
+                pitch.update(_heard(table))
             yield Encoded(
                 sum(encoded),
                 sum(fate["seconds"] for fate in fates if not fate["failure"]),
@@ -82,8 +83,9 @@ def encode_recordings(
 
 
 def _heard(table: pa.Table) -> Iterable[tuple[str, NDArray[np.float32]]]:
+    """Pitch tracks as copies: a view would hold the whole table, latents and all, in Ray's memory."""
     pairs = zip(table["utterance_id"].to_pylist(), table["pitch"], strict=True)
-    return ((name, pitch.values.to_numpy()) for name, pitch in pairs if len(pitch))
+    return ((name, pitch.values.to_numpy().copy()) for name, pitch in pairs if len(pitch))
 
 
 def _stream(recordings: Sequence[Recording], codec: Codec, cluster: Cluster, pitch: Tracks) -> Generator[Any]:
