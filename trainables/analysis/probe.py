@@ -70,7 +70,8 @@ class LinearProbe:
         past, now, then = range(0, -context, -1), [0], [ahead]
         own = products.covariance(past, past)
         penalty = ridge * own.diagonal().mean() * torch.eye(len(own)).to(own)
-        weight = torch.linalg.solve(own + penalty, products.covariance(past, then)).T.contiguous()
+        factor = torch.linalg.cholesky(own + penalty)
+        weight = torch.cholesky_solve(products.covariance(past, then), factor).T.contiguous()
         dim = len(weight)
         weight[:, :dim] -= torch.eye(dim).to(weight)  # from the next state to the step that leads there
         mean_delta = products.mean(then) - products.mean(now)
@@ -78,7 +79,7 @@ class LinearProbe:
             shrunk_factor((covariance + covariance.T) / 2, products.count)
             for covariance in (
                 products.covariance(then, then),
-                _residual(products, torch.zeros_like(weight), ahead),
+                _moved(products, ahead),
                 _residual(products, weight, ahead),
             )
         )
@@ -128,10 +129,15 @@ class LinearProbe:
 def _residual(products: Products, weight: Tensor, ahead: int) -> Tensor:
     """Covariance of delta_h - W x, [D, D]."""
     past, now, then = range(0, -(weight.shape[1] // len(weight)), -1), [0], [ahead]
-    crossed = products.covariance(now, then)
-    moved = products.covariance(then, then) + products.covariance(now, now) - crossed - crossed.T
     explained = weight @ (products.covariance(past, then) - products.covariance(past, now))
-    return moved - explained - explained.T + weight @ products.covariance(past, past) @ weight.T
+    return _moved(products, ahead) - explained - explained.T + weight @ products.covariance(past, past) @ weight.T
+
+
+def _moved(products: Products, ahead: int) -> Tensor:
+    """Covariance of delta_h, [D, D]."""
+    now, then = [0], [ahead]
+    crossed = products.covariance(now, then)
+    return products.covariance(then, then) + products.covariance(now, now) - crossed - crossed.T
 
 
 def log_magnitude_figures(predicted_N: Tensor, delta_ND: Tensor) -> Figures:
