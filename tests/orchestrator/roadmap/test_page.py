@@ -1,0 +1,48 @@
+"""The page, and the advice on it."""
+
+import json
+
+from orchestrator.reporting.roadmap_page import write_roadmap
+from orchestrator.roadmap.standing import advice
+from search_spaces.roadmap import INADMISSIBLE, INCONCLUSIVE, NO_GO
+from tests.orchestrator.roadmap.recorded import Sweeps, entry, journey
+from tests.orchestrator.test_report import _Page
+from tests.orchestrator.test_sweep import write_latents
+
+
+def test_the_page_says_first_what_was_decided_and_asks_nothing_of_the_network(world):
+    trip, _ = journey(
+        world, Sweeps({"archetypes": INCONCLUSIVE, "manifold": NO_GO, "perception": INADMISSIBLE})
+    )
+    path = trip.travel()
+    page = _Page(path.read_text(encoding="utf-8"))
+    said, told = page.text, json.loads(path.with_suffix(".json").read_text())
+    assert said.index(told["advice"]) < said.index("Verdicts and beliefs")
+    drawings = [attributes for tag, attributes in page.tags if tag == "svg"]
+    assert len(drawings) == 1 and drawings[0]["role"] == "img"
+    for step in told["steps"]:
+        assert step["study"] in drawings[0]["aria-label"] and step["reason"] in said
+    assert all(edge in said for edge in told["edges"])  # as titles of the arrows
+    assert all(not address.startswith(("http", "//")) for address in page.addresses)
+    assert "Brier score" in said and "device time" in said and "prefers-color-scheme" in path.read_text()
+    written = path.with_suffix(".md").read_text()
+    assert told["advice"] in written and "| vmf_vs_mdn | 1 | GO |" in written
+
+
+def test_where_nothing_can_run_the_advice_names_what_to_build_first(tmp_path):
+    write_latents(tmp_path / "toy")
+    trip, _ = journey(tmp_path, Sweeps({}))
+    trip.logbook.append(entry(data_hash=trip.dataset.content_hash, reason="as measured"))
+    said = advice(trip.standing())
+    assert said.startswith("vmf_vs_mdn is GO. Success → proceed to archetypes. Settles: factorize direction")
+    assert "Next is archetypes, which cannot run yet: it waits for a study of directions" in said
+    assert "Held until an earlier study says yes or no: memory_as_basis, score_correction." in said
+
+
+def test_a_fresh_page_claims_nothing(world):
+    trip, _ = journey(world, Sweeps({}), smoke=True)
+    path = write_roadmap(world / "runs", trip.standing())
+    assert path.name == "roadmap-smoke.html"
+    told = json.loads(path.with_suffix(".json").read_text())
+    assert told["brier"] is None and told["spent"]["device_hours"] is None and told["settled"] == []
+    assert "Nothing has been spent yet." in path.read_text() and "Smoke runs" in path.read_text()
