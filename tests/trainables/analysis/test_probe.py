@@ -91,6 +91,17 @@ def test_white_noise_gives_no_information_but_a_cosine_of_0707_and_the_dnll_of_i
         assert scores.value("r2") == pytest.approx(0.5, abs=0.01)
 
 
+@pytest.mark.parametrize("prefix", ["b", "a"])
+def test_nothing_is_found_in_noise_by_as_many_inputs_as_frames_whatever_speakers_are_called(prefix) -> None:
+    """A draw by name alone takes none of b0 to b3 to choose the penalty, and three of a0 to a3."""
+    rng = np.random.default_rng(2)
+    train, held_out = (
+        feed(rng.standard_normal((count, 100, 64)), name) for count, name in ((4, prefix), (8, "held"))
+    )
+    for scores in probed(train, held_out, Reach((1, 4), (1,))).values():
+        assert abs(scores.value("predictive_information")) < 0.05
+
+
 def test_shuffling_takes_away_the_information_and_a_gaussian_copy_keeps_it() -> None:
     train, held_out = autoregression(8, 0.9, (60, 60), 400, ("real", "white", "gaussian"))
     found = {a.surrogate: s for a, s in probed(train, held_out, Reach((1,), (1,))).items()}
