@@ -91,7 +91,7 @@ def open_rows(latents: Latents) -> ray.data.Dataset:
         # Ray Data would cut files into many more blocks, and start a reader for each that finds a quarter of
         # a core; starting them then takes most of the time.
         override_num_blocks=len(latents.files),
-        concurrency=max(1, int(ray.cluster_resources()["CPU"])),
+        concurrency=max(1, min(len(latents.files), int(ray.cluster_resources()["CPU"]))),
         ray_remote_args={"scheduling_strategy": latents.near},
     )
 

@@ -8,7 +8,7 @@ from orchestrator.collection import Collection, open_collection, same_audio
 from orchestrator.plan import make_plan
 from search_spaces import load
 from search_spaces.study import bound
-from tests.orchestrator.test_sweep import SPEAKERS, sweep, write_latents
+from tests.orchestrator.toy import SPEAKERS, sweep, write_latents
 from trainables.errors import InputError
 from trainables.latents.store import open_dataset
 

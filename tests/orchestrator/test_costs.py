@@ -12,7 +12,7 @@ from orchestrator.design import design_of, effective_speakers
 from orchestrator.plan import make_plan
 from search_spaces import load
 from search_spaces.study import Spread
-from tests.orchestrator.test_sweep import write_latents
+from tests.orchestrator.toy import write_latents
 from trainables.errors import InputError
 from trainables.latents.store import open_dataset
 from trainables.predictor.config import Structure

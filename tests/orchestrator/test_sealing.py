@@ -10,7 +10,7 @@ from orchestrator.plan import make_plan
 from orchestrator.sealing import changes, make_seal, read_seal, seal_hash, study_changes, write_seal
 from search_spaces import load
 from search_spaces.study import bound, declared
-from tests.orchestrator.test_sweep import write_latents
+from tests.orchestrator.toy import write_latents
 from trainables.errors import InputError
 from trainables.latents.store import open_dataset
 

@@ -14,7 +14,7 @@ from orchestrator.plan import Pack
 from orchestrator.search import FixedPacks, PackSearcher
 from orchestrator.training import driver_resources, jobs_at_once, run_pack_on_workers, worker_cpus
 from orchestrator.tuning import Task, pack_config, run_pack, run_packs, weights_name
-from tests.orchestrator.test_sweep import write_latents
+from tests.orchestrator.toy import write_latents
 from trainables.errors import InputError
 from trainables.latents.store import open_dataset
 from trainables.latents.windows import Feed

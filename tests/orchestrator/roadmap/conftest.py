@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 import search_spaces
-from tests.orchestrator.test_sweep import write_latents
+from tests.orchestrator.toy import write_latents
 
 
 @pytest.fixture

@@ -1,19 +1,14 @@
-"""The command: its plan, its pages, and what it says to wrong input."""
+"""The command: its plan, and what it says to wrong input."""
 
-import os
 import re
-import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 import search_spaces
 from orchestrator.roadmap.__main__ import main
-from orchestrator.roadmap.logbook import ENDED, Logbook
-from search_spaces.roadmap import INADMISSIBLE
 from tests.orchestrator.roadmap.recorded import STUDIES
-from tests.orchestrator.test_sweep import write_latents
+from tests.orchestrator.toy import write_latents
 
 
 class _Costs:
@@ -65,25 +60,3 @@ def test_wrong_input_is_one_sentence_and_exit_code_2(arguments, sentence, tmp_pa
         assert said.startswith("error: ") and sentence in said and len(said.splitlines()) == 1
     assert not (tmp_path / "runs").exists()
     assert (tmp_path / "foreign" / "roadmap.jsonl").read_text() == "mine\n"
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(600)
-def test_a_smoke_roadmap_ends_in_its_page_and_a_second_one_runs_nothing_again(tmp_path):
-    write_latents(tmp_path / "toy")
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[3])}
-    environment.pop("MLFLOW_TRACKING_URI", None)
-    line = [sys.executable, "-m", "orchestrator.roadmap", "--smoke", "--until", "1", "--latents", "toy"]
-    for _ in range(2):
-        done = subprocess.run(
-            line, cwd=tmp_path, capture_output=True, text=True, env=environment, timeout=500, check=False
-        )
-        assert done.returncode == 0, done.stderr
-        assert "representations: BLOCKED, waits for" in done.stdout
-        assert "roadmap  runs/roadmap-smoke.html" in done.stdout
-    entries = Logbook(tmp_path / "runs", smoke=True).entries()
-    ends = [e for e in entries if e.event == ENDED]
-    if all(e.verdict != INADMISSIBLE for e in ends):
-        assert len(ends) == 1
-    assert (tmp_path / "runs" / ends[0].run / "report.html").exists()
-    assert "device_hours" in ends[0].cost["spent"]

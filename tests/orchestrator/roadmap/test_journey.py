@@ -11,7 +11,7 @@ from orchestrator.roadmap.logbook import STARTED, Logbook
 from orchestrator.roadmap.standing import advice
 from search_spaces.roadmap import GO, INADMISSIBLE, NO_GO
 from tests.orchestrator.roadmap.recorded import STUDIES, Sweeps, journey, states
-from tests.orchestrator.test_sweep import write_latents
+from tests.orchestrator.toy import write_latents
 from trainables.errors import InputError
 
 

@@ -7,7 +7,7 @@ from orchestrator.roadmap.standing import advice
 from search_spaces.roadmap import INADMISSIBLE, INCONCLUSIVE, NO_GO
 from tests.orchestrator.roadmap.recorded import Sweeps, entry, journey
 from tests.orchestrator.test_report import _Page
-from tests.orchestrator.test_sweep import write_latents
+from tests.orchestrator.toy import write_latents
 
 
 def test_the_page_says_first_what_was_decided_and_asks_nothing_of_the_network(world):
