@@ -28,7 +28,7 @@ demo: $(STAMP)
 	@$(BIN)/python -m orchestrator.sweep vmf_vs_mdn --no-ablation --no-diagnosis
 
 test: $(STAMP)
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --durations 8 $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 8 $(ARGS)
 
 ui: $(STAMP)
 	@$(BIN)/mlflow ui --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}" --host 127.0.0.1 --port $(PORT)

@@ -1,5 +1,16 @@
 """Ray reads its settings as it is imported, so they are put in place before any test module is."""
 
-from orchestrator.cluster import settle
+import pytest
+
+from orchestrator.cluster import connected, settle
 
 settle()
+
+
+@pytest.fixture(scope="module")
+def address():
+    """Of a Ray that is there already, for commands of which it is not asked that they start one."""
+    import ray
+
+    with connected(None):
+        yield ray.get_runtime_context().gcs_address

@@ -31,9 +31,10 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> LatentDataset:
     return write(tmp_path_factory.mktemp("base"), curved)
 
 
-def command(base: LatentDataset, out: Path, *options: str) -> subprocess.Popen[str]:
+def command(base: LatentDataset, out: Path, address: str, *options: str) -> subprocess.Popen[str]:
     line = [sys.executable, "-m", "orchestrator.derive", str(base.root), "--as", "beta-vae(4) of stack(2)"]
-    line += ["--out", str(out), "--epochs", "2", "--smoothness", "2", *options]
+    line += ["--out", str(out), "--epochs", "2", "--smoothness", "2"]
+    line += ["--address", address, *options]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     return subprocess.Popen(
         line, cwd=REPOSITORY, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"}, **pipes
@@ -42,11 +43,11 @@ def command(base: LatentDataset, out: Path, *options: str) -> subprocess.Popen[s
 
 @pytest.fixture(scope="module")
 def interrupted_and_resumed(
-    base: LatentDataset, tmp_path_factory: pytest.TempPathFactory
+    base: LatentDataset, address: str, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, str, str, str]:
     """One worker interrupted after its first epoch, and two that go on; what was said."""
     out = tmp_path_factory.mktemp("derived") / "codes"
-    with command(base, out) as first:
+    with command(base, out, address) as first:
         interrupted = ""
         for line in first.stderr:
             interrupted += line
@@ -56,7 +57,7 @@ def interrupted_and_resumed(
         interrupted += first.stderr.read()
     assert first.returncode == 130, interrupted
     assert not list(out.glob("*.parquet")) and list(out.glob(".training/*.pt"))
-    with command(base, out, "--workers", "2") as second:
+    with command(base, out, address, "--workers", "2") as second:
         said, complained = second.communicate()
     assert second.returncode == 0, complained
     return out, interrupted, complained, said

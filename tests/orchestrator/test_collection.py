@@ -1,7 +1,5 @@
 """Latents of several representations are taken together only where they are of the same audio."""
 
-import json
-
 import pytest
 
 from orchestrator.collection import Collection, open_collection, same_audio
@@ -74,23 +72,6 @@ def test_times_become_frames_of_each_representation():
         assert settings["context"] == round(1.28 * rates[name])
         assert not any(key.endswith("_ms") for key in settings)
     assert plan.in_frames({"horizon_ms": 1, "representation": "slow"})["horizon"] == 1
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(600)
-def test_a_smoke_run_compares_representations_end_to_end(folders, tmp_path):
-    latents = [part for folder in folders for part in ("--latents", str(folder))]
-    done = sweep("representations", "--smoke", *latents, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    (run,) = (tmp_path / "runs").glob("representations-*")
-    told = json.loads((run / "verdict.json").read_text())
-    assert told["verdict"] in ("GO", "NO-GO", "INCONCLUSIVE"), told["reason"]
-    evidence = json.loads((run / "evidence.json").read_text())
-    config = {name: arm["config"]["representation"] for name, arm in evidence["arms"].items()}
-    assert config == {"reference": "first", "other": "second"}
-    assert [data["representation"] for data in evidence["other_data"]] == ["second"]
-    page = (run / "report.html").read_text()
-    assert "The two representations side by side" in page and "As the document writes it" in page
 
 
 def test_one_representation_alone_cannot_be_compared(folders, tmp_path):

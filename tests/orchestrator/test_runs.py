@@ -6,10 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-import ray
 
 import search_spaces
-from orchestrator.cluster import connected
 from orchestrator.plan import make_plan
 from orchestrator.roadmap.logbook import ENDED, Logbook
 from tests.orchestrator.toy import command, sweep, write_latents
@@ -21,13 +19,6 @@ pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptio
 @pytest.fixture(scope="module")
 def latents(tmp_path_factory):
     return write_latents(tmp_path_factory.mktemp("latents"))
-
-
-@pytest.fixture(scope="module")
-def address():
-    """A Ray that is there already, where starting one is not what is looked at."""
-    with connected(None):
-        yield ray.get_runtime_context().gcs_address
 
 
 @pytest.fixture(scope="module")
@@ -249,3 +240,22 @@ def test_a_roadmap_takes_up_the_lanes_ends_in_its_page_and_runs_nothing_again(
     assert end.verdict == json.loads((run / "verdict.json").read_text())["verdict"]
     assert (tmp_path / "runs" / end.run / "report.html").exists()
     assert "device_hours" in end.cost["spent"]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_representations_of_the_same_audio_are_compared(address, tmp_path):
+    for name, dim in (("first", 3), ("second", 5)):
+        write_latents(tmp_path / name, name, dim=dim)
+    latents = ("--latents", "first", "--latents", "second")
+    done = sweep("representations", "--smoke", *latents, "--address", address, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    (run,) = (tmp_path / "runs").glob("representations-*")
+    told = json.loads((run / "verdict.json").read_text())
+    assert told["verdict"] in ("GO", "NO-GO", "INCONCLUSIVE"), told["reason"]
+    evidence = json.loads((run / "evidence.json").read_text())
+    config = {name: arm["config"]["representation"] for name, arm in evidence["arms"].items()}
+    assert config == {"reference": "first", "other": "second"}
+    assert [data["representation"] for data in evidence["other_data"]] == ["second"]
+    page = (run / "report.html").read_text()
+    assert "The two representations side by side" in page and "As the document writes it" in page
