@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -70,7 +71,12 @@ class Densities:
     def of(self, lanes: Sequence[Scores], metric: str) -> Interval | None:
         """A figure over speakers and seeds."""
         table = _table(lanes, metric)
-        return None if table is None else interval(*table.cells, self.level)
+        if table is None:
+            return None
+        found = interval(*table.cells, self.level)
+        if not metric.removeprefix(TRUE).startswith(SHARES):
+            return found
+        return replace(found, low=max(0.0, found.low), high=min(1.0, found.high))  # no share lies outside
 
     def less(
         self, lanes: Sequence[Scores], metric: str, others: Sequence[Scores], other: str

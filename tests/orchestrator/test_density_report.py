@@ -9,7 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 import orchestrator.reporting
 from orchestrator.reporting.components import components_context
-from orchestrator.reporting.density import density_context
+from orchestrator.reporting.density import Densities, density_context
 from tests.orchestrator.test_report import _Page
 from trainables.analysis.likelihoods import TRUE
 from trainables.predictor.scores import Scores
@@ -80,6 +80,13 @@ def test_the_table_has_every_kind_of_frame_and_differences_to_true_ones() -> Non
     assert rows["vmf, step 4 (80 ms)"][1].startswith("−60")
     assert rows["true frames, all"][1] == "–"
     assert {len(row) for row in rows.values()} == {5}
+
+
+def test_an_interval_of_a_share_ends_where_shares_end() -> None:
+    for off in (0.0, 0.96):
+        seen = Densities(measured(-4, off=off))
+        found = seen.of(seen.arms["vmf"], "off_manifold@4")
+        assert 0 <= found.low <= found.estimate <= found.high <= 1
 
 
 def test_nothing_measured_is_nothing_shown() -> None:
