@@ -18,7 +18,8 @@ from typing import Any
 import search_spaces
 from benchmarks.timing import interleaved, machine
 from orchestrator.cluster import Cluster, connected
-from orchestrator.plan import Pack, Plan, make_plan
+from orchestrator.pack import Pack
+from orchestrator.plan import Plan, make_plan
 from trainables.latents.controls import write_world
 from trainables.latents.store import LatentDataset, open_dataset
 from trainables.predictor.scores import Scores

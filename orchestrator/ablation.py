@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.evidence import Ablation, ArmEvidence, Evidence, Replicate
-from orchestrator.plan import Pack, Plan
+from orchestrator.pack import Pack
+from orchestrator.plan import Plan
 from orchestrator.statistics.intervals import Interval
 from orchestrator.statistics.measures import Measures
 from search_spaces.study import Study

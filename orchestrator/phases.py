@@ -9,7 +9,7 @@ from pathlib import Path
 from orchestrator.cluster import Cluster
 from orchestrator.data import Latents
 from orchestrator.depot import Depot
-from orchestrator.plan import Pack, cut
+from orchestrator.pack import Pack, cut
 from orchestrator.progress import Progress
 from orchestrator.record import Recorder
 from orchestrator.search import FixedPacks, PackSearcher, PackSource

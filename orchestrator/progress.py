@@ -12,7 +12,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator.plan import Pack
+from orchestrator.pack import Pack
 
 
 @dataclass

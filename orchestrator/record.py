@@ -11,7 +11,8 @@ from orchestrator.archive import Archive, lane_key
 from orchestrator.collection import Collection
 from orchestrator.evidence import ArmEvidence, Exploration, Replicate
 from orchestrator.journal import Journal
-from orchestrator.plan import Pack, Plan
+from orchestrator.pack import Pack
+from orchestrator.plan import Plan
 from orchestrator.progress import Progress
 from orchestrator.search import UNKNOWN
 from trainables.predictor.scores import LaneStatus, Scores

@@ -28,7 +28,8 @@ from optuna.samplers import PartialFixedSampler, TPESampler
 from optuna.trial import TrialState
 from ray.tune.search import Searcher
 
-from orchestrator.plan import Pack, Plan, combinations
+from orchestrator.pack import Pack
+from orchestrator.plan import Plan, combinations
 from search_spaces.domains import Choice, Domain, Integer, Uniform
 from search_spaces.study import Arm
 from trainables.predictor.config import Structure

@@ -19,7 +19,7 @@ from ray.tune.integration.ray_train import TuneReportCallback
 
 from orchestrator.cluster import Cluster
 from orchestrator.data import Latents, constants, of_split, open_rows
-from orchestrator.plan import Pack
+from orchestrator.pack import Pack
 from orchestrator.tuning import RETRIES, Saver, Task, describe, hand_in, pack_config
 from trainables.errors import InputError
 from trainables.latents.windows import Feed, worker_utterances

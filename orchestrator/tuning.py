@@ -19,7 +19,7 @@ from ray.exceptions import RayError
 from orchestrator.cluster import Cluster
 from orchestrator.data import Latents, feed
 from orchestrator.depot import Depot
-from orchestrator.plan import Pack
+from orchestrator.pack import Pack
 from trainables.errors import InputError
 from trainables.predictor.config import SURROGATES, Lane, Structure, split_config
 from trainables.predictor.train import LaneResult, train_pack

@@ -10,7 +10,7 @@ from orchestrator import tuning
 from orchestrator.cluster import Cluster, connected
 from orchestrator.data import Latents
 from orchestrator.depot import Depot
-from orchestrator.plan import Pack
+from orchestrator.pack import Pack
 from orchestrator.search import FixedPacks, PackSearcher
 from orchestrator.training import driver_resources, jobs_at_once, run_pack_on_workers, worker_cpus
 from orchestrator.tuning import Task, pack_config, run_pack, run_packs, weights_name
