@@ -7,6 +7,7 @@ from functools import cache
 import numpy as np
 import torch
 import torchaudio.functional as audio_functional
+from scipy.fft import rfft
 from swift_f0 import SwiftF0
 
 _SILENCE = 1e-12  # power, -120 dB
@@ -48,7 +49,7 @@ def spectral_flux(audio: np.ndarray, sample_rate: int, frames: int, hop: int) ->
     padded = np.pad(_fitted(audio, frames * hop), (width // 2, width))
     middles = np.arange(frames) * hop + hop // 2
     windows = np.lib.stride_tricks.sliding_window_view(padded, width)[middles]
-    spectra = np.abs(np.fft.rfft(windows * np.hanning(width).astype(np.float32), axis=1))
+    spectra = np.abs(rfft(windows * np.hanning(width).astype(np.float32), axis=1))
     norms = np.linalg.norm(spectra, axis=1, keepdims=True)
     shapes = spectra / np.maximum(norms, _SILENCE)
     change = np.square(np.diff(shapes, axis=0)).sum(1)
