@@ -68,20 +68,19 @@ class LinearProbe:
         :class:`~trainables.analysis.marginals.GaussianMarginal` says.
         """
         past, now, then = range(0, -context, -1), [0], [ahead]
-        own = products.covariance(past, past)
-        penalty = ridge * own.diagonal().mean() * torch.eye(len(own)).to(own)
-        factor = torch.linalg.cholesky(own + penalty)
-        weight = torch.cholesky_solve(products.covariance(past, then), factor).T.contiguous()
+        own, shared = products.covariance(past, past), products.covariance(past, then)
+        penalty = ridge * own.diagonal().mean()
+        factor = torch.linalg.cholesky(own + penalty * torch.eye(len(own)).to(own))
+        weight = torch.cholesky_solve(shared, factor).T.contiguous()
+        # Of z_{t+h} - W x. Since W (own + penalty) = shared.T, it does not take the product with own, which
+        # would cost more than all others where there are many inputs.
+        residual = products.covariance(then, then) - weight @ shared - penalty * weight @ weight.T
         dim = len(weight)
         weight[:, :dim] -= torch.eye(dim).to(weight)  # from the next state to the step that leads there
         mean_delta = products.mean(then) - products.mean(now)
         state, delta, factor = (
             shrunk_factor((covariance + covariance.T) / 2, products.count)
-            for covariance in (
-                products.covariance(then, then),
-                _moved(products, ahead),
-                _residual(products, weight, ahead),
-            )
+            for covariance in (products.covariance(then, then), _moved(products, ahead), residual)
         )
         return cls(
             weight,
