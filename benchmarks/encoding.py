@@ -23,12 +23,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from benchmarks.timing import machine
-from orchestrator.cluster import Cluster, connected
-from orchestrator.encoding import encode_recordings
-from trainables.latents.codecs import load_codec
+from orchestrator.representations.encoding_stream import encode_recordings
+from orchestrator.runtime.ray_cluster import Cluster, connected
+from trainables.latents.codec_registry import load_codec
 from trainables.latents.codecs.random_weights import WRITERS, write_random_weights
-from trainables.latents.corpus import Recording, find_corpus
-from trainables.latents.parquet import LatentMeta
+from trainables.latents.speech.corpus import Recording, find_corpus
+from trainables.latents.storage.parquet_file import LatentMeta
 
 _RECORDINGS = {"soundstream": 128, "logmel": 128, "mimi-12.5": 8, "encodec": 8}  # codec -> how many, of 12 s
 _REPEATS = 3
@@ -111,8 +111,8 @@ _HELD: dict[str, Any] = {}
 
 def _alone(paths: list[str]) -> tuple[Cost, dict[str, float]]:
     """The codec's cost, and the processor time of what else an utterance takes, per second of speech."""
-    from trainables.latents import acoustics
-    from trainables.latents.encode import read_audio
+    from trainables.latents.encode_recording import read_audio
+    from trainables.latents.speech import acoustics
 
     codec = _HELD["codec"]
     rate, hop = codec.sample_rate, round(codec.sample_rate / codec.frame_rate)

@@ -17,11 +17,11 @@ from typing import Any
 
 import search_spaces
 from benchmarks.timing import interleaved, machine
-from orchestrator.cluster import Cluster, connected
-from orchestrator.pack import Pack
-from orchestrator.plan import Plan, make_plan
-from trainables.latents.controls import write_world
-from trainables.latents.store import LatentDataset, open_dataset
+from orchestrator.planning.pack import Pack
+from orchestrator.planning.plan import Plan, make_plan
+from orchestrator.runtime.ray_cluster import Cluster, connected
+from trainables.latents.storage.dataset import LatentDataset, open_dataset
+from trainables.latents.worlds.catalogue import write_world
 from trainables.predictor.scores import Scores
 
 _LANES, _REPEATS = 8, 1  # lanes of each of two arms; one repeat takes minutes
@@ -73,15 +73,15 @@ def _plan() -> Plan:
 
 def _explore(plan: Plan, dataset: LatentDataset, cluster: Cluster, scratch: Path) -> list[dict[str, Any]]:
     """The exploration of both arms; returns the settings of their lanes."""
-    from orchestrator.data import Latents
-    from orchestrator.depot import Depot
-    from orchestrator.search import ArmSearch, PackSearcher
-    from orchestrator.tuning import Task, pack_resources, run_pack, run_packs
+    from orchestrator.datasets.ray_latents import RayLatents
+    from orchestrator.execution.ray_tune import Task, pack_resources, run_pack, run_packs
+    from orchestrator.execution.search import ArmSearch, PackSearcher
+    from orchestrator.runtime.checkpoint_store import CheckpointStore
 
-    latents = Latents.of(dataset, ("train", "validation"))
+    latents = RayLatents.of(dataset, ("train", "validation"))
     for split in latents.ids:
         latents.read(split)
-    task = Task({"": latents}, "validation", Depot(scratch), str(scratch / "ray" / "train"))
+    task = Task({"": latents}, "validation", CheckpointStore(scratch), str(scratch / "ray" / "train"))
     watcher = _Watcher(plan.study.objective)
     searches = [ArmSearch(plan, arm) for arm in plan.study.arms]
     searcher = PackSearcher(searches, watcher, limit=cluster.devices)
@@ -93,7 +93,7 @@ def _trials(configs: list[dict[str, Any]], dataset: LatentDataset, cluster: Clus
     """The same settings, each in an actor of its own; as many at once as there are devices."""
     from ray import tune
 
-    from orchestrator.tuning import pack_resources
+    from orchestrator.execution.ray_tune import pack_resources
 
     trainable = tune.with_parameters(_train_one, root=str(dataset.root.resolve()))
     results = tune.Tuner(
@@ -110,20 +110,24 @@ def _train_one(config: Mapping[str, Any], root: str) -> None:
     import torch
     from ray import tune
 
-    from trainables.latents.windows import Feed
+    from trainables.latents.batching.feed import Feed
     from trainables.predictor.config import split_config
-    from trainables.predictor.train import SoloContext, train_pack
+    from trainables.predictor.training.train import train_pack
+    from trainables.training_context import SoloContext
 
     torch.set_num_threads(1)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     dataset, (structure, lane) = open_dataset(Path(root)), split_config(config["lane"])
     train, validation = (
         Feed(
-            lambda split=split: dataset.tables(split), rms=dataset.rms, device=device,
-            lattice_step=dataset.meta.lattice_step, frame_rate=dataset.meta.frame_rate,
+            lambda split=split: dataset.tables(split),
+            rms=dataset.rms,
+            device=device,
+            lattice_step=dataset.meta.lattice_step,
+            frame_rate=dataset.meta.frame_rate,
         )
         for split in ("train", "validation")
-    )  # fmt: skip
+    )
     context = SoloContext(device)
     (result,) = train_pack(structure, [lane], train, validation, context, evaluate_each_epoch=True)
     tune.report({"status": str(result.status)})

@@ -18,8 +18,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.timing import interleaved, machine
-from orchestrator.cluster import connected
-from trainables.latents.store import (
+from orchestrator.runtime.ray_cluster import connected
+from trainables.latents.storage.dataset import (
     FRAME_COLUMNS,
     LatentDataset,
     LatentMeta,
@@ -50,17 +50,17 @@ def main() -> None:
 def _ways(dataset: LatentDataset) -> dict[str, Callable[[], None]]:
     import ray
 
-    from orchestrator.data import Latents, of_split, open_rows
+    from orchestrator.datasets.ray_latents import RayLatents, of_split, open_rows
 
     def stored() -> None:
         """What a pack on an actor does."""
-        latents = Latents.of(dataset, ("train",))
+        latents = RayLatents.of(dataset, ("train",))
         latents.read("train")
         _touch(ray.get(block) for block in latents.blocks["train"])
 
     def streamed() -> None:
         """What a worker of Ray Train does."""
-        rows = of_split(open_rows(Latents.of(dataset, ("train",))), "train")
+        rows = of_split(open_rows(RayLatents.of(dataset, ("train",))), "train")
         _touch(rows.iter_batches(batch_format="pyarrow", batch_size=None))
 
     def alone() -> None:

@@ -93,8 +93,11 @@ def _start(folder: Path, *, resume: bool) -> subprocess.Popen[bytes]:
     with (folder / "log.txt").open("ab") as log:
         return subprocess.Popen(
             [sys.executable, "-m", "orchestrator.sweep", *SWEEP, *(["--resume"] if resume else [])],
-            cwd=folder, env=environment, stdout=log, stderr=log,
-        )  # fmt: skip
+            cwd=folder,
+            env=environment,
+            stdout=log,
+            stderr=log,
+        )
 
 
 def _begun(folder: Path) -> bool:

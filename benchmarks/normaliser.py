@@ -20,7 +20,7 @@ from scipy.special import ive
 from benchmarks.timing import interleaved, machine
 from tests.trainables.distributions import reference
 from trainables.distributions.bessel import vmf_log_normalizer, vmf_mean_resultant_slope
-from trainables.distributions.bessel_series import evaluate
+from trainables.distributions.bessel_series import evaluate_series
 
 COUNT = 1_000_000
 REPEATS = 5
@@ -48,7 +48,7 @@ def accuracy() -> dict[str, float]:
     for dim, group in lines.items():
         kappa = torch.tensor([float(line["kappa"]) for line in group], dtype=torch.float64)
         for name in worst:
-            for line, value in zip(group, evaluate(name, dim, kappa).tolist(), strict=True):
+            for line, value in zip(group, evaluate_series(name, dim, kappa).tolist(), strict=True):
                 worst[name] = max(worst[name], abs(float(Decimal(value) / Decimal(line[name]) - 1)))
     return worst
 

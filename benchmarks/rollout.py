@@ -17,9 +17,12 @@ import torch
 from benchmarks.timing import interleaved, machine
 from trainables.predictor.config import Lane, Structure
 from trainables.predictor.heads import Survey
-from trainables.predictor.lanes import Batch, LaneAdamW, Pack, lane_tensor
-from trainables.predictor.rollout import Noise, Predictor, rollout_loss, teacher_loss
-from trainables.predictor.step import CapturedStep, EagerStep
+from trainables.predictor.lanes.optimiser import LaneAdamW
+from trainables.predictor.lanes.optimiser_step import CapturedStep, EagerStep
+from trainables.predictor.lanes.pack import Batch, StackedPack, lane_tensor
+from trainables.predictor.model.losses import rollout_loss, teacher_loss
+from trainables.predictor.model.predictor import Predictor
+from trainables.predictor.model.rollout import Noise
 
 CASES = (
     ("vmf", 32, 64),
@@ -73,7 +76,7 @@ def _case(head: str, dim: int, width: int, phase: str, asked: argparse.Namespace
 def _pack(structure: Structure, dim: int, count: int, phase: str, device: str) -> Callable[[], object]:
     """One step of a pack, as the training loop takes it."""
     lanes = [Lane(seed=i) for i in range(count)]
-    pack = Pack(structure, lanes, dim, {"real": Survey(0.3)}).to(device)
+    pack = StackedPack(structure, lanes, dim, {"real": Survey(0.3)}).to(device)
     some = next(pack.parameters())
     rates = (lane_tensor(lanes, name, some) for name in ("learning_rate", "weight_decay"))
     optimiser = LaneAdamW(list(pack.parameters()), *rates)

@@ -18,11 +18,11 @@ from collections import Counter
 import numpy as np
 
 import search_spaces
-from orchestrator.evidence import ArmEvidence, Assay, Evidence, Replicate
+from orchestrator.judging.verdict import Verdict, judge
+from orchestrator.records.evidence import ArmEvidence, Assay, Evidence, Replicate
+from orchestrator.statistics.alpha_spending import shares
 from orchestrator.statistics.intervals import interval
-from orchestrator.statistics.looks import shares
 from orchestrator.statistics.power import smallest_effect
-from orchestrator.statistics.verdict import Verdict, judge
 from search_spaces.study import Role, Spread, Study, declared
 from trainables.predictor.scores import Scores
 

@@ -49,8 +49,11 @@ def _run(home: Path, world: str, seed: int) -> tuple[dict[str, Any], float]:
     before = set(home.glob("runs/vmf_vs_mdn-*"))
     subprocess.run(
         [sys.executable, "-m", "orchestrator.sweep", *words],
-        cwd=home, env=environment, check=True, stdout=subprocess.DEVNULL,
-    )  # fmt: skip
+        cwd=home,
+        env=environment,
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
     (run,) = set(home.glob("runs/vmf_vs_mdn-*")) - before
     return json.loads((run / "verdict.json").read_text()), time.monotonic() - started
 

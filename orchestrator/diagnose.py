@@ -11,15 +11,22 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from orchestrator.cli import run
-from orchestrator.cluster import Cluster, connected
-from orchestrator.diagnosis import HELD_OUT, Found, Say, as_record, found_by_tasks, found_here
-from orchestrator.files import write_whole
-from orchestrator.reporting.diagnosis import tables
-from orchestrator.reporting.diagnosis_tables import comparison_tables
-from orchestrator.worlds import latents_folder
+from orchestrator.datasets.control_worlds import latents_folder
+from orchestrator.inspection.diagnosis import (
+    HELD_OUT,
+    DiagnosisResult,
+    Say,
+    as_record,
+    found_by_tasks,
+    found_here,
+)
+from orchestrator.reporting.diagnosis_comparison import comparison_tables
+from orchestrator.reporting.diagnosis_terminal import tables
+from orchestrator.runtime.atomic_files import write_atomically
+from orchestrator.runtime.cli import run
+from orchestrator.runtime.ray_cluster import Cluster, connected
 from trainables.errors import InputError
-from trainables.latents.store import LatentDataset, open_dataset
+from trainables.latents.storage.dataset import LatentDataset, open_dataset
 
 
 def diagnose(
@@ -52,7 +59,7 @@ def diagnose(
             found = found_by_tasks(dataset, cluster, say, on=on) if cluster else found_here(dataset, say, on)
             records.append(as_record(dataset, found, on))
             if json_file is not None:  # one by one: what follows may fail, or be stopped
-                write_whole(json_file, json.dumps(records, indent=1, allow_nan=False))
+                write_atomically(json_file, json.dumps(records, indent=1, allow_nan=False))
             _print(console, dataset, found, on)
     for table in comparison_tables(records):
         console.print(table)
@@ -68,7 +75,7 @@ def _ray(wanted: bool, say: Say) -> Iterator[tuple[Cluster | None, Say]]:
         yield cluster, say
 
 
-def _print(console: Console, dataset: LatentDataset, found: Found, on: Sequence[str]) -> None:
+def _print(console: Console, dataset: LatentDataset, found: DiagnosisResult, on: Sequence[str]) -> None:
     console.print(f"{dataset.root}: {dataset.meta.representation}, {_counts(dataset, on)}", highlight=False)
     for table in tables(found.diagnosis, dataset.meta, found.heads, found.settings):
         console.print(table)

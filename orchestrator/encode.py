@@ -7,17 +7,21 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
-from orchestrator.cli import run
-from orchestrator.encode_progress import EncodeProgress
-from orchestrator.folder import encode_into, missing, opened, require_folder, size_of
-from trainables.errors import InputError
-from trainables.latents.codecs import NAMES, load_codec
-from trainables.latents.corpus import Corpus, find_corpus
-from trainables.latents.store import SPLITS, LatentDataset
-
-NOTHING_ENCODED = 1  # exit code
+from orchestrator.representations.encoded_folder import (
+    NOTHING_ENCODED,
+    contents_table,
+    encode_into,
+    name_strays,
+    open_if_present,
+    recordings_to_encode,
+    require_folder,
+    require_limit,
+)
+from orchestrator.representations.encoding_progress import EncodeProgress
+from orchestrator.runtime.cli import run
+from trainables.latents.codec_registry import NAMES, load_codec
+from trainables.latents.speech.corpus import find_corpus
 
 
 def encode(
@@ -37,10 +41,10 @@ def encode(
     require_limit(limit)
     corpus = find_corpus(source)
     codec = load_codec(representation, weights)
-    left = missing(codec, corpus, source, out, limit)
+    left = recordings_to_encode(codec, corpus, source, out, limit)
     if left:
         require_folder(out)
-        from orchestrator.cluster import connected
+        from orchestrator.runtime.ray_cluster import connected
 
         progress = EncodeProgress(len(left), Console(stderr=True, soft_wrap=True))
         with progress, connected(None) as cluster:
@@ -48,35 +52,11 @@ def encode(
     else:
         typer.echo(f"{out} already holds all {len(corpus.first(limit))} utterances; none encoded")
     name_strays(corpus, source)
-    encoded = opened(out)
+    encoded = open_if_present(out)
     if encoded is None:
         typer.echo(f"nothing could be encoded; {out} holds no latents", err=True)
         raise typer.Exit(NOTHING_ENCODED)
-    Console().print(_contents(encoded))
-
-
-def require_limit(limit: int | None) -> None:
-    """Refuse a limit that leaves nothing."""
-    if limit is not None and limit < 1:
-        raise InputError(f"--limit is {limit}; it must be at least 1")
-
-
-def name_strays(corpus: Corpus, source: Path) -> None:
-    """Say which files have been left out."""
-    for path in corpus.strays:
-        typer.echo(f"left out: {path} has no place in the layout of {source}", err=True)
-
-
-def _contents(dataset: LatentDataset) -> Table:
-    what = f"{dataset.meta.representation} {f'({dataset.meta.note})' if dataset.meta.note else ''}".strip()
-    table = Table(title=f"{dataset.root}: {what}, {size_of(dataset):.1f} MB", title_justify="left")
-    for column in ("split", "utterances", "speakers", "hours"):
-        table.add_column(column, justify="left" if column == "split" else "right")
-    for split in SPLITS:
-        hours = dataset.frames(split) / dataset.meta.frame_rate / 3600
-        counts = (len(dataset.utterances(split)), len(dataset.speakers(split)))
-        table.add_row(split, *map(str, counts), f"{hours:.2f}")
-    return table
+    Console().print(contents_table(encoded))
 
 
 if __name__ == "__main__":

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import math
 import shlex
 import sys
-import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 import search_spaces
-from orchestrator import cli, cluster
-from orchestrator.collection import Collection, open_collection
-from orchestrator.design import design_of
-from orchestrator.journal import RESUME, code_version, unfinished_run
-from orchestrator.plan import Plan, make_plan
+from orchestrator.datasets.collection import LatentCollection, open_collection
+from orchestrator.planning.costs import require_price
+from orchestrator.planning.design import design_of
+from orchestrator.planning.plan import Plan, make_plan
+from orchestrator.records.code_versions import code_version
+from orchestrator.records.journal import RESUME
+from orchestrator.records.run_folders import fresh_folder, unfinished_run
+from orchestrator.runtime import cli
+from orchestrator.runtime import ray_cluster as cluster
 from search_spaces.study import Study, bound
 from trainables.errors import InputError
 
@@ -54,7 +56,7 @@ def sweep(
     if not study:
         raise InputError(f"no study was named; known are {', '.join(search_spaces.names())}")
     require_price(price)
-    cluster.settle()  # before anything loads Ray
+    cluster.set_ray_environment()  # before anything loads Ray
     asked = search_spaces.load(study)
     collection = open_collection(latents)
     plan = make_plan(
@@ -68,47 +70,23 @@ def sweep(
         frame_rates=collection.frame_rates,
     )
     if dry_run:
-        from orchestrator.preview import preview
+        from orchestrator.planning.dry_run import dry_run_text
 
-        typer.echo(preview(plan, collection, address, out, price))
+        typer.echo(dry_run_text(plan, collection, address, out, price))
         return
     if not resume:
         design_of(plan, collection, out)  # refused now rather than after Ray has started
-    from orchestrator.progress import Progress
-    from orchestrator.run import Order, run_sweep
+    from orchestrator.execution.progress import Progress
+    from orchestrator.lifecycle.sweep import SweepRequest, run_sweep
 
     folder = _continued(plan, collection, out) if resume else fresh_folder(out, plan.study.name)
     again = [word for word in sys.argv[1:] if word != "--resume"]
     command = shlex.join(["python", "-m", "orchestrator.sweep", *again])
     closer = diagnosis and not smoke
-    run_sweep(Order(plan, collection, folder, address, command, resume, price, closer), Progress())
+    run_sweep(SweepRequest(plan, collection, folder, address, command, resume, price, closer), Progress())
 
 
-def require_price(price: float | None) -> None:
-    """Refuse a price that is none."""
-    if price is not None and not (math.isfinite(price) and price >= 0):
-        raise InputError(f"--price is {price:g}; it must be a number, at least 0")
-
-
-def fresh_folder(out: Path, study: str) -> Path:
-    """A new run folder, nobody else's."""
-    stamp = time.strftime("%Y%m%d-%H%M%S")
-    folder, number = out / f"{study}-{stamp}", 1
-    while True:
-        try:
-            folder.mkdir(parents=True)
-        except NotADirectoryError:
-            raise InputError(f"--out is {out}, which is a file; name a folder") from None
-        except FileExistsError:
-            if out.is_file():
-                raise InputError(f"--out is {out}, which is a file; name a folder") from None
-            number += 1
-            folder = out / f"{study}-{stamp}-{number}"
-        else:
-            return folder
-
-
-def _continued(plan: Plan, latents: Collection, out: Path) -> Path:
+def _continued(plan: Plan, latents: LatentCollection, out: Path) -> Path:
     return unfinished_run(out, plan.arguments(), latents.content_hash, code_version(), latents.where)
 
 

@@ -231,9 +231,16 @@ def _bound(arm: Arm, reference: str, others: tuple[str, ...]) -> Arm:
 
 
 _JUDGED = (
-    "name", "hypothesis", "objective", "criteria", "components", "pairs", "exclusions", "consequences",
+    "name",
+    "hypothesis",
+    "objective",
+    "criteria",
+    "components",
+    "pairs",
+    "exclusions",
+    "consequences",
     "controls",
-)  # fmt: skip
+)
 
 
 def declared(study: Study) -> dict[str, Any]:

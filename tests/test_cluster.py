@@ -17,9 +17,18 @@ ROOT = Path(__file__).parents[1]
 REMOTE = "~/latent-verdict/"
 # What Ray's AWS provider reads; it says nothing of a misspelt key.
 PROVIDER_KEYS = {
-    "type", "region", "availability_zone", "cache_stopped_nodes", "use_internal_ips", "use_external_head_ip",
-    "security_group", "key_pair", "aws_credentials", "cloudwatch", "disable_node_updaters",
-}  # fmt: skip
+    "type",
+    "region",
+    "availability_zone",
+    "cache_stopped_nodes",
+    "use_internal_ips",
+    "use_external_head_ip",
+    "security_group",
+    "key_pair",
+    "aws_credentials",
+    "cloudwatch",
+    "disable_node_updaters",
+}
 
 
 @pytest.fixture

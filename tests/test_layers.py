@@ -30,12 +30,12 @@ def test_contracts_hold() -> None:
 
 
 STRAYS = {
-    "trainables/up.py": "import orchestrator.evidence",
+    "trainables/up.py": "import orchestrator.records.evidence",
     "trainables/across.py": "import search_spaces.study",
     "trainables/scheduled.py": "import ray",
     "trainables/late.py": "def search() -> None:\n    import optuna",
     "search_spaces/across.py": "import trainables.errors",
-    "search_spaces/up.py": "import orchestrator.evidence",
+    "search_spaces/up.py": "import orchestrator.records.evidence",
     "orchestrator/second.py": "import mlflow",
     "orchestrator/statistics/third.py": "from mlflow import MlflowClient",
 }

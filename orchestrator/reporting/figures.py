@@ -26,10 +26,18 @@ _CSS = {INK: "currentColor", GRID: "var(--grid)", **{c: f"var(--arm-{i})" for i,
 _STROKES: tuple[str | tuple[int, tuple[int, ...]], ...] = ("-", (0, (5, 2)), (0, (3, 1, 1, 1)), (0, (8, 3)))
 _MARKERS = ("o", "s", "^", "D")
 _STYLE = {
-    "svg.fonttype": "none", "font.family": "sans-serif", "font.size": 9.5, "text.color": INK,
-    "axes.edgecolor": INK, "axes.labelcolor": INK, "xtick.color": INK, "ytick.color": INK,
-    "grid.color": GRID, "axes.spines.right": False, "axes.spines.top": False,
-}  # fmt: skip
+    "svg.fonttype": "none",
+    "font.family": "sans-serif",
+    "font.size": 9.5,
+    "text.color": INK,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "grid.color": GRID,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+}
 _SIZE = (5.0, 3.7)  # inches; on a phone one figure fills the width and its text stays readable
 _LEGEND_ROWS, _LEGEND_ROW = 3, 0.18  # the rows that it has room for, and how much higher one more makes it
 
@@ -80,9 +88,14 @@ def rollout_figure(
         for level, text in levels:
             axes.axhline(level, color=INK, lw=0.7, alpha=0.6)
             axes.annotate(
-                text, (1, level), xycoords=("axes fraction", "data"), xytext=(0, 2), ha="right",
-                textcoords="offset points", fontsize=8,
-            )  # fmt: skip
+                text,
+                (1, level),
+                xycoords=("axes fraction", "data"),
+                xytext=(0, 2),
+                ha="right",
+                textcoords="offset points",
+                fontsize=8,
+            )
         low, high = axes.get_ylim()
         axes.set_ylim(max(low, bounds[0] - 0.05), min(high, bounds[1] + 0.05))
         _dress(figure, axes, f"rollout step k, frames{' of the first arm' if mixed else ''}", ylabel)
@@ -120,9 +133,13 @@ def search_figure(
             axes.plot(trials, [v for _, v in found], _MARKERS[_shape(i)], ms=4, alpha=0.55, color=_colour(i))
             best = [max(v for _, v in found[: j + 1]) for j in range(len(found))]
             axes.step(
-                [*trials, len(values)], [*best, *best[-1:]] if best else [math.nan], where="post",
-                color=_colour(i), ls=_STROKES[_shape(i)], label=f"{arm}, best so far",
-            )  # fmt: skip
+                [*trials, len(values)],
+                [*best, *best[-1:]] if best else [math.nan],
+                where="post",
+                color=_colour(i),
+                ls=_STROKES[_shape(i)],
+                label=f"{arm}, best so far",
+            )
         _dress(figure, axes, "configuration explored", ylabel)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         return _svg(figure, name, description)
@@ -168,9 +185,13 @@ def _draw(axes: Axes, line: Line) -> None:
     steps, colour = [k for k, _ in known], _colour(line.arm)
     bounded = [(k, p) for k, p in known if math.isfinite(p.low) and math.isfinite(p.high)]
     axes.fill_between(
-        [k for k, _ in bounded], [p.low for _, p in bounded], [p.high for _, p in bounded],
-        color=colour, alpha=0.1 if line.null else 0.22, lw=0,
-    )  # fmt: skip
+        [k for k, _ in bounded],
+        [p.low for _, p in bounded],
+        [p.high for _, p in bounded],
+        color=colour,
+        alpha=0.1 if line.null else 0.22,
+        lw=0,
+    )
     values = [p.estimate for _, p in known]
     if line.null:
         axes.plot(steps, values, color=colour, lw=1.2, ls=(0, (1, 1.6)), label=line.label)

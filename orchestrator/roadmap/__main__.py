@@ -9,8 +9,9 @@ from typing import Annotated
 
 import typer
 
-from orchestrator import cli, cluster
-from orchestrator.sweep import require_price
+from orchestrator.planning.costs import require_price
+from orchestrator.runtime import cli
+from orchestrator.runtime import ray_cluster as cluster
 from search_spaces.roadmap import ROADMAP
 from trainables.errors import InputError
 
@@ -36,13 +37,15 @@ def roadmap(
     require_price(price)
     if seed < 0:
         raise InputError(f"--seed is {seed}; it must be at least 0")
-    cluster.settle()  # before anything loads Ray
-    from orchestrator.roadmap.journey import Journey, Order
+    cluster.set_ray_environment()  # before anything loads Ray
+    from orchestrator.roadmap.runner import RoadmapRequest, RoadmapRunner
 
     command = shlex.join(["python", "-m", "orchestrator.roadmap", *sys.argv[1:]])
-    journey = Journey(Order(latents, out, until, price, address, seed, smoke, command), say=typer.echo)
+    journey = RoadmapRunner(
+        RoadmapRequest(latents, out, until, price, address, seed, smoke, command), say=typer.echo
+    )
     if plan:
-        from orchestrator.roadmap.itinerary import itinerary
+        from orchestrator.roadmap.plan_text import itinerary
 
         typer.echo(itinerary(journey))
         return

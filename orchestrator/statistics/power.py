@@ -20,7 +20,7 @@ from scipy.optimize import brentq
 from scipy.special import ndtr
 
 from orchestrator.statistics.intervals import Interval
-from orchestrator.statistics.squares import Array, Squares, expected_squares, reach
+from orchestrator.statistics.mean_squares import Array, Squares, expected_squares, t_interval
 from search_spaces.study import Spread
 
 _DRAWS, _SEED = 4000, 0
@@ -42,7 +42,7 @@ def smallest_effect(spread: Spread, speakers: int, seeds: int, level: float, pow
     squares = [_mean_square(rng, *each) for each in zip(expected, freedoms, strict=True)]
     total = variances[0] * (seeds > 1) / seeds + variances[1] * (speakers > 1) / speakers
     error = math.sqrt(total + variances[2] / (seeds * speakers))
-    halves_N = reach(Squares(*squares), seeds, speakers, level).half
+    halves_N = t_interval(Squares(*squares), seeds, speakers, level).half
     if error == 0:
         return 0.0
     most = float(halves_N.max()) + 9 * error

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from orchestrator.statistics.squares import Array
+from orchestrator.statistics.mean_squares import Array
 
 Cells = tuple[Array, Array]  # numerators and denominators [R, S]
 
@@ -36,7 +36,7 @@ def checked(numerators_RS: Array, denominators_RS: Array) -> Cells:
     return num_RS, den_RS
 
 
-def counted(*sides: Cells) -> NDArray[np.bool_]:
+def speakers_with_data(*sides: Cells) -> NDArray[np.bool_]:
     """The speakers [S] of whom something was counted on every side.
 
     Raises:

@@ -2,9 +2,9 @@
 
 import pytest
 
-from orchestrator.cluster import connected, settle
+from orchestrator.runtime.ray_cluster import connected, set_ray_environment
 
-settle()
+set_ray_environment()
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 import search_spaces
-from orchestrator.plan import make_plan
+from orchestrator.planning.plan import make_plan
 from search_spaces.domains import Choice, Integer, Uniform
 from search_spaces.study import OTHERS, REFERENCE, Prior, Role, Study, StudyError, bound, criteria_hash
 from trainables.predictor.config import split_config

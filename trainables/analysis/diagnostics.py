@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from trainables.analysis.cases import scale_of
-from trainables.analysis.contexts import cluster_scores
+from trainables.analysis.context_clusters import cluster_scores
 from trainables.analysis.geometry import Geometry, geometry
-from trainables.analysis.independent import Independent
-from trainables.analysis.intrinsic import intrinsic_dimensions
-from trainables.analysis.magnitude import probe_magnitude
-from trainables.analysis.probe import Asked, Reach, probe
-from trainables.latents.windows import Feed
+from trainables.analysis.independent_frames import Independent
+from trainables.analysis.intrinsic_dimension import intrinsic_dimensions
+from trainables.analysis.linear_probe import Asked, Horizon, probe
+from trainables.analysis.magnitude_probe import probe_magnitude
+from trainables.analysis.probe_cases import scale_of
+from trainables.latents.batching.feed import Feed
 from trainables.predictor.scores import Scores
 
 CONTEXTS = (1, 4, 16)  # frames that a regression sees
@@ -54,11 +54,11 @@ def diagnose(
     clusters = cluster_scores(train, held_out, scale)
     contexts = contexts_for(len(scale.mean_D))
     say(f"one step ahead from {', '.join(map(str, contexts))} frames")
-    steps = probe(train, held_out, scale, Reach(contexts, (1,)))
+    steps = probe(train, held_out, scale, Horizon(contexts, (1,)))
     magnitudes = probe_magnitude(train, held_out, scale, contexts)
     ahead = powers_up_to(AHEAD_SECONDS * train.frame_rate)
     say(f"up to {ahead[-1]} steps ahead from {CONTEXT_AHEAD} frames")
-    horizons = probe(train, held_out, scale, Reach((CONTEXT_AHEAD,), ahead))
+    horizons = probe(train, held_out, scale, Horizon((CONTEXT_AHEAD,), ahead))
     independent = Independent.of(train, held_out, scale, CONTEXT_AHEAD)
     return Diagnosis(looks, intrinsic, clusters, steps, magnitudes, horizons, independent)
 

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from trainables.analysis.cases import Scale, cases, empty_scores, tally
-from trainables.latents.windows import Feed
+from trainables.analysis.probe_cases import Scale, cases, empty_scores, tally
+from trainables.latents.batching.feed import Feed
 from trainables.predictor.scores import Scores, merge
 
 LAGS = (1, 2, 4, 8)  # frames

@@ -15,9 +15,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from trainables.predictor.backbones import Backbone, State
-from trainables.predictor.baselines import LinearGaussianHead
-from trainables.predictor.rollout import free_run
+from trainables.predictor.model.backbones import Backbone, BackboneState
+from trainables.predictor.model.closed_form import LinearGaussianHead
+from trainables.predictor.model.rollout import free_run
 
 
 class EchoState(Backbone):
@@ -33,7 +33,7 @@ class EchoState(Backbone):
         self.register_buffer("inputs", torch.from_numpy(inputs * rng.uniform(-1, 1, (units, dim))))
         self.register_buffer("bias", torch.from_numpy(bias * rng.uniform(-1, 1, units)))
 
-    def read(self, z_BTD: Tensor, state: State = None) -> tuple[Tensor, State]:
+    def read(self, z_BTD: Tensor, state: BackboneState = None) -> tuple[Tensor, BackboneState]:
         """The state is r [B, N]; zeros before the first frame."""
         r_BN = z_BTD.new_zeros(len(z_BTD), len(self.recurrent)) if state is None else state[0]
         hidden = []

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from trainables.distributions.bessel_series import evaluate
+from trainables.distributions.bessel_series import evaluate_series
 
 
 def vmf_log_normalizer(dim: int, kappa: Tensor) -> Tensor:
@@ -101,7 +101,7 @@ class _Quantity(torch.autograd.Function):
 
     @staticmethod
     def forward(kappa: Tensor, dim: int, quantity: str, sign: int, offset: float) -> Tensor:
-        return (offset + sign * evaluate(quantity, dim, kappa.double())).to(kappa.dtype)
+        return (offset + sign * evaluate_series(quantity, dim, kappa.double())).to(kappa.dtype)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:

@@ -29,7 +29,7 @@ _COMPANIONS = {
 }
 
 
-def evaluate(quantity: str, dim: int, kappa: Tensor) -> Tensor:
+def evaluate_series(quantity: str, dim: int, kappa: Tensor) -> Tensor:
     """One of the seven quantities at concentrations ``kappa`` >= 0 of any shape and float64, 0 ... 1e38."""
     order = dim / 2 - 1
     steps = max(0, math.ceil(_MIN_ORDER - order))

@@ -61,7 +61,7 @@ class DirectionLaw(Protocol):
         """Unit vectors [..., D] from standard normal noise [..., D] and uniform noise in (0, 1) [...]."""
 
 
-def choose(log_weights: Tensor, uniform: Tensor) -> Tensor:
+def choose_component(log_weights: Tensor, uniform: Tensor) -> Tensor:
     """The component that uniform noise [...] falls on under log weights [..., M]: [...]."""
     cumulative = log_weights.exp().cumsum(-1)
     return (cumulative < uniform.unsqueeze(-1)).sum(-1).clamp_max(cumulative.shape[-1] - 1)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from trainables.distributions.bessel import log_uniform_density, vmf_log_growth, vmf_mean_resultant_length
-from trainables.distributions.law import choose, heated, pick
+from trainables.distributions.law import choose_component, heated, pick
 from trainables.distributions.polar import Polar, split
 from trainables.distributions.von_mises_fisher import VonMisesFisher
 
@@ -67,7 +67,7 @@ class GaussianMixture:
 
     def sample(self, normal: Tensor, uniform: Tensor) -> Tensor:
         """delta [..., d] from standard normal noise [..., d + 1] and uniform noise [..., 2]."""
-        chosen = choose(self.log_weights, uniform[..., 0])
+        chosen = choose_component(self.log_weights, uniform[..., 0])
         return pick(self.means, chosen) + pick(self.log_scales, chosen).exp() * normal[..., :-1]
 
     def branches(self, normal: Tensor, uniform: Tensor) -> tuple[Tensor, Tensor]:
@@ -122,7 +122,7 @@ class DirectionMixture:
 
     def sample(self, normal: Tensor, uniform: Tensor) -> Tensor:
         """Unit vectors [..., d] from standard normal noise [..., d] and uniform noise [..., 2]."""
-        chosen = choose(self.log_weights, uniform[..., 0])
+        chosen = choose_component(self.log_weights, uniform[..., 0])
         kappa = pick(self.kappa.expand_as(self.log_weights).unsqueeze(-1), chosen).squeeze(-1)
         return VonMisesFisher(pick(self.mus, chosen), kappa).sample(normal, uniform[..., 1])
 

@@ -10,8 +10,15 @@ from trainables.errors import InputError
 
 BACKBONES = ("transformer", "gru", "mlp")
 HEADS = (
-    "mdn", "gaussian", "vmf", "movmf", "power_spherical", "prototypes", "direction_codebook", "flow_matching",
-)  # fmt: skip
+    "mdn",
+    "gaussian",
+    "vmf",
+    "movmf",
+    "power_spherical",
+    "prototypes",
+    "direction_codebook",
+    "flow_matching",
+)
 FITTED_HEADS = ("persistence", "mean_reversion", "linear")  # in closed form, without a training loop
 FEEDBACKS = ("mean", "mode", "sample")
 TARGETS = ("delta", "state")
@@ -45,8 +52,16 @@ _ALLOWED = {
     "dtype": ("float32", "float64"),
 }
 _COUNTS = (
-    "width", "depth", "context", "rollout", "horizon", "components", "batch", "steps", "marginal_steps",
-)  # fmt: skip
+    "width",
+    "depth",
+    "context",
+    "rollout",
+    "horizon",
+    "components",
+    "batch",
+    "steps",
+    "marginal_steps",
+)
 NULLS = ("white", "gaussian")
 SURROGATES = ("real", *NULLS)
 
@@ -222,3 +237,9 @@ def _known_objective(objective: str, horizon: int) -> tuple[bool, str]:
     )
     wanted = f"one of {', '.join(_ONE_STEP)}, or {', '.join(_PER_STEP)} with @k, k from 1 to {horizon}"
     return known, wanted + ", with or without a minus"
+
+
+def changes_settings(winner: Mapping[str, Any], settings: Mapping[str, Any]) -> bool:
+    """Whether the settings change anything; a setting that the winner does not name has its default there."""
+    before, after = split_config(dict(winner)), split_config({**winner, **settings})
+    return before != after

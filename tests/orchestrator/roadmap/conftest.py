@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 import search_spaces
-from tests.orchestrator.toy import write_latents
+from tests.orchestrator.tiny_world import write_latents
 
 
 @pytest.fixture
@@ -14,7 +14,7 @@ def world(tmp_path, monkeypatch):
     load = search_spaces.load
     monkeypatch.setattr(search_spaces, "load", lambda name: dataclasses.replace(load(name), missing=""))
     monkeypatch.setattr(
-        "orchestrator.roadmap.journey.design_of", lambda *_: None
+        "orchestrator.roadmap.runner.design_of", lambda *_: None
     )  # four speakers decide nothing
     write_latents(tmp_path / "toy")
     write_latents(tmp_path / "second", representation="second")  # to compare with

@@ -7,8 +7,8 @@ import pytest
 
 import search_spaces
 from orchestrator.roadmap.__main__ import main
-from tests.orchestrator.roadmap.recorded import STUDIES
-from tests.orchestrator.toy import write_latents
+from tests.orchestrator.roadmap.recorded_verdicts import STUDIES
+from tests.orchestrator.tiny_world import write_latents
 
 
 class _Costs:
@@ -27,7 +27,7 @@ def test_a_plan_names_every_step_with_its_cost_or_what_it_waits_for(tmp_path, mo
     write_latents(tmp_path / "toy")
     write_latents(tmp_path / "second", representation="second")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("orchestrator.costs.estimate", lambda *_: _Costs())
+    monkeypatch.setattr("orchestrator.planning.costs.estimate", lambda *_: _Costs())
     assert command(monkeypatch, "--plan", "--latents", "toy") == 0
     said = re.sub(r"\s+", " ", capsys.readouterr().out)
     assert all(f" {study} " in said for study in STUDIES)

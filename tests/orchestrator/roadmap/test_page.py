@@ -2,12 +2,12 @@
 
 import json
 
-from orchestrator.reporting.roadmap_page import write_roadmap
-from orchestrator.roadmap.standing import advice
+from orchestrator.roadmap.page import write_roadmap
+from orchestrator.roadmap.status import advice
 from search_spaces.roadmap import INADMISSIBLE, INCONCLUSIVE, NO_GO
-from tests.orchestrator.roadmap.recorded import Sweeps, entry, journey
-from tests.orchestrator.test_report import _Page
-from tests.orchestrator.toy import write_latents
+from tests.orchestrator.reporting.test_study_page import _Page
+from tests.orchestrator.roadmap.recorded_verdicts import Sweeps, entry, journey
+from tests.orchestrator.tiny_world import write_latents
 
 
 def test_the_page_says_first_what_was_decided_and_asks_nothing_of_the_network(world):

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from tests.trainables.predictor.conftest import utterance_table
-from trainables.latents.windows import Feed
+from trainables.latents.batching.feed import Feed
 from trainables.latents.worlds.linear import RotatingAR
 
 
@@ -14,9 +14,13 @@ def feed(paths_UTD: np.ndarray, prefix: str, surrogates: tuple[str, ...] = ("rea
     """A speaker per stretch [T, D]."""
     table = utterance_table({f"{prefix}{i}-0": path for i, path in enumerate(paths_UTD)})
     return Feed(
-        lambda: [table], rms=1.0, lattice_step=None, frame_rate=50.0, surrogates=surrogates,
+        lambda: [table],
+        rms=1.0,
+        lattice_step=None,
+        frame_rate=50.0,
+        surrogates=surrogates,
         dtype=torch.float64,
-    )  # fmt: skip
+    )
 
 
 def autoregression(

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from tests.trainables.analysis.synthetic import autoregression, feed
-from trainables.analysis.cases import scale_of
-from trainables.analysis.contexts import cluster_scores
+from trainables.analysis.context_clusters import cluster_scores
 from trainables.analysis.geometry import dimensions_holding, effective_rank, geometry
-from trainables.analysis.intrinsic import two_nn
+from trainables.analysis.intrinsic_dimension import two_nn
+from trainables.analysis.probe_cases import scale_of
 from trainables.errors import InputError
 
 POINTS = 4000

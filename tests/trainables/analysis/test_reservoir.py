@@ -10,10 +10,10 @@ import torch
 from scipy.integrate import solve_ivp
 
 from trainables.analysis.reservoir import EchoState, fit_readout, valid_times
-from trainables.latents.controls import WORLDS, write_world
-from trainables.latents.store import latent_frames, open_dataset
+from trainables.latents.storage.dataset import latent_frames, open_dataset
+from trainables.latents.worlds.catalogue import WORLDS, write_world
 from trainables.latents.worlds.lorenz import LYAPUNOV
-from trainables.predictor.baselines import LastFrames
+from trainables.predictor.model.closed_form import LastFrames
 
 WORLD = WORLDS["lorenz"]
 STARTS, WASHOUT = 112, 100

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 import torch
 
-from trainables.latents.windows import Feed
+from trainables.latents.batching.feed import Feed
 
 
 def utterance_table(frames: dict[str, np.ndarray]) -> pa.Table:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 HUB_ID = "kyutai/moshiko-pytorch-bf16"  # moshi.models.loaders.DEFAULT_REPO
 HUB_FILE = "tokenizer-e351c8d8-checkpoint125.safetensors"  # moshi.models.loaders.MIMI_NAME
-CODEBOOKS = 32
+MIMI_CODEBOOKS = 32
 PUBLISHED = Published(
     "Mimi",
     HUB_ID,
@@ -49,7 +49,7 @@ class Mimi(Neural):
     def __init__(self, weights: str | None, codebooks: int | None = None) -> None:
         if codebooks is not None:
             self.name = f"{self.name}-q{codebooks}"
-        require_codebooks(self.name, codebooks, CODEBOOKS)
+        require_codebooks(self.name, codebooks, MIMI_CODEBOOKS)
         self._codebooks = codebooks
         (self._file,), self.weights = PUBLISHED.find(weights)
         self.note = PUBLISHED.note(self._file)
@@ -89,7 +89,7 @@ class Mimi(Neural):
     def _load(self, device: str) -> MimiModel:
         from moshi.models.loaders import get_mimi
 
-        return get_mimi(self._file, device=device, num_codebooks=self._codebooks or CODEBOOKS)
+        return get_mimi(self._file, device=device, num_codebooks=self._codebooks or MIMI_CODEBOOKS)
 
 
 class Mimi25(Mimi):

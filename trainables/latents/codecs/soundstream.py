@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ai_edge_litert.interpreter import Interpreter
 
 _HOP, _DIM = 320, 64
-CODEBOOKS = 46  # of 16 entries each
+SOUNDSTREAM_CODEBOOKS = 46  # of 16 entries each
 _ENCODER, _DECODER, _QUANTISER = "soundstream_encoder.tflite", "lyragan.tflite", "quantizer.tflite"
 _WHERE = "(lyra/model_coeffs in github.com/google/lyra)"
 
@@ -49,7 +49,7 @@ class SoundStream:
         if codebooks is not None:
             self.name, self.lattice_step = f"{self.name}-q{codebooks}", None
             names.append(_QUANTISER)
-        require_codebooks(self.name, codebooks, CODEBOOKS)
+        require_codebooks(self.name, codebooks, SOUNDSTREAM_CODEBOOKS)
         expected = f"a folder with Lyra V2's {' and '.join(names)} {_WHERE}"
         if weights is None:
             raise InputError(f"representation {self.name} needs --weights PATH, {expected}")

@@ -37,7 +37,7 @@ _LOUDNESS, _ENVELOPE_SPREAD = -11.0, 4.0  # of the coefficient of order 0, and o
 _DITHER = 0.02
 
 
-class World:
+class WorldVocoder:
     """Frame t is taken at its middle, 10 ms into it, and holds
 
     =====  ============================================================================================

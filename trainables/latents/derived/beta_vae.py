@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 
 from trainables.errors import InputError
-from trainables.latents.derived.maps import Moments, spectrum
-from trainables.latents.derived.network import Network
-from trainables.latents.derived.settings import Settings
+from trainables.latents.derived.bottleneck_network import Network
+from trainables.latents.derived.bottleneck_settings import BottleneckSettings
+from trainables.latents.derived.maps import FrameMoments, spectrum
 
 COLLAPSED = 0.01  # nats of KL below which a dimension carries nothing
 _FRAMES_AT_ONCE = 8192
@@ -25,7 +25,7 @@ _FRAMES_AT_ONCE = 8192
 
 @dataclass(frozen=True)
 class BetaVae:
-    """K codes of a frame; see :mod:`trainables.latents.derived.network` for what they are trained to be.
+    """K codes of a frame; see :mod:`trainables.latents.derived.bottleneck_network` for what they are trained to be.
 
     Frames are centred and divided by one scalar, so that an error counts as it does for :class:`Pca`, in the
     base's own metric; put ``of whiten`` behind it where all directions are to count alike. From
@@ -33,7 +33,7 @@ class BetaVae:
     """
 
     count: int
-    settings: Settings = Settings()
+    settings: BottleneckSettings = BottleneckSettings()
     weights: dict[str, np.ndarray] | None = field(default=None, compare=False)
     outcome: dict[str, Any] = field(
         default_factory=dict, compare=False
@@ -51,7 +51,7 @@ class BetaVae:
         """K."""
         return self.count
 
-    def fitted(self, dim: int, moments: Moments | None) -> BetaVae:
+    def fitted(self, dim: int, moments: FrameMoments | None) -> BetaVae:
         """The network that training starts from."""
         if self.count > dim:
             raise InputError(f"{self.name} of {dim} dimensions: a bottleneck has no more than {dim}")

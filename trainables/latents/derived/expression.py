@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from trainables.errors import InputError
 from trainables.latents.derived.beta_vae import BetaVae
+from trainables.latents.derived.bottleneck_settings import BottleneckSettings
 from trainables.latents.derived.maps import Map, Pca, Pool, Stack, Whiten
-from trainables.latents.derived.settings import Settings
 
 _MAKERS = {"pca": Pca, "stack": Stack, "pool": Pool}
 _LEAST = {"pca": 1, "stack": 2, "pool": 2, "beta-vae": 1}
@@ -16,13 +16,13 @@ KNOWN = "pca(K), whiten, stack(N), pool(N), beta-vae(K), and one of another: 'pc
 _CALL = re.compile(r"([a-z-]+)\((\d+)\)")
 
 
-def parse(expression: str, settings: Settings | None = None) -> list[Map]:
+def parse(expression: str, settings: BottleneckSettings | None = None) -> list[Map]:
     """The maps in the order in which they are applied, not fitted yet; ``settings`` are those of a beta-vae.
 
     Raises:
         InputError: a part is unknown, or its number too small.
     """
-    settings = settings or Settings()
+    settings = settings or BottleneckSettings()
     return [_map(part.strip(), expression, settings) for part in reversed(re.split(r"\bof\b", expression))]
 
 
@@ -33,7 +33,7 @@ def derived_name(maps: Sequence[Map], base: str) -> str:
     return base
 
 
-def _map(part: str, expression: str, settings: Settings) -> Map:
+def _map(part: str, expression: str, settings: BottleneckSettings) -> Map:
     if part == "whiten":
         return Whiten()
     found = _CALL.fullmatch(part)

@@ -17,7 +17,7 @@ FLOOR = 1e-6  # variances below this share of the largest count as that share wh
 
 
 @dataclass(frozen=True)
-class Moments:
+class FrameMoments:
     """Mean [D] and covariance [D, D] of training frames, float64."""
 
     mean_D: np.ndarray
@@ -31,7 +31,7 @@ class Map(Protocol):
     rate: int  # frames that become one
     needs_moments: ClassVar[bool]  # whether it must be fitted
 
-    def fitted(self, dim: int, moments: Moments | None) -> Map:
+    def fitted(self, dim: int, moments: FrameMoments | None) -> Map:
         """The same map for frames of ``dim`` dimensions.
 
         Raises:
@@ -75,7 +75,7 @@ class Pca:
         """K."""
         return self.count
 
-    def fitted(self, dim: int, moments: Moments | None) -> Pca:
+    def fitted(self, dim: int, moments: FrameMoments | None) -> Pca:
         """From the moments' eigenvectors."""
         if self.count > dim:
             raise InputError(f"{self.name} of {dim} dimensions: there are no more than {dim} components")
@@ -117,7 +117,7 @@ class Whiten:
         """D."""
         return dim
 
-    def fitted(self, dim: int, moments: Moments | None) -> Whiten:
+    def fitted(self, dim: int, moments: FrameMoments | None) -> Whiten:
         """From the inverse square root of the covariance."""
         if moments is None:
             return self
@@ -162,7 +162,7 @@ class Stack:
         """count D."""
         return self.count * dim
 
-    def fitted(self, dim: int, moments: Moments | None) -> Stack:
+    def fitted(self, dim: int, moments: FrameMoments | None) -> Stack:
         """There is nothing to fit."""
         return self
 
@@ -202,7 +202,7 @@ class Pool:
         """D."""
         return dim
 
-    def fitted(self, dim: int, moments: Moments | None) -> Pool:
+    def fitted(self, dim: int, moments: FrameMoments | None) -> Pool:
         """There is nothing to fit."""
         return self
 
@@ -232,7 +232,7 @@ def _groups(frames_TD: np.ndarray, count: int) -> np.ndarray:
     return frames.reshape(whole, count, frames.shape[1])
 
 
-def spectrum(moments: Moments) -> tuple[np.ndarray, np.ndarray]:
+def spectrum(moments: FrameMoments) -> tuple[np.ndarray, np.ndarray]:
     """Variances [D], descending and not negative, and their directions [D, D] with signs of their own."""
     variances_D, vectors_DD = np.linalg.eigh(moments.covariance_DD)
     variances_D, vectors_DD = np.maximum(variances_D[::-1], 0), vectors_DD[:, ::-1]

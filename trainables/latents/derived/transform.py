@@ -17,12 +17,12 @@ from safetensors.numpy import save_file
 
 from trainables.errors import InputError
 from trainables.latents.derived.beta_vae import BetaVae
+from trainables.latents.derived.bottleneck_settings import BottleneckSettings
 from trainables.latents.derived.expression import derived_name, parse
-from trainables.latents.derived.maps import Map, Moments, through
-from trainables.latents.derived.settings import Settings
-from trainables.latents.parquet import LatentMeta
+from trainables.latents.derived.maps import FrameMoments, Map, through
+from trainables.latents.storage.parquet_file import LatentMeta
 
-FILE = "transform.safetensors"
+TRANSFORM_FILE = "transform.safetensors"
 Frames = Callable[[], Iterable[np.ndarray]]  # training utterances [T, D] of the base, again at each call
 Learn = Callable[[BetaVae, Sequence[Map]], BetaVae]  # trains a bottleneck behind the maps before it
 
@@ -43,7 +43,7 @@ class Transform:
         base: LatentMeta,
         base_hash: str,
         train: Frames,
-        settings: Settings | None = None,
+        settings: BottleneckSettings | None = None,
         learn: Learn | None = None,
     ) -> Transform:
         """Fit each map to what the maps before it make of the training frames.
@@ -133,9 +133,9 @@ class Transform:
             outcomes = [step.outcome for step in trained]
             about |= {"settings": json.dumps(asdict(trained[0].settings)), "outcomes": json.dumps(outcomes)}
             about["weights_hash"] = self.hash
-        temporary = folder / f".{FILE}.tmp"
+        temporary = folder / f".{TRANSFORM_FILE}.tmp"
         save_file({name: np.ascontiguousarray(v) for name, v in self._arrays().items()}, temporary, about)
-        temporary.replace(folder / FILE)
+        temporary.replace(folder / TRANSFORM_FILE)
 
     @classmethod
     def load(cls, folder: Path) -> Transform:
@@ -144,12 +144,12 @@ class Transform:
         Raises:
             InputError: the folder holds no transform, or one of another version.
         """
-        file = Path(folder) / FILE
+        file = Path(folder) / TRANSFORM_FILE
         try:
             with safe_open(file, "numpy") as stored:
                 about = stored.metadata() or {}
                 arrays = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
-            settings = Settings(**json.loads(about["settings"])) if "settings" in about else None
+            settings = BottleneckSettings(**json.loads(about["settings"])) if "settings" in about else None
             outcomes = iter(json.loads(about.get("outcomes", "[]")))
             maps = [
                 step.restored(_own(arrays, i), next(outcomes))
@@ -182,7 +182,7 @@ def _own(arrays: dict[str, np.ndarray], number: int) -> dict[str, np.ndarray]:
     return {name.removeprefix(prefix): v for name, v in arrays.items() if name.startswith(prefix)}
 
 
-def _moments(train: Frames, maps: Sequence[Map], dim: int) -> Moments:
+def _moments(train: Frames, maps: Sequence[Map], dim: int) -> FrameMoments:
     """Of the training frames behind ``maps``; in two passes, so that nothing cancels."""
     count, total_D = 0, np.zeros(dim)
     for frames_TD in train():
@@ -194,4 +194,4 @@ def _moments(train: Frames, maps: Sequence[Map], dim: int) -> Moments:
     for frames_TD in train():
         centred = through(maps, frames_TD) - mean_D
         products_DD += centred.T @ centred
-    return Moments(mean_D, products_DD / count)
+    return FrameMoments(mean_D, products_DD / count)

@@ -20,7 +20,7 @@ import numpy as np
 
 from trainables.errors import InputError
 
-FRAME_RATE = 15.0  # Hz: 60 pictures a second, of which an agent sees each fourth
+ATARI_FRAME_RATE = 15.0  # Hz: 60 pictures a second, of which an agent sees each fourth
 COMPONENTS = 64
 # Of grey, 0 to 255. A hue has eight luminances, some twenty apart: pixels lie on a lattice, and what stands
 # still would have a density without bound. Half a step of 16 either way hides no luminance from the next.
@@ -95,18 +95,18 @@ class Atari:
 
 def reduced(game: str, pictures_NP: np.ndarray) -> np.ndarray:
     """Pictures to their components [N, 64], without noise."""
-    mean_P, basis_PD = components(game)
+    mean_P, basis_PD = principal_components(game)
     return ((pictures_NP - mean_P) @ basis_PD).astype(np.float64)
 
 
 def restored(game: str, frames_ND: np.ndarray) -> np.ndarray:
     """The pictures [N, P] that frames stand for; actions are left out."""
-    mean_P, basis_PD = components(game)
+    mean_P, basis_PD = principal_components(game)
     return frames_ND[:, :COMPONENTS] @ basis_PD.T + mean_P
 
 
 @cache
-def components(game: str) -> tuple[np.ndarray, np.ndarray]:
+def principal_components(game: str) -> tuple[np.ndarray, np.ndarray]:
     """Mean [P] and orthonormal directions [P, 64] of greatest variance of the game's pictures."""
     episodes, frames, seed = _FITTED
     own = np.random.default_rng(seed).spawn(episodes)

@@ -96,7 +96,7 @@ class DirectionalWorld:
     def entropy(self) -> float:
         """Of delta in R^D given z: those of direction and magnitude, and the Jacobian (D - 1) E[log m]."""
         magnitude = 0.5 * math.log(2 * math.pi * math.e * self.spread**2) + math.log(self.step)
-        return vmf_entropy(self.dim, self.kappa) + magnitude + (self.dim - 1) * math.log(self.step)
+        return direction_entropy(self.dim, self.kappa) + magnitude + (self.dim - 1) * math.log(self.step)
 
     def _later_cosines(self, horizon: int) -> list[float]:
         """A_D E |E[mu(z_{t+k-1}) | z_t]| for k = 2..K, from U-statistics: squared norms without bias."""
@@ -120,7 +120,7 @@ def mean_resultant(dim: int, kappa: float) -> float:
     return float(ive(dim / 2, kappa) / ive(dim / 2 - 1, kappa))
 
 
-def vmf_entropy(dim: int, kappa: float) -> float:
+def direction_entropy(dim: int, kappa: float) -> float:
     """Differential entropy, in nats, of a von Mises-Fisher law on the sphere in R^D: -log C_D - kappa A_D."""
     order = dim / 2 - 1
     log_bessel = math.log(ive(order, kappa)) + kappa

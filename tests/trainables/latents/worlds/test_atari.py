@@ -10,11 +10,11 @@ import pytest
 from scipy import stats
 
 from trainables.errors import InputError
-from trainables.latents import controls
-from trainables.latents.controls import WORLDS, write_world
-from trainables.latents.store import latent_frames, open_dataset
+from trainables.latents.storage.dataset import latent_frames, open_dataset
 from trainables.latents.worlds import atari
+from trainables.latents.worlds import catalogue as controls
 from trainables.latents.worlds.atari import ACTION, COMPONENTS, STEP, Atari
+from trainables.latents.worlds.catalogue import WORLDS, write_world
 
 pytest.importorskip("ale_py", reason="the extra `games` is not installed")
 

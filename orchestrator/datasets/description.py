@@ -1,0 +1,22 @@
+"""A dataset as the evidence describes it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from trainables.latents.storage.dataset import SPLITS, LatentDataset
+
+
+def describe_data(dataset: LatentDataset) -> dict[str, Any]:
+    """What the evidence says of its data."""
+    meta = asdict(dataset.meta)
+    return {
+        "path": str(dataset.root),
+        "hash": dataset.content_hash,
+        "rms": dataset.rms,
+        **meta,
+        "speakers": {split: len(dataset.speakers(split)) for split in SPLITS},
+        "utterances": {split: len(dataset.utterances(split)) for split in SPLITS},
+        "frames": {split: dataset.frames(split) for split in SPLITS},
+    }

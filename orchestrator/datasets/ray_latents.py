@@ -1,0 +1,132 @@
+"""Latents on their way through Ray: read by Ray Data, kept as Arrow in the object store, held on the device
+by trials.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import ray
+from ray.data.expressions import col
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from trainables.latents.storage.dataset import FRAME_COLUMNS, LatentDataset
+
+if TYPE_CHECKING:
+    from orchestrator.datasets.collection import LatentCollection
+    from trainables.latents.batching.feed import Feed
+
+# Reading is light, and must find room beside workers that hold almost every core.
+_READ_CPUS = 0.25
+_HELD = 3  # datasets whose shards an actor keeps
+_feeds: dict[tuple[Any, ...], Feed] = {}
+
+
+@dataclass(frozen=True)
+class RayLatents:
+    """A dataset as trials see it: its constants, and the Arrow tables of splits in the object store."""
+
+    files: tuple[str, ...]
+    home: str  # the Ray node whose disk holds them
+    content_hash: str
+    rms: float
+    lattice_step: float | None
+    frame_rate: float
+    ids: dict[str, list[str]]  # split -> utterances
+    blocks: dict[str, list[ray.ObjectRef]] = field(default_factory=dict)  # split -> Arrow tables
+
+    @classmethod
+    def of(cls, dataset: LatentDataset, splits: Sequence[str]) -> RayLatents:
+        """The constants of a dataset, and nothing of its frames yet."""
+        return cls(
+            files=tuple(str(file.resolve()) for file in dataset.files),
+            home=ray.get_runtime_context().get_node_id(),
+            content_hash=dataset.content_hash,
+            rms=dataset.rms,
+            lattice_step=dataset.meta.lattice_step,
+            frame_rate=dataset.meta.frame_rate,
+            ids={split: dataset.utterances(split) for split in splits},
+        )
+
+    @property
+    def near(self) -> NodeAffinitySchedulingStrategy:
+        """Where a task goes that reads what lies beside them: files, a codec's weights."""
+        return NodeAffinitySchedulingStrategy(self.home, soft=True)
+
+    def read(self, split: str) -> None:
+        """Bring a split into the object store, once; in an order that does not depend on timing."""
+        if split not in self.blocks:
+            refs = of_split(open_rows(self), split).materialize().to_arrow_refs()
+            tables = {ref: ray.get(ref) for ref in refs}
+            # Of a file that holds nothing of the split a table without rows is left, or even without columns.
+            first = {ref: table["utterance_id"][0].as_py() for ref, table in tables.items() if table.num_rows}
+            self.blocks[split] = sorted(first, key=lambda ref: first[ref])
+
+    def only(self, *splits: str) -> RayLatents:
+        """The same dataset without its other splits: who explores cannot see the test speakers."""
+        return replace(
+            self,
+            ids={split: self.ids[split] for split in splits},
+            blocks={split: self.blocks[split] for split in splits if split in self.blocks},
+        )
+
+
+def by_representation(collection: LatentCollection, splits: Sequence[str]) -> dict[str, RayLatents]:
+    """By representation; the first, which lanes that name none learn from, also under no name."""
+    found = {dataset.meta.representation: RayLatents.of(dataset, splits) for dataset in collection}
+    return {"": found[collection.first.meta.representation], **found}
+
+
+def open_rows(latents: RayLatents) -> ray.data.Dataset:
+    """Every utterance, as a stream that nobody has read yet; read on the machine that has the files."""
+    # The order of files is not asked for: Ray Data would wait for ever behind a file of which the filter
+    # leaves nothing.
+    ray.data.DataContext.get_current().enable_progress_bars = False
+    return ray.data.read_parquet(
+        list(latents.files),
+        columns=[*FRAME_COLUMNS, "split"],
+        num_cpus=_READ_CPUS,
+        # Ray Data would cut files into many more blocks, and start a reader for each that finds a quarter of
+        # a core; starting them then takes most of the time.
+        override_num_blocks=len(latents.files),
+        concurrency=max(1, min(len(latents.files), int(ray.cluster_resources()["CPU"]))),
+        ray_remote_args={"scheduling_strategy": latents.near},
+    )
+
+
+def of_split(rows: ray.data.Dataset, split: str, ids: Sequence[str] | None = None) -> ray.data.Dataset:
+    """The utterances of a split, or of ``ids`` among them; the filter reaches down into the reading of
+    Parquet.
+    """
+    wanted = col("split") == split
+    if ids is not None:
+        wanted = wanted & col("utterance_id").is_in(list(ids))
+    return rows.filter(expr=wanted)
+
+
+def feed(latents: RayLatents, split: str, surrogates: Sequence[str], device: Any, dtype: Any) -> Feed:
+    """The feed of a split in this process; built once: a reused actor finds its shard on the device."""
+    from trainables.latents.batching.feed import Feed
+
+    key = (latents.content_hash, split, tuple(surrogates), str(device), str(dtype))
+    if key not in _feeds:
+        held = list(dict.fromkeys(other[0] for other in _feeds))
+        for gone in [other for other in _feeds if len(held) >= _HELD and other[0] == held[0] != key[0]]:
+            del _feeds[gone]
+        blocks = latents.blocks[split]
+        _feeds[key] = Feed(
+            lambda: (ray.get(block) for block in blocks),
+            ids=latents.ids[split],
+            surrogates=surrogates,
+            **constants(latents),
+            device=device,
+            dtype=dtype,
+        )
+    return _feeds[key]
+
+
+def constants(latents: RayLatents) -> dict[str, Any]:
+    """What every feed of this dataset must be told."""
+    return {"rms": latents.rms, "lattice_step": latents.lattice_step, "frame_rate": latents.frame_rate}

@@ -1,0 +1,195 @@
+"""What the driver writes down of every lane: archive first, then journal, MLflow and the display."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.datasets.collection import LatentCollection
+from orchestrator.execution.progress import Progress
+from orchestrator.execution.search import NO_RESULT
+from orchestrator.planning.pack import Pack
+from orchestrator.planning.plan import Plan
+from orchestrator.records.evidence import ArmEvidence, Exploration, Replicate
+from orchestrator.records.journal import Journal
+from orchestrator.records.lane_store import LaneStore, lane_key
+from trainables.predictor.scores import LaneStatus, Scores
+
+if TYPE_CHECKING:
+    from orchestrator.execution.mlflow_tracking import Tracker
+
+Place = tuple[str, str, int]  # phase, arm, index: where a lane stands in a sweep
+
+
+class LaneRecorder:
+    """Watches packs for the searcher, and answers what is known already, whichever sweep has found it out."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        journal: Journal,
+        archive: LaneStore,
+        tracker: Tracker,
+        progress: Progress,
+        latents: LatentCollection,
+        code: str,
+    ) -> None:
+        self._plan, self._journal, self._archive = plan, journal, archive
+        self._tracker, self._progress = tracker, progress
+        self._latents, self._code = latents, code
+        self._finished = {_place(event): event for event in journal.events("finished")}
+
+    def key(self, pack: Pack, position: int) -> str:
+        """The name of a lane's result."""
+        split = "validation" if pack.phase == "explore" else "test"
+        config = pack.configs[position]
+        return lane_key(config, split, self._latents.of(config).content_hash, self._code, pack.configs)
+
+    def known(self, pack: Pack, position: int) -> Any:
+        """The objective of a finished lane (None where it diverged), else ``UNKNOWN``; one that another sweep
+        has finished is entered in this one's journal.
+        """
+        key = self.key(pack, position)
+        result = self._archive.result(key)
+        if result is None:
+            return NO_RESULT
+        event = self._finished.get((pack.phase, pack.arm, pack.indexes[position]))
+        if event is None or event["key"] != key:
+            event = self._enter(pack, position, result, reused=True)
+        return event["objective"]
+
+    def retrack(self) -> None:
+        """Give MLflow what the journal of a resumed sweep holds; it passes over what it has."""
+        for event in self._finished.values():
+            result = self._archive.result(event["key"])
+            if result is not None:
+                self._track(event, result)
+
+    def started(self, pack: Pack) -> None:
+        """Journal a pack with the settings of its lanes."""
+        keys = [self.key(pack, position) for position in range(len(pack.configs))]
+        self._journal.append(
+            "started", phase=pack.phase, arm=pack.arm, pack=pack.number, keys=keys, configs=pack.configs
+        )
+        self._progress.started(pack)
+
+    def progressed(self, pack: Pack, progress: Mapping[str, Any]) -> None:
+        """Show an epoch."""
+        self._progress.progressed(pack, progress)
+
+    def finished(self, pack: Pack, results: Sequence[Mapping[str, Any]]) -> list[float | None]:
+        """Record every lane of a pack; return the objectives, None where a lane diverged."""
+        for position, result in enumerate(results):  # all of them before anything else can go wrong
+            self._archive.keep(self.key(pack, position), result, self._weights(pack, position))
+        objectives = [self._enter(pack, i, result)["objective"] for i, result in enumerate(results)]
+        self._progress.finished(pack, objectives)
+        return objectives
+
+    def explored(self, arm: str) -> list[Exploration]:
+        """The finished explorations of an arm, in order."""
+        return [
+            Exploration(e["index"], e["config"], e["objective"], e["status"], e["seconds"])
+            for e in self._events("explore", arm)
+        ]
+
+    def arm_evidence(self, arm: str, winner: Mapping[str, Any], seeds: Sequence[int]) -> ArmEvidence:
+        """What is recorded of an arm, with its replicates on the given seeds."""
+        events = self._events("confirm", arm)
+        due = [e for e in events if e["config"]["surrogate"] != "real" or e["config"]["seed"] in seeds]
+        confirmed = [self._replicate(event) for event in due]
+        return ArmEvidence(
+            name=arm,
+            config=dict(winner),
+            explored=self.explored(arm),
+            replicates=[r for r in confirmed if r.surrogate == "real"],
+            nulls=[r for r in confirmed if r.surrogate != "real"],
+        )
+
+    def ablated(self, arm: str) -> list[tuple[dict[str, Any], Replicate]]:
+        """Settings and outcome of every lane of the ablations."""
+        return [(e["config"], self._replicate(e)) for e in self._events("ablate", arm)]
+
+    def reused(self) -> int:
+        """How many lanes other sweeps had finished before."""
+        return sum(bool(e["reused"]) for e in self._finished.values())
+
+    def _enter(
+        self, pack: Pack, position: int, result: Mapping[str, Any], reused: bool = False
+    ) -> dict[str, Any]:
+        objective = _objective(result, self._plan.study.objective)
+        event = {
+            "key": self.key(pack, position),
+            "phase": pack.phase,
+            "arm": pack.arm,
+            "index": pack.indexes[position],
+            "status": result["status"] if objective is not None else LaneStatus.DIVERGED,
+            "objective": objective,
+            "seconds": result["seconds"],
+            "reused": reused,
+            "config": pack.configs[position],
+        }
+        self._journal.append("finished", **event)
+        self._finished[_place(event)] = event
+        self._track(event, result)
+        return event
+
+    def _weights(self, pack: Pack, position: int) -> Path | None:
+        from orchestrator.execution.ray_tune import (
+            weights_name,  # loads torch and Ray, which reading a record needs not
+        )
+
+        return self._journal.folder / weights_name(pack, pack.indexes[position])
+
+    def _track(self, event: Mapping[str, Any], result: Mapping[str, Any]) -> None:
+        null = event["phase"] == "confirm" and event["config"]["surrogate"] != "real"
+        self._tracker.lane(
+            f"{event['arm']} {event['phase']} {event['index']}",
+            event["arm"],
+            "null" if null else event["phase"],
+            event["config"],
+            result["history"],
+            result["scores"],
+            event["status"],
+        )
+
+    def _replicate(self, event: Mapping[str, Any]) -> Replicate:
+        result = self._archive.result(event["key"])
+        diverged = result is None or event["status"] == LaneStatus.DIVERGED
+        return Replicate(
+            seed=event["config"]["seed"],
+            surrogate=event["config"]["surrogate"],
+            status=event["status"],
+            scores=None if diverged or result is None else result["scores"],
+            history=result["history"] if result else [],
+            parameters=result["parameters"] if result else 0,
+            key=event["key"],
+        )
+
+    def _events(self, phase: str, arm: str) -> list[dict[str, Any]]:
+        own = [e for e in self._finished.values() if (e["phase"], e["arm"]) == (phase, arm)]
+        return sorted(own, key=lambda e: e["index"])
+
+
+def winner(explored: Sequence[Exploration]) -> dict[str, Any] | None:
+    """The settings with the best objective, the earlier one where two are equal; None where every lane
+    diverged. A lane that a rung stopped wins only where none was trained to its end.
+    """
+    sound = [e for e in explored if e.objective is not None]
+    if not sound:
+        return None
+    best = max(sound, key=lambda e: (e.status == LaneStatus.FINISHED, e.objective, -e.index))
+    return {name: value for name, value in best.config.items() if name not in ("seed", "surrogate")}
+
+
+def _place(event: Mapping[str, Any]) -> Place:
+    return event["phase"], event["arm"], event["index"]
+
+
+def _objective(result: Mapping[str, Any], metric: str) -> float | None:
+    """A number that is not finite is a lane that diverged."""
+    if result["status"] == LaneStatus.DIVERGED or result["scores"] is None:
+        return None
+    value = Scores.from_json(result["scores"]).value(metric)
+    return value if math.isfinite(value) else None

@@ -1,0 +1,257 @@
+"""The one writer to MLflow: a parent run per sweep, a child run per lane. Only the driver uses it.
+
+MLflow takes seconds to import, so that happens when a ``Tracker`` is made, not when this module is imported.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.runtime.atomic_files import exclusive_lock
+from trainables.errors import InputError
+from trainables.predictor.scores import LaneStatus, Scores, is_curve
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+    from orchestrator.judging.verdict import Judgement
+    from search_spaces.study import Study
+
+DATABASE, ARTIFACTS = "mlflow.db", "mlartifacts"
+_NOTE, _NAME, _PARENT = "mlflow.note.content", "mlflow.runName", "mlflow.parentRunId"
+# Whose speakers a phase is scored on.
+_SPLIT = {"explore": "validation", "confirm": "test", "null": "test", "ablate": "test"}
+_SCALARS = ("nll", "dnll", "predictive_information", "one_step_cosine", "log_magnitude_r2")
+_VIEW = "?workflowType=machine_learning"  # without it the UI opens on tools for chat traces
+_BATCH = 1000  # metrics in one request, MLflow's limit
+_LONGEST = 6000  # characters of a parameter's value, MLflow's limit
+
+
+def ui_command(uri: str = f"sqlite:///{DATABASE}") -> str:
+    """The shell command that shows a store in a browser, on this machine only."""
+    return f"mlflow ui --backend-store-uri {uri} --host 127.0.0.1"
+
+
+class Tracker:
+    """Records a sweep, in ``mlflow.db`` of the working directory or in the store MLFLOW_TRACKING_URI names.
+
+    Raises:
+        InputError: the store cannot be opened.
+    """
+
+    def __init__(self, experiment: str = "audio-latents") -> None:
+        self.uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{Path(DATABASE).resolve()}"
+        self.run_id: str | None = None
+        self._recorded: set[str] = set()  # names of the lanes that already have a child run
+        try:
+            self._client, self._experiment = _open(self.uri, experiment)
+        except Exception as problem:  # sqlalchemy, OS and HTTP errors alike
+            first = str(problem).strip().splitlines()[:1]
+            raise InputError(
+                f"cannot open the MLflow store {self.uri!r} ({' '.join(first) or type(problem).__name__}); "
+                "correct or unset MLFLOW_TRACKING_URI"
+            ) from problem
+
+    def start(
+        self, study: Study, tags: Mapping[str, Any], params: Mapping[str, Any], run_id: str | None = None
+    ) -> str:
+        """Open the parent run, or go on with ``run_id`` where this store has it; returns the parent's id."""
+        self.run_id = self._resumed(run_id) or self._client.create_run(self._experiment).info.run_id
+        prior = f"(prior {study.prior.probability:.2f})"
+        note = f"# running\n\n{study.title}\n\n**Hypothesis** {prior}: {study.hypothesis}\n"
+        self.tag({_NAME: study.name, "study": study.name, _NOTE: note, **tags})
+        self._log(self.run_id, params=params)
+        return self.run_id
+
+    def lane(
+        self,
+        name: str,
+        arm: str,
+        phase: str,
+        config: Mapping[str, Any],
+        history: Sequence[Mapping[str, Any]],
+        scores: Mapping[str, Any] | None,
+        status: str,
+    ) -> None:
+        """Record a lane that has ended as a child run; a name already recorded is left as it is.
+
+        ``phase`` is "explore", "confirm", "null" or "ablate"; ``history`` holds numbers per epoch;
+        ``scores`` is ``Scores.to_json()``, or None.
+        """
+        if name in self._recorded:
+            return
+        tags = {_NAME: name, _PARENT: self._parent(), "arm": arm, "phase": phase, "status": status}
+        child = self._client.create_run(self._experiment, tags={**tags, "seed": str(config.get("seed", ""))})
+        metrics = [
+            *_of_history(history),
+            *(_of_scores(Scores.from_json(scores), _SPLIT[phase]) if scores else ()),
+        ]
+        self._log(child.info.run_id, params=config, metrics=metrics)
+        self._client.set_terminated(
+            child.info.run_id, "FAILED" if status == LaneStatus.DIVERGED else "FINISHED"
+        )
+        self._recorded.add(name)
+
+    def finish(
+        self,
+        judgement: Judgement,
+        markdown: str,
+        files: Sequence[Path],
+        tags: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Close the parent run: verdict as a tag and on top of its page, the numbers, files as artifacts."""
+        metrics = [
+            (f"{_legal(r.criterion.metric)}/{r.criterion.arm}{_against(r.criterion.versus)}/{end}", value, 0)
+            for r in judgement.criteria
+            if r.estimate
+            for end, value in (
+                ("estimate", r.estimate.estimate),
+                ("low", r.estimate.low),
+                ("high", r.estimate.high),
+            )
+        ]
+        self._log(self._parent(), metrics=metrics)
+        for file in files:
+            self._client.log_artifact(self._parent(), str(file))
+        named = {_NAME: f"{judgement.study}: {judgement.verdict}", "criteria_hash": judgement.criteria_hash}
+        self.tag({_NOTE: markdown, "verdict": str(judgement.verdict), **named, **(tags or {})})
+        self._client.set_terminated(self._parent(), "FINISHED")
+
+    def tag(self, tags: Mapping[str, Any]) -> None:
+        """Tag the parent run; what is None is left out."""
+        from mlflow.entities import RunTag
+
+        written = [RunTag(key, str(value)) for key, value in tags.items() if value is not None]
+        self._client.log_batch(self._parent(), tags=written)
+
+    def fail(self, reason: str, *, interrupted: bool = False) -> None:
+        """Close the parent run without a verdict: FAILED, or KILLED where the user stopped it."""
+        word = "interrupted" if interrupted else "failed"
+        self.tag({_NOTE: f"# {word}: no verdict\n\n{reason}\n", "failure": reason})
+        self._client.set_terminated(self._parent(), "KILLED" if interrupted else "FAILED")
+
+    def where(self) -> str:
+        """Where the record lies, how to look at it, and the address of the parent run's page."""
+        page = f"#/experiments/{self._experiment}/runs/{self.run_id or ''}{_VIEW}"
+        if self.uri.startswith(("http://", "https://")):
+            return f"MLflow: {self.uri.rstrip('/')}/{page}"
+        return f"MLflow: {self.uri}\n  {ui_command(self.uri)}\n  http://127.0.0.1:5000/{page}"
+
+    def _parent(self) -> str:
+        if self.run_id is None:
+            raise RuntimeError("Tracker.start comes first")
+        return self.run_id
+
+    def _resumed(self, run_id: str | None) -> str | None:
+        if run_id is None:
+            return None
+        try:
+            self._client.update_run(run_id, status="RUNNING")
+        except Exception:  # another store, or the run was deleted: record anew
+            return None
+        for child in list(self._children(run_id)):
+            if child.info.status == "RUNNING":  # cut off while it was being written; it will be written again
+                self._client.set_terminated(child.info.run_id, "KILLED")
+            else:
+                self._recorded.add(str(child.info.run_name))
+        return run_id
+
+    def _children(self, run_id: str) -> Iterator[Run]:
+        wanted, token = f"tags.`{_PARENT}` = '{run_id}' and attributes.status != 'KILLED'", None
+        while True:
+            page = self._client.search_runs([self._experiment], wanted, page_token=token)
+            yield from page
+            token = page.token
+            if not token:
+                return
+
+    def _log(
+        self,
+        run_id: str,
+        params: Mapping[str, Any] | None = None,
+        metrics: Sequence[tuple[str, Any, int]] = (),
+    ) -> None:
+        from mlflow.entities import Metric, Param
+
+        now = int(time.time() * 1000)
+        written = [Metric(_legal(name), float(v), now, step) for name, v, step in metrics if _is_finite(v)]
+        settings = [Param(_legal(key), str(value)[:_LONGEST]) for key, value in (params or {}).items()]
+        self._client.log_batch(run_id, params=settings, metrics=written[:_BATCH])
+        for start in range(_BATCH, len(written), _BATCH):
+            self._client.log_batch(run_id, metrics=written[start : start + _BATCH])
+
+
+def _open(uri: str, experiment: str) -> tuple[MlflowClient, str]:
+    """A client and the experiment's id; the database is made once, by whoever holds the folder's lock."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("DO_NOT_TRACK", "true")
+    from mlflow import MlflowClient
+
+    for chatty in ("mlflow", "alembic"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+    local = uri.startswith("sqlite:")
+    # Two sweeps that start together must not both migrate the schema.
+    with exclusive_lock(Path.cwd()) if local else _briefly():
+        client = MlflowClient(uri)
+        known = client.get_experiment_by_name(experiment)
+        if known is not None:
+            return client, known.experiment_id
+        place = Path(ARTIFACTS).resolve().as_uri() if local else None
+        return client, client.create_experiment(experiment, artifact_location=place)
+
+
+@contextmanager
+def _briefly() -> Iterator[None]:
+    """Few retries for a server that has never answered; by default MLflow keeps trying for four minutes."""
+    name = "MLFLOW_HTTP_REQUEST_MAX_RETRIES"
+    before = os.environ.get(name)
+    os.environ[name] = before or "2"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+
+
+def _of_history(history: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, Any, int]]:
+    """Every number of every epoch as ``train/<name>`` at that epoch."""
+    for index, entry in enumerate(history):
+        step = int(entry.get("epoch", index))
+        for name, value in entry.items():
+            if name != "epoch" and isinstance(value, int | float) and not isinstance(value, bool):
+                yield f"train/{name}", value, step
+
+
+def _of_scores(scores: Scores, split: str) -> Iterator[tuple[str, Any, int]]:
+    """One-step figures, each rollout curve with k as the step, and its two ends under names of their own."""
+    for metric in _SCALARS:
+        try:
+            yield f"{split}/{metric}", scores.value(metric), 0
+        except KeyError:
+            continue  # not measured
+    for name in filter(is_curve, scores.sums):
+        values = scores.curve(name)
+        yield from ((f"{split}/{name}@k", value, k) for k, value in enumerate(values, 1))
+        yield from ((f"{split}/{name}@{k}", values[k - 1], 0) for k in {1, len(values)})
+
+
+def _legal(name: str) -> str:
+    """MLflow allows no @ in a name."""
+    return name.replace("@", "_at_")
+
+
+def _against(versus: str | None) -> str:
+    return f"-minus-{versus}" if versus else ""
+
+
+def _is_finite(value: float | None) -> bool:
+    """Not None, NaN or infinite: MLflow stores infinity as the largest float; missing is never a number."""
+    return value is not None and math.isfinite(value)

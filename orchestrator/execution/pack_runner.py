@@ -1,0 +1,92 @@
+"""Packs on their way to the devices, phase by phase: on reused actors, or on Ray Train workers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from orchestrator.datasets.ray_latents import RayLatents
+from orchestrator.execution.lane_recorder import LaneRecorder
+from orchestrator.execution.progress import Progress
+from orchestrator.execution.ray_tune import Task, pack_resources, run_pack, run_packs
+from orchestrator.execution.search import FixedPacks, PackSearcher, PackSource
+from orchestrator.planning.pack import Pack, cut
+from orchestrator.runtime.checkpoint_store import CheckpointStore
+from orchestrator.runtime.ray_cluster import Cluster
+
+
+class PackRunner:
+    """Trains whatever packs it is given on what the cluster has."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        workers: int,
+        latents: Mapping[str, RayLatents],
+        depot: CheckpointStore,
+        folder: Path,
+        recorder: LaneRecorder,
+        progress: Progress,
+        objective: str,
+    ) -> None:
+        self._cluster, self._workers, self._latents, self._depot = cluster, workers, latents, depot
+        self._folder, self._recorder, self._progress = folder, recorder, progress
+        self._objective = objective
+
+    def known(self, name: str, packs: Mapping[str, Sequence[Pack]]) -> None:
+        """Train packs known from the start, by arm, and judge them on the test speakers."""
+        share = max(1, self._cluster.devices // self._workers // max(1, len(packs)))
+        sources = {
+            arm: FixedPacks(
+                [part for pack in own for part in (cut(pack, share) if len(own) < share else [pack])],
+                self._recorder.known,
+            )
+            for arm, own in packs.items()
+        }
+        self.searched(name, {arm: source.ahead for arm, source in sources.items()}, list(sources.values()))
+
+    def searched(self, name: str, ahead: Mapping[str, int], sources: Sequence[PackSource]) -> None:
+        """Train what the sources come up with; explorers are shown validation speakers alone."""
+        if all(source.finished for source in sources):
+            return
+        evaluation = "validation" if name == "explore" else "test"
+        self._progress.begin(name, ahead, self._objective)
+        scratch = str(self._folder.resolve() / "ray" / "train")
+        task = Task(self._latents, evaluation, self._depot, scratch, nulls=name == "confirm")
+        if self._workers == 1:
+            self._on_actors(task, sources)
+        else:
+            self._on_workers(task, sources)
+        self._progress.end()
+
+    def _on_actors(self, task: Task, sources: Sequence[PackSource]) -> None:
+        for latents in self._latents.values():
+            for split in ("train", task.evaluation):
+                latents.read(split)
+        task = replace(task, latents=self._shown(task))
+        searcher = PackSearcher(sources, self._recorder, limit=self._cluster.devices)
+        run_packs(searcher, run_pack, task, pack_resources(self._cluster), self._folder)
+
+    def _shown(self, task: Task) -> dict[str, RayLatents]:
+        """What a phase may look at: who explores cannot see the test speakers."""
+        return {name: own.only("train", task.evaluation) for name, own in self._latents.items()}
+
+    def _on_workers(self, task: Task, sources: Sequence[PackSource]) -> None:
+        from orchestrator.execution.ray_train import (
+            driver_resources,
+            jobs_at_once,
+            run_pack_on_workers,
+            worker_cpus,
+        )
+
+        task = replace(
+            task,
+            latents=self._shown(task),
+            workers=self._workers,
+            worker_cpus=worker_cpus(self._cluster, self._workers),
+            use_gpu=self._cluster.gpus > 0,
+        )
+        limit = jobs_at_once(self._cluster, self._workers)
+        searcher = PackSearcher(sources, self._recorder, limit=limit)
+        run_packs(searcher, run_pack_on_workers, task, driver_resources(), self._folder)

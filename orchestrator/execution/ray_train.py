@@ -1,0 +1,194 @@
+"""Packs on several workers: a Ray Tune function drives one Ray Train job per pack, Ray Data streams into its
+workers.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import ray.train
+import ray.train.torch
+import torch
+import torch.distributed as dist
+from ray import tune
+from ray.data._internal.execution.interfaces.execution_options import ExecutionResources
+from ray.train.torch import TorchTrainer
+from ray.tune.integration.ray_train import TuneReportCallback
+
+from orchestrator.datasets.ray_latents import RayLatents, constants, of_split, open_rows
+from orchestrator.execution.ray_tune import RETRIES, Saver, Task, failure_text, final_report, pack_config
+from orchestrator.planning.pack import Pack
+from orchestrator.runtime.ray_cluster import Cluster
+from trainables.errors import InputError
+from trainables.latents.batching.feed import Feed
+from trainables.latents.batching.slots import worker_utterances
+from trainables.predictor.config import Structure
+from trainables.predictor.training.train import train_pack
+
+DRIVER_CPUS = 0.01  # Tune refuses 0
+
+
+class StateStore(Protocol):
+    """Where a job's state is kept, off the worker."""
+
+    def save(self, state: dict[str, Any] | None) -> None:
+        """In place of the last one."""
+
+    def load(self) -> dict[str, Any] | None:
+        """The last one kept, or None."""
+
+
+class TrainContext:
+    """A worker of a Ray Train job."""
+
+    def __init__(self, saver: StateStore) -> None:
+        here = ray.train.get_context()
+        self.rank, self.world_size = here.get_world_rank(), here.get_world_size()
+        self.device = ray.train.torch.get_device()
+        self._saver = saver
+
+    def prepare(self, module: torch.nn.Module) -> torch.nn.Module:
+        """On this worker's device, gradients averaged over workers."""
+        return ray.train.torch.prepare_model(module)
+
+    def gather(self, value: Any) -> list[Any]:
+        """The values of all ranks, in rank order, on every rank."""
+        if self.world_size == 1:
+            return [value]
+        values: list[Any] = [None] * self.world_size
+        dist.all_gather_object(values, value)
+        return values
+
+    def report(self, progress: dict[str, Any], state: dict[str, Any] | None = None) -> None:
+        """Every rank reports, as Ray Train wants it; the first one's state is kept."""
+        if self.rank == 0:
+            self._saver.save(state)
+        ray.train.report({"progress": json.dumps(progress)})
+
+    def restore(self) -> dict[str, Any] | None:
+        """The same state on every rank, though one of them may read it a moment later."""
+        return self.gather(self._saver.load() if self.rank == 0 else None)[0]
+
+
+class WorkerUtterances(ray.train.DataConfig):
+    """Streams into each worker exactly the utterances that it draws windows from, or evaluates."""
+
+    def __init__(self, latents: RayLatents, batch: int, evaluation: str) -> None:
+        super().__init__()
+        self._latents, self._batch, self._evaluation = latents, batch, evaluation
+
+    def configure(
+        self,
+        datasets: dict[str, ray.data.Dataset],
+        world_size: int,
+        worker_handles: Sequence[Any] | None,
+        worker_node_ids: Sequence[str] | None,
+        **kwargs: Any,
+    ) -> list[dict[str, ray.data.DataIterator]]:
+        """A stream per worker and split, filtered as Parquet is read."""
+        splits = {"train": "train", "evaluation": self._evaluation}
+        train, evaluation = (self._latents.ids[split] for split in splits.values())
+        shares = [
+            {
+                "train": worker_utterances(train, self._batch, rank, world_size),
+                "evaluation": evaluation[rank::world_size],
+            }
+            for rank in range(world_size)
+        ]
+        return [
+            {name: self._stream(datasets[name], splits[name], ids) for name, ids in share.items()}
+            for share in shares
+        ]
+
+    def _stream(self, rows: ray.data.Dataset, split: str, ids: Sequence[str]) -> ray.data.DataIterator:
+        chosen = of_split(rows, split, ids)
+        taken = ExecutionResources(cpu=self._num_train_cpus, gpu=self._num_train_gpus)
+        options = self._get_execution_options(split)
+        options.exclude_resources = options.exclude_resources.add(taken)
+        chosen.context.execution_options = options
+        return chosen.iterator()
+
+
+def run_pack_on_workers(config: Mapping[str, Any], task: Task) -> None:
+    """A Tune function: train one pack on ``task.workers`` workers, and pass on what the first of them
+    reports.
+    """
+    pack = Pack.from_json(config["pack"])
+    structure, _ = pack_config(pack)
+    latents = task.latents_of(structure)
+    stream = open_rows(latents)
+    trainer = TorchTrainer(
+        _train_on_worker,
+        train_loop_config={"pack": config["pack"], "task": task},
+        scaling_config=_scaling(task),
+        datasets={"train": stream, "evaluation": stream},
+        dataset_config=WorkerUtterances(latents, structure.batch, task.evaluation),
+        run_config=ray.train.RunConfig(
+            name=tune.get_context().get_trial_id(),
+            storage_path=task.scratch,
+            callbacks=[TuneReportCallback()],
+            failure_config=ray.train.FailureConfig(max_failures=RETRIES),
+        ),
+    )
+    try:
+        trainer.fit()
+    except ray.train.TrainingFailedError as error:
+        why = cause(error)
+        tune.report({"failure": failure_text(why), "refused": isinstance(why, InputError)})
+
+
+def driver_resources() -> dict[str, float]:
+    """The Tune function itself only waits."""
+    return {"cpu": DRIVER_CPUS}
+
+
+def jobs_at_once(cluster: Cluster, workers: int) -> int:
+    """How many jobs of so many workers the devices can hold, a core left for reading."""
+    room = cluster.gpus if cluster.gpus else cluster.cpus - 1
+    return max(1, room // workers)
+
+
+def worker_cpus(cluster: Cluster, workers: int) -> float:
+    """Cores per worker that leave at least half a core to Ray Data, which otherwise waits for ever."""
+    return 1.0 if cluster.cpus > workers else (cluster.cpus - 2 * DRIVER_CPUS) / (2 * workers)
+
+
+def cause(error: BaseException) -> BaseException:
+    """Wrong input, if a worker said so, else the error itself."""
+    failures = getattr(error, "worker_failures", {}).values()
+    causes = [getattr(failure, "_base_exc", failure) for failure in failures]
+    return next((cause for cause in causes if isinstance(cause, InputError)), error)
+
+
+def _train_on_worker(config: Mapping[str, Any]) -> None:
+    pack, task = Pack.from_json(config["pack"]), config["task"]
+    torch.set_num_threads(1)
+    structure, lanes = pack_config(pack)
+    context = TrainContext(Saver(pack, task.depot))
+    train, evaluation = (
+        _feed(name, split, task, structure, context.device)
+        for name, split in (("train", "train"), ("evaluation", task.evaluation))
+    )
+    results = train_pack(structure, lanes, train, evaluation, context, evaluate_each_epoch=not task.confirms)
+    ray.train.report(final_report(pack, results, task) if context.rank == 0 else {})
+
+
+def _feed(name: str, split: str, task: Task, structure: Structure, device: torch.device) -> Feed:
+    stream, latents = ray.train.get_dataset_shard(name), task.latents_of(structure)
+    return Feed(
+        lambda: stream.iter_batches(batch_format="pyarrow", batch_size=None),
+        ids=latents.ids[split],
+        surrogates=task.surrogates,
+        **constants(latents),
+        device=device,
+        dtype=getattr(torch, structure.dtype),
+    )
+
+
+def _scaling(task: Task) -> ray.train.ScalingConfig:
+    resources = {"CPU": task.worker_cpus, **({"GPU": 1} if task.use_gpu else {})}
+    return ray.train.ScalingConfig(
+        num_workers=task.workers, use_gpu=task.use_gpu, resources_per_worker=resources
+    )

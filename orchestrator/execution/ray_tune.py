@@ -1,0 +1,196 @@
+"""Packs on reused Ray Tune actors: one pack per device at a time, the shard resident from one pack to the
+next.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from ray import tune
+from ray.exceptions import RayError
+
+from orchestrator.datasets.ray_latents import RayLatents, feed
+from orchestrator.planning.pack import Pack
+from orchestrator.runtime.checkpoint_store import CheckpointStore
+from orchestrator.runtime.ray_cluster import Cluster
+from trainables.errors import InputError
+from trainables.predictor.config import SURROGATES, Lane, Structure, split_config
+from trainables.predictor.training.pack_run import LaneResult
+from trainables.predictor.training.train import train_pack
+
+if TYPE_CHECKING:
+    from orchestrator.execution.search import PackSearcher  # Optuna is the driver's business
+
+_SECONDS_BETWEEN_CHECKPOINTS = 5.0
+RETRIES = 2  # of a pack whose process or machine was lost
+
+
+@dataclass(frozen=True)
+class Task:
+    """What the packs of one phase have in common."""
+
+    latents: Mapping[str, RayLatents]  # by representation; under no name, of lanes that name none
+    evaluation: str  # the split that judges: "validation" while exploring, "test" once at the end
+    depot: CheckpointStore
+    scratch: str  # where Ray Train may put its own files
+    workers: int = 1
+    worker_cpus: float = 1.0
+    use_gpu: bool = False
+    nulls: bool = True  # whether a confirmation trains on surrogates too; ablations do not
+
+    @property
+    def confirms(self) -> bool:
+        """Confirmation looks at the test speakers once, and keeps the weights."""
+        return self.evaluation == "test"
+
+    @property
+    def surrogates(self) -> tuple[str, ...]:
+        """The worlds that lanes may be trained on."""
+        return SURROGATES if self.confirms and self.nulls else SURROGATES[:1]
+
+    def latents_of(self, structure: Structure) -> RayLatents:
+        """Those that lanes of a structure learn from."""
+        return self.latents[structure.representation]
+
+
+class TuneContext:
+    """Rank 0 of 1, inside a Tune actor: progress goes to Tune, states to the depot."""
+
+    rank, world_size = 0, 1
+
+    def __init__(self, pack: Pack, depot: CheckpointStore, device: torch.device) -> None:
+        self.device = device
+        self._saver = Saver(pack, depot)
+
+    def prepare(self, module: torch.nn.Module) -> torch.nn.Module:
+        """On this actor's device."""
+        return module.to(self.device)
+
+    def gather(self, value: Any) -> list[Any]:
+        """Of one rank."""
+        return [value]
+
+    def report(self, progress: dict[str, Any], state: dict[str, Any] | None = None) -> None:
+        """State first, so that what Tune has heard of is not lost."""
+        self._saver.save(state)
+        tune.report({"progress": json.dumps(progress)})
+
+    def restore(self) -> dict[str, Any] | None:
+        """Where a lost process, or a killed sweep, had got to."""
+        return self._saver.load()
+
+
+class Saver:
+    """The state of a pack in training, kept in the depot from time to time."""
+
+    def __init__(self, pack: Pack, depot: CheckpointStore) -> None:
+        self._name, self._depot, self._last = f"packs/{pack.fingerprint}.pt", depot, time.monotonic()
+
+    def save(self, state: dict[str, Any] | None) -> None:
+        """Keep a state unless one was kept a moment ago."""
+        if state is not None and time.monotonic() - self._last >= _SECONDS_BETWEEN_CHECKPOINTS:
+            self._depot.save(self._name, state)
+            self._last = time.monotonic()
+
+    def load(self) -> dict[str, Any] | None:
+        """The last state kept."""
+        return self._depot.load(self._name)
+
+    def drop(self) -> None:
+        """The pack is done."""
+        self._depot.drop(self._name)
+
+
+def run_pack(config: Mapping[str, Any], task: Task) -> None:
+    """A Tune function: train one pack in this actor and report its lanes."""
+    pack = Pack.from_json(config["pack"])
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    torch.set_num_threads(1)
+    try:
+        structure, lanes = pack_config(pack)
+        dtype, latents = getattr(torch, structure.dtype), task.latents_of(structure)
+        results = train_pack(
+            structure,
+            lanes,
+            feed(latents, "train", task.surrogates, device, dtype),
+            feed(latents, task.evaluation, task.surrogates, device, dtype),
+            TuneContext(pack, task.depot, device),
+            evaluate_each_epoch=not task.confirms,
+        )
+    except RayError:  # something was lost; Tune runs the pack again
+        raise
+    except Exception as error:  # it would fail the same way again
+        tune.report({"failure": failure_text(error), "refused": isinstance(error, InputError)})
+    else:
+        tune.report(final_report(pack, results, task))
+
+
+def pack_config(pack: Pack) -> tuple[Structure, list[Lane]]:
+    """The structure of a pack, and its lanes."""
+    split = [split_config(config) for config in pack.configs]
+    return split[0][0], [lane for _, lane in split]
+
+
+def final_report(pack: Pack, results: list[LaneResult], task: Task) -> dict[str, Any]:
+    """The last report of a pack; a confirmed pack's weights go to the depot."""
+    if task.confirms:
+        weights = [{name: t.cpu() for name, t in result.state.items()} for result in results]
+        for index, state in zip(pack.indexes, weights, strict=True):
+            task.depot.save(weights_name(pack, index), state)
+    Saver(pack, task.depot).drop()
+    return {"lanes": json.dumps([result.to_json() for result in results])}
+
+
+def weights_name(pack: Pack, index: int) -> str:
+    """Where in the run folder the weights of a confirmed lane lie until the archive takes them."""
+    return f"weights/{pack.name}-{index}.pt"
+
+
+def failure_text(error: BaseException) -> str:
+    """What a failed pack says: the sentence of wrong input, else the whole traceback."""
+    return str(error) if isinstance(error, InputError) else "".join(traceback.format_exception(error))
+
+
+def run_packs(
+    searcher: PackSearcher,
+    trainable: Callable[..., None],
+    task: Task,
+    resources: Mapping[str, float],
+    folder: Path,
+) -> None:
+    """Let Ray Tune run packs until the searcher has no more.
+
+    Raises:
+        InputError: a pack refused its settings or its data.
+        RuntimeError: a pack failed; the message holds its traceback.
+    """
+    tuner = tune.Tuner(
+        tune.with_resources(tune.with_parameters(trainable, task=task), dict(resources)),
+        tune_config=tune.TuneConfig(
+            search_alg=searcher,
+            num_samples=-1,
+            reuse_actors=True,
+            trial_dirname_creator=lambda trial: str(trial.trial_id),
+        ),
+        run_config=tune.RunConfig(
+            name=task.evaluation,
+            storage_path=str((folder / "ray").resolve()),
+            verbose=0,
+            failure_config=tune.FailureConfig(max_failures=RETRIES),
+        ),
+    )
+    tuner.fit()
+    if searcher.failure:
+        raise InputError(searcher.failure) if searcher.refused else RuntimeError(searcher.failure)
+
+
+def pack_resources(cluster: Cluster) -> dict[str, float]:
+    """One device per pack."""
+    return {"cpu": 1, "gpu": 1} if cluster.gpus else {"cpu": 1}

@@ -1,0 +1,103 @@
+"""Which pieces of test speech are continued and listened to, the same for every arm.
+
+Shapes: C frames of context, K frames of continuation, T = C + K, D latent dimensions.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.compute as pc
+
+from trainables.errors import InputError
+from trainables.latents.batching.shard import Shard, utterance_rows
+from trainables.latents.codecs.base import Codec
+from trainables.latents.encode_recording import read_audio
+from trainables.latents.speech.corpus import find_corpus
+from trainables.latents.storage.dataset import LatentDataset
+from trainables.predictor.config import split_config
+
+CONTEXT_SECONDS, ROLLOUT_SECONDS = 2.0, 1.0
+SCORED = 24  # clips
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A piece of a test utterance: C frames of context, then K that a predictor is to continue with."""
+
+    utterance_id: str
+    speaker_id: str
+    raw_TD: np.ndarray  # C + K frames, in the codec's units
+    normalised_CD: np.ndarray  # the context as predictors see it
+    start: int  # its first frame within the utterance
+    seconds: float  # of context
+    source: Path | None = None  # the recording, where it is still at hand
+
+
+def choose_clips(dataset: LatentDataset, configs: Sequence[Mapping[str, Any]]) -> list[Clip]:
+    """The middles of up to ``SCORED`` test utterances, taking turns over the speakers."""
+    rate = dataset.meta.frame_rate
+    needed = max(split_config(config)[0].context for config in configs)
+    context, rollout = max(needed, round(CONTEXT_SECONDS * rate)), max(1, round(ROLLOUT_SECONDS * rate))
+    wanted = _taking_turns(dataset, context + rollout)[:SCORED]
+    if not wanted:
+        return []
+    tables = list(dataset.tables("test", wanted))
+    shard = Shard.from_tables(tables, rms=dataset.rms, lattice_step=dataset.meta.lattice_step)
+    recordings = _recordings(dataset.meta.source)
+    clips = []
+    for utterance, speaker, stored in utterance_rows(tables):
+        frames = stored.astype(np.float32)
+        row, start = shard.ids.index(utterance), (len(frames) - context - rollout) // 2
+        clip = Clip(
+            utterance_id=utterance,
+            speaker_id=speaker,
+            raw_TD=frames[start : start + context + rollout],
+            normalised_CD=shard.frames_SND[0, shard.offsets[row] + start :][:context].numpy(),
+            start=start,
+            seconds=context / rate,
+            source=recordings.get(utterance),
+        )
+        clips.append(clip)
+    return sorted(clips, key=lambda clip: wanted.index(clip.utterance_id))
+
+
+def _taking_turns(dataset: LatentDataset, frames: int) -> list[str]:
+    """Test utterances of so many frames at least: the first of every speaker, then the second, and so on."""
+    index = dataset.index
+    long = pc.and_(pc.equal(index["split"], "test"), pc.greater_equal(index["num_frames"], frames))
+    seen: Counter[str] = Counter()
+    order = []
+    for row in sorted(index.filter(long).to_pylist(), key=lambda row: row["utterance_id"]):
+        order.append((seen[row["speaker_id"]], row["speaker_id"], row["utterance_id"]))
+        seen[row["speaker_id"]] += 1
+    return [utterance for _, _, utterance in sorted(order)]
+
+
+def original(clip: Clip, codec: Codec) -> np.ndarray | None:
+    """The recording itself, as long as the clip; None where it cannot be read any more."""
+    if clip.source is None:
+        return None
+    try:
+        audio = read_audio(clip.source, codec.sample_rate)
+    except InputError:
+        return None
+    first, last = (
+        round(f * codec.sample_rate / codec.frame_rate) for f in (clip.start, clip.start + len(clip.raw_TD))
+    )
+    return audio[first:last]
+
+
+def _recordings(source: str | None) -> dict[str, Path]:
+    """Where the recordings lie, by utterance; empty where their folder is gone."""
+    if source is None:
+        return {}
+    try:
+        return {r.utterance_id: r.path for r in find_corpus(Path(source)).recordings}
+    except InputError:
+        return {}

@@ -1,0 +1,199 @@
+"""Diagnoses through Ray: one task for what has a closed form, one per head that is trained, each made once.
+
+A diagnosis depends on nothing but the data and the code, so that all runs that share a folder share it too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.datasets.description import describe_data
+from orchestrator.inspection.diagnosis_record import diagnosis_to_json
+from orchestrator.records.code_versions import diagnosis_version
+from orchestrator.records.lane_store import LaneStore
+from orchestrator.runtime.ray_cluster import Cluster
+from trainables.analysis.codec_distortion import own_distortions
+from trainables.analysis.diagnostics import Diagnosis, diagnose
+from trainables.analysis.head_probe import STRUCTURES, head_in_words, head_scores
+from trainables.analysis.rate_distortion import Distortion
+from trainables.errors import InputError
+from trainables.latents.batching.feed import Feed
+from trainables.latents.storage.dataset import SPLITS, LatentDataset
+from trainables.predictor.config import SURROGATES, Structure
+from trainables.predictor.scores import Scores
+
+if TYPE_CHECKING:
+    from orchestrator.datasets.ray_latents import RayLatents
+
+HELD_OUT = SPLITS[1:]
+DIAGNOSIS_FOLDER = "diagnoses"  # beside the runs
+Say = Callable[[str], None]
+
+
+@dataclass
+class DiagnosisResult:
+    """A diagnosis with the heads that were trained for it."""
+
+    diagnosis: Diagnosis
+    distortions: list[Distortion]
+    unknown: str  # why a distortion of the codec's own is not known
+    heads: dict[str, dict[str, Scores]] = field(default_factory=dict)  # head -> surrogate -> scores
+    settings: dict[str, str] = field(default_factory=dict)  # head -> how it was trained
+    refused: dict[str, str] = field(default_factory=dict)  # head -> why it could not be
+
+
+def cached_diagnosis(
+    dataset: LatentDataset,
+    folder: Path,
+    cluster: Cluster,
+    say: Say = lambda text: None,
+    structures: Mapping[str, Structure] = STRUCTURES,
+    on: Sequence[str] = HELD_OUT,
+) -> dict[str, Any]:
+    """The diagnosis of a dataset as plain data, from ``folder`` where the same code has made it before.
+
+    Ray must be connected. No choice follows from a diagnosis, so it may be scored on test speakers.
+
+    Raises:
+        InputError: the data are too few, or too short, to be looked at.
+    """
+    archive, key = LaneStore(folder), _key(dataset, structures, on)
+    known = archive.result(key)
+    if known is not None:  # of the same frames, which may lie elsewhere by now
+        return {**known, "data": {**describe_data(dataset), "held_out": list(on)}}
+    found = found_by_tasks(dataset, cluster, say, structures, on)
+    record = as_record(dataset, found, on)
+    archive.keep(key, record)
+    return record
+
+
+def as_record(dataset: LatentDataset, found: DiagnosisResult, on: Sequence[str]) -> dict[str, Any]:
+    """Plain data, JSON that knows no infinity."""
+    own = diagnosis_to_json(
+        found.diagnosis, dataset.meta, found.heads, (found.distortions, found.unknown), found.settings
+    )
+    record = {"data": {**describe_data(dataset), "held_out": list(on)}, **own, "refused": found.refused}
+    return json.loads(json.dumps(record, allow_nan=False))
+
+
+def found_here(dataset: LatentDataset, say: Say, on: Sequence[str] = HELD_OUT) -> DiagnosisResult:
+    """What has a closed form, in this process and without Ray."""
+
+    def feed(splits: Sequence[str]) -> Feed:
+        return Feed(
+            lambda: (table for split in splits for table in dataset.tables(split) if len(table)),
+            rms=dataset.rms,
+            lattice_step=dataset.meta.lattice_step,
+            frame_rate=dataset.meta.frame_rate,
+            surrogates=SURROGATES,
+        )
+
+    return DiagnosisResult(diagnose(feed(["train"]), feed(on), dataset.rms, say), *_distortions(dataset, say))
+
+
+def found_by_tasks(
+    dataset: LatentDataset,
+    cluster: Cluster,
+    say: Say,
+    structures: Mapping[str, Structure] = STRUCTURES,
+    on: Sequence[str] = HELD_OUT,
+) -> DiagnosisResult:
+    """The same and the heads, side by side in tasks of Ray, which must be connected."""
+    import ray
+
+    from orchestrator.datasets.ray_latents import RayLatents
+
+    latents = RayLatents.of(dataset, ("train", *on))
+    for split in ("train", *on):
+        latents.read(split)
+    head = ray.remote(_head).options(num_cpus=1, num_gpus=1 if cluster.gpus else 0, max_retries=2)
+    closed = ray.remote(_closed).options(num_cpus=1, max_retries=2)
+    tasks = {head.remote(latents, s, tuple(on)): name for name, s in structures.items()}
+    tasks[closed.remote(latents, tuple(on))] = ""
+    distortions, unknown = _distortions(dataset, say)
+    results: dict[str, Any] = {}
+    waiting = list(tasks)
+    while waiting:
+        (ready,), waiting = ray.wait(waiting, num_returns=1)
+        results[tasks[ready]] = ray.get(ready)
+        what = f"head {tasks[ready]} trained and scored" if tasks[ready] else "closed forms done"
+        say(f"{dataset.meta.representation}: {what}, {len(tasks) - len(waiting)} of {len(tasks)}")
+    return _gathered(results, distortions, unknown, structures)
+
+
+def _gathered(
+    results: Mapping[str, Any],
+    distortions: list[Distortion],
+    unknown: str,
+    structures: Mapping[str, Structure],
+) -> DiagnosisResult:
+    closed = results[""]
+    if isinstance(closed, str):
+        raise InputError(closed)
+    heads = {name: own for name, own in results.items() if name and not isinstance(own, str)}
+    refused = {name: own for name, own in results.items() if name and isinstance(own, str)}
+    settings = {name: head_in_words(structures[name]) for name in heads}
+    return DiagnosisResult(closed, distortions, unknown, heads, settings, refused)
+
+
+def _closed(latents: RayLatents, on: tuple[str, ...]) -> Diagnosis | str:
+    """A task: the closed forms, or the sentence of wrong input."""
+    import torch
+
+    torch.set_num_threads(1)
+    try:
+        return diagnose(_feed(latents, ("train",), "cpu"), _feed(latents, on, "cpu"), latents.rms)
+    except InputError as error:
+        return str(error)
+
+
+def _head(latents: RayLatents, structure: Structure, on: tuple[str, ...]) -> dict[str, Scores] | str:
+    """A task: one head on every surrogate, or the sentence of wrong input."""
+    import torch
+
+    torch.set_num_threads(1)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        return head_scores(structure, _feed(latents, ("train",), device), _feed(latents, on, device), device)
+    except InputError as error:
+        return str(error)
+
+
+def _feed(latents: RayLatents, splits: Sequence[str], device: str) -> Feed:
+    import ray
+
+    from orchestrator.datasets.ray_latents import constants
+
+    return Feed(
+        lambda: (ray.get(block) for split in splits for block in latents.blocks[split]),
+        surrogates=SURROGATES,
+        **constants(latents),
+        device=device,
+    )
+
+
+def _distortions(dataset: LatentDataset, say: Say) -> tuple[list[Distortion], str]:
+    say(f"{dataset.meta.representation}: the codec's own distortion")
+    return own_distortions(dataset.meta, dataset.utterances("train"))
+
+
+def _at_hand(dataset: LatentDataset) -> list[bool]:
+    """Whether weights and recordings are where they were: a codec's own distortion is measured with them."""
+    places = (dataset.meta.weights, dataset.meta.source)
+    return [place is not None and Path(place).exists() for place in places]
+
+
+def _key(dataset: LatentDataset, structures: Mapping[str, Structure], on: Sequence[str]) -> str:
+    told = [
+        dataset.content_hash,
+        [dataset.meta.weights, dataset.meta.source, _at_hand(dataset)],
+        diagnosis_version(),
+        {name: asdict(structure) for name, structure in structures.items()},
+        list(on),
+    ]
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:32]

@@ -1,0 +1,181 @@
+"""After confirmation: whether rolled-out states still look like frames (Research Discussion 7, section 9,
+question 4).
+"""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import ray
+import torch
+
+from orchestrator.datasets.ray_latents import RayLatents, constants, feed
+from orchestrator.execution.progress import Progress
+from orchestrator.inspection.clips import Clip, choose_clips
+from orchestrator.records.code_versions import code_version
+from orchestrator.records.evidence import ArmEvidence, Evidence
+from orchestrator.records.lane_store import LaneStore
+from orchestrator.runtime.atomic_files import write_atomically
+from trainables.analysis.frame_density import OFF, FrameDensity, settings_for
+from trainables.analysis.frame_likelihoods import (
+    NOISE,
+    dithered_frames,
+    frame_scores,
+    reference_scores,
+    rollout_scores,
+)
+from trainables.analysis.probe_cases import scale_of
+from trainables.latents.batching.shard import Shard
+from trainables.latents.codec_registry import load_codec
+from trainables.latents.storage.dataset import LatentDataset
+from trainables.latents.storage.parquet_file import Utterance, utterance_table
+from trainables.predictor.config import Structure, split_config
+from trainables.predictor.scores import Scores
+
+DENSITY_FOLDER = "densities"  # beside the runs
+SEED = 0
+_WARM_UP = 0.5  # seconds that a codec's state needs before what it encodes again can be compared
+
+
+def densities(
+    evidence: Evidence, dataset: LatentDataset, latents: RayLatents, archive: LaneStore, progress: Progress
+) -> dict[str, Any]:
+    """Log densities of true, spoilt, reconstructed and rolled-out frames of the test speakers, per speaker,
+    as plain data; {} where a split is empty.
+
+    The density is fitted once for data and code, and kept beside the runs.
+    """
+    if not all(latents.ids.get(split) for split in ("train", "validation", "test")):
+        return {}
+    for split in ("train", "validation", "test"):
+        latents.read(split)
+    fitted = _fitted(archive.folder.parent / DENSITY_FOLDER, latents, progress)
+    shared, test = ray.put(fitted), latents.only("train", "test")
+    references = ray.remote(_references).remote(test, shared)
+    again = _reconstructed(evidence, dataset, latents, shared)
+    runs = {
+        arm: [
+            (replicate.seed, _rolled_out(test, shared, own, archive.weights(replicate.key)))
+            for replicate in own.replicates
+            if replicate.status == "finished"
+        ]
+        for arm, own in evidence.arms.items()
+    }
+    found, settings = ray.get(references), settings_for(dataset.meta.dim)
+    return {
+        "frame_rate": latents.frame_rate,
+        "noise": NOISE,
+        "off": OFF,
+        "settings": {**asdict(settings), "hidden": list(settings.hidden)},
+        "steps": fitted["steps"],
+        **found,
+        "reconstructed": None if again is None else ray.get(again),
+        "arms": {
+            arm: [{"seed": seed, "scores": None if task is None else ray.get(task)} for seed, task in tasks]
+            for arm, tasks in runs.items()
+        },
+    }
+
+
+def _fitted(folder: Path, latents: RayLatents, progress: Progress) -> dict[str, Any]:
+    """The state of the density, from the folder where it lies there already."""
+    path = folder / f"{latents.content_hash}-{code_version()[:16]}-{SEED}.pt"
+    if path.exists():
+        return torch.load(path, map_location="cpu", weights_only=True)
+    progress.say("fitting a density of single frames")
+    state = ray.get(ray.remote(_fit).remote(latents.only("train", "validation")))
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    write_atomically(path, buffer.getvalue())
+    return state
+
+
+def _fit(latents: RayLatents) -> dict[str, Any]:
+    torch.set_num_threads(1)
+    train, validation = (feed(latents, s, ("real",), "cpu", torch.float32) for s in ("train", "validation"))
+    return FrameDensity.fit(train, validation, SEED).state()
+
+
+def _references(latents: RayLatents, state: Mapping[str, Any]) -> dict[str, Any]:
+    torch.set_num_threads(1)
+    density = FrameDensity.from_state(state)
+    train, test = (feed(latents, s, ("real",), "cpu", torch.float32) for s in ("train", "test"))
+    found = reference_scores(density, test, scale_of(train))
+    mean = float(density.log_prob(density.gaussian.mean_D.unsqueeze(0)))
+    return {"frames": {name: own.to_json() for name, own in found.items()}, "mean_frame": mean}
+
+
+def _rolled_out(
+    latents: RayLatents, state: ray.ObjectRef, arm: ArmEvidence, weights: dict[str, torch.Tensor] | None
+) -> ray.ObjectRef | None:
+    """A task, None where the archive has lost the weights."""
+    if weights is None:
+        return None
+    return ray.remote(_roll_out).remote(latents, state, split_config(arm.config)[0], weights)
+
+
+def _roll_out(
+    latents: RayLatents, state: Mapping[str, Any], structure: Structure, weights: Mapping[str, torch.Tensor]
+) -> dict[str, Any] | None:
+    """Scores of a lane's runs; None where one of them left the numbers behind."""
+    torch.set_num_threads(1)
+    test = feed(latents, "test", ("real",), "cpu", torch.float32)
+    scores = rollout_scores(FrameDensity.from_state(state), structure, weights, test)
+    return scores.to_json() if _is_finite(scores) else None
+
+
+def _is_finite(scores: Scores) -> bool:
+    return all(math.isfinite(float(np.sum(values))) for values in scores.sums.values())
+
+
+def _reconstructed(
+    evidence: Evidence, dataset: LatentDataset, latents: RayLatents, state: ray.ObjectRef
+) -> ray.ObjectRef | None:
+    """A task, where the codec's weights are; None where nothing decodes, or no test utterance is long
+    enough.
+    """
+    meta = dataset.meta
+    clips = choose_clips(dataset, [arm.config for arm in evidence.arms.values()]) if meta.codec else []
+    if not clips:
+        return None
+    task = ray.remote(_encode_again).options(scheduling_strategy=latents.near)
+    return task.remote((meta.codec, meta.weights), clips, constants(latents), state)
+
+
+def _encode_again(
+    codec_of: tuple[str, str | None],
+    clips: list[Clip],
+    settings: Mapping[str, Any],
+    state: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Scores of clips decoded and encoded again (``again``), and as they were (``before``), frame by frame
+    the same.
+    """
+    torch.set_num_threads(1)
+    density, codec = FrameDensity.from_state(state), load_codec(*codec_of)
+    frame_rate = settings["frame_rate"]
+    before = [clip.raw_TD for clip in clips]
+    again = [codec.encode(codec.decode(frames))[: len(frames)] for frames in before]
+    before = [frames[: len(made)] for frames, made in zip(before, again, strict=True)]
+    found = {}
+    for name, frames in (("before", before), ("again", again)):
+        shard = _as_stored(clips, frames, settings)
+        judged, speakers = dithered_frames(shard, round(_WARM_UP * frame_rate))
+        found[name] = frame_scores(density, judged, speakers, frame_rate).to_json()
+    return found
+
+
+def _as_stored(clips: list[Clip], frames: list[np.ndarray], settings: Mapping[str, Any]) -> Shard:
+    """Frames rounded, dithered and scaled like those that predictors read."""
+    rows = []
+    for clip, own in zip(clips, frames, strict=True):
+        unknown = np.full(len(own), np.nan, np.float32)
+        rows.append(Utterance(clip.utterance_id, clip.speaker_id, "test", own, unknown, unknown, unknown))
+    table = utterance_table(rows, frames[0].shape[1], settings["frame_rate"])
+    return Shard.from_tables([table], rms=settings["rms"], lattice_step=settings["lattice_step"])

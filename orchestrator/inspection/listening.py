@@ -1,0 +1,140 @@
+"""After confirmation: what predictors that learn nothing score, and what the trained ones sound like."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import ray
+import torch
+
+from orchestrator.datasets.ray_latents import RayLatents
+from orchestrator.execution.progress import Progress
+from orchestrator.inspection.clips import Clip, choose_clips, original
+from orchestrator.records.evidence import ArmEvidence, Evidence, Exhibit
+from orchestrator.records.lane_store import LaneStore
+from trainables.latents.codec_registry import load_codec
+from trainables.latents.storage.dataset import LatentDataset
+from trainables.listening.continuation_quality import continuation_quality
+from trainables.listening.decode import decode_continuation, wav_bytes
+from trainables.predictor.config import Structure, split_config
+from trainables.predictor.evaluation.continuation import continue_from
+
+HEARD, OTHERS = 4, 5  # clips heard in the report, and those compared with for chance
+
+
+def score_continuations(
+    evidence: Evidence,
+    arms: Sequence[ArmEvidence],
+    dataset: LatentDataset,
+    latents: RayLatents,
+    archive: LaneStore,
+    progress: Progress,
+) -> None:
+    """Let every replicate of the arms that learnt from a dataset continue the same test utterances; score
+    what is decoded, and keep a few to listen to.
+    """
+    if dataset.meta.codec is None or not arms:
+        return
+    clips = choose_clips(dataset, [arm.config for arm in arms])
+    if len(clips) < 2:
+        progress.say("nothing to listen to: fewer than two test utterances are long enough")
+        return
+    before = len(evidence.exhibits)
+    voices = {arm.name: _voice(arm, archive) for arm in arms}
+    speak, score = (ray.remote(f).options(scheduling_strategy=latents.near) for f in (_speak, _score))
+    codec = (dataset.meta.codec, dataset.meta.weights)
+    spoken = ray.get([speak.remote(codec, clip) for clip in clips])
+    continuations = [audio[start:] for audio, start in spoken]
+    shared = ray.put(voices)
+    tasks = [
+        score.remote(
+            codec, clip, whole, continuations[i], _others(continuations, i), shared, latents.rms, i < HEARD
+        )
+        for i, (clip, (whole, _)) in enumerate(zip(clips, spoken, strict=True))
+    ]
+    for clip, (qualities, exhibit) in zip(clips, ray.get(tasks), strict=True):
+        for (arm, replicate), quality in qualities.items():
+            evidence.arms[arm].replicates[replicate].listening.append(
+                {
+                    "utterance_id": clip.utterance_id,
+                    "speaker_id": clip.speaker_id,
+                    "continuation_quality": quality,
+                }
+            )
+        if exhibit is not None:
+            evidence.exhibits.append(exhibit)
+    if not all("original" in exhibit.clips for exhibit in evidence.exhibits[before:]):
+        progress.say(
+            f"the originals are left out: their audio is not at {dataset.meta.source or 'hand'} any more"
+        )
+
+
+@dataclass(frozen=True)
+class Voice:
+    """What an arm needs to speak: its structure, and the weights of its finished replicates by number."""
+
+    structure: Structure
+    weights: dict[int, dict[str, torch.Tensor]]
+
+
+def _voice(arm: ArmEvidence, archive: LaneStore) -> Voice:
+    sound = {i: r.key for i, r in enumerate(arm.replicates) if r.status == "finished"}
+    loaded = {i: archive.weights(key) for i, key in sound.items()}
+    return Voice(split_config(arm.config)[0], {i: state for i, state in loaded.items() if state is not None})
+
+
+def _others(continuations: Sequence[np.ndarray], own: int) -> list[np.ndarray]:
+    """The next few true continuations, cyclically, without the clip's own."""
+    count = len(continuations)
+    return [continuations[(own + step) % count] for step in range(1, min(OTHERS, count - 1) + 1)]
+
+
+@lru_cache(maxsize=1)
+def _codec(name: str, weights: str | None) -> Any:
+    torch.set_num_threads(1)
+    return load_codec(name, weights)
+
+
+def _speak(codec_of: tuple[str, str | None], clip: Clip) -> tuple[np.ndarray, int]:
+    """The codec's own reconstruction of a clip, and the sample at which its continuation starts."""
+    context = len(clip.normalised_CD)
+    whole, continuation = decode_continuation(_codec(*codec_of), clip.raw_TD[:context], clip.raw_TD[context:])
+    return whole, len(whole) - len(continuation)
+
+
+def _score(
+    codec_of: tuple[str, str | None],
+    clip: Clip,
+    whole: np.ndarray,
+    truth: np.ndarray,
+    others: Sequence[np.ndarray],
+    voices: Mapping[str, Voice],
+    rms: float,
+    heard: bool,
+) -> tuple[dict[tuple[str, int], float], Exhibit | None]:
+    """Quality of every replicate's continuation of a clip, and what there is to hear of it.
+
+    A continuation that left the numbers behind has no audio and no quality: it is missing, not zero.
+    """
+    codec = _codec(*codec_of)
+    context = len(clip.normalised_CD)
+    true = original(clip, codec) if heard else None
+    sounds = {} if true is None else {"original": wav_bytes(true, codec.sample_rate)}
+    sounds["codec reconstruction"] = wav_bytes(whole, codec.sample_rate)
+    qualities = {}
+    for arm, voice in voices.items():
+        for replicate, weights in voice.weights.items():
+            seen = torch.from_numpy(clip.normalised_CD).to(getattr(torch, voice.structure.dtype))
+            latents = continue_from(voice.structure, weights, seen, len(clip.raw_TD) - context).numpy() * rms
+            if not np.isfinite(latents).all():
+                continue
+            audio, continuation = decode_continuation(codec, clip.raw_TD[:context], latents)
+            qualities[arm, replicate] = continuation_quality(truth, continuation, others, codec.sample_rate)
+            if replicate == 0:
+                sounds[arm] = wav_bytes(audio, codec.sample_rate)
+    exhibit = Exhibit(clip.utterance_id, clip.speaker_id, clip.seconds, sounds) if heard else None
+    return qualities, exhibit

@@ -1,0 +1,1 @@
+"""From measurements to a verdict: criteria, claims, admissibility."""

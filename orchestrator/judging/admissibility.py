@@ -1,0 +1,76 @@
+"""What makes a verdict inadmissible: a broken seal, a look too many, a misread control, missing data."""
+
+from __future__ import annotations
+
+from orchestrator.judging.criteria import CriterionResult, Outcome
+from orchestrator.judging.measures import Measures
+from orchestrator.records.evidence import Evidence
+from orchestrator.records.seal import study_changes
+from orchestrator.statistics.alpha_spending import FEWEST_REPLICATES
+from orchestrator.statistics.wording import capital
+from search_spaces.study import Role, Study
+
+FEWEST_SPEAKERS = 3
+
+
+def problems(
+    study: Study, evidence: Evidence, measures: Measures, results: tuple[CriterionResult, ...]
+) -> list[str]:
+    """What stands in the way of any verdict, a sentence each: what had to stop the run before it gathered
+    anything comes alone.
+    """
+    for early in (_assay_problems, _seal_problems, _look_problems):
+        if told := early(study, evidence):
+            return told
+    found: list[str] = []
+    for arm in study.arms:
+        found += _problems_of(arm.name, evidence, measures)
+    if found:
+        return found
+    binding = [r for r in results if r.criterion.role is not Role.REPORTED]
+    return [capital(r.sentence) for r in binding if r.outcome is Outcome.NOT_MEASURED]
+
+
+def _seal_problems(study: Study, evidence: Evidence) -> list[str]:
+    if not evidence.seal:
+        return ["The plan was not sealed before the test speakers were looked at."]
+    changed = [*study_changes(evidence.seal, study), *evidence.broken]
+    return ["The plan was changed after it was sealed.", *map(capital, changed)] if changed else []
+
+
+def _look_problems(study: Study, evidence: Evidence) -> list[str]:
+    if evidence.look <= study.budget.looks:
+        return []
+    return [
+        f"The test speakers were looked at {evidence.look} times; alpha was spent on {study.budget.looks}."
+    ]
+
+
+def _assay_problems(study: Study, evidence: Evidence) -> list[str]:
+    found = {assay.world: assay for assay in evidence.assays}
+    problems = []
+    for world, expected in study.controls.items():
+        if world not in found:
+            problems.append(f"The control world {world} was not run through this code.")
+        elif found[world].verdict != expected:
+            problems.append(
+                f"The control world {world}, whose answer is {expected}, ended {found[world].verdict}: "
+                f"{found[world].reason}"
+            )
+    return problems
+
+
+def _problems_of(arm: str, evidence: Evidence, measures: Measures) -> list[str]:
+    if arm not in evidence.arms:
+        return [f"Nothing was gathered of the {arm} arm."]
+    asked, finished = len(evidence.arms[arm].replicates), measures.finished(arm)
+    if finished < FEWEST_REPLICATES:
+        what = f"all {asked} replicates of the {arm} arm diverged"
+        some = (
+            f"only {finished} of {asked} replicates of the {arm} arm finished; {FEWEST_REPLICATES} are needed"
+        )
+        return [capital(f"{what if asked and not finished else some}.")]
+    if measures.speakers(arm) < FEWEST_SPEAKERS:
+        judged = f"the {arm} arm was judged on {measures.speakers(arm)} test speakers"
+        return [capital(f"{judged}; at least {FEWEST_SPEAKERS} are needed.")]
+    return []

@@ -1,0 +1,60 @@
+"""What became of one criterion, and how its numbers are put into words."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+
+from orchestrator.statistics.intervals import Interval
+from orchestrator.statistics.wording import spoken
+from search_spaces.study import Claim, Criterion
+
+
+class Outcome(StrEnum):
+    """What the evidence says of a criterion."""
+
+    MET = "met"
+    FAILED = "failed"
+    UNDECIDED = "undecided"
+    NOT_APPLICABLE = "not applicable"
+    NOT_MEASURED = "not measured"
+
+
+@dataclass(frozen=True)
+class CriterionResult:
+    """A criterion with the numbers that it was judged on. ``dropped`` replicates gave no finite number."""
+
+    criterion: Criterion
+    outcome: Outcome
+    sentence: str
+    estimate: Interval | None = None
+    white: Interval | None = None  # the same settings trained and judged on frames shuffled in time
+    gaussian: Interval | None = None  # ... on a linear-Gaussian surrogate of the same autocovariance
+    dropped: int = 0
+    excess: Interval | None = None  # estimate minus white, paired by speaker
+    p: float | None = None  # of a reported criterion (multiplicity.py)
+    adjusted_p: float | None = None  # by Holm, over all reported criteria
+    contrast: Interval | None = None  # of a TIMES claim: what success asks to lie above 0
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data."""
+        names = ("estimate", "white", "gaussian", "excess", "contrast")
+        intervals = {name: getattr(self, name) for name in names}
+        return {
+            **asdict(self.criterion),
+            "outcome": str(self.outcome),
+            "sentence": self.sentence,
+            **{name: found.to_json() if found else None for name, found in intervals.items()},
+            "dropped": self.dropped,
+            "p": self.p,
+            "adjusted_p": self.adjusted_p,
+        }
+
+
+def subject(criterion: Criterion) -> str:
+    """What a criterion measures, as the subject of a sentence."""
+    versus = f" minus the {criterion.versus} arm's" if criterion.versus else ""
+    if criterion.claim is Claim.TIMES:
+        versus = f" over the {criterion.versus} arm's"
+    return f"the {criterion.arm} arm's {spoken(criterion.metric)}{versus}"

@@ -1,0 +1,159 @@
+"""From evidence to intervals: which replicates count, what they measured, and on whom.
+
+Only finished replicates count. One whose numbers are not finite is dropped and counted, never read as 0.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from orchestrator.records.evidence import Evidence, Replicate
+from orchestrator.statistics.intervals import (
+    Interval,
+    borrow_seeds,
+    counted,
+    difference,
+    excess,
+    interval,
+    over_speakers,
+)
+from orchestrator.statistics.speaker_cells import Table, from_scores, in_order, paired
+from trainables.predictor.scores import Scores
+
+LISTENING = "continuation_quality"
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """A finished replicate with its scores parsed once."""
+
+    replicate: Replicate
+    scores: Scores
+
+
+class Measures:
+    """Intervals of any metric of any arm, at ``level``; parsed scores are kept."""
+
+    def __init__(self, evidence: Evidence, level: float = 0.95) -> None:
+        self.level = level
+        self._dropped: dict[tuple[str, str, str], int] = {}
+        self._baselines = {name: Scores.from_json(scores) for name, scores in evidence.baselines.items()}
+        self._lanes: dict[tuple[str, str], list[_Measured]] = {}
+        for name, arm in evidence.arms.items():
+            for replicate in (*arm.replicates, *arm.nulls):
+                if replicate.status == "finished" and replicate.scores is not None:
+                    lane = _Measured(replicate, Scores.from_json(replicate.scores))
+                    self._lanes.setdefault((name, replicate.surrogate), []).append(lane)
+
+    def finished(self, arm: str, surrogate: str = "real") -> int:
+        """How many replicates of an arm have finished."""
+        return len(self._lanes.get((arm, surrogate), []))
+
+    def speakers(self, arm: str) -> int:
+        """How many test speakers an arm was judged on."""
+        return max((len(lane.scores.speakers) for lane in self._lanes.get((arm, "real"), [])), default=0)
+
+    def dropped(self, arm: str, metric: str) -> int:
+        """How many finished replicates gave no finite number for a metric that has been asked for."""
+        return self._dropped.get((arm, metric, "real"), 0)
+
+    def horizon(self, arm: str | None = None) -> int:
+        """K: rollout steps that every lane (of an arm) was evaluated on; 0 where no lane finished."""
+        own = [lanes for (name, _), lanes in self._lanes.items() if arm in (None, name)]
+        return min((lane.scores.horizon for lanes in own for lane in lanes), default=0)
+
+    def value(
+        self, arm: str, metric: str, *, versus: str | None = None, surrogate: str = "real"
+    ) -> Interval | None:
+        """The metric of an arm (minus that of ``versus``, paired by seed and speaker), or None: not measured.
+
+        A null that ran on a single seed borrows the spread between seeds of the arm on real frames: its own
+        interval would know of speakers alone, and be too narrow.
+        """
+        found = self._value(arm, metric, versus, surrogate)
+        if surrogate == "real" or found is None or found.n_seeds > 1:
+            return found
+        return borrow_seeds(found, self._value(arm, metric, versus, "real"))
+
+    def _value(self, arm: str, metric: str, versus: str | None, surrogate: str) -> Interval | None:
+        if metric == LISTENING:
+            return self._listening(arm, versus, surrogate)
+        sides = self.sides(arm, metric, versus, surrogate)
+        if sides is None:
+            return None
+        rule = interval if versus is None else difference
+        return counted(rule, *(values for side in sides for values in side.cells), self.level)
+
+    def excess(self, arm: str, metric: str, versus: str | None = None) -> Interval | None:
+        """The metric (minus that of ``versus``) minus its own white null, paired by speaker."""
+        own, null = (self.sides(arm, metric, versus, surrogate) for surrogate in ("real", "white"))
+        if own is None or null is None:
+            return None
+        shared = sorted(set(own[0].speakers) & set(null[0].speakers))
+        cells = [[side.part(side.seeds, shared).cells for side in sides] for sides in (own, null)]
+        return counted(excess, *cells, self.level)
+
+    def frame_rate(self, arm: str) -> float | None:
+        """Hz, of the frames that an arm was judged on; None where no lane finished."""
+        rates = [lane.scores.frame_rate for lane in self._lanes.get((arm, "real"), [])]
+        return rates[0] if rates else None
+
+    def sides(self, arm: str, metric: str, versus: str | None, surrogate: str) -> list[Table] | None:
+        """One table, or two paired by seed and speaker."""
+        own = self._table(arm, metric, surrogate)
+        if own is None or versus is None:
+            return None if own is None else [own]
+        other = self._table(versus, metric, surrogate)
+        return None if other is None else paired(own, other)
+
+    def baseline(self, name: str, metric: str) -> Interval | None:
+        """The metric of a rule that learns nothing, over speakers."""
+        cells = from_scores(self._baselines[name], metric) if name in self._baselines else None
+        if cells is None or not np.isfinite(cells[1]).all():
+            return None
+        return counted(over_speakers, cells[1], cells[2], self.level)
+
+    def curve(self, arm: str, name: str, surrogate: str = "real") -> list[Interval | None]:
+        """A rollout curve (``cos``, ``magnitude_ratio``, ``state_error``) at k = 1..K."""
+        return [self.value(arm, f"{name}@{k}", surrogate=surrogate) for k in range(1, self.horizon(arm) + 1)]
+
+    def _listening(self, arm: str, versus: str | None, surrogate: str) -> Interval | None:
+        """Over speakers and seeds where every seed was heard on every speaker, else over speakers alone."""
+        heard = _figures(self._lanes.get((arm, surrogate), []))
+        if versus is not None:
+            other = _figures(self._lanes.get((versus, surrogate), []))
+            heard = {key: heard[key] - other[key] for key in heard if key in other}
+        if not heard:
+            return None
+        seeds, speakers = sorted({key[0] for key in heard}), sorted({key[1] for key in heard})
+        cells = [[[v for k, v in heard.items() if k[:2] == (r, s)] for s in speakers] for r in seeds]
+        numerators_RS = np.array([[sum(cell) for cell in row] for row in cells], dtype=np.float64)
+        denominators_RS = np.array([[len(cell) for cell in row] for row in cells], dtype=np.float64)
+        if denominators_RS.all():
+            return interval(numerators_RS, denominators_RS, self.level)
+        return over_speakers(numerators_RS.sum(0), denominators_RS.sum(0), self.level)
+
+    def _table(self, arm: str, metric: str, surrogate: str) -> Table | None:
+        lanes = self._lanes.get((arm, surrogate), [])
+        rows = {lane.replicate.seed: from_scores(lane.scores, metric) for lane in lanes}
+        sound = {seed: row for seed, row in rows.items() if row is not None and np.isfinite(row[1]).all()}
+        self._dropped[arm, metric, surrogate] = len(rows) - len(sound)
+        if not sound:
+            return None
+        speakers = sorted(set.intersection(*(set(row[0]) for row in sound.values())))
+        seeds = sorted(sound)
+        numerators = [in_order(sound[seed][0], sound[seed][1], speakers) for seed in seeds]
+        denominators = [in_order(sound[seed][0], sound[seed][2], speakers) for seed in seeds]
+        return Table(seeds, speakers, (np.array(numerators), np.array(denominators)))
+
+
+def _figures(lanes: list[_Measured]) -> dict[tuple[int, str, str], float]:
+    """Quality per (seed, speaker, utterance); an utterance whose figure is not finite is left out."""
+    return {
+        (lane.replicate.seed, figure["speaker_id"], figure["utterance_id"]): float(figure[LISTENING])
+        for lane in lanes
+        for figure in lane.replicate.listening
+        if figure.get(LISTENING) is not None and np.isfinite(figure[LISTENING])
+    }

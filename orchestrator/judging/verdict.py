@@ -1,0 +1,146 @@
+"""The verdict: GO, NO-GO, INCONCLUSIVE or INADMISSIBLE, with the numbers that decided it.
+
+GO needs the primary criterion met and every required one that applies. NO-GO needs the primary one or a
+required one failed. INADMISSIBLE is a verdict whose plan was changed after it was sealed, whose control
+worlds were misread, or which lacks what the criteria ask for; everything else is INCONCLUSIVE, and the
+reason says what would help. Binding criteria are decided at the full alpha, since all must hold; those that
+are only reported are corrected for their number.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from orchestrator.judging.admissibility import problems
+from orchestrator.judging.claims import assess
+from orchestrator.judging.criteria import CriterionResult, Outcome
+from orchestrator.judging.failure_modes import failure_mode
+from orchestrator.judging.measures import Measures
+from orchestrator.judging.one_step import OneStep, one_step
+from orchestrator.judging.reported_criteria import holm_adjusted
+from orchestrator.records.evidence import Evidence
+from orchestrator.records.seal import seal_hash
+from orchestrator.statistics.alpha_spending import alpha_at
+from orchestrator.statistics.beliefs import posterior
+from orchestrator.statistics.wording import capital
+from search_spaces.study import Role, Study, criteria_hash
+
+TEST = (
+    "two-way random effects over test speakers and seeds, paired by seed, speaker and utterance; t interval "
+    "with Satterthwaite's degrees of freedom, never narrower than either one-way interval, squares pooled "
+    "where an F test sees neither factor; two-sided at level 1 - alpha; Holm over reported criteria"
+)
+
+
+class Verdict(StrEnum):
+    """The answer to a study."""
+
+    GO = "GO"
+    NO_GO = "NO-GO"
+    INCONCLUSIVE = "INCONCLUSIVE"
+    INADMISSIBLE = "INADMISSIBLE"
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A verdict and everything it rests on."""
+
+    study: str
+    verdict: Verdict
+    reason: str
+    consequence: str
+    prior: float
+    posterior: float  # by the rule of beliefs.py
+    level: float  # of every interval, at this look
+    criteria: tuple[CriterionResult, ...]
+    modes: dict[str, list[str]]  # arm -> letter of the failure mode at k = 1..K
+    one_step: dict[str, OneStep]
+    replicates: dict[str, dict[str, int]]  # arm -> how many were asked for, finished, diverged
+    criteria_hash: str
+    seal: str  # hash of the sealed plan; empty where there is none
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data, for ``verdict.json``."""
+        return {
+            "study": self.study,
+            "verdict": str(self.verdict),
+            "reason": self.reason,
+            "consequence": self.consequence,
+            "prior": self.prior,
+            "posterior": self.posterior,
+            "level": self.level,
+            "criteria": [result.to_json() for result in self.criteria],
+            "modes": self.modes,
+            "one_step": {arm: passage.to_json() for arm, passage in self.one_step.items()},
+            "replicates": self.replicates,
+            "criteria_hash": self.criteria_hash,
+            "seal": self.seal,
+        }
+
+
+def judge(study: Study, evidence: Evidence) -> Judgement:
+    """Judge what a sweep has gathered against the study's own criteria, at the alpha of this look."""
+    budget, prior = study.budget, study.prior.probability
+    alpha = alpha_at(budget.alpha, budget.looks, evidence.look)
+    measures = Measures(evidence, level=1 - alpha)
+    assessed = [assess(criterion, measures, decodable(evidence)) for criterion in study.criteria]
+    results = holm_adjusted(assessed, alpha)
+    verdict, reason = _verdict(results, problems(study, evidence, measures, results))
+    arms = [arm.name for arm in study.arms if arm.name in evidence.arms]
+    smoke = bool(evidence.provenance.get("smoke"))  # far too small to move a belief
+    return Judgement(
+        study=study.name,
+        verdict=verdict,
+        reason=reason,
+        consequence=study.consequences.get(str(verdict), ""),
+        prior=prior,
+        posterior=prior if smoke else posterior(prior, str(verdict), budget.alpha, budget.power),
+        level=measures.level,
+        criteria=results,
+        modes={arm: _modes(arm, measures) for arm in arms},
+        one_step={
+            arm: one_step(arm, measures, measures.frame_rate(arm) or float(evidence.data["frame_rate"]))
+            for arm in arms
+        },
+        replicates={arm: _replicates(evidence, arm) for arm in arms},
+        criteria_hash=criteria_hash(study),
+        seal=seal_hash(evidence.seal) if evidence.seal else "",
+    )
+
+
+def decodable(evidence: Evidence) -> bool:
+    """Whether the frames can be turned back into audio: the data name a codec, or something was heard."""
+    lanes = [replicate for arm in evidence.arms.values() for replicate in arm.replicates]
+    return bool(evidence.data.get("codec") or evidence.exhibits or any(lane.listening for lane in lanes))
+
+
+def _verdict(results: tuple[CriterionResult, ...], wrong: list[str]) -> tuple[Verdict, str]:
+    if wrong:
+        return Verdict.INADMISSIBLE, " ".join(wrong)
+    binding = [r for r in results if r.criterion.role is not Role.REPORTED]
+    binding.sort(key=lambda r: r.criterion.role is not Role.PRIMARY)
+    failed = [r for r in binding if r.outcome is Outcome.FAILED]
+    if failed:
+        return Verdict.NO_GO, _joined(failed)
+    undecided = [r for r in binding if r.outcome is Outcome.UNDECIDED]
+    if undecided:
+        return Verdict.INCONCLUSIVE, _joined(undecided)
+    return Verdict.GO, _joined(binding)
+
+
+def _modes(arm: str, measures: Measures) -> list[str]:
+    pairs = zip(measures.curve(arm, "cos"), measures.curve(arm, "magnitude_ratio"), strict=True)
+    return [failure_mode(*(math.nan if x is None else x.estimate for x in pair)).letter for pair in pairs]
+
+
+def _replicates(evidence: Evidence, arm: str) -> dict[str, int]:
+    statuses = [replicate.status for replicate in evidence.arms[arm].replicates]
+    finished = statuses.count("finished")
+    return {"asked": len(statuses), "finished": finished, "diverged": len(statuses) - finished}
+
+
+def _joined(results: list[CriterionResult]) -> str:
+    return " ".join(capital(result.sentence) for result in results)

@@ -1,0 +1,1 @@
+"""The life of a study, from its plan to its sealed verdict."""

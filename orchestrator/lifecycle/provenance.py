@@ -1,0 +1,34 @@
+"""Where a verdict comes from: data, code, machine, and how often its test speakers were looked at before."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import version
+from typing import Any
+
+from orchestrator.planning.plan import Plan
+from orchestrator.records.code_versions import code_version, full_version, git_commit
+from orchestrator.runtime.ray_cluster import Cluster
+
+_PACKAGES = ("torch", "ray", "optuna", "mlflow", "numpy", "pyarrow")
+
+
+def describe_run(plan: Plan, cluster: Cluster) -> dict[str, Any]:
+    """What the evidence says of code, machine and budget."""
+    from orchestrator.execution.search import SAMPLER  # loads Ray, which describing data needs not
+
+    return {
+        "git_commit": git_commit(),
+        "code": code_version(),
+        "code_of_verdict": full_version(),
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
+        "device": str(cluster),
+        "machine": platform.platform(),
+        "workers": plan.workers,
+        "seed": plan.seed,
+        "trials": plan.trials,
+        "lanes": plan.lanes,
+        "replicates": plan.replicates,
+        "smoke": plan.smoke,
+        "sampler": {"name": "optuna.samplers.TPESampler", **SAMPLER},
+    }

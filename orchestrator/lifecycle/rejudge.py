@@ -1,0 +1,56 @@
+"""A finished run judged again by its study as it is declared now."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import search_spaces
+from orchestrator.judging.verdict import TEST, Judgement, judge
+from orchestrator.planning.plan import shrunk
+from orchestrator.records.code_versions import code_version, judge_version
+from orchestrator.records.evidence import Evidence
+from orchestrator.records.journal import Journal
+from orchestrator.records.seal import breaches
+from orchestrator.reporting.study_page import write_report
+from trainables.errors import InputError
+
+
+def rejudge(run: Path) -> tuple[Judgement, tuple[Path, ...]]:
+    """Judge the evidence of a run folder, write its report anew, and return both.
+
+    Raises:
+        InputError: the folder holds no evidence, or evidence that cannot be judged.
+    """
+    evidence = Evidence.read(run / "evidence.json")
+    study = search_spaces.load(evidence.study)
+    if evidence.provenance.get("smoke"):
+        study = shrunk(study)
+    sealed = [event["seal"] for event in Journal(run).events("sealed")]
+    if sealed:
+        evidence.seal, evidence.broken = sealed[0], breaches(sealed[0], run, _as_it_is(evidence, sealed[0]))
+    try:
+        judgement = judge(study, evidence)
+        written = write_report(run, study, evidence, judgement)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        raise InputError(
+            f"{run / 'evidence.json'} cannot be judged ({type(error).__name__}: {error}); run its sweep again"
+        ) from None
+    return judgement, written
+
+
+def _as_it_is(evidence: Evidence, sealed: dict[str, Any]) -> dict[str, Any]:
+    """What the record and the code say now of the things that were sealed."""
+    arms = {
+        name: {**arm, "settings": evidence.arms[name].config} if name in evidence.arms else arm
+        for name, arm in sealed["arms"].items()
+    }
+    seeds = {r.seed for arm in evidence.arms.values() for r in arm.replicates}
+    return {
+        "arms": arms,
+        "test": TEST,
+        "seeds": sealed["seeds"] if seeds <= set(sealed["seeds"]) else sorted(seeds),
+        "data": {**sealed["data"], "hash": evidence.data_hash},
+        "code": code_version(),
+        "code_of_judge": judge_version(),
+    }

@@ -1,0 +1,229 @@
+"""What a sweep will cost, from a short timed probe of its own training loop; and what it has cost."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from orchestrator.datasets.collection import LatentCollection
+from orchestrator.planning.ablations import variants
+from orchestrator.planning.plan import Plan
+from orchestrator.runtime.ray_cluster import Cluster
+from search_spaces.domains import Choice
+from search_spaces.study import Arm
+from trainables.errors import InputError
+from trainables.latents.storage.dataset import LatentDataset
+from trainables.predictor.config import NULLS, Structure, split_config
+
+# A probe runs alone and warm: what it promises is met at best, and missed by so much at worst.
+_BEST, _WORST = 0.8, 1.8
+_STARTING = (4.0, 12.0)  # seconds per phase until the first pack trains: processes, imports, first reading
+_RESULT_BYTES = 200_000  # of one lane's scores and history
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What to expect; ranges are (low, high)."""
+
+    lanes: int
+    packs: int
+    device_hours: tuple[float, float]
+    wall_hours: tuple[float, float]
+    disk_bytes: int
+    devices: int
+    price: tuple[float, float] | None = None  # in the currency of the price per hour
+
+    def text(self) -> str:
+        """One line for the user who is about to spend it."""
+        money = "" if self.price is None else f", costs {self.price[0]:.2f} to {self.price[1]:.2f}"
+        plural = "s" * (self.devices != 1)
+        return (
+            f"expected: {self.lanes} lanes in about {self.packs} packs, {_hours(self.device_hours)} of "
+            f"device time, {_hours(self.wall_hours)} on {self.devices} device{plural}, "
+            f"{_size(self.disk_bytes)} of disk{money}"
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return asdict(self)
+
+
+def estimate(
+    plan: Plan, latents: LatentCollection, cluster: Cluster | None = None, price: float | None = None
+) -> Costs:
+    """What the plan will take on the cluster, or on this machine where there is none yet.
+
+    The cheapest and the dearest structure of every arm's search space are timed for a second or two each.
+    """
+    devices = cluster.devices if cluster else _devices_here()
+    probed = _paces(plan, latents, cluster)
+    low = high = 0.0
+    most = 0
+    for arm in plan.study.arms:
+        seconds, size = zip(
+            *(_arm_seconds(plan, arm, latents, *probe) for probe in probed[arm.name]), strict=True
+        )
+        low, high, most = low + min(seconds), high + max(seconds), max(most, *size)
+    lanes, packs = _counts(plan)
+    phases = 2 + bool(plan.ablate and plan.study.components)
+    wall = (
+        low * _BEST / devices + phases * _STARTING[0],
+        high * _WORST / min(devices, packs) + phases * _STARTING[1],
+    )
+    hours = (low * _BEST / 3600, high * _WORST / 3600)
+    return Costs(
+        lanes,
+        packs,
+        hours,
+        (wall[0] / 3600, wall[1] / 3600),
+        lanes * (most + _RESULT_BYTES),
+        devices,
+        None if price is None else (hours[0] * price, hours[1] * price),
+    )
+
+
+def spent(events: Sequence[Mapping[str, Any]], workers: int, price: float | None) -> dict[str, Any]:
+    """What a journal says was spent, its control worlds left out.
+
+    Device time runs from each pack's start to its end on every worker, wall time from each opening of the
+    run to the last event before the next one.
+    """
+    taken = wall = 0.0
+    started: dict[str, tuple[float, tuple[str, ...]]] = {}
+    opened = last = events[0]["time"] if events else 0.0
+    for event in events:
+        if event["event"] == "opened":
+            wall, opened = wall + last - opened, event["time"]
+        elif event["event"] == "started":  # a pack that a kill cut off is started again, perhaps days later
+            started |= {key: (event["time"], tuple(event["keys"])) for key in event["keys"]}
+        elif event["event"] == "finished" and not event["reused"] and event["key"] in started:
+            began, pack = started.pop(event["key"])
+            if not any(started.get(key) == (began, pack) for key in pack):  # the last of its pack
+                taken += event["time"] - began
+        last = event["time"]
+    hours = taken * workers / 3600
+    return {
+        "device_hours": hours,
+        "wall_hours": (wall + last - opened) / 3600,
+        "price": None if price is None else hours * price,
+    }
+
+
+def _counts(plan: Plan) -> tuple[int, int]:
+    """Lanes and packs of a sweep; winners decide how ablations pack, so that part is a guess."""
+    searched = [arm for arm in plan.study.arms if plan.settled(arm) is None]
+    confirmed = plan.replicates + len(NULLS)
+    taken_out = _ablated(plan)
+    lanes = len(searched) * plan.trials + len(plan.study.arms) * confirmed + taken_out * plan.replicates
+    return lanes, len(searched) * plan.packs + len(plan.study.arms) + math.ceil(taken_out / 2)
+
+
+def _ablated(plan: Plan) -> int:
+    """Settings that ablations train: one per variant, and one more where both sides are overlaid."""
+    return sum(1 + bool(v.given) for v in variants(plan.study)) if plan.ablate else 0
+
+
+def _arm_seconds(
+    plan: Plan, arm: Arm, latents: LatentCollection, structure: Structure, pace: Any
+) -> tuple[float, int]:
+    """Device seconds of an arm were all of it of one structure, and the bytes of one lane's weights."""
+    dataset = _read_by(latents, structure)
+    exploring = pace.seconds(structure, windows(dataset, "validation", structure), evaluate_each_epoch=True)
+    judged = pace.seconds(structure, windows(dataset, "test", structure), evaluate_each_epoch=False)
+    packs = 0 if plan.settled(arm) is not None else plan.trials / plan.lanes
+    confirmed = (plan.replicates + len(NULLS)) / plan.lanes
+    if arm.name == plan.study.primary.arm:
+        confirmed += _ablated(plan) * plan.replicates / plan.lanes
+    return packs * exploring + confirmed * judged, pace.bytes
+
+
+def windows(dataset: LatentDataset, split: str, structure: Structure) -> int:
+    """Rollouts that an evaluation runs: horizons tile each utterance after its context."""
+    index = dataset.index
+    frames = np.asarray(index["num_frames"])[np.asarray(index["split"]) == split]
+    return int(np.maximum((frames - structure.context) // structure.horizon, 0).sum())
+
+
+def _paces(
+    plan: Plan, latents: LatentCollection, cluster: Cluster | None
+) -> dict[str, list[tuple[Structure, Any]]]:
+    wanted = {
+        arm.name: list(dict.fromkeys(_extreme(plan, arm, latents, pick) for pick in (min, max)))
+        for arm in plan.study.arms
+    }
+    each = list(dict.fromkeys(itertools.chain.from_iterable(wanted.values())))
+    dims = [_read_by(latents, structure).meta.dim for structure in each]
+    if cluster is None:
+        found = [_pace(structure, plan.lanes, dim) for structure, dim in zip(each, dims, strict=True)]
+    else:
+        import ray
+
+        task = ray.remote(_pace).options(num_cpus=1, num_gpus=1 if cluster.gpus else 0)
+        found = ray.get(
+            [task.remote(structure, plan.lanes, dim) for structure, dim in zip(each, dims, strict=True)]
+        )
+    pace_of = dict(zip(each, found, strict=True))
+    return {arm: [(structure, pace_of[structure]) for structure in own] for arm, own in wanted.items()}
+
+
+def _read_by(latents: LatentCollection, structure: Structure) -> LatentDataset:
+    return latents.of({"representation": structure.representation})
+
+
+def _pace(structure: Structure, lanes: int, dim: int) -> Any:
+    import torch
+
+    from trainables.predictor.training.timing import pace
+
+    torch.set_num_threads(1)
+    return pace(structure, lanes, dim, "cuda" if torch.cuda.is_available() else "cpu")
+
+
+def _flow(latents: LatentCollection, representation: str) -> float:
+    meta = latents.of({"representation": representation}).meta
+    return meta.dim * meta.frame_rate
+
+
+def _extreme(plan: Plan, arm: Arm, latents: LatentCollection, pick: Any) -> Structure:
+    """The structure of an arm with the least, or the most, of everything that is searched."""
+    chosen = dict(plan.fixed(arm))
+    for name, domain in plan.space(arm).items():
+        if isinstance(domain, Choice):
+            numeric = all(isinstance(option, int | float) for option in domain.options)
+            ordered = sorted(domain.options) if numeric else domain.options
+            if name == "representation":  # numbers in a second
+                ordered = sorted(ordered, key=lambda option: _flow(latents, option))
+            chosen[name] = ordered[0 if pick is min else -1]
+        else:
+            chosen[name] = pick(domain.low, domain.high)
+    return split_config(plan.in_frames(chosen))[0]
+
+
+def _devices_here() -> int:
+    import os
+
+    import torch
+
+    return torch.cuda.device_count() or os.cpu_count() or 1
+
+
+def _hours(hours: tuple[float, float]) -> str:
+    low, high = hours
+    if high < 1.5:
+        return f"{60 * low:.0f} to {math.ceil(60 * high)} min"
+    return f"{low:.1f} to {high:.1f} h"
+
+
+def _size(size: int) -> str:
+    return f"{size / 1e6:.0f} MB" if size < 1e9 else f"{size / 1e9:.1f} GB"
+
+
+def require_price(price: float | None) -> None:
+    """Refuse a price that is none."""
+    if price is not None and not (math.isfinite(price) and price >= 0):
+        raise InputError(f"--price is {price:g}; it must be a number, at least 0")

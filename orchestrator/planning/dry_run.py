@@ -1,0 +1,106 @@
+"""What ``--dry-run`` prints: the plan, its size and where everything would go."""
+
+from __future__ import annotations
+
+import os
+from contextlib import nullcontext
+from pathlib import Path
+
+from orchestrator.datasets.collection import LatentCollection
+from orchestrator.planning.ablations import variants
+from orchestrator.planning.costs import estimate
+from orchestrator.planning.design import design_of
+from orchestrator.planning.plan import Plan
+from orchestrator.runtime.ray_cluster import connected
+from search_spaces.domains import Choice, Domain
+from trainables.latents.storage.dataset import SPLITS, LatentDataset
+from trainables.predictor.config import NULLS
+
+
+def dry_run_text(
+    plan: Plan, latents: LatentCollection, address: str | None, out: Path, price: float | None = None
+) -> str:
+    """The plan of a sweep as text. Nothing is trained; with an address, its cluster times the probe.
+
+    Raises:
+        InputError: the design cannot decide.
+    """
+    design = design_of(plan, latents, out)
+    with connected(address) if address else nullcontext() as cluster:
+        expected = estimate(plan, latents, cluster, price)
+    lines = [
+        plan.study.title,
+        "",
+        *(line for dataset in latents for line in _described(dataset)),
+        f"explore     {plan.trials} configurations per arm in {plan.packs} packs of up to {plan.lanes} "
+        f"lanes, maximising {plan.study.objective} on validation speakers",
+        f"confirm     {plan.replicates} replicates and {len(NULLS)} nulls ({', '.join(NULLS)}) per arm, "
+        + (
+            "judged once on test speakers"
+            if plan.study.budget.looks == 1
+            else f"judged in up to {plan.study.budget.looks} looks at test speakers"
+        ),
+        *_assayed(plan),
+        *_taken_apart(plan),
+        f"work        {_steps(plan):,} optimiser steps of one lane before any ablation",
+        expected.text().replace("expected: ", "expected    "),
+        design.text().replace("design: ", "design      "),
+        f"device      {_device(address)}; {plan.workers} worker{'s' * (plan.workers != 1)} per pack",
+        f"run folder  {out}/{plan.study.name}-<date>-<time>",
+        f"MLflow      {os.environ.get('MLFLOW_TRACKING_URI', 'sqlite:///mlflow.db')}",
+    ]
+    for arm in plan.study.arms:
+        lines += ["", f"arm {arm.name}: {arm.title}"]
+        lines += [f"  {name:20} {value}" for name, value in sorted(plan.fixed(arm).items())]
+        lines += [f"  {name:20} {_spelled(domain)}" for name, domain in plan.space(arm).items()]
+    return "\n".join(lines)
+
+
+def _assayed(plan: Plan) -> list[str]:
+    worlds = ", ".join(f"{world} ({verdict})" for world, verdict in plan.study.controls.items())
+    return [f"assay       control worlds through the same code: {worlds}"] if worlds else []
+
+
+def _taken_apart(plan: Plan) -> list[str]:
+    parts = ", ".join(" + ".join(variant.components) for variant in variants(plan.study))
+    return [f"ablate      the winner without {parts}"] if parts and plan.ablate else []
+
+
+def _described(dataset: LatentDataset) -> list[str]:
+    meta = dataset.meta
+    return [
+        f"data        {dataset.root}: {meta.representation}, {meta.dim} dimensions at {meta.frame_rate:g} Hz",
+        *(f"            {split}: {_split(dataset, split)}" for split in SPLITS),
+    ]
+
+
+def _split(dataset: LatentDataset, split: str) -> str:
+    seconds = dataset.frames(split) / dataset.meta.frame_rate
+    return (
+        f"{len(dataset.speakers(split))} speakers, {len(dataset.utterances(split))} utterances, "
+        f"{dataset.frames(split):,} frames ({seconds / 60:.1f} min)"
+    )
+
+
+def _steps(plan: Plan) -> int:
+    lanes = plan.trials + plan.replicates + len(NULLS)
+    total = 0
+    for arm in plan.study.arms:
+        fixed = plan.fixed(arm)
+        total += (
+            lanes * fixed.get("steps", 0) * (fixed.get("teacher_epochs", 0) + fixed.get("rollout_epochs", 0))
+        )
+    return total
+
+
+def _device(address: str | None) -> str:
+    if address:
+        return f"the Ray cluster at {address}"
+    gpus = len(list(Path("/dev").glob("nvidia[0-9]*")))
+    return f"this machine, {gpus} GPUs" if gpus else f"this machine, {os.cpu_count()} CPU cores"
+
+
+def _spelled(domain: Domain) -> str:
+    if isinstance(domain, Choice):
+        return "one of " + ", ".join(map(str, domain.options))
+    return f"{domain.low:g} to {domain.high:g}" + (", logarithmic" if domain.log else "")

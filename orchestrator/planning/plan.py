@@ -1,0 +1,209 @@
+"""What a sweep will do, fixed before it does anything: budgets, seeds, packs."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from itertools import product
+from typing import Any
+
+from orchestrator.planning.pack import Pack
+from orchestrator.statistics.power import fewest_seeds, smallest_p
+from search_spaces.domains import Choice, Domain
+from search_spaces.study import Arm, Study
+from trainables.errors import InputError
+from trainables.predictor.config import NULLS
+
+_TIME = "_ms"  # ends the names of settings that are milliseconds
+# A smoke run walks the whole path in a minute; its numbers mean nothing.
+SMOKE_BUDGET = {"trials": 2, "lanes": 2, "replicates": 2}
+SMOKE_SETTINGS = {
+    "width": 8,
+    "depth": 1,
+    "context": 4,
+    "rollout": 2,
+    "components": 2,
+    "batch": 8,
+    "steps": 2,
+    "teacher_epochs": 1,
+    "rollout_epochs": 1,
+    "marginal_steps": 2,
+}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A study with its budgets settled. The same numbers hold for every arm."""
+
+    study: Study
+    trials: int  # configurations explored per arm
+    lanes: int  # of them trained side by side
+    replicates: int
+    workers: int  # processes that share one pack by data parallelism
+    seed: int
+    smoke: bool
+    ablate: bool = True  # whether the confirmed winner is taken apart
+    generation: int = 1  # packs per arm in flight at once; later packs learn from earlier generations only
+    frame_rates: Mapping[str, float] = field(default_factory=dict)  # Hz, by representation
+
+    @property
+    def packs(self) -> int:
+        """Packs that exploration needs per arm."""
+        return math.ceil(self.trials / self.lanes)
+
+    def fixed(self, arm: Arm) -> dict[str, Any]:
+        """The settings of an arm that are not searched."""
+        searched = self.space(arm)
+        settings = {"objective": self.study.objective, **self.study.fixed, **arm.fixed}
+        return {name: value for name, value in settings.items() if name not in searched}
+
+    def space(self, arm: Arm) -> dict[str, Domain]:
+        """The settings of an arm that are searched, in a stable order."""
+        space: Mapping[str, Domain] = {**self.study.space, **arm.space}
+        return {name: space[name] for name in sorted(space)}
+
+    def in_frames(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """Settings whose times, such as ``horizon_ms``, are frames of their representation: ``horizon``."""
+        found = dict(settings)
+        for name in [name for name in settings if name.endswith(_TIME)]:
+            frames = found.pop(name) * self.frame_rates[settings.get("representation", "")] / 1000
+            found[name.removesuffix(_TIME)] = max(1, round(frames))
+        return found
+
+    def explore_seed(self, index: int) -> int:
+        """Seed of the lane ``index`` of exploration; the same in every arm."""
+        return 2 * _number(self.seed, "explore", index)
+
+    def confirm_seeds(self) -> list[int]:
+        """The fresh seeds of confirmation, paired over arms; odd, so that none was explored."""
+        return [2 * _number(self.seed, "confirm", index) + 1 for index in range(self.replicates)]
+
+    def confirmation(self, arm: str, winner: Mapping[str, Any], replicates: int | None = None) -> Pack:
+        """What confirms an arm: its winner once on each null, and on the first so many of the fresh seeds."""
+        seeds = self.confirm_seeds()
+        lanes = [{**winner, "seed": seeds[0], "surrogate": null} for null in NULLS]
+        lanes += [{**winner, "seed": seed, "surrogate": "real"} for seed in seeds[:replicates]]
+        return Pack("confirm", arm, 0, tuple(range(len(lanes))), tuple(lanes))
+
+    def settled(self, arm: Arm) -> dict[str, Any] | None:
+        """The settings of an arm that leaves nothing to search, else None."""
+        return None if self.space(arm) else self.in_frames(self.fixed(arm))
+
+    def arguments(self) -> dict[str, Any]:
+        """What must be equal for one sweep to be the continuation of another."""
+        asked = {
+            "study": self.study.name,
+            "trials": self.trials,
+            "replicates": self.replicates,
+            "workers": self.workers,
+            "seed": self.seed,
+            "smoke": self.smoke,
+            "ablate": self.ablate,
+        }
+        settings = {arm.name: [self.fixed(arm), list(self.space(arm).items())] for arm in self.study.arms}
+        return {**asked, "settings": hashlib.sha256(repr(settings).encode()).hexdigest()[:16]}
+
+
+def make_plan(
+    study: Study,
+    *,
+    trials: int | None = None,
+    replicates: int | None = None,
+    workers: int = 1,
+    seed: int = 0,
+    smoke: bool = False,
+    ablate: bool = True,
+    frame_rates: Mapping[str, float] | None = None,
+) -> Plan:
+    """Settle the budgets of a study: the user's number, else the smoke run's, else the study's own.
+
+    Raises:
+        InputError: a budget with which nothing can be trained or decided, or a study that cannot run yet.
+    """
+    if study.missing:
+        raise InputError(f"the study {study.name!r} cannot run yet: it waits for {study.missing}")
+    budget = study.budget
+    defaults = (
+        SMOKE_BUDGET
+        if smoke
+        else {"trials": budget.trials, "lanes": budget.lanes, "replicates": budget.replicates}
+    )
+    asked = shrunk(study) if smoke else study
+    if trials is None:  # every combination gets a pack, in every arm the same number
+        most = max(len(combinations({**asked.space, **arm.space})) for arm in asked.arms)
+        trials = max(defaults["trials"], most * defaults["lanes"])
+    replicates = defaults["replicates"] if replicates is None else replicates
+    _at_least("--trials", trials, 1)
+    if smoke:
+        _at_least("--replicates", replicates, 2, "a verdict needs the spread between seeds")
+    else:
+        _enough_seeds(replicates, budget.alpha)
+    _at_least("--workers", workers, 1)
+    _at_least("--seed", seed, 0)
+    lanes = min(defaults["lanes"], trials)
+    plan = Plan(asked, trials, lanes, replicates, workers, seed, smoke, ablate, frame_rates=frame_rates or {})
+    for arm in plan.study.arms:
+        _shareable(plan.fixed(arm).get("batch"), workers)
+    return plan
+
+
+def with_devices(plan: Plan, devices: int) -> Plan:
+    """Let every arm have as many packs in flight as the devices can hold."""
+    share = max(1, devices // len(plan.study.arms))
+    return replace(plan, generation=min(share, plan.packs))
+
+
+def combinations(space: Mapping[str, Domain]) -> list[dict[str, Any]]:
+    """Of the options of which each is to be tried, the first setting varying fastest; [{}] where there are
+    none.
+    """
+    each = {n: d.options for n, d in space.items() if isinstance(d, Choice) and d.each}
+    return [dict(zip(reversed(each), row, strict=True)) for row in product(*reversed(each.values()))]
+
+
+def shrunk(study: Study) -> Study:
+    """The same question asked of tiny predictors."""
+    keep = lambda space: {  # noqa: E731
+        k: v for k, v in space.items() if k.removesuffix(_TIME) not in SMOKE_SETTINGS
+    }
+    arms = tuple(replace(arm, space=keep(arm.space), fixed=keep(arm.fixed)) for arm in study.arms)
+    few = tuple(part for i, part in enumerate(study.components) if i == 0 or part.known_harm)
+    return replace(
+        study,
+        fixed={**keep(study.fixed), **SMOKE_SETTINGS},
+        space=keep(study.space),
+        arms=arms,
+        controls={},
+        components=few,
+        pairs=(),
+    )
+
+
+def _at_least(name: str, value: int, low: int, why: str = "") -> None:
+    if value < low:
+        raise InputError(f"{name} is {value}; it must be at least {low}" + (f": {why}" if why else ""))
+
+
+def _enough_seeds(replicates: int, alpha: float) -> None:
+    fewest = fewest_seeds(alpha)
+    if replicates < fewest:
+        raise InputError(
+            f"--replicates is {replicates}, which cannot decide: {replicates} paired seeds can "
+            f"never fall below p = {smallest_p(replicates):.2g} in a sign-flip test at "
+            f"alpha {alpha:g}; use at least {fewest}"
+        )
+
+
+def _shareable(batch: int | None, workers: int) -> None:
+    if batch is not None and batch % workers:
+        raise InputError(
+            f"--workers is {workers}, and a batch of {batch} windows cannot be shared evenly by so many; "
+            f"use a divisor of {batch}"
+        )
+
+
+def _number(*parts: object) -> int:
+    digest = hashlib.sha256("/".join(map(str, parts)).encode()).digest()
+    return int.from_bytes(digest[:4], "big") >> 2  # 30 bits: twice it plus one is still a 31-bit seed

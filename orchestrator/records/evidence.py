@@ -1,0 +1,181 @@
+"""What a sweep has gathered when it is judged: plain data, written to ``evidence.json`` and read back for
+reports.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from orchestrator.runtime.atomic_files import write_atomically
+from orchestrator.runtime.hashing import joint_hash
+from trainables.errors import InputError
+
+
+@dataclass
+class Exploration:
+    """One explored configuration of an arm, scored on validation speakers."""
+
+    index: int
+    config: dict[str, Any]
+    objective: float | None  # None where the lane diverged
+    status: str  # "finished", "diverged", or "stopped" at a rung
+    seconds: float
+
+
+@dataclass
+class Replicate:
+    """The winner of an arm trained again on a fresh seed (or a null surrogate), judged on test speakers."""
+
+    seed: int
+    surrogate: str  # "real", "white", "gaussian"
+    status: str
+    scores: dict[str, Any] | None  # Scores.to_json(), None where the lane diverged
+    history: list[dict[str, Any]]  # per epoch: epoch, phase, loss ...
+    parameters: int  # trainable numbers of this lane
+    # per-utterance figures of the decoded continuation, {"utterance_id", "speaker_id",
+    # "continuation_quality"}
+    listening: list[dict[str, Any]] = field(default_factory=list)
+    key: str = ""  # of the lane in the archive
+
+
+@dataclass
+class ArmEvidence:
+    """Everything measured of one arm."""
+
+    name: str
+    config: dict[str, Any]  # the winner: flat settings
+    explored: list[Exploration]
+    replicates: list[Replicate]  # surrogate "real", one per paired seed, same seeds in every arm
+    nulls: list[Replicate]  # the same settings trained on surrogate frames
+
+
+@dataclass
+class Ablation:
+    """The primary arm's winner with components taken out, on the seeds of its replicates."""
+
+    components: list[str]
+    neutral: dict[str, Any]  # the settings that stood in for them
+    replicates: list[Replicate]
+    # What it is compared with: the arm's own replicates (None), or its winner under other settings.
+    given: dict[str, Any] = field(default_factory=dict)
+    against: list[Replicate] | None = None
+    known_harm: bool = False
+
+
+@dataclass
+class Assay:
+    """What a control world of known answer gave when it went through the same code."""
+
+    world: str
+    expected: str  # verdict
+    verdict: str
+    reason: str
+    code: str  # version
+    run: str  # folder of its report
+
+    @property
+    def passed(self) -> bool:
+        """Whether the instrument read what is there."""
+        return self.verdict == self.expected
+
+
+@dataclass
+class Exhibit:
+    """One utterance to listen to. Clips are the bytes of WAV files, 16-bit mono, in the order of hearing."""
+
+    utterance_id: str
+    speaker_id: str
+    context_seconds: float  # of true speech before the rollout starts, in every clip
+    clips: dict[str, bytes]  # "original", "codec reconstruction", then one per arm
+
+
+@dataclass
+class Evidence:
+    """The whole record of one sweep."""
+
+    study: str
+    arms: dict[str, ArmEvidence]
+    data: dict[
+        str, Any
+    ]  # path, representation, dim, frame_rate, hash, speakers and frames per split, world (controls)
+    baselines: dict[
+        str, dict[str, Any]
+    ]  # name -> Scores.to_json() on test: "mean" (delta = mean - z_t), "persistence"
+    provenance: dict[
+        str, Any
+    ]  # command, git commit, versions, device, started, seconds, criteria_hash, workers
+    exhibits: list[Exhibit] = field(default_factory=list)
+    seal: dict[str, Any] = field(default_factory=dict)  # what was sealed before confirmation (sealing.py)
+    broken: list[str] = field(default_factory=list)  # what of it has changed since, a sentence each
+    assays: list[Assay] = field(default_factory=list)
+    ablations: list[Ablation] = field(default_factory=list)
+    look: int = 1  # how often the test speakers had been looked at by then
+    other_data: list[dict[str, Any]] = field(default_factory=list)  # as data, of further representations
+    diagnoses: list[dict[str, Any]] = field(default_factory=list)  # of each representation (diagnosis.py)
+    # By representation, what was found of its frames (density.py, components.py); decides nothing.
+    densities: dict[str, Any] = field(default_factory=dict)
+    components: dict[str, Any] = field(default_factory=dict)
+    # "planned" and "spent": device_hours, wall_hours, disk_bytes, cost; planned ones as [low, high]
+    cost: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def data_hash(self) -> str:
+        """Of all data, as it was sealed; empty where nothing tells."""
+        hashes = [data.get("hash") for data in (self.data, *self.other_data)]
+        return joint_hash([str(found) for found in hashes]) if all(hashes) else ""
+
+    def write(self, path: Path) -> None:
+        """Write as JSON; clips in base64."""
+        data = asdict(self)
+        for exhibit in data["exhibits"]:
+            exhibit["clips"] = {k: base64.b64encode(v).decode() for k, v in exhibit["clips"].items()}
+        write_atomically(path, json.dumps(data, indent=1))
+
+    @classmethod
+    def read(cls, path: Path) -> Evidence:
+        """The inverse of :meth:`write`.
+
+        Raises:
+            InputError: the file is not there, or is no such record.
+        """
+        try:
+            return cls._parsed(json.loads(path.read_text()))
+        except FileNotFoundError:
+            raise InputError(f"{path} does not exist; name the folder of a run that has ended") from None
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            raise InputError(
+                f"{path} is not the record of a run, or one of another version; run its sweep again"
+            ) from None
+
+    @classmethod
+    def _parsed(cls, data: dict[str, Any]) -> Evidence:
+        arms = {
+            name: ArmEvidence(
+                name=arm["name"],
+                config=arm["config"],
+                explored=[Exploration(**e) for e in arm["explored"]],
+                replicates=[Replicate(**r) for r in arm["replicates"]],
+                nulls=[Replicate(**r) for r in arm["nulls"]],
+            )
+            for name, arm in data.pop("arms").items()
+        }
+        exhibits = [
+            Exhibit(**{**e, "clips": {k: base64.b64decode(v) for k, v in e["clips"].items()}})
+            for e in data.pop("exhibits")
+        ]
+        assays = [Assay(**assay) for assay in data.pop("assays")]
+        ablations = [
+            Ablation(
+                **{
+                    **a,
+                    "replicates": [Replicate(**r) for r in a["replicates"]],
+                    "against": None if a["against"] is None else [Replicate(**r) for r in a["against"]],
+                }
+            )
+            for a in data.pop("ablations")
+        ]
+        return cls(arms=arms, exhibits=exhibits, assays=assays, ablations=ablations, **data)

@@ -1,0 +1,69 @@
+"""What was asked, started, finished, sealed and judged: an append-only log from which a killed sweep goes on.
+
+One line of JSON per event in ``journal.jsonl``. The result of a finished lane lies in the archive, under the
+key that its line names, and is written before the line is: a line never promises what is not there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from orchestrator.runtime.atomic_files import exclusive_lock
+
+RESUME = "run the same command again with --resume to go on"
+
+
+class Journal:
+    """The log of one run folder. Holds no open file, so it may be copied and pickled."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.path = folder / "journal.jsonl"
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def append(self, event: str, **data: Any) -> None:
+        """Add one event and force it to disk; starts a new line where a kill has torn the last one."""
+        line = json.dumps({"event": event, "time": round(time.time(), 3), **data}, allow_nan=False)
+        with self.path.open("ab") as log:
+            log.write((b"\n" if _is_torn(self.path) else b"") + line.encode() + b"\n")
+            log.flush()
+            os.fsync(log.fileno())
+
+    def events(self, kind: str | None = None) -> list[dict[str, Any]]:
+        """Every event in order, or those of one kind; torn lines are passed over."""
+        events = []
+        for line in self.path.read_bytes().splitlines() if self.path.exists() else []:
+            try:
+                events.append(json.loads(line))
+            except ValueError:
+                continue
+        return [e for e in events if kind in (None, e["event"])]
+
+    def answered(self) -> bool:
+        """Whether the run has a verdict that stands; an INADMISSIBLE one may be mended and asked again."""
+        return any(event["verdict"] != "INADMISSIBLE" for event in self.events("judged"))
+
+    @contextmanager
+    def held(self, wait: bool = False) -> Iterator[None]:
+        """Keep every other process out of this run; a killed one lets go of it.
+
+        Raises:
+            InputError: another process is at work in it, and ``wait`` is not asked for.
+        """
+        busy = f"another process is at work in {self.folder}; wait for it, or leave --resume out"
+        with exclusive_lock(self.folder, None if wait else busy):
+            yield
+
+
+def _is_torn(path: Path) -> bool:
+    if not path.exists() or path.stat().st_size == 0:
+        return False
+    with path.open("rb") as log:
+        log.seek(-1, os.SEEK_END)
+        return log.read(1) != b"\n"

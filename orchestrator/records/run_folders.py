@@ -1,0 +1,106 @@
+"""Run folders of sweeps: fresh ones, unfinished ones, sealed ones, and earlier looks at the same data."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from orchestrator.records.journal import Journal
+from orchestrator.records.seal import SEAL_FILE
+from trainables.errors import InputError
+
+
+def unfinished_run(
+    out: Path, arguments: Mapping[str, Any], data_hash: str, code: str, data: str = ""
+) -> Path:
+    """The newest run folder in ``out`` that the same arguments left without an admissible verdict.
+
+    Where there is none, a run that was sealed goes on whatever has changed since, for its verdict to say so:
+    the newest of the same study and seed on the latents in the folder ``data``.
+
+    Raises:
+        InputError: there is none, or data or code have changed since it began (it would mix two experiments).
+    """
+    left = [(folder, planned) for folder, planned in _planned_runs(out) if not Journal(folder).answered()]
+    same = [(folder, p) for folder, p in left if p["arguments"] == dict(arguments)]
+    for folder, planned in same:
+        if (planned["data_hash"], planned["code"]) == (data_hash, code):
+            return folder
+    for folder, planned in left:
+        alike = all(planned["arguments"].get(n) == arguments.get(n) for n in ("study", "seed", "smoke"))
+        if alike and planned.get("data", data) == data and Journal(folder).events("sealed"):
+            return folder
+    for folder, planned in same:
+        _must_equal(folder, "data", planned["data_hash"], data_hash)
+        _must_equal(folder, "code", planned["code"], code)
+    raise InputError(
+        f"--resume found no unfinished run of study {arguments['study']!r} with these arguments in {out}; "
+        "leave --resume out to start one"
+    )
+
+
+def _planned_runs(out: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Run folders, the newest first, with what was planned in them."""
+    for path in sorted(out.glob("*/journal.jsonl"), key=lambda p: p.parent.name, reverse=True):
+        planned = Journal(path.parent).events("planned")
+        if planned:
+            yield path.parent, planned[0]
+
+
+def _must_equal(folder: Path, what: str, before: str, now: str) -> None:
+    if before != now:
+        raise InputError(
+            f"--resume cannot continue {folder}: its {what} was {before[:24]} and is {now[:24]} now; "
+            "leave --resume out to start afresh"
+        )
+
+
+def earlier_looks(out: Path, own: Path, study: str, data_hash: str) -> list[str]:
+    """Other runs in the same folder that put the same study to the same test speakers, and how they ended.
+    Who asks often enough gets any answer, so a report says how often it was.
+    """
+    found = []
+    for path in sorted(out.glob("*/journal.jsonl")):
+        journal = Journal(path.parent)
+        planned, judged = journal.events("planned"), journal.events("judged")
+        if path.parent == own or not planned or not journal.events("sealed"):
+            continue
+        asked = planned[0]["arguments"]
+        if (asked["study"], planned[0]["data_hash"], asked["smoke"]) == (study, data_hash, False):
+            found.append(f"{path.parent.name}: {judged[-1]['verdict'] if judged else 'sealed, not judged'}")
+    return found
+
+
+def is_smoke_run(folder: Path | None) -> bool:
+    planned = Journal(folder).events("planned") if folder else []
+    return bool(planned and planned[0]["arguments"].get("smoke"))
+
+
+def newest_sealed_run(out: Path, study: str) -> Path | None:
+    """The newest run of the study that was sealed; a smoke run only where there is no other."""
+    sealed = [
+        path.parent
+        for path in sorted(out.glob(f"*/{SEAL_FILE}"), key=lambda p: p.stat().st_mtime, reverse=True)
+        if any(e["arguments"]["study"] == study for e in Journal(path.parent).events("planned"))
+    ]
+    return min(sealed, key=is_smoke_run, default=None)
+
+
+def fresh_folder(out: Path, study: str) -> Path:
+    """A new run folder, nobody else's."""
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    folder, number = out / f"{study}-{stamp}", 1
+    while True:
+        try:
+            folder.mkdir(parents=True)
+        except NotADirectoryError:
+            raise InputError(f"--out is {out}, which is a file; name a folder") from None
+        except FileExistsError:
+            if out.is_file():
+                raise InputError(f"--out is {out}, which is a file; name a folder") from None
+            number += 1
+            folder = out / f"{study}-{stamp}-{number}"
+        else:
+            return folder

@@ -1,0 +1,122 @@
+"""What is fixed before the test speakers are looked at, and what of it has changed since.
+
+A seal holds everything that could be bent to fit a result: hypothesis, criteria, arms with the settings that
+won, exclusions, test, alpha, seeds, data and code. Its hash is written before the confirm phase begins.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from orchestrator.runtime.atomic_files import write_atomically
+from search_spaces.study import Study, bound, declared
+from trainables.errors import InputError
+
+SEAL_FILE = "sealed.json"
+NAME_SEPARATOR = ", "  # the names of representations
+
+
+def breaches(sealed: Mapping[str, Any], folder: Path, now: Mapping[str, Any]) -> list[str]:
+    """What of a seal has changed, a sentence each: what the study does not declare, and edits of the file.
+
+    Args:
+        sealed: what the journal holds, which is what counts.
+        folder: the run; a file that is gone from it is put back.
+        now: the same things as they are now; what is left out is not compared.
+    """
+    kept = {key: value for key, value in sealed.items() if key in now and key != "study"}
+    found = changes(kept, {key: now[key] for key in kept})
+    path = folder / SEAL_FILE
+    if not path.exists():
+        write_seal(folder, sealed)
+    try:
+        told, held = read_seal(path)
+    except InputError:
+        return [*found, f"{SEAL_FILE} cannot be read any more."]
+    if {told, seal_hash(held)} != {seal_hash(sealed)}:
+        edits = changes(sealed, held) or ["its hash was rewritten."]
+        found += [f"{SEAL_FILE} was edited: {edit}" for edit in edits]
+    return found
+
+
+def seal_hash(seal: Mapping[str, Any]) -> str:
+    """SHA-256 (hex) of a seal as canonical JSON."""
+    return hashlib.sha256(json.dumps(seal, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def write_seal(folder: Path, seal: Mapping[str, Any]) -> Path:
+    """Write a seal with its hash, for people and for :func:`read_seal`."""
+    told = {"hash": seal_hash(seal), **seal}
+    return write_atomically(folder / SEAL_FILE, json.dumps(told, indent=1, ensure_ascii=False))
+
+
+def read_seal(path: Path) -> tuple[str, dict[str, Any]]:
+    """The hash that a sealed plan carries, and what it holds now.
+
+    Raises:
+        InputError: there is no such file, or it is no sealed plan.
+    """
+    try:
+        seal = json.loads(path.read_text())
+        told = str(seal.pop("hash"))
+        if not isinstance(seal["study"]["name"], str):
+            raise TypeError("a study's name is text")
+        return told, seal
+    except (OSError, ValueError, KeyError, AttributeError, TypeError):
+        raise InputError(
+            f"{path} is not a sealed plan; name a run folder's {SEAL_FILE}, or a file that "
+            "seal --export wrote"
+        ) from None
+
+
+def changes(sealed: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """What differs between two seals, or two studies as declared: a sentence each."""
+    return [
+        f"{_where(path)} was {_value(before)} when sealed and is {_value(after)} now."
+        for path, before, after in _differences(sealed, now, ())
+    ]
+
+
+def study_changes(seal: Mapping[str, Any], study: Study) -> list[str]:
+    """What the study declares otherwise than when it was sealed."""
+    return changes(seal["study"], declared(as_sealed(study, seal)))
+
+
+def as_sealed(study: Study, seal: Mapping[str, Any]) -> Study:
+    """The study on the representations that a seal names."""
+    names = seal.get("data", {}).get("representation", "").split(NAME_SEPARATOR)
+    return bound(study, names) if study.compares and len(names) > 1 else study
+
+
+def _differences(
+    before: Any, after: Any, path: tuple[str, ...]
+) -> Iterator[tuple[tuple[str, ...], Any, Any]]:
+    if before == after:
+        return
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        for key in dict.fromkeys([*before, *after]):
+            yield from _differences(before.get(key), after.get(key), (*path, str(key)))
+    elif _named(before) and _named(after):
+        yield from _differences(_named(before), _named(after), path)
+    else:
+        yield path, before, after
+
+
+def _named(values: Any) -> dict[str, Any]:
+    """Criteria and components are told apart by name, so that inserting one does not seem to change all."""
+    if isinstance(values, list) and values and all(isinstance(v, Mapping) and "name" in v for v in values):
+        return {repr(v["name"]): v for v in values}
+    return {}
+
+
+def _where(path: tuple[str, ...]) -> str:
+    return ": ".join(path)
+
+
+def _value(value: Any) -> str:
+    text = "absent" if value is None else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 80 else text[:77] + "..."

@@ -1,0 +1,1 @@
+"""Audio into latents, and latents into other latents."""

@@ -1,0 +1,196 @@
+"""The roadmap as one page: what was decided and what to do next, the graph, beliefs, and what it has cost.
+
+``roadmap.html`` loads nothing from anywhere; ``roadmap.md`` and ``roadmap.json`` beside it say the same.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from orchestrator.roadmap.gates import Status, verdicts_in_words
+from orchestrator.roadmap.graph import edges, graph, graph_text
+from orchestrator.roadmap.log import ENDED
+from orchestrator.roadmap.status import Standing, advice
+from orchestrator.runtime.atomic_files import write_atomically
+from orchestrator.statistics import beliefs
+
+NO_VALUE = "–"
+_STATES = {
+    "DONE": "a verdict was found",
+    "READY": "can run now",
+    "HELD": "waits for a study that has not said yes or no",
+    "BLOCKED": "may run, but what it needs is not built yet",
+    "SKIPPED": "a verdict has closed the way to it",
+    "BEYOND": "of a later tier than was asked for",
+}
+
+
+def write_roadmap(folder: Path, standing: Standing) -> Path:
+    """Write page, Markdown and JSON into ``folder`` and return the page's path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    context = _context(standing)
+    machine = json.dumps(roadmap_to_json(standing), indent=1, ensure_ascii=False, allow_nan=False)
+    name = "roadmap-smoke" if standing.smoke else "roadmap"
+    write_atomically(folder / f"{name}.json", machine)
+    write_atomically(folder / f"{name}.md", _markdown(context))
+    page = folder / f"{name}.html"
+    write_atomically(page, environment.get_template("roadmap.html").render(context))
+    return page
+
+
+def roadmap_to_json(standing: Standing) -> dict[str, Any]:
+    """The same for programs."""
+    outlook = standing.outlook
+    return {
+        "title": outlook.roadmap.title,
+        "source": outlook.roadmap.source,
+        "smoke": standing.smoke,
+        "latents": standing.latents,
+        "representation": standing.active,
+        "until": standing.until,
+        "advice": advice(standing),
+        "next": list(outlook.ready),
+        "settled": [
+            {"decision": s.settles, "study": s.step.study, "verdict": s.verdict} for s in outlook.settled
+        ],
+        "steps": [_step(status, standing) for status in outlook.statuses],
+        "edges": [edge.text for edge in edges(outlook.roadmap)],
+        "brier": _brier(standing),
+        "spent": _spent(standing),
+    }
+
+
+def _step(status: Status, standing: Standing) -> dict[str, Any]:
+    step, entry = status.step, standing.verdicts.get(status.step.study)
+    return {
+        "study": step.study,
+        "tier": step.tier,
+        "state": str(status.state),
+        "verdict": status.verdict or None,
+        "reason": status.reason,
+        "gate": [[str(condition) for condition in alternative] for alternative in step.gate],
+        "consequence": step.consequences[status.verdict].text if status.verdict else None,
+        "missing": status.missing or None,
+        "prior": standing.studies[step.study].prior.probability if entry is None else entry.prior,
+        "posterior": entry.posterior if entry else None,
+        "representation": entry.representation if entry else None,
+        "run": entry.run if entry else None,
+        "cost": entry.cost if entry else {},
+    }
+
+
+def _brier(standing: Standing) -> dict[str, Any] | None:
+    """How good the priors were, over the verdicts that say yes or no."""
+    told = [(e.prior, e.verdict) for e in standing.verdicts.values() if e.prior is not None]
+    score = beliefs.brier(told)
+    return None if score is None else {"score": score.score, "count": score.count}
+
+
+def _spent(standing: Standing) -> dict[str, Any]:
+    """Over every run on these latents, whether its verdict still counts or not; missing is not zero."""
+    told = [e.cost.get("spent") or {} for e in standing.entries if e.event == ENDED]
+    total: dict[str, Any] = {"runs": len(told)}
+    for name in ("device_hours", "wall_hours", "price"):
+        known = [float(cost[name]) for cost in told if cost.get(name) is not None]
+        total[name] = math.fsum(known) if known else None
+        total[f"{name}_known"] = len(known)
+    return total
+
+
+def _context(standing: Standing) -> dict[str, Any]:
+    outlook, told = standing.outlook, roadmap_to_json(standing)
+    believed = {step["study"]: _belief(step) for step in told["steps"]}
+    return {
+        **told,
+        "graph": Markup(graph(outlook, believed)),
+        "graph_text": graph_text(outlook),
+        "rows": [_row(step, status) for step, status in zip(told["steps"], outlook.statuses, strict=True)],
+        "tiers": outlook.roadmap.tiers,
+        "legend": _STATES,
+        "cost": _spent_text(told["spent"]),
+        "score": _brier_text(told["brier"]),
+        "rule": beliefs.RULE,
+        "counted": f"{len(outlook.settled)} decided, {len(outlook.ready)} ready, "
+        f"{len(outlook.statuses)} steps in all",
+        "written": time.strftime("%Y-%m-%d %H:%M"),
+    }
+
+
+def _row(step: dict[str, Any], status: Status) -> dict[str, Any]:
+    spent = step["cost"].get("spent") or {}
+    follows = status.step.consequences[status.verdict] if status.verdict else None
+    return {
+        **step,
+        "key": status.key,
+        "belief": _belief(step),
+        "spent": NO_VALUE if spent.get("device_hours") is None else _hours(spent["device_hours"]),
+        "needs": "" if () in status.step.gate else verdicts_in_words(status.step.gate),
+        "follows": "" if follows is None else str(follows),
+        "source": status.step.source,
+    }
+
+
+def _belief(step: dict[str, Any]) -> str:
+    prior, posterior = step["prior"], step["posterior"]
+    return f"prior {prior:.2f}" if posterior is None else f"{prior:.2f} → {posterior:.2f}"
+
+
+def _spent_text(spent: dict[str, Any]) -> str:
+    if not spent["runs"]:
+        return "Nothing has been spent yet."
+    runs = f"{spent['runs']} run{'s' * (spent['runs'] != 1)}"
+    if spent["device_hours"] is None:
+        return f"What {runs} cost was not recorded."
+    parts = [f"{_hours(spent['device_hours'])} of device time"]
+    parts += [f"{_hours(spent['wall_hours'])} by the clock"] if spent["wall_hours"] is not None else []
+    parts += [f"{spent['price']:.2f} at the price that was named"] if spent["price"] is not None else []
+    unknown = spent["runs"] - spent["device_hours_known"]
+    return f"{runs}: {', '.join(parts)}" + (f"; {unknown} without a record of it" if unknown else "") + "."
+
+
+def _brier_text(brier: dict[str, Any] | None) -> str:
+    if brier is None:
+        return "No prior has met a verdict yet."
+    return (
+        f"{brier['score']:.3f} over {brier['count']} verdict{'s' * (brier['count'] != 1)}: 0 is perfect "
+        "foresight, and 0.25 is what always saying 0.5 scores."
+    )
+
+
+def _hours(hours: float) -> str:
+    return f"{60 * hours:.1f} min" if hours < 1.5 else f"{hours:.1f} h"
+
+
+def _markdown(context: dict[str, Any]) -> str:
+    columns = ("study", "tier", "key", "belief", "spent", "representation", "reason", "follows")
+    heads = ("study", "tier", "state", "belief", "device time", "latents", "why", "what follows")
+    cells = [[_cell(row[column]) for column in columns] for row in context["rows"]]
+    table = ["| " + " | ".join(line) + " |" for line in (heads, ["---"] * len(heads), *cells)]
+    parts = [
+        f"# {context['title']}",
+        context["advice"],
+        "\n".join(table),
+        "\n".join(f"- {line}" for line in context["graph_text"]),
+        f"Brier score: {context['score']}",
+        f"Cost so far: {context['cost']}",
+        f"Latents: `{context['latents']}`. {context['source']}.",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _cell(value: object) -> str:
+    return NO_VALUE if value in (None, "") else str(value).replace("|", "\\|").replace("\n", " ")

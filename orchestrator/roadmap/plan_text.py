@@ -1,0 +1,80 @@
+"""What ``--plan`` prints: every step of the roadmap, where it stands, what it leads to and what it costs."""
+
+from __future__ import annotations
+
+import textwrap
+from contextlib import nullcontext
+
+from orchestrator.roadmap.gates import Status, StepState
+from orchestrator.roadmap.runner import RoadmapRunner
+from orchestrator.roadmap.status import Standing, advice
+from orchestrator.runtime.ray_cluster import Cluster, connected
+from search_spaces.roadmap import GO, INADMISSIBLE, NO_GO, Consequence
+from search_spaces.study import Study
+from trainables.errors import InputError
+
+_WIDTH = 110
+
+
+def itinerary(journey: RoadmapRunner) -> str:
+    """The roadmap as text; runs nothing but the short timing that costs are told from."""
+    standing, roadmap = journey.standing(), journey.roadmap
+    lines = [
+        roadmap.title,
+        roadmap.source,
+        f"latents {standing.latents} ({standing.representation}, {journey.dataset.meta.dim} dimensions)",
+    ]
+    address = journey.order.address
+    with connected(address) if address else nullcontext() as cluster:
+        for tier, words in roadmap.tiers.items():
+            lines += ["", f"tier {tier}: {words}"]
+            for status in (s for s in standing.outlook.statuses if s.step.tier == tier):
+                lines += _lines(status, standing, _cost(status, journey, cluster))
+    return "\n".join([*lines, "", *textwrap.wrap(advice(standing), _WIDTH)])
+
+
+def _lines(status: Status, standing: Standing, cost: str) -> list[str]:
+    step, study = status.step, standing.studies[status.step.study]
+    state = f"{status.state} {status.verdict}".strip()
+    last = standing.last(step.study)
+    again = last is not None and status.state is StepState.READY and last.verdict == INADMISSIBLE
+    told = [
+        f"{step.study} {state}: {status.reason}" + (", again: INADMISSIBLE last time" if again else ""),
+        f"    {study.title}; prior {study.prior.probability:.2f}",
+        f"    {cost}",
+        *(f"    {verdict}: {_leads(step.consequences[verdict])}" for verdict in (GO, NO_GO)),
+    ]
+    return [line for text in told for line in _wrapped(text)]
+
+
+def _wrapped(text: str) -> list[str]:
+    indent = len(text) - len(text.lstrip())
+    return textwrap.wrap(text, _WIDTH, initial_indent="  ", subsequent_indent=" " * (indent + 6))
+
+
+def _leads(consequence: Consequence) -> str:
+    opens = f" Opens {', '.join(consequence.opens)}." if consequence.opens else ""
+    return f"{consequence}{opens}"
+
+
+def _cost(status: Status, journey: RoadmapRunner, cluster: Cluster | None) -> str:
+    study = journey.studies[status.step.study]
+    if study.missing:
+        blocked = status.state is StepState.BLOCKED  # its reason has just said what it waits for
+        return (
+            "cost not known before that exists" if blocked else f"cost not known: waits for {study.missing}"
+        )
+    return _estimate(study, journey, cluster)
+
+
+def _estimate(study: Study, journey: RoadmapRunner, cluster: Cluster | None) -> str:
+    from orchestrator.planning.costs import estimate
+    from orchestrator.planning.design import design_of
+
+    plan = journey.plan(study)
+    text = estimate(plan, journey.latents_of(study), cluster, journey.order.price).text()
+    try:
+        design_of(plan, journey.latents_of(study), journey.order.out)
+    except InputError as error:
+        return f"{text}; would be refused: {error}"
+    return text

@@ -1,0 +1,121 @@
+"""How far a roadmap has come on some latents: what its log says, as states, and what to do next in words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from orchestrator.roadmap.gates import Outlook, RecordedVerdict, Status, StepState, decide
+from orchestrator.roadmap.log import ENDED, Entry, ended
+from search_spaces.roadmap import GO, INADMISSIBLE, NO_GO, Roadmap
+from search_spaces.study import Study, criteria_hash
+
+
+@dataclass(frozen=True)
+class Standing:
+    """The roadmap as it stands, with everything that its page and its plan tell."""
+
+    outlook: Outlook
+    studies: Mapping[str, Study]
+    entries: tuple[Entry, ...]  # on these latents, in order
+    verdicts: Mapping[str, Entry]  # the one that counts, of each study that is DONE
+    latents: str  # as the user named them
+    representation: str  # of these latents
+    until: int | None
+    smoke: bool
+
+    @property
+    def active(self) -> str:
+        """The representation that the next step runs on."""
+        return self.outlook.representation or self.representation
+
+    def last(self, study: str) -> Entry | None:
+        """How a study ended last, whether that counts or not."""
+        own = [entry for entry in self.entries if (entry.study, entry.event) == (study, ENDED)]
+        return own[-1] if own else None
+
+
+def stand(
+    roadmap: Roadmap,
+    studies: Mapping[str, Study],
+    entries: Sequence[Entry],
+    data_hash: str,
+    hash_of: Callable[[str], str | None],
+    until: int | None = None,
+    tried: Collection[str] = (),
+) -> tuple[Outlook, dict[str, Entry]]:
+    """What the log says of a roadmap that began on the latents of ``data_hash``.
+
+    ``hash_of`` names the latents of a representation that a verdict has switched to. An INADMISSIBLE verdict
+    counts only for the studies ``tried`` by now: the others are to be run again.
+    """
+
+    def counted(latents: str | None) -> dict[str, Entry]:
+        found = {n: ended(entries, n, criteria_hash(s), latents or "") for n, s in studies.items()}
+        return {n: e for n, e in found.items() if e and (e.verdict != INADMISSIBLE or n in tried)}
+
+    def outlook(verdicts: Mapping[str, Entry]) -> Outlook:
+        found = {
+            n: RecordedVerdict(e.verdict, e.reason, e.winner, e.representation) for n, e in verdicts.items()
+        }
+        missing = {name: study.missing for name, study in studies.items()}
+        return decide(roadmap, found, missing, until)
+
+    verdicts = counted(data_hash)
+    first = outlook(verdicts)
+    if first.representation:
+        switching = [s.step.study for s in first.statuses if s.found and s.found.winner]
+        later = {n: e for n, e in counted(hash_of(first.representation)).items() if n not in switching}
+        verdicts = {**verdicts, **later}
+    final = outlook(verdicts)
+    return final, {s.step.study: verdicts[s.step.study] for s in final.of(StepState.DONE)}
+
+
+def advice(standing: Standing) -> str:
+    """What was decided and what to do next, as one paragraph."""
+    outlook = standing.outlook
+    parts = ["Smoke runs, far too small to be evidence."] if standing.smoke else []
+    parts += [_told(status) for status in outlook.of(StepState.DONE)] or ["Nothing is decided yet."]
+    if outlook.representation:
+        parts.append(f"Later steps run on the latents of {outlook.representation}.")
+        parts += [
+            f"{status.step.study} failed on {status.found.on}: ask it again on {outlook.representation}."
+            for status in outlook.of(StepState.DONE)
+            if status.found
+            and status.verdict == NO_GO
+            and status.found.on not in ("", outlook.representation)
+        ]
+    return " ".join([*parts, *_next(standing)])
+
+
+def _told(status: Status) -> str:
+    study, verdict = status.step.study, status.verdict
+    if verdict in (GO, NO_GO):
+        return f"{study} is {verdict}. {status.step.consequences[verdict]}"
+    return f"{study} is {verdict}: {status.reason.rstrip('.')}. {status.step.consequences[verdict]}"
+
+
+def _next(standing: Standing) -> list[str]:
+    outlook = standing.outlook
+    if outlook.ready:
+        first, *others = outlook.ready
+        return [f"Next: run {first} on {standing.active}{'; then ' if others else ''}{', '.join(others)}."]
+    parts = _blocked(outlook)
+    held = [s.step.study for s in outlook.of(StepState.HELD)]
+    beyond = [s.step.study for s in outlook.of(StepState.BEYOND)]
+    if held:
+        parts.append(f"Held until an earlier study says yes or no: {', '.join(held)}.")
+    if beyond:
+        parts.append(f"Beyond tier {standing.until}: {', '.join(beyond)}; raise --until to go on.")
+    return parts or ["The roadmap is at its end."]
+
+
+def _blocked(outlook: Outlook) -> list[str]:
+    """What has to be built before anything else can run: first what the verdicts so far lead to."""
+    blocked = {status.step.study: status for status in outlook.of(StepState.BLOCKED)}
+    if not blocked:
+        return []
+    led = [name for s in outlook.of(StepState.DONE) for name in s.step.consequences[s.verdict].opens]
+    first, *others = dict.fromkeys([*(name for name in led if name in blocked), *blocked])
+    also = f" Not built either: what {', '.join(others)} need{'s' * (len(others) == 1)}." if others else ""
+    return [f"Next is {first}, which cannot run yet: it waits for {blocked[first].missing}.{also}"]

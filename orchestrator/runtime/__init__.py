@@ -1,0 +1,1 @@
+"""Ray, files, hashes and the terminal: what everything else stands on."""

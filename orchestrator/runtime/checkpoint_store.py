@@ -1,0 +1,62 @@
+"""A place on the driver's machine where packs leave tensors: no disk that all machines share is needed."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from orchestrator.runtime.atomic_files import write_atomically
+
+
+class CheckpointStore:
+    """Keeps dicts of tensors as files in the run folder, from whatever machine they come."""
+
+    def __init__(self, folder: Path) -> None:
+        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+        self._files = (
+            ray.remote(_Files).options(num_cpus=0, scheduling_strategy=here).remote(str(folder.resolve()))
+        )
+
+    def save(self, name: str, state: dict[str, Any]) -> None:
+        """Store a state, in place of an earlier one of that name; returns once it lies on disk."""
+        import torch  # not at the top: the actor below starts faster without it
+
+        buffer = io.BytesIO()
+        torch.save(state, buffer)
+        ray.get(self._files.write.remote(name, buffer.getvalue()))
+
+    def load(self, name: str) -> dict[str, Any] | None:
+        """The state of that name, or None."""
+        import torch
+
+        content = ray.get(self._files.read.remote(name))
+        return (
+            None
+            if content is None
+            else torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+        )
+
+    def drop(self, name: str) -> None:
+        """Forget a state, if there is one."""
+        ray.get(self._files.remove.remote(name))
+
+
+class _Files:
+    """Bytes by name; runs where the run folder is, and needs no torch."""
+
+    def __init__(self, folder: str) -> None:
+        self._folder = Path(folder)
+
+    def write(self, name: str, content: bytes) -> None:
+        write_atomically(self._folder / name, content)
+
+    def read(self, name: str) -> bytes | None:
+        target = self._folder / name
+        return target.read_bytes() if target.exists() else None
+
+    def remove(self, name: str) -> None:
+        (self._folder / name).unlink(missing_ok=True)

@@ -1,0 +1,82 @@
+"""Ray, started or joined quietly, and what it has to offer."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from orchestrator.runtime.autoscaler import autoscaled_resources
+
+# Read by Ray as it is imported, here and in its processes.
+_SETTINGS = {
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # the journal records, not a CSV file per trial
+    "TUNE_MAX_PENDING_TRIALS_PG": "1000",  # the searcher limits itself; else actors start one by one
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # Ctrl-C must reach the driver, which closes journal and MLflow run
+    "TUNE_GLOBAL_CHECKPOINT_S": "3600",  # Tune's restore files are not relied on
+    "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_DEDUP_LOGS_SKIP_REGEX": "worker processes have been started",  # as they should on a small machine
+    "RAY_DASHBOARD_SUBPROCESS_MODULE_WAIT_READY_TIMEOUT": "240",  # 30 s are not enough on two busy cores
+    "RAY_DASHBOARD_STARTUP_TIMEOUT_S": "300",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2",  # the default of 2 s is a tenth of a short trial
+    "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "180",
+    "RAY_TRAIN_ENABLE_PRINT_PATCH": "0",
+}
+
+
+def set_ray_environment() -> None:
+    """Put Ray's settings into the environment; to be called before anything imports Ray."""
+    for name, value in _SETTINGS.items():
+        os.environ.setdefault(name, value)
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """What can be used at once."""
+
+    cpus: int
+    gpus: int
+    nodes: int
+
+    @property
+    def devices(self) -> int:
+        """Packs that can train side by side: one per GPU where there are any, else one per core."""
+        return self.gpus or max(1, self.cpus)
+
+    def __str__(self) -> str:
+        what = f"{self.gpus} GPU{'s' * (self.gpus != 1)}" if self.gpus else f"{self.cpus} CPU cores"
+        return f"{what} on {self.nodes} machine{'s' * (self.nodes != 1)}"
+
+
+@contextmanager
+def connected(address: str | None, *, state_api: bool = False) -> Iterator[Cluster]:
+    """Ray for a while: a private one on this machine, or the cluster at ``address`` ("auto" finds it).
+
+    ``state_api`` starts a private Ray's dashboard: Ray Train asks it whether a job that went away has left
+    its placement group behind, in the way of the next one. Nothing else needs it, and its nine processes cost
+    two cores ten seconds.
+    """
+    set_ray_environment()
+    import ray
+    import ray.data  # sets up its logging as it is imported
+
+    _hush(logging.getLogger("ray"))
+    own = {} if address else {"include_dashboard": state_api, "dashboard_host": "127.0.0.1"}
+    ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **own)
+    _hush(logging.getLogger("ray"), *(logging.getLogger(f"ray.{part}") for part in ("data", "tune", "train")))
+    try:
+        found = ray.cluster_resources() | (autoscaled_resources() if address else {})
+        nodes = sum(node["Alive"] for node in ray.nodes())
+        yield Cluster(int(found.get("CPU", 1)), int(found.get("GPU", 0)), nodes)
+    finally:
+        ray.shutdown()
+
+
+def _hush(*loggers: logging.Logger) -> None:
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)

@@ -1,0 +1,10 @@
+"""Conversions between units of information."""
+
+from __future__ import annotations
+
+import math
+
+
+def bits_per_second(nats_per_frame: float, frame_rate: float) -> float:
+    """Information in bits per second of audio."""
+    return nats_per_frame * frame_rate / math.log(2)

@@ -1,0 +1,127 @@
+"""Which lanes an ablation needs, and what it makes of them: on evidence whose effects were put there."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from orchestrator.judging.ablation_effects import blind_spots, effects
+from orchestrator.planning.ablations import ablation_packs, gather, variants
+from orchestrator.planning.plan import make_plan
+from orchestrator.records.evidence import Ablation
+from search_spaces import load
+from search_spaces.study import Component
+from tests.orchestrator.synthetic_evidence import Truth, evidence
+from trainables.predictor.config import split_config
+
+STUDY = load("vmf_vs_mdn")
+WINNER = {
+    **STUDY.fixed,
+    "objective": STUDY.objective,
+    "head": "vmf",
+    "kappa_prior": 0.003,
+    "kappa_prior_ratio": 1.4,
+    "learning_rate": 0.004,
+    "weight_decay": 1e-4,
+    "scheduled_sampling": 0.3,
+    "rollout": 8,
+    "feedback": "mean",
+}
+
+
+def test_every_component_is_taken_out_alone_and_chosen_ones_together():
+    names = [v.components for v in variants(STUDY)]
+    assert names[: len(STUDY.components)] == [(c.name,) for c in STUDY.components]
+    assert names[len(STUDY.components) :] == list(STUDY.pairs)
+    both = variants(STUDY)[-1]
+    assert both.neutral == {"teacher_epochs": 4, "rollout_epochs": 0, "scheduled_sampling": 0.0}
+
+
+def test_packs_hold_each_setting_once_on_the_seeds_of_the_replicates_and_of_one_structure():
+    plan = make_plan(STUDY)
+    packs = ablation_packs(plan, WINNER)
+    lanes = [lane for pack in packs for lane in pack.configs]
+    texts = [repr(sorted(lane.items())) for lane in lanes]
+    assert len(texts) == len(set(texts)) and len(lanes) % plan.replicates == 0
+    assert {lane["seed"] for lane in lanes} == set(plan.confirm_seeds())
+    assert sorted(i for pack in packs for i in pack.indexes) == list(range(len(lanes)))
+    for pack in packs:
+        assert len({split_config(lane)[0] for lane in pack.configs}) == 1
+
+
+def test_what_the_winner_does_without_needs_no_lane():
+    plan = make_plan(STUDY)
+    without = {**WINNER, "scheduled_sampling": 0.0, "kappa_prior": 0.0}
+    fewer, more = (sum(len(p.indexes) for p in ablation_packs(plan, w)) for w in (without, WINNER))
+    # Neither part has to be taken out, and the pair is then the same as rollout training alone.
+    assert more - fewer == 3 * plan.replicates
+
+
+def _evidence(found, effects_put):
+    """Evidence in which taking each component out costs so much cos@16."""
+    record = evidence({"mdn": Truth(cos=(0.7, 0.2)), "vmf": Truth(cos=(0.72, 0.7))})
+    for name, (cost, given) in effects_put.items():
+        without = evidence({"mdn": Truth(), "vmf": Truth(cos=(0.72, 0.7 - cost))}, seed=5).arms["vmf"]
+        against = evidence({"mdn": Truth(), "vmf": Truth(cos=(0.72, 0.6))}, seed=6).arms["vmf"].replicates
+        record.ablations.append(
+            Ablation(
+                [name],
+                found[name].neutral,
+                without.replicates,
+                found[name].given,
+                against if given else None,
+                found[name].known_harm,
+            )
+        )
+    return record
+
+
+PARTS = {
+    "useful": Component("useful", {"kappa_prior": 0.0}),
+    "harmful": Component("harmful", {"scheduled_sampling": 0.0}),
+    "idle": Component("idle", {"magnitude": "marginal"}),
+    "check": Component("check", {"jacobian": False}, {"rollout_target": "state"}, known_harm=True),
+}
+
+
+def test_effects_are_ranked_and_what_was_put_there_is_found():
+    record = _evidence(PARTS, {"idle": (0.0, False), "useful": (0.2, False), "harmful": (-0.1, False)})
+    record.arms["vmf"].config = {**record.arms["vmf"].config, "scheduled_sampling": 0.3}
+    found = effects(STUDY, record, 0.95)
+    assert [e.components for e in found] == [("useful",), ("idle",), ("harmful",)]
+    assert found[0].effect.estimate == pytest.approx(0.2, abs=0.02)
+    assert found[2].effect.estimate == pytest.approx(-0.1, abs=0.02)
+    assert [e.sentence[:5] for e in found] == ["helps", "not t", "harms"]
+
+
+def test_an_effect_under_other_settings_is_measured_against_those():
+    found = effects(STUDY, _evidence(PARTS, {"check": (0.3, True)}), 0.95)[0]
+    assert found.effect.estimate == pytest.approx(0.6 - 0.4, abs=0.02)
+    assert blind_spots([found]) == []
+
+
+def test_a_known_harm_that_is_not_seen_is_a_blind_spot():
+    found = effects(STUDY, _evidence(PARTS, {"check": (0.1, True)}), 0.95)  # 0.6 with it and without it
+    assert blind_spots(found) == ["check"]
+
+
+def test_gathering_puts_every_lane_where_it_belongs():
+    plan = make_plan(dataclasses.replace(STUDY, components=(PARTS["useful"], PARTS["check"]), pairs=()))
+    outcome = evidence().arms["vmf"].replicates[0]
+    lanes = [
+        (config, dataclasses.replace(outcome, seed=config["seed"], parameters=len(config)))
+        for pack in ablation_packs(plan, WINNER)
+        for config in pack.configs
+    ]
+    useful, check = gather(plan, WINNER, lanes)
+    assert useful.against is None and len(useful.replicates) == plan.replicates
+    assert [r.seed for r in check.against] == [r.seed for r in check.replicates] == plan.confirm_seeds()
+    assert {r.parameters for r in check.replicates} == {len(WINNER) + 4}
+    assert np.isfinite(check.replicates[0].parameters)
+
+
+def test_lanes_that_did_not_finish_leave_an_effect_unmeasured():
+    record = _evidence(PARTS, {"useful": (0.2, False)})
+    record.ablations[0].replicates.clear()
+    found = effects(STUDY, record, 0.95)
+    assert found[0].effect is None and "not measured" in found[0].sentence

@@ -1,0 +1,213 @@
+"""The report opens offline, says the verdict first, and leaves out nothing that was asked of it."""
+
+import json
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from orchestrator.judging.verdict import Verdict, judge
+from orchestrator.reporting.figures import Line, rollout_figure
+from orchestrator.reporting.study_markdown import markdown
+from orchestrator.reporting.study_page import write_report
+from orchestrator.statistics.intervals import Interval
+from search_spaces.study import criteria_hash
+from tests.orchestrator.synthetic_evidence import STUDY, Truth, evidence
+
+LOST = {"mdn": Truth(cos=(0.7, 0.1), ratio=(0.3, 0.03)), "vmf": Truth(cos=(0.7, 0.05), information=0.0)}
+WORLD = {
+    "name": "directional",
+    "parameters": {"cosine": 0.73},
+    "optimum": {
+        "one_step_cosine": 0.73,
+        "cos": list(np.linspace(0.73, 0.69, 16)),
+        "magnitude_ratio": list(np.linspace(0.95, 0.7, 16)),
+        "nll": None,
+        "predictive_information": 6.1,
+        "how": "Monte Carlo",
+    },
+}
+VOID = {"img", "br", "hr", "meta", "link", "input", "col", "source", "wbr"}
+
+
+class _Page(HTMLParser):
+    """Ids, addresses, and whether every element is closed where it should be."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.ids, self.addresses, self.open, self.tags, self.words = [], [], [], [], []
+        self.feed(text)
+        assert not self.open, self.open
+
+    def handle_starttag(self, tag, attrs):
+        attrs = dict(attrs)
+        self.tags.append((tag, attrs))
+        self.ids += [attrs["id"]] if "id" in attrs else []
+        self.addresses += [attrs[k] for k in ("src", "href", "xlink:href") if k in attrs]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.handle_starttag(tag, attrs)
+        if tag not in VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag):
+        assert self.open and self.open.pop() == tag, f"</{tag}> closes nothing"
+
+    def handle_data(self, data):
+        if not self.open or self.open[-1] not in ("style", "script"):
+            self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return re.sub(r"\s+", " ", " ".join(self.words))
+
+
+def _report(folder, record):
+    judgement = judge(STUDY, record)
+    raw = write_report(folder, STUDY, record, judgement)[0].read_text(encoding="utf-8")
+    return judgement, raw, _Page(raw)
+
+
+def test_the_page_is_whole_and_asks_nothing_of_the_network(tmp_path):
+    _, raw, page = _report(tmp_path, evidence(world=WORLD, exhibits=2, codec="soundstream"))
+    assert len(page.ids) == len(set(page.ids))
+    assert all(address.startswith(("data:", "#")) for address in page.addresses)
+    referred = set(re.findall(r"url\(#([^)]+)\)", raw)) | {a[1:] for a in page.addresses if a.startswith("#")}
+    assert referred <= set(page.ids)
+    assert "@import" not in raw and "<script" not in raw and not re.search(r"url\((?!#)", raw)
+    drawings = [attrs for tag, attrs in page.tags if tag == "svg"]
+    assert len(drawings) == 3 and all(d["role"] == "img" and d["aria-label"] for d in drawings)
+    assert not re.search(
+        r"#0[0-9a-f]{5}\b.*?</svg>|#a1000\d", raw[raw.index("<svg") :]
+    )  # stand-in colours are gone
+
+
+@pytest.mark.parametrize("truths", [None, LOST], ids=["go", "no-go"])
+def test_the_verdict_comes_first_and_its_numbers_with_it(tmp_path, truths):
+    judgement, _, page = _report(tmp_path, evidence(truths))
+    said = page.text
+    assert said.index(str(judgement.verdict)) < said.index("What follows:") < said.index("Criteria")
+    assert judgement.reason in said and STUDY.consequences[str(judgement.verdict)] in said
+    assert "Probability given to it before the run: 0.60" in said
+    for result in judgement.criteria:
+        assert result.criterion.name in said and str(result.outcome) in said
+    assert "1/√2 = 0.707" in said and all(p.sentence in said for p in judgement.one_step.values())
+
+
+def test_noise_gets_a_no_go_and_the_reason_why_its_cosine_is_no_evidence(tmp_path):
+    judgement, _, page = _report(tmp_path, evidence(LOST))
+    assert judgement.verdict is Verdict.NO_GO
+    assert "the cosine alone is no evidence that anything was predicted" in page.text
+    assert "no more than nothing" in page.text
+
+
+def test_a_control_world_shows_its_optimum_and_real_data_do_not(tmp_path):
+    _, raw, page = _report(tmp_path / "world", evidence(world=WORLD))
+    assert "best possible" in raw and "“directional”: the answer is known" in page.text
+    _, raw, _ = _report(tmp_path / "real", evidence())
+    assert "best possible" not in raw and "the answer is known" not in raw
+
+
+def test_injections_and_sampled_runs_are_shown_where_they_were_measured(tmp_path):
+    record = evidence()
+    _, _, page = _report(tmp_path / "with", record)
+    assert "A: after every step" in page.text and "D: never (the free run)" in page.text
+    assert page.text.index("energy score@1") > 0
+    best = page.text.split("CRPS@16")[1].split()[0]
+    assert best == "vmf"  # its cosine is better, and so are its made-up scores
+    for arm in record.arms.values():
+        for lane in (*arm.replicates, *arm.nulls):
+            for name in [n for n in lane.scores["sums"] if n[-2:] in ("_A", "_B", "_C") or n in ("crps",)]:
+                del lane.scores["sums"][name]
+    _, _, page = _report(tmp_path / "without", record)
+    assert "A: after every step" not in page.text and "CRPS" not in page.text
+
+
+def test_sound_is_inside_the_page_or_a_sentence_says_why_not(tmp_path):
+    record = evidence(exhibits=2, codec="soundstream")
+    _, _, page = _report(tmp_path / "sound", record)
+    players = [attrs for tag, attrs in page.tags if tag == "audio"]
+    assert len(players) == 8
+    assert all(p["src"].startswith("data:audio/wav;base64,UklGR") and p["aria-label"] for p in players)
+    _, _, silent = _report(tmp_path / "silent", evidence())
+    assert "this representation has no decoder" in silent.text
+    assert not [tag for tag, _ in silent.tags if tag == "audio"]
+
+
+def test_diverged_lanes_and_missing_nulls_are_said_not_hidden(tmp_path):
+    record = evidence({"mdn": Truth(), "vmf": Truth(diverged=2)})
+    record.arms["mdn"].nulls.clear()
+    _, _, page = _report(tmp_path, record)
+    assert "6, of which 2 diverged" in page.text and "12, of which 1 diverged" in page.text
+    assert "frames without any memory would give 0.707 (1/√2) by formula, and were not run" in page.text
+
+
+def test_nothing_at_all_still_makes_a_page(tmp_path):
+    record = evidence({"mdn": Truth(diverged=6), "vmf": Truth(diverged=6)})
+    record.baselines.clear()
+    for arm in record.arms.values():
+        arm.nulls.clear()
+        for lane in arm.explored:
+            lane.objective, lane.status = None, "diverged"
+    judgement, _, page = _report(tmp_path, record)
+    assert judgement.verdict is Verdict.INADMISSIBLE
+    assert "All 6 replicates of the vmf arm diverged" in page.text
+
+
+def test_a_smoke_run_says_that_it_is_no_evidence(tmp_path):
+    record = evidence()
+    record.provenance["smoke"] = True
+    _, _, page = _report(tmp_path, record)
+    assert page.text.index("far too small to be evidence") < page.text.index("What follows:")
+
+
+def test_what_data_say_cannot_become_markup(tmp_path):
+    record = evidence()
+    record.data["path"] = "<img src=x onerror=alert(1)>"
+    record.provenance["command"] = "sweep </pre><b>"
+    _, raw, _ = _report(tmp_path, record)
+    assert "<img" not in raw and "</pre><b>" not in raw
+
+
+def test_verdict_json_carries_the_numbers_the_study_and_the_hashes(tmp_path):
+    judgement, _, _ = _report(tmp_path, evidence())
+    found = json.loads((tmp_path / "verdict.json").read_text(encoding="utf-8"))
+    assert found["verdict"] == "GO" and found["reason"] == judgement.reason
+    assert found["criteria"][0]["estimate"]["low"] == judgement.criteria[0].estimate.low
+    assert found["hashes"] == {
+        "criteria": criteria_hash(STUDY),
+        "data": "d" * 64,
+        "git_commit": "0123456789abcdef",
+        "seal": judgement.seal,
+    }
+    assert found["posterior"] == judgement.posterior and found["assays"][0]["verdict"] == "GO"
+    assert found["declared"]["name"] == "vmf_vs_mdn" and found["modes"]["mdn"][-1] == "A"
+
+
+def test_the_summary_opens_with_the_verdict():
+    judgement = judge(STUDY, evidence())
+    lines = markdown(STUDY, evidence(), judgement).splitlines()
+    assert lines[0] == "# GO" and lines[2] == judgement.reason
+    assert "0.60 before the run, 0.98 after it" in "\n".join(lines)
+    start = lines.index("## Criteria") + 2
+    table = lines[start : start + 2 + len(judgement.criteria)]
+    assert all(line.startswith("|") for line in table) and len({line.count("|") for line in table}) == 1
+
+
+def test_a_figure_draws_the_numbers_it_is_given():
+    points = [Interval(v, v - 0.1, v + 0.1, 5, 3) for v in (0.8, 0.4)] + [None]
+    drawn = rollout_figure(
+        "f", [Line("x", 0, points)], ylabel="y", description='a "b" <c>', frame_seconds=0.08
+    )
+    assert 'aria-label="a &quot;b&quot; &lt;c&gt;"' in drawn and "var(--arm-0)" in drawn
+    assert ">milliseconds<" in drawn and ">rollout step k, frames<" in drawn
+    markers = re.findall(
+        r'<use xlink:href="#f-[^"]+" x="([\d.]+)" y="([\d.]+)" style="fill: var\(--arm-0', drawn
+    )
+    (x1, y1), (x2, y2) = sorted({(float(x), float(y)) for x, y in markers if float(x) > 0})[
+        :2
+    ]  # not the band
+    assert x1 < x2 and y1 < y2  # the page's y grows downwards

@@ -1,0 +1,47 @@
+"""What a roadmap has been through, recorded by hand: nothing is trained."""
+
+import json
+
+import search_spaces
+from orchestrator.roadmap.log import ENDED, STARTED, Entry
+from orchestrator.roadmap.runner import RoadmapRequest, RoadmapRunner
+from search_spaces.roadmap import GO, NO_GO, ROADMAP
+from search_spaces.study import criteria_hash
+
+STUDIES = [step.study for step in ROADMAP.steps]
+
+
+def states(seen):
+    """Of an outlook, by study."""
+    return {status.step.study: str(status.state) for status in seen.statuses}
+
+
+def entry(study="vmf_vs_mdn", verdict=GO, data_hash="h", run="r", **more):
+    told = search_spaces.load(study)
+    event = ENDED if verdict else STARTED
+    return Entry(event, study, criteria_hash(told), data_hash, "toy", run, verdict=verdict, prior=0.6, **more)
+
+
+class Sweeps:
+    """Stands in for the sweep: ends every study with the verdict that was chosen for it."""
+
+    def __init__(self, verdicts, killed=()):
+        self.verdicts, self.killed, self.ran = {"representations": NO_GO, **verdicts}, set(killed), []
+
+    def __call__(self, study, latents, folder, resumed):
+        self.ran.append((study.name, latents.first.meta.representation, resumed))
+        if study.name in self.killed:
+            self.killed.remove(study.name)
+            raise KeyboardInterrupt
+        verdict = self.verdicts.get(study.name, GO)
+        arms = {arm.name: {"config": {"representation": "better"}} for arm in study.arms}
+        spent = {"device_hours": 0.25, "wall_hours": 0.125, "price": None}
+        (folder / "evidence.json").write_text(json.dumps({"arms": arms, "cost": {"spent": spent}}))
+        told = {"verdict": verdict, "reason": "as measured", "consequence": "", "prior": 0.6}
+        (folder / "verdict.json").write_text(json.dumps(told))
+
+
+def journey(world, sweeps, **more):
+    said = []
+    order = RoadmapRequest(str(world / "toy"), world / "runs", **more)
+    return RoadmapRunner(order, say=said.append, sweep=sweeps), said

@@ -1,0 +1,58 @@
+"""What every backbone must do: read alike at once and in pieces, look at nothing to come, and learn with all
+of its parts.
+"""
+
+import pytest
+import torch
+
+from trainables.predictor.config import BACKBONES, Structure
+from trainables.predictor.model.backbones import build_backbone
+
+DIM, FRAMES = 5, 9
+
+
+@pytest.fixture(params=BACKBONES)
+def backbone(request: pytest.FixtureRequest) -> torch.nn.Module:
+    torch.manual_seed(0)
+    return build_backbone(Structure(head="mdn", backbone=request.param, width=32, depth=2), DIM).double()
+
+
+@pytest.fixture
+def z_BTD() -> torch.Tensor:
+    return torch.randn(3, FRAMES, DIM, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+
+
+def test_reading_in_pieces_equals_reading_at_once(backbone: torch.nn.Module, z_BTD: torch.Tensor) -> None:
+    at_once, _ = backbone.read(z_BTD)
+    first, state = backbone.read(z_BTD[:, :2])
+    second, state = backbone.read(z_BTD[:, 2:5], state)
+    hidden = [*first.unbind(1), *second.unbind(1)]
+    for t in range(5, FRAMES):
+        h, state = backbone.step(z_BTD[:, t], state)
+        hidden.append(h)
+    assert torch.allclose(torch.stack(hidden, 1), at_once, atol=1e-12)
+
+
+def test_nothing_looks_ahead(backbone: torch.nn.Module, z_BTD: torch.Tensor) -> None:
+    changed = z_BTD.clone()
+    changed[:, 6:] += 1
+    before, after = backbone.read(z_BTD)[0], backbone.read(changed)[0]
+    assert torch.equal(before[:, :6], after[:, :6])
+    assert not torch.allclose(before[:, 6], after[:, 6])
+
+
+def test_gradients_reach_every_parameter(backbone: torch.nn.Module, z_BTD: torch.Tensor) -> None:
+    backbone.read(z_BTD)[0].square().sum().backward()
+    silent = [name for name, p in backbone.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
+    # Softmax does not feel a constant added to every key.
+    assert silent == []
+
+
+def test_the_recurrent_cell_is_torchs_own() -> None:
+    backbone = build_backbone(Structure(head="mdn", backbone="gru", width=4, depth=1), DIM).double()
+    torch_cell = torch.nn.GRUCell(DIM, 4).double()
+    torch_cell.weight_ih, torch_cell.bias_ih = backbone.inputs[0].weight, backbone.inputs[0].bias
+    torch_cell.weight_hh, torch_cell.bias_hh = backbone.recurrent[0].weight, backbone.recurrent[0].bias
+    z, h = torch.randn(5, DIM).double(), torch.randn(5, 4).double()
+    _, (following,) = backbone.read(z.unsqueeze(1), (h,))
+    assert torch.allclose(following, torch_cell(z, h), atol=1e-12)

@@ -1,0 +1,217 @@
+"""Every way of training a rollout is what its name says, on a predictor small enough to check by hand."""
+
+import re
+from dataclasses import replace
+
+import pytest
+import torch
+
+from trainables.errors import InputError
+from trainables.predictor.config import Lane, Structure
+from trainables.predictor.heads import Survey
+from trainables.predictor.model.losses import rollout_loss, teacher_loss
+from trainables.predictor.model.predictor import Predictor
+from trainables.predictor.model.rollout import Injection, Noise, free_run
+
+DIM, BATCH, CONTEXT, STEPS = 3, 4, 5, 4
+FRAMES = CONTEXT + STEPS
+LANE = {
+    name: torch.tensor(value).double()
+    for name, value in (
+        ("kappa_prior", 0.0),
+        ("kappa_prior_ratio", 1.0),
+        ("kappa_prior_width", 1.0),
+        ("sampling_share", 0.0),
+    )
+}
+LAST = torch.tensor(1.0).double()  # progress at the end of a phase: the free run has half of the loss
+
+
+def structure(**settings: object) -> Structure:
+    defaults = {"head": "mdn", "backbone": "mlp", "width": 16, "context": CONTEXT, "rollout": STEPS}
+    return Structure(**{**defaults, "components": 3, "dtype": "float64", **settings})
+
+
+def predictor(structure: Structure) -> Predictor:
+    torch.manual_seed(0)
+    made = Predictor(structure, DIM)
+    made.head.start_from(Survey(1.0))
+    return made.double()
+
+
+def window() -> torch.Tensor:
+    return torch.randn(BATCH, FRAMES, DIM, generator=torch.Generator().manual_seed(1)).double()
+
+
+def noise(inputs: float = 0.0, frames: int = FRAMES) -> Noise:
+    generator = torch.Generator().manual_seed(2)
+    return Noise(
+        torch.rand(BATCH, frames, generator=generator).double(),
+        torch.randn(BATCH, frames, DIM + 1, generator=generator).double(),
+        torch.rand(BATCH, frames, 2, generator=generator).double(),
+        inputs * torch.randn(BATCH, frames, DIM, generator=generator).double(),
+    )
+
+
+def gradients(model: Predictor, loss: torch.Tensor) -> torch.Tensor:
+    grads = torch.autograd.grad(loss, list(model.parameters()))
+    return torch.cat([g.flatten() for g in grads])
+
+
+def test_a_stopped_gradient_is_that_of_states_given_as_data() -> None:
+    config = structure(rollout_gradient="stopped")
+    model, frames = predictor(config), window()
+    with torch.no_grad():
+        h, state = model.backbone.read(frames[:, :CONTEXT])
+        last = frames[:, CONTEXT - 1]
+        _, deltas = free_run(model, h[:, -1], state, last, STEPS, "mean", *noise().at(0, STEPS))
+        stands = torch.cat([last.unsqueeze(1), last.unsqueeze(1) + deltas[:, :-1].cumsum(1)], 1)
+    hidden = model.backbone.read(torch.cat([frames[:, : CONTEXT - 1], stands], 1))[0][:, CONTEXT - 1 :]
+    true = frames[:, 1:] - frames[:, :-1]
+    free = -model.head(hidden).log_prob(true[:, CONTEXT - 1 :]).mean()
+    forced = -model.head(model.backbone.read(frames[:, :-1])[0]).log_prob(true).mean()
+    loss = rollout_loss(model, frames, noise(), config, LANE, LAST)
+    by_hand = 0.5 * forced + 0.5 * free
+    assert loss.item() == pytest.approx(by_hand.item(), abs=1e-12)
+    assert torch.allclose(gradients(model, loss), gradients(model, by_hand), atol=1e-12)
+
+
+@pytest.mark.parametrize("target", ["delta", "state"])
+def test_full_and_stopped_gradients_differ_and_their_losses_do_not(target: str) -> None:
+    full = structure(rollout_target=target)
+    stopped = replace(full, rollout_gradient="stopped")
+    model = predictor(full)
+    losses = [rollout_loss(model, window(), noise(), config, LANE, LAST) for config in (full, stopped)]
+    assert losses[0].item() == pytest.approx(losses[1].item(), abs=1e-12)
+    assert not torch.allclose(*(gradients(model, loss) for loss in losses), atol=1e-6)
+
+
+@pytest.mark.parametrize("target", ["delta", "state"])
+@pytest.mark.parametrize("gradient", ["full", "stopped"])
+def test_the_jacobian_teaches_only_where_the_run_moves_its_own_target(target: str, gradient: str) -> None:
+    whole = structure(head="vmf", rollout_target=target, rollout_gradient=gradient)
+    bare = replace(whole, jacobian=False)
+    frames, noisy = window(), noise(0.3)
+    taught = [[], []]
+    for config in (whole, bare):
+        model = predictor(config)
+        every = dict(LANE, sampling_share=torch.tensor(0.5).double())
+        taught[0].append(gradients(model, teacher_loss(model, frames, noisy, config, every, True)))
+        taught[1].append(gradients(model, rollout_loss(model, frames, noisy, config, LANE, LAST)))
+    forced, free = (torch.equal(*pair) for pair in taught)
+    assert forced  # there |delta| is data
+    assert free is ((target, gradient) != ("state", "full"))
+
+
+def test_input_noise_is_added_to_what_is_read_and_asked_back() -> None:
+    model, frames = predictor(structure()), window()
+    noisy = noise(0.3)
+    inputs = frames[:, :-1] + noisy.input_BTD[:, :-1]
+    law = model.head(model.backbone.read(inputs)[0])
+    by_hand = -law.log_prob(frames[:, 1:] - inputs).mean()
+    assert teacher_loss(model, frames, noisy, structure(), LANE, False).item() == pytest.approx(
+        by_hand.item()
+    )
+    assert teacher_loss(model, frames, noise(), structure(), LANE, False).item() != pytest.approx(
+        by_hand.item()
+    )
+
+
+def test_scheduled_sampling_reads_predictions_where_it_replaces() -> None:
+    model, frames = predictor(structure()), window()
+    every = dict(LANE, sampling_share=torch.tensor(1.0).double())
+    first = model.head(model.backbone.read(frames[:, :-1])[0])
+    inputs = torch.cat([frames[:, :1], frames[:, :-2] + first.mean()[:, :-1].detach()], 1)
+    by_hand = -model.head(model.backbone.read(inputs)[0]).log_prob(frames[:, 1:] - inputs).mean()
+    assert teacher_loss(model, frames, noise(), structure(), every, True).item() == pytest.approx(
+        by_hand.item()
+    )
+    none = teacher_loss(model, frames, noise(), structure(), LANE, True)
+    assert none.item() == teacher_loss(model, frames, noise(), structure(), LANE, False).item()
+
+
+@pytest.mark.parametrize("settings", [{}, {"temperature": 0.5}, {"rollout_target": "state"}])
+def test_marginal_branches_are_the_expectation_over_the_first_component(settings: dict) -> None:
+    """Drawing the first component very often gives, on average, what marginalising it gives."""
+    drawn = structure(feedback="sample", rollout=2, **settings)
+    marginal = replace(drawn, rollout_branches="marginal")
+    model, frames = predictor(drawn), window()[:, : CONTEXT + 2]
+    own = noise(0.2, frames=CONTEXT + 2)
+    with torch.no_grad():
+        exact = rollout_loss(model, frames, own, marginal, LANE, LAST).item()
+        sampled = []
+        for share in torch.linspace(0.0005, 0.9995, 1000).double():
+            uniform = own.uniform_BT2.clone()
+            uniform[:, CONTEXT - 1, 0] = share  # which component the first step takes, and nothing else
+            one = Noise(own.replace_BT, own.normal_BTE, uniform, own.input_BTD)
+            sampled.append(rollout_loss(model, frames, one, drawn, LANE, LAST).item())
+    assert sum(sampled) / len(sampled) == pytest.approx(exact, abs=2e-3)
+
+
+@pytest.mark.parametrize("backbone", ["gru", "mlp", "transformer"])
+@pytest.mark.parametrize("steps", [1, 2])
+def test_marginal_branches_teach_the_component_weights(backbone: str, steps: int) -> None:
+    """The gradient in the components' logits is that of the expectation, which two steps know exactly."""
+    config = structure(backbone=backbone, feedback="sample", rollout_branches="marginal", rollout=steps)
+    model, frames = predictor(config), window()[:, : CONTEXT + steps]
+    own, bias = noise(frames=CONTEXT + steps), model.head.weights.bias
+    (slope,) = torch.autograd.grad(rollout_loss(model, frames, own, config, LANE, LAST), bias)
+    ends = []
+    with torch.no_grad():
+        for side in (1e-5, -2e-5):
+            bias[1] += side
+            ends.append(rollout_loss(model, frames, own, config, LANE, LAST).item())
+    assert slope[1].item() == pytest.approx((ends[0] - ends[1]) / 2e-5, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"rollout_branches": "marginal"}, "set feedback to 'sample'"),
+        ({"rollout_branches": "marginal", "feedback": "sample", "components": 64}, "use at most 32"),
+        ({"coupling": "kappa_on_magnitude"}, "only 'vmf' couples"),
+        ({"temperature": 0.0}, "temperature is 0.0; it must be above 0"),
+        ({"temperature": 0.5, "head": "flow_matching"}, "set temperature to 1"),
+        ({"objective": "cos@99"}, "k from 1 to 16"),
+        (
+            {"objective": "predictive_information"},
+            "objective is 'predictive_information'; it must be one of nll",
+        ),
+        ({"objective": "-nll", "head": "flow_matching"}, "has no likelihood; use a metric of rollouts"),
+        ({"components": 513}, "components is 513; it must be at most 512"),
+        ({"jacobian": False}, "jacobian is False and head 'mdn'; only vmf, movmf, power_spherical"),
+        ({"jacobian": False, "head": "linear"}, "so set jacobian to True"),
+        ({"jacobian": "no", "head": "vmf"}, "jacobian is 'no'; it must be one of True, False"),
+        ({"magnitude": "marginal"}, "so set magnitude to 'context'"),
+        ({"magnitude": "none", "head": "vmf"}, "magnitude is 'none'; it must be one of context, marginal"),
+        (
+            {"magnitude": "marginal", "head": "vmf", "coupling": "magnitude_on_direction"},
+            "set magnitude to 'context' or coupling to 'none'",
+        ),
+    ],
+)
+def test_wrong_settings_get_one_sentence(settings: dict, said: str) -> None:
+    with pytest.raises(InputError, match=re.escape(said)):
+        structure(**settings)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"kappa_prior_width": 0.0}, {"input_noise": -1.0}, {"scheduled_sampling": 1.5}, {"ridge": 0.0}],
+)
+def test_a_lanes_wrong_settings_too(settings: dict) -> None:
+    (name,) = settings
+    with pytest.raises(InputError, match=f"{name} is .*; it must be"):
+        Lane(**settings)
+
+
+@pytest.mark.parametrize(("every", "like"), [(1, "the truth"), (0, "a free run")])
+def test_injection_goes_on_from_true_states(every: int, like: str) -> None:
+    model, frames = predictor(structure()), window()
+    h, state = model.backbone.read(frames[:, :CONTEXT])
+    start = (h[:, -1], state, frames[:, CONTEXT - 1], STEPS, "mean", *noise().at(0, STEPS))
+    mask = torch.full((BATCH, STEPS), bool(every))
+    hidden, _ = free_run(model, *start, injection=Injection(frames[:, CONTEXT:], mask))
+    forced = model.backbone.read(frames[:, :-1])[0][:, CONTEXT - 1 :]
+    expected = forced if like == "the truth" else free_run(model, *start)[0]
+    assert torch.allclose(hidden, expected, atol=1e-12)

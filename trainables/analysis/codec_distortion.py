@@ -1,0 +1,74 @@
+"""Where codecs work that have a quantiser: how many codebooks, what they send, and the error that they make.
+
+Sources: Lyra V2 sends 46 codebooks of 4 bits at 9.2 kbit/s; Mimi 8 of 11 bits at 1.1 kbit/s (Defossez et al.,
+2024); EnCodec at 24 kHz 8 of 10 bits at 6 kbit/s (Defossez et al., 2022); DAC at 16 kHz 12 of 10 bits at
+6 kbit/s (Kumar et al., 2023).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from pathlib import Path
+
+import numpy as np
+
+from trainables.analysis.rate_distortion import Distortion
+from trainables.errors import InputError
+from trainables.latents.codec_registry import load_codec
+from trainables.latents.encode_recording import read_audio
+from trainables.latents.speech.corpus import find_corpus
+from trainables.latents.storage.parquet_file import LatentMeta
+
+CODEBOOKS = {"soundstream": 46, "mimi-12.5": 8, "encodec": 8, "dac": 12}  # where it was published to work
+BITS = {"soundstream": 4, "mimi-12.5": 11, "encodec": 10, "dac": 10}  # of an index
+_RECORDINGS, _SECONDS = 8, 6.0  # that the error is measured on, and what is used of each
+
+
+def own_distortions(meta: LatentMeta, utterances: Collection[str]) -> tuple[list[Distortion], str]:
+    """The errors that the codec makes, of its lattice and of its quantiser, and why one is not known.
+
+    The quantiser is that of the representation itself (``mimi-12.5-q8``), else the published one of its
+    codec. ``utterances`` are those whose recordings may be read.
+    """
+    found = []
+    if meta.lattice_step is not None:
+        found.append(Distortion("lattice", meta.dim * meta.lattice_step**2 / 12))
+    base, codebooks = _quantiser(meta.representation)
+    if base is None:
+        return found, "" if found else "it has neither lattice nor quantiser"
+    try:
+        error = _squared_error(base, codebooks, meta, utterances)
+    except InputError as refused:
+        return found, str(refused)
+    nominal = codebooks * BITS[base] * meta.frame_rate
+    behind = meta.representation != base
+    return [*found, Distortion(f"{codebooks} codebooks", error, nominal, behind)], ""
+
+
+def _quantiser(representation: str) -> tuple[str | None, int]:
+    named = re.fullmatch(r"(.+)-q(\d+)", representation)
+    base = named[1] if named else representation
+    if base not in CODEBOOKS:
+        return None, 0
+    return base, int(named[2]) if named else CODEBOOKS[base]
+
+
+def _squared_error(base: str, codebooks: int, meta: LatentMeta, utterances: Collection[str]) -> float:
+    """Mean over frames of the squared distance between latents before and behind the quantiser.
+
+    Raises:
+        InputError: audio or weights are not where they were.
+    """
+    if meta.source is None:
+        raise InputError("its audio is not known")
+    wanted = set(utterances)
+    recordings = [r for r in find_corpus(Path(meta.source)).recordings if r.utterance_id in wanted]
+    if not recordings:
+        raise InputError(f"{meta.source} no longer holds its audio")
+    before, behind = (load_codec(name, meta.weights) for name in (base, f"{base}-q{codebooks}"))
+    errors = []
+    for recording in recordings[:: max(1, len(recordings) // _RECORDINGS)][:_RECORDINGS]:
+        audio = read_audio(recording.path, before.sample_rate)[: int(_SECONDS * before.sample_rate)]
+        errors.append(np.square(before.encode(audio) - behind.encode(audio)).sum(1))
+    return float(np.concatenate(errors).mean())

@@ -1,0 +1,68 @@
+"""What heads that are trained, and not fitted in closed form, learn of the next frame.
+
+One pack per head, a lane on the real frames and one on each surrogate, teacher forcing alone, by the loop
+that trains every predictor, and scored by its evaluation. Nothing is chosen: neither validation nor test
+speakers decide when training ends. So a head that has been trained too little, or on too few frames, may
+know less than its own marginal, and its information is then below zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from trainables.latents.batching.feed import Feed
+from trainables.predictor.config import Lane, Structure
+from trainables.predictor.scores import Scores
+from trainables.predictor.training.train import train_pack
+from trainables.training_context import SoloContext
+
+# What every head has in common. Frames seen before the first that is scored: ``context``; the window that
+# training sees: ``context`` + ``rollout``; scored windows: ``context`` + ``horizon``.
+_SHARED = Structure(
+    head="mdn",
+    backbone="gru",
+    width=64,
+    depth=1,
+    components=4,
+    context=16,
+    rollout=16,
+    horizon=16,
+    batch=32,
+    steps=50,
+    teacher_epochs=8,
+    rollout_epochs=0,
+)
+LANE = Lane(learning_rate=6e-3, weight_decay=1e-2)
+STRUCTURES: Mapping[str, Structure] = {head: replace(_SHARED, head=head) for head in ("mdn", "vmf")}
+
+
+def head_scores(structure: Structure, train: Feed, held_out: Feed, device: str = "cpu") -> dict[str, Scores]:
+    """One-step scores on the held-out speakers by surrogate, as the feeds hold them; a lane that diverged is
+    left out.
+
+    Both feeds hold float32 frames, as ``structure.dtype`` says, with the same surrogates.
+
+    Raises:
+        InputError: no training utterance is as long as a window.
+    """
+    lanes = [replace(LANE, surrogate=name) for name in train.surrogates]
+    results = train_pack(
+        structure, lanes, train, held_out, SoloContext(device), evaluate_each_epoch=False, free_running=False
+    )
+    return {
+        lane.surrogate: Scores.from_json(result.scores)
+        for lane, result in zip(lanes, results, strict=True)
+        if result.scores is not None
+    }
+
+
+def head_in_words(structure: Structure) -> str:
+    """How a head is trained, in words."""
+    steps = structure.steps * structure.teacher_epochs
+    mixture = f" of {structure.components} components" if structure.head == "mdn" else ""
+    return (
+        f"{structure.head}{mixture} on a {structure.backbone.upper()} of width {structure.width}, teacher "
+        f"forcing for {steps} steps of {structure.batch} windows of {structure.context + structure.rollout} "
+        f"frames, AdamW at {LANE.learning_rate:g} with weight decay {LANE.weight_decay:g}"
+    )

@@ -1,0 +1,241 @@
+"""What the components of a learnt mixture, or archetypes of steps, sound like: the steps that each dominates.
+
+A step belongs to the component that most probably made it: the one of greatest responsibility, given the true
+step and its past (primary), or of greatest weight before the step is known (gating). Where no predictor has
+components, directions of training steps are clustered (spherical k-means) and a step belongs to the nearest
+centre: an archetype. Components are compared with random groups of the same sizes, drawn anew within every
+utterance.
+
+Shapes: N steps, K components, D dimensions, T frames of an utterance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from trainables.analysis.probe_cases import cases
+from trainables.latents.batching.feed import Feed
+from trainables.latents.batching.shard import Shard, frame_pairs
+from trainables.predictor.config import Structure
+from trainables.predictor.evaluation.replay import expected, lane, windows_of
+from trainables.predictor.heads import survey
+from trainables.predictor.scores import Scores
+
+ARCHETYPES = 8
+# What an ear would name of a step from one frame to the next: each is NaN where it cannot be told.
+FEATURES = (
+    "spectral_flux",  # at the later frame
+    "pitch_change",  # semitones, voiced to voiced
+    "energy_change",  # dB
+    "onset",  # of voicing: 1 or 0
+    "offset",
+    "voiced",  # the later frame
+    "energy",  # dB, the later frame
+    "magnitude",  # |delta|, in units of the training RMS
+)
+AcousticTracks = Mapping[str, Mapping[str, np.ndarray]]  # utterance -> energy, f0, spectral_flux [T]
+
+
+@dataclass(frozen=True)
+class Steps:
+    """Steps of held-out speakers, each with the component it belongs to."""
+
+    utterance_N: np.ndarray  # ids
+    speaker_N: np.ndarray
+    place_N: np.ndarray  # frame of the utterance that the step starts from
+    delta_ND: Tensor
+    labels: dict[str, np.ndarray]  # "responsibility" and "gating", or "nearest": [N] each
+    typical_N: np.ndarray  # how sure it is that the step belongs where it does
+    components: int
+
+    @property
+    def primary(self) -> np.ndarray:
+        """The labels that profiles are made of, [N]."""
+        return next(iter(self.labels.values()))
+
+
+def component_steps(structure: Structure, weights: Mapping[str, Tensor], held_out: Feed) -> Steps:
+    """All steps of the horizon of evaluation windows, predicted from their true past."""
+    parts = []
+    for shard in held_out.chunks():
+        predictor = lane(structure, weights, shard.dim)
+        for windows in windows_of(structure, shard):
+            law, delta_BKD = expected(structure, predictor, windows)
+            responsibility = law.responsibilities(delta_BKD).flatten(0, 1)
+            sure_N, own_N = responsibility.max(-1)
+            gating_N = law.log_weights.argmax(-1).flatten()
+            first = torch.from_numpy(windows.starts_B)[:, None] + structure.context - 1
+            rows_N = (first + torch.arange(structure.horizon)).flatten().numpy()
+            owners_N = np.repeat(windows.owners_B, structure.horizon)
+            labels = {"responsibility": own_N.numpy(), "gating": gating_N.numpy()}
+            parts.append(
+                _steps(shard, rows_N, owners_N, delta_BKD.flatten(0, 1), labels, sure_N, structure.components)
+            )
+    return _joined(parts)
+
+
+def archetype_steps(train: Feed, held_out: Feed, count: int = ARCHETYPES) -> Steps:
+    """All steps, by the nearest of ``count`` directions that training steps cluster around.
+
+    Raises:
+        InputError: fewer training steps move than there are to be archetypes.
+    """
+    now_ND, next_ND = frame_pairs(train.shard(0))[:, 0]
+    codes_KD = survey(Structure(head="direction_codebook", components=count), next_ND - now_ND).codes_KD
+    parts = []
+    for shard in held_out.chunks():
+        frames_ND = shard.frames_SND[0]
+        for now_N, owner_N in cases(shard, 1, 1):
+            delta_ND = frames_ND[now_N + 1] - frames_ND[now_N]
+            cosine_NK = torch.nn.functional.normalize(delta_ND, dim=-1) @ codes_KD.to(delta_ND).mT
+            sure_N, nearest_N = cosine_NK.max(-1)
+            labels = {"nearest": nearest_N.numpy()}
+            parts.append(_steps(shard, now_N.numpy(), owner_N, delta_ND, labels, sure_N, count))
+    return _joined(parts)
+
+
+def acoustics(steps: Steps, tracks: AcousticTracks) -> dict[str, np.ndarray]:
+    """Every one of :data:`FEATURES` of each step, [N]; NaN where it is not known."""
+    track = {name: (np.empty(len(steps.place_N)), np.empty(len(steps.place_N))) for name in _TRACKS}
+    for utterance_id in np.unique(steps.utterance_N):
+        own = np.flatnonzero(steps.utterance_N == utterance_id)
+        for name, (now, later) in track.items():
+            values_T = np.asarray(tracks[utterance_id][name], np.float64)
+            now[own], later[own] = values_T[steps.place_N[own]], values_T[steps.place_N[own] + 1]
+    f0, f1 = track["f0"]
+    known, voiced = np.isfinite(f0) & np.isfinite(f1), (f0 > 0) & (f1 > 0)
+    semitones = np.full(len(f0), np.nan)
+    semitones[voiced] = 12 * np.log2(f1[voiced] / f0[voiced])
+    return {
+        "spectral_flux": track["spectral_flux"][1],
+        "pitch_change": semitones,
+        "energy_change": track["energy"][1] - track["energy"][0],
+        "onset": np.where(known, (f0 == 0) & (f1 > 0), np.nan),
+        "offset": np.where(known, (f0 > 0) & (f1 == 0), np.nan),
+        "voiced": np.where(known, f1 > 0, np.nan),
+        "energy": track["energy"][1],
+        "magnitude": steps.delta_ND.double().norm(dim=-1).numpy(),
+    }
+
+
+def shuffled(steps: Steps, seed: int = 0) -> np.ndarray:
+    """Random labels [N] of the same sizes in every utterance."""
+    rng, labels = np.random.default_rng(seed), steps.primary.copy()
+    for utterance_id in np.unique(steps.utterance_N):
+        own = np.flatnonzero(steps.utterance_N == utterance_id)
+        labels[own] = rng.permutation(labels[own])
+    return labels
+
+
+def profiles(
+    steps: Steps, features: Mapping[str, np.ndarray], labels_N: np.ndarray, frame_rate: float
+) -> list[Scores]:
+    """Per component the sums and counts per speaker of every feature known, and of ``share``, the share of
+    steps, and ``movement``, the share of the sum of |delta|^2.
+    """
+    return [
+        _scores(steps, frame_rate, _profile(steps, features, labels_N == k)) for k in range(steps.components)
+    ]
+
+
+def explained(
+    steps: Steps, features: Mapping[str, np.ndarray], labels_N: np.ndarray, frame_rate: float
+) -> Scores:
+    """Per feature the share of its variance that lies between components (eta squared), as sums per
+    speaker.
+    """
+    parts = {}
+    for name, values_N in features.items():
+        known = np.isfinite(values_N)
+        if not known.any():
+            continue
+        about = np.square(values_N - values_N[known].mean())
+        within = np.zeros(len(values_N))
+        for k in np.unique(labels_N[known]):
+            own = known & (labels_N == k)
+            within[own] = np.square(values_N[own] - values_N[own].mean())
+        parts[name] = (np.where(known, about - within, 0.0), np.where(known, about, 0.0))
+    return _scores(steps, frame_rate, parts)
+
+
+def exemplars(steps: Steps, component: int, count: int, margin: int, lengths: Mapping[str, int]) -> list[int]:
+    """Rows of the most typical steps of a component, no two of one speaker.
+
+    Of the steps whose magnitude lies in the middle half of the component's own, those that belong to it most
+    surely; with ``margin`` frames on either side within their utterance.
+    """
+    own = np.flatnonzero(steps.primary == component)
+    if not len(own):
+        return []
+    size = steps.delta_ND[own].norm(dim=-1).numpy()
+    low, high = np.quantile(size, (0.25, 0.75))
+    left = np.array([lengths[u] for u in steps.utterance_N[own]]) - steps.place_N[own] - 1
+    fits = (steps.place_N[own] >= margin) & (left >= margin) & (low <= size) & (size <= high)
+    own = own[fits]
+    # Many are certain: of these the nearest to the component's mean step.
+    mean_D = steps.delta_ND[steps.primary == component].mean(0)
+    cosine = torch.nn.functional.cosine_similarity(steps.delta_ND[own], mean_D.unsqueeze(0), dim=-1).numpy()
+    order = own[np.lexsort((-cosine, -np.round(steps.typical_N[own], 2)))]
+    _, first = np.unique(steps.speaker_N[order], return_index=True)
+    return order[np.sort(first)][:count].tolist()
+
+
+_TRACKS = ("energy", "f0", "spectral_flux")
+_Parts = Mapping[str, tuple[np.ndarray, np.ndarray]]  # what each step adds above and below
+
+
+def _profile(steps: Steps, features: Mapping[str, np.ndarray], own_N: np.ndarray) -> _Parts:
+    squares = steps.delta_ND.double().square().sum(-1).numpy()
+    parts = {"share": (own_N, np.ones(len(own_N))), "movement": (own_N * squares, squares)}
+    for name, values_N in features.items():
+        counted = own_N & np.isfinite(values_N)
+        if np.isfinite(values_N).any():
+            parts[name] = (np.where(counted, values_N, 0.0), counted)
+    return parts
+
+
+def _scores(steps: Steps, frame_rate: float, parts: _Parts) -> Scores:
+    names, rows = np.unique(steps.speaker_N, return_inverse=True)
+    scores = Scores(names.tolist(), frame_rate, 1)
+    for name, (above, below) in parts.items():
+        scores.sums[name] = np.bincount(rows, above.astype(np.float64), len(names))
+        scores.counts[name] = np.bincount(rows, below.astype(np.float64), len(names))
+    return scores
+
+
+def _steps(
+    shard: Shard,
+    rows_N: np.ndarray,
+    owner_N: np.ndarray,
+    delta_ND: Tensor,
+    labels: dict[str, np.ndarray],
+    sure_N: Tensor,
+    components: int,
+) -> Steps:
+    return Steps(
+        np.array(shard.ids)[owner_N],
+        np.array(shard.speakers)[owner_N],
+        rows_N - shard.offsets[owner_N],
+        delta_ND,
+        labels,
+        sure_N.double().numpy(),
+        components,
+    )
+
+
+def _joined(parts: list[Steps]) -> Steps:
+    names = parts[0].labels
+    return Steps(
+        np.concatenate([p.utterance_N for p in parts]),
+        np.concatenate([p.speaker_N for p in parts]),
+        np.concatenate([p.place_N for p in parts]),
+        torch.cat([p.delta_ND for p in parts]),
+        {name: np.concatenate([p.labels[name] for p in parts]) for name in names},
+        np.concatenate([p.typical_N for p in parts]),
+        parts[0].components,
+    )

@@ -1,0 +1,82 @@
+"""A stream of Arrow batches as shards on a device, whole or in chunks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+import pyarrow as pa
+import torch
+
+from trainables.latents.batching.shard import Shard
+from trainables.latents.storage.dataset import latent_frames
+
+_RESIDENT_BYTES = 4 << 30
+
+
+class Feed:
+    """A stream of Arrow batches, held on the device: whole where it fits, else chunk after chunk as epochs
+    pass.
+    """
+
+    def __init__(
+        self,
+        open_stream: Callable[[], Iterable[pa.Table | pa.RecordBatch]],
+        *,
+        rms: float,
+        lattice_step: float | None,
+        frame_rate: float,
+        ids: Sequence[str] | None = None,
+        surrogates: Sequence[str] = ("real",),
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float32,
+        budget_bytes: int = _RESIDENT_BYTES,
+    ) -> None:
+        self.frame_rate = frame_rate
+        self.surrogates = tuple(surrogates)
+        self._ids = ids
+        self._open = open_stream
+        self._shard_settings = {
+            "rms": rms,
+            "lattice_step": lattice_step,
+            "surrogates": surrogates,
+            "device": device,
+            "dtype": dtype,
+        }
+        self._bytes_per_value = (torch.finfo(dtype).bits // 8) * len(surrogates)
+        self._budget = budget_bytes
+        self._resident: Shard | None = None
+        self._passing: Iterator[Shard] = iter(())
+
+    @property
+    def ids(self) -> Sequence[str]:
+        """Ids of the utterances of all workers, sorted: they decide which slot an utterance belongs to."""
+        return sorted(self._ids) if self._ids is not None else self.shard(0).ids
+
+    def shard(self, epoch: int) -> Shard:
+        """What an epoch trains on: everything where it fits the budget, otherwise the stream's next chunk."""
+        if self._resident is not None:
+            return self._resident
+        chunk = next(self._passing, None)
+        if chunk is None:
+            self._passing = self.chunks()
+            chunk = next(self._passing)
+        return chunk if self._resident is None else self._resident
+
+    def chunks(self) -> Iterator[Shard]:
+        """All data once, in pieces that fit the budget."""
+        if self._resident is not None:
+            yield self._resident
+            return
+        waiting: list[pa.Table | pa.RecordBatch] = []
+        size, pieces = 0, 0
+        for table in self._open():
+            needed = len(latent_frames(table["latents"])[0].reshape(-1)) * self._bytes_per_value
+            if waiting and size + needed > self._budget:
+                yield Shard.from_tables(waiting, **self._shard_settings)
+                waiting, size, pieces = [], 0, pieces + 1
+            waiting.append(table)
+            size += needed
+        last = Shard.from_tables(waiting, **self._shard_settings)
+        if pieces == 0:
+            self._resident = last
+        yield last

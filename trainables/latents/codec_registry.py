@@ -1,0 +1,97 @@
+"""Codecs by name, derived ones included.
+
+A name is one of ``CODECS``, or one of ``QUANTISED`` followed by -qN: then the latents are what the first N
+codebooks of its quantiser make of them, vectors of the same dimension out of a finite set. The name of a
+derived representation, "pca32(mimi-12.5)", is that of a codec too: its weights are the folder that it was
+derived into.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from importlib import import_module
+from pathlib import Path
+
+from trainables.errors import InputError
+from trainables.latents.codecs.base import Codec
+from trainables.latents.derived.derived_codec import DerivedCodec
+from trainables.latents.derived.transform import Transform
+
+_CLASSES = {  # imported on demand: each file brings its own heavy dependency
+    "soundstream": "soundstream.SoundStream",
+    "logmel": "logmel.LogMel",
+    "world": "world.WorldVocoder",
+    "mimi-12.5": "mimi.Mimi",
+    "mimi-25": "mimi.Mimi25",
+    "mimi-50": "mimi.Mimi50",
+    "encodec": "encodec.EnCodec",
+    "dac": "dac.Dac",
+}
+CODECS = tuple(_CLASSES)
+QUANTISED = ("soundstream", "mimi-12.5", "encodec", "dac")
+NAMES = f"{', '.join(CODECS)}; and with -qN, behind N codebooks of the quantiser: {', '.join(QUANTISED)}"
+
+
+def load_codec(name: str, weights: str | None) -> Codec:
+    """The codec called ``name``, its weights found and checked.
+
+    Args:
+        name: one of ``CODECS``, or one of ``QUANTISED`` and a number of codebooks, "mimi-12.5-q8", or that of
+            a derived representation.
+        weights: a file or folder, a hub id where the codec has one, or None where it needs none; of a derived
+            representation the folder that it was derived into.
+
+    Raises:
+        InputError: unknown name, a number of codebooks that the quantiser does not have, or weights that are
+            missing or unreadable, and how to get them.
+    """
+    if name.endswith(")"):
+        return _derived(name, weights)
+    quantised = re.fullmatch(r"(.+)-q(\d+)", name)
+    base, settings = (quantised[1], (int(quantised[2]),)) if quantised else (name, ())
+    if base not in _CLASSES:
+        nearest = difflib.get_close_matches(base, CODECS, n=1)
+        hint = f"; did you mean {name.replace(base, nearest[0])}?" if nearest else ""
+        raise InputError(f"representation {name!r} is unknown{hint} (known: {NAMES})")
+    if settings and base not in QUANTISED:
+        raise InputError(
+            f"representation {name!r} is unknown: {base} has no quantiser (known: {', '.join(QUANTISED)})"
+        )
+    module, cls = _CLASSES[base].split(".")
+    codec: Codec = getattr(import_module(f"trainables.latents.codecs.{module}"), cls)(weights, *settings)
+    return codec
+
+
+def _derived(name: str, weights: str | None) -> Codec:
+
+    if weights is None:
+        raise InputError(
+            f"representation {name!r} is derived: it needs --weights FOLDER, where it was derived into"
+        )
+    codec = load_derived(Path(weights))
+    if codec.name != name:
+        raise InputError(f"--weights {weights} holds {codec.name}, not {name}")
+    return codec
+
+
+def load_derived(folder: Path) -> Codec:
+    """The codec of the derived latents in ``folder``, with the weights that the base was encoded with.
+
+    Raises:
+        InputError: the folder is gone or holds no transform, the base is a control world, or its weights are
+            not what they were.
+    """
+    if not folder.is_dir():
+        raise InputError(
+            f"{folder}, which holds what the derived latents were made with, does not exist; put it back, or "
+            "derive the latents again"
+        )
+    transform = Transform.load(folder)
+    base = transform.base
+    if base.codec is None:
+        raise InputError(f"{folder} is derived from {base.representation}, which nothing decodes")
+    codec = load_codec(base.codec, base.weights)
+    if codec.hash != base.codec_hash:
+        raise InputError(f"{base.weights} are other weights than {folder} was derived with; derive it again")
+    return DerivedCodec(codec, transform, folder)

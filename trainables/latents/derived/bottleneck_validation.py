@@ -1,0 +1,79 @@
+"""What a bottleneck does to speakers it was not trained on, in sums per utterance until the last division.
+
+Shapes: T frames of an utterance, D dimensions of a frame, K of its code.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from trainables.latents.derived.beta_vae import COLLAPSED
+from trainables.latents.derived.bottleneck_network import Network
+from trainables.latents.derived.mapped_feed import MappedFeed
+
+
+@torch.no_grad()
+def validate(network: Network, source: MappedFeed, gather: Callable[[Any], list[Any]]) -> dict[str, float]:
+    """The loss and its parts over all utterances of all workers, whoever holds which.
+
+    ``relative_error`` is that of the decoded mean code, as a share of the frames' variance about the training
+    mean; ``collapsed`` counts the dimensions of the code with less KL than ``COLLAPSED``.
+    """
+    own = {}
+    for shard in source.chunks():
+        spans = zip(shard.ids, shard.offsets[:-1], shard.offsets[1:], strict=True)
+        own |= {name: _sums(network, name, shard.frames_SND[0, begin:end]) for name, begin, end in spans}
+    merged = {name: sums for part in gather(own) for name, sums in part.items()}
+    total = {
+        key: torch.stack([merged[name][key] for name in sorted(merged)]).sum(0)
+        for key in next(iter(merged.values()))
+    }
+    return _figures(network, total)
+
+
+def _sums(network: Network, utterance_id: str, frames_TD: Tensor) -> dict[str, Tensor]:
+    # The noise depends on the utterance alone: the same on any worker, at every look.
+    draws = torch.Generator().manual_seed(zlib.crc32(utterance_id.encode()))
+    noise_TK = torch.randn(len(frames_TD), network.count, generator=draws).to(frames_TD)
+    found = network.nats(frames_TD, noise_TK)
+    mu_TK = found["mu"]
+    sums = {
+        "frames": torch.tensor(len(frames_TD)),
+        "reconstruction": found["reconstruction"].double().sum(),
+        "error": (network.decode(mu_TK) - frames_TD).double().square().sum(),
+        "variance": (frames_TD - network.mean).double().square().sum(),
+        "kl_K": found["kl"].double().sum(0),
+        "mu_K": mu_TK.double().sum(0),
+        "mu_squares_K": mu_TK.double().square().sum(0),
+        "steps": torch.tensor(max(0, len(frames_TD) - 1)),
+        "step_squares": network.step_squares(mu_TK[None]).double().sum(),
+    }
+    if network.predictor is not None:
+        predicted = len(frames_TD) - network.settings.past
+        error = network.prediction_squares(mu_TK[None]).double().sum() if predicted > 0 else torch.zeros(())
+        sums |= {"predicted": torch.tensor(max(0, predicted)), "prediction_squares": error.double()}
+    return {name: value.double().cpu() for name, value in sums.items()}
+
+
+def _figures(network: Network, total: dict[str, Tensor]) -> dict[str, float]:
+    settings, frames = network.settings, total["frames"]
+    kl_K = total["kl_K"] / frames
+    spread = (total["mu_squares_K"] / frames - (total["mu_K"] / frames).square()).sum().clamp_min(1e-12)
+    found = {
+        "reconstruction": total["reconstruction"] / frames,
+        "kl": kl_K.sum(),
+        "relative_error": total["error"] / total["variance"].clamp_min(1e-12),
+        "smoothness": total["step_squares"] / total["steps"].clamp_min(1) / spread,
+        "collapsed": (kl_K < COLLAPSED).sum(),
+    }
+    loss = found["reconstruction"] + settings.beta * found["kl"] + settings.smoothness * found["smoothness"]
+    if network.predictor is not None:
+        error = total["prediction_squares"] / total["predicted"].clamp_min(1)
+        found["predictability"] = error / spread
+        loss = loss + settings.predictability * found["predictability"]
+    return {"loss": float(loss), **{name: float(value) for name, value in found.items()}}

@@ -1,0 +1,1 @@
+"""Speech corpora: recordings, speakers, splits and acoustic tracks."""

@@ -1,0 +1,130 @@
+"""Control worlds: latents with a known answer, written like any other latents, with that answer in their
+metadata.
+
+Each world is a question put to the whole path from Parquet to verdict:
+
+* ``directional``: the direction is predictable at cosine 0.85, and hardly less 16 frames on; the magnitude is
+  not. A sound path reaches the optimum; standing still or repeating a direction does not.
+* ``white``: nothing is predictable, and yet the best one-step cosine is 0.70, for ``delta = -z``.
+* ``gaussian``: linear-Gaussian truth, where a Gaussian arm can be exact and the linear-Gaussian surrogate is
+  the same process.
+* ``smooth``: the past holds more information than in ``gaussian``, but the one-step cosine is less than a
+  quarter of white noise's.
+* ``lorenz``: no noise at all, and yet nothing can be foretold for ever: small errors grow.
+* ``pong``, ``breakout``, ``ms_pacman``, and each with ``-actions``: games played at random, outside audio.
+  Their optimum is unknown.
+"""
+
+from __future__ import annotations
+
+import json
+from difflib import get_close_matches
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+
+from trainables.errors import InputError
+from trainables.latents.storage.dataset import LatentMeta, Utterance, write_utterances
+from trainables.latents.worlds.atari import ATARI_FRAME_RATE as GAME_RATE
+from trainables.latents.worlds.atari import Atari
+from trainables.latents.worlds.base import World
+from trainables.latents.worlds.directional import DirectionalWorld
+from trainables.latents.worlds.linear import RotatingAR
+from trainables.latents.worlds.lorenz import Lorenz
+
+WORLDS: dict[str, World] = {
+    "directional": DirectionalWorld(dim=32, cosine=0.85, step=0.5, spread=0.4, radius=2.5, pull=0.5),
+    "white": RotatingAR(dim=32, decay=0.0, angle=0.0, scale=1.0),
+    "gaussian": RotatingAR(dim=32, decay=0.9, angle=0.3, scale=2.0),
+    "smooth": RotatingAR(dim=32, decay=0.95, angle=0.0, scale=1.0),
+    "lorenz": Lorenz(dt=0.02),
+    "pong": Atari("pong", actions=False),
+    "pong-actions": Atari("pong", actions=True),
+    "breakout": Atari("breakout", actions=False),
+    "breakout-actions": Atari("breakout", actions=True),
+    "ms_pacman": Atari("ms_pacman", actions=False),
+    "ms_pacman-actions": Atari("ms_pacman", actions=True),
+}
+FRAME_RATE = 50.0  # Hz
+HORIZON = 16  # rollout steps whose optimum is known
+_SPEAKERS = {"train": 40, "validation": 10, "test": 10}
+_UTTERANCES = 8  # of each speaker
+_EPISODES = 2  # of each player of a game: the emulator makes a thousand frames a second
+_FRAMES = (160, 240)  # shortest and longest utterance
+
+
+def write_world(name: str, out: Path, seed: int = 0) -> None:
+    """Write world ``name`` into the folder ``out``, one Parquet file per split.
+
+    The metadata's ``world`` holds name, parameters and ``optimum`` (see
+    :class:`trainables.latents.worlds.base.Optimum`). ``seed`` chooses the utterances; world and optimum do
+    not depend on it. There are no acoustic tracks: they are NaN.
+
+    Raises:
+        InputError: no world has that name, or it is a game and ale-py is not installed.
+    """
+    world = _world(name)
+    meta = _meta(name, world, seed)
+    for number, (split, speakers) in enumerate(_SPEAKERS.items()):
+        rng = np.random.default_rng([seed, number])
+        write_utterances(Path(out) / f"{split}.parquet", _utterances(world, split, speakers, rng), meta)
+
+
+def _world(name: str) -> World:
+    if name not in WORLDS:
+        nearest = get_close_matches(name, WORLDS, n=1, cutoff=0.0)[0]
+        raise InputError(
+            f"unknown control world {name!r}; did you mean {nearest!r}? Worlds are {', '.join(WORLDS)}"
+        )
+    return WORLDS[name]
+
+
+def _meta(name: str, world: World, seed: int) -> LatentMeta:
+    optimum = world.optimum(HORIZON)
+    truth = {
+        "name": name,
+        "parameters": world.parameters(),
+        "optimum": None if optimum is None else optimum.to_json(),
+    }
+    kind = [name, world.parameters(), seed, _SPEAKERS, _utterances_each(world), _FRAMES]
+    listing = json.dumps(kind, sort_keys=True)
+    return LatentMeta(
+        representation=f"control:{name}",
+        dim=world.dim,
+        frame_rate=GAME_RATE if isinstance(world, Atari) else FRAME_RATE,
+        codec=None,
+        codec_hash="",
+        weights=None,
+        corpus_hash=sha256(listing.encode()).hexdigest()[:16],
+        lattice_step=None,
+        world=truth,
+    )
+
+
+def _utterances_each(world: World) -> int:
+    """Of a speaker."""
+    return _EPISODES if isinstance(world, Atari) else _UTTERANCES
+
+
+def _utterances(world: World, split: str, speakers: int, rng: np.random.Generator) -> list[Utterance]:
+    """All speakers of a split obey the same law; utterances differ in length, as real ones do."""
+    each = _utterances_each(world)
+    lengths = rng.integers(_FRAMES[0], _FRAMES[1], speakers * each, endpoint=True)
+    paths = world.simulate(len(lengths), _FRAMES[1], rng)
+    rows = []
+    for i, length in enumerate(lengths):
+        speaker = f"{split}-{i // each:02d}"
+        unknown = np.full(length, np.nan, np.float32)
+        rows.append(
+            Utterance(
+                utterance_id=f"{speaker}-{i % each}",
+                speaker_id=speaker,
+                split=split,
+                latents=paths[i, :length],
+                energy=unknown,
+                f0=unknown,
+                spectral_flux=unknown,
+            )
+        )
+    return rows

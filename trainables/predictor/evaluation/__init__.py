@@ -1,0 +1,1 @@
+"""What a trained predictor scores, as sums and counts per speaker."""

@@ -1,0 +1,123 @@
+"""Densities that know nothing of the past: the same head fitted without context, and a full-covariance
+Gaussian.
+
+The NLL of z_{t+1} under a marginal of z, minus the NLL of the model, is the predictive information. The same
+with a density of delta is the document's dNLL, which grows with D on pure noise and is shown for comparison
+only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from trainables.distributions.gaussian_marginal import GaussianMarginal
+from trainables.latents.batching.feed import Feed
+from trainables.latents.batching.shard import Moments, frame_pairs
+from trainables.predictor.config import FITTED_HEADS, Lane, Structure
+from trainables.predictor.heads import build_head, survey
+from trainables.predictor.lanes.optimiser import LaneAdamW, cosine_schedule
+from trainables.predictor.lanes.pack import lane_tensor
+from trainables.predictor.lanes.stacked import Stacked
+
+_FRAMES_PER_STEP, _LEARNING_RATE = 512, 0.03
+
+
+class ConstantHead(nn.Module):
+    """A head on a learnt constant instead of a hidden state: its distribution is the same everywhere."""
+
+    def __init__(self, structure: Structure, frames_ND: Tensor) -> None:
+        super().__init__()
+        self.h = nn.Parameter(torch.randn(structure.width) / structure.width**0.5)
+        self.head = build_head(structure, frames_ND.shape[-1])
+        self.head.start_from(survey(structure, frames_ND))
+
+
+class Marginals:
+    """Fitted densities of z and of delta, per surrogate."""
+
+    def __init__(
+        self,
+        names: Sequence[str],
+        heads: Stacked | None,
+        gaussians: dict[tuple[str, str], GaussianMarginal],
+        mean_D: Tensor,
+        gaussian_family: bool,
+    ) -> None:
+        self._names, self._heads, self._gaussians, self._mean_D = tuple(names), heads, gaussians, mean_D
+        self._gaussian_family = gaussian_family
+
+    @classmethod
+    @torch.enable_grad()
+    def fit(
+        cls,
+        structure: Structure,
+        feed: Feed,
+        moments: Moments,
+        gather: Callable[[Any], list[Any]] = lambda value: [value],
+        seed: int = 0,
+        *,
+        own_family: bool = True,
+    ) -> Marginals:
+        """Fit to some frames, evenly spread, of the first chunk of a training feed.
+
+        ``gather`` returns the values of all workers, so that all fit to the same frames. Without
+        ``own_family`` there are the Gaussian densities alone, which cost next to nothing.
+        """
+        shard, fitted = feed.shard(0), structure.head in FITTED_HEADS
+        mean_D = moments.mean_D.to(shard.frames_SND)
+        pairs_2SND = frame_pairs(shard, gather).to(shard.frames_SND.device)
+        targets = {}
+        for name, now, following in zip(feed.surrogates, *pairs_2SND, strict=True):
+            # Polar families need an origin; a density of z does not change when z is measured from the mean.
+            targets[name, "z"], targets[name, "delta"] = following - mean_D, following - now
+        trained = own_family and not fitted
+        heads = _fit_heads(structure, list(targets.values()), seed) if trained else None
+        gaussians = {key: GaussianMarginal.fit(frames) for key, frames in targets.items()}
+        return cls(feed.surrogates, heads, gaussians, mean_D, fitted)
+
+    @torch.no_grad()
+    def nll(self, surrogate: str, z_next: Tensor, delta: Tensor) -> dict[str, Tensor]:
+        """Of frames [..., D] in nats, each [...]: ``marginal_nll`` and ``gaussian_marginal_nll`` of z_next,
+        ``delta_nll`` and ``gaussian_delta_nll`` of delta. A family without a density has the Gaussian ones
+        alone.
+        """
+        centred = z_next - self._mean_D.to(z_next)
+        values = {}
+        for kind, frames, name in (("z", centred, "marginal_nll"), ("delta", delta, "delta_nll")):
+            if self._heads is not None:
+                lane = 2 * self._names.index(surrogate) + (kind == "delta")
+                # One head answers, all are asked: they are tiny, and it keeps one program.
+                asked = frames.expand(len(self._heads), *frames.shape)
+                values[name] = self._heads.map(_negative_log_prob, asked)[lane]
+            gaussian = self._gaussians[surrogate, kind].nll(frames.reshape(-1, frames.shape[-1]))
+            values[f"gaussian_{name}"] = torch.as_tensor(gaussian).reshape(frames.shape[:-1]).to(frames)
+            if self._gaussian_family:  # of a head fitted in closed form it is the same family
+                values[name] = values[f"gaussian_{name}"]
+        return values
+
+
+def _fit_heads(structure: Structure, targets: Sequence[Tensor], seed: int) -> Stacked | None:
+    """One constant head per target, trained side by side as lanes."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        heads = Stacked([ConstantHead(structure, frames).to(frames.dtype) for frames in targets])
+    if not heads.template.head.has_density:
+        return None
+    heads.to(targets[0].device)
+    lanes = [Lane(learning_rate=_LEARNING_RATE)] * len(targets)
+    rate = lane_tensor(lanes, "learning_rate", targets[0])
+    optimiser = LaneAdamW(list(heads.parameters()), rate, torch.zeros_like(rate))
+    generator = torch.Generator().manual_seed(seed)
+    for step in range(structure.marginal_steps):
+        rows = torch.randint(len(targets[0]), (_FRAMES_PER_STEP,), generator=generator).to(targets[0].device)
+        heads.map(_negative_log_prob, torch.stack([t[rows] for t in targets])).mean(1).sum().backward()
+        optimiser.step(cosine_schedule(step, structure.marginal_steps))
+    return heads
+
+
+def _negative_log_prob(model: ConstantHead, frames: Tensor) -> Tensor:
+    return -model.head(model.h.expand(*frames.shape[:-1], -1)).log_prob(frames)

@@ -1,0 +1,45 @@
+"""Latents continued by a trained predictor, to be listened to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from trainables.predictor.config import Structure
+from trainables.predictor.model.predictor import build_predictor
+from trainables.predictor.model.rollout import free_run
+
+
+@torch.no_grad()
+def continue_from(
+    structure: Structure, state: Mapping[str, Tensor], context_CD: Tensor, frames: int
+) -> Tensor:
+    """Free running of one trained lane, for listening: [frames, D] in normalised units.
+
+    Args:
+        state: the lane's weights, as :class:`LaneResult` holds them.
+        context_CD: true normalised frames before the run.
+        frames: how long to run; noise, where the feedback rule needs it, is seeded by 0.
+    """
+    dim = context_CD.shape[-1]
+    predictor = build_predictor(structure, dim).to(context_CD.dtype)
+    predictor.load_state_dict(dict(state))
+    generator = torch.Generator().manual_seed(0)
+    normal = torch.randn(1, frames, dim + 1, generator=generator, dtype=context_CD.dtype)
+    uniform = torch.rand(1, frames, 2, generator=generator, dtype=context_CD.dtype)
+    h_BCH, memory = predictor.backbone.read(context_CD.unsqueeze(0))
+    last = context_CD[-1:]
+    _, deltas = free_run(
+        predictor,
+        h_BCH[:, -1],
+        memory,
+        last,
+        frames,
+        structure.feedback,
+        normal,
+        uniform,
+        temperature=structure.temperature,
+    )
+    return context_CD[-1] + deltas[0].cumsum(0)

@@ -1,0 +1,116 @@
+"""Every figure of an evaluation, from what is predicted and what is true."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from trainables.latents.batching.shard import Moments
+from trainables.predictor.config import Structure
+from trainables.predictor.evaluation.proper_scores import crps, energy_score
+
+# The injection diagnostic: the same run, put back to the true state after some of its steps. Run D never is:
+# it is the free run itself.
+INJECTIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "A": lambda step: step > 0,  # every step
+    "B": lambda step: step % 4 == 0,  # every fourth
+    "C": lambda step: step == 1,  # the first alone
+}
+_STILL = 1e-9  # |delta_true| below which a frame does not move, in units of the training RMS
+
+
+class Baselines(Protocol):
+    """Densities without context, one per surrogate: what a model must beat before it has learnt anything."""
+
+    def nll(self, surrogate: str, z_next: Tensor, delta: Tensor) -> dict[str, Tensor]:
+        """Named negative log-likelihoods of frames [..., D], nats: each [...]."""
+
+
+def figures_of(
+    structure: Structure,
+    window_BTD: Tensor,
+    measured: Mapping[str, Tensor],
+    moments: Moments,
+    surrogate: str,
+    baselines: Baselines | None,
+) -> dict[str, Tensor]:
+    """Every metric frame by frame, [B, K]; NaN where it is undefined."""
+    true = window_BTD[:, structure.context :] - window_BTD[:, structure.context - 1 : -1]
+    size = true.norm(dim=-1)
+    moves = size > _STILL
+    log_size = torch.where(moves, size, torch.nan).log()
+    figures = {
+        "one_step_cosine": torch.where(moves, _cosine(measured["direction"], true), torch.nan),
+        "log_magnitude": log_size,
+        "log_magnitude_squared": log_size.square(),
+        "log_magnitude_squared_error": (measured["log_magnitude"] - log_size).square(),
+    }
+    if "deltas" in measured:
+        figures |= rollout_figures(window_BTD, measured["deltas"], structure.context, moments)
+    if "nll" in measured:
+        figures["nll"] = measured["nll"]
+    for name, deltas in zip(INJECTIONS, measured.get("injected", ()), strict=False):
+        curves = rollout_figures(window_BTD, deltas, structure.context, moments, INJECTIONS[name])
+        figures |= {f"{curve}_{name}": values for curve, values in curves.items()}
+    if "ensemble" in measured:
+        figures |= _ensemble_figures(window_BTD, measured["ensemble"], structure.context, moments)
+    if baselines is not None:
+        figures |= baselines.nll(surrogate, window_BTD[:, structure.context :], true)
+    return figures
+
+
+def _ensemble_figures(
+    window_BTD: Tensor, deltas_SBKD: Tensor, context: int, moments: Moments
+) -> dict[str, Tensor]:
+    """Proper scores of the states that sampled runs reach, in units of the RMS distance between frames."""
+    steps = deltas_SBKD.shape[2]
+    reached = window_BTD[:, context - 1 : context] + deltas_SBKD.cumsum(2)
+    samples = (reached / moments.frame_distance).flatten(1, 2)
+    truth = (window_BTD[:, context : context + steps] / moments.frame_distance).flatten(0, 1)
+    shape = deltas_SBKD.shape[1:3]
+    return {
+        "energy_score": energy_score(samples, truth).reshape(shape),
+        "crps": crps(samples, truth).reshape(shape),
+    }
+
+
+def rollout_figures(
+    window_BTD: Tensor,
+    deltas_BKD: Tensor,
+    context: int,
+    moments: Moments,
+    injected: Callable[[Tensor], Tensor] | None = None,
+) -> dict[str, Tensor]:
+    steps = deltas_BKD.shape[1]
+    true = window_BTD[:, context : context + steps] - window_BTD[:, context - 1 : context + steps - 1]
+    size = true.norm(dim=-1)
+    moves = size > _STILL
+    path = window_BTD[:, context - 1 : context + steps]
+    error = (_reached(path, deltas_BKD, injected) - path[:, 1:]).norm(dim=-1) / moments.frame_distance
+    return {
+        "cos": torch.where(moves, _cosine(deltas_BKD, true), torch.nan),
+        "magnitude_ratio": torch.where(moves, deltas_BKD.norm(dim=-1) / size.clamp_min(_STILL), torch.nan),
+        "state_error": error,
+    }
+
+
+def _reached(path_BTD: Tensor, deltas_BKD: Tensor, injected: Callable[[Tensor], Tensor] | None) -> Tensor:
+    """Where a run stands after each step, [B, K, D], before it is put back to ``path_BTD``, the truth."""
+    moved = path_BTD[:, :1] + deltas_BKD.cumsum(1)
+    if injected is None:
+        return moved
+    # Putting a run back to the truth takes away the error it has gathered so far.
+    error = moved - path_BTD[:, 1:]
+    back_K = injected(torch.arange(1, deltas_BKD.shape[1] + 1, device=path_BTD.device))
+    last = torch.where(back_K, torch.arange(1, len(back_K) + 1, device=path_BTD.device), 0).cummax(0).values
+    before = torch.cat([last.new_zeros(1), last[:-1]])  # the step after which the run was put back last
+    gathered = torch.cat([torch.zeros_like(error[:, :1]), error], 1)[:, before]
+    return moved - gathered
+
+
+def _cosine(a: Tensor, b: Tensor) -> Tensor:
+    """0 where ``a`` has no direction: a predictor that stands still points nowhere."""
+    return (a * b).sum(-1) / (a.norm(dim=-1) * b.norm(dim=-1)).clamp_min(1e-12)

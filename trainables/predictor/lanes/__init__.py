@@ -1,0 +1,1 @@
+"""Many lanes trained at once as stacked parameters."""

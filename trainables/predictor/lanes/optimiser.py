@@ -1,0 +1,90 @@
+"""AdamW with settings of each lane, and its learning-rate schedule."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+
+class LaneAdamW:
+    """AdamW (Loshchilov, Hutter 2019) on stacked parameters, with a learning rate and a weight decay per
+    lane.
+
+    Gradients are clipped lane by lane; a lane whose gradient is not finite stops there and touches no other.
+    """
+
+    betas, epsilon, clip = (0.9, 0.99), 1e-8, 5.0
+
+    def __init__(
+        self, parameters: Sequence[nn.Parameter], learning_rate_L: Tensor, weight_decay_L: Tensor
+    ) -> None:
+        self.parameters = list(parameters)
+        self.learning_rate_L, self.weight_decay_L = learning_rate_L, weight_decay_L
+        self.first = [torch.zeros_like(p) for p in self.parameters]
+        self.second = [torch.zeros_like(p) for p in self.parameters]
+        self.alive_L = torch.ones(len(learning_rate_L), dtype=torch.bool, device=learning_rate_L.device)
+        self.steps = torch.zeros((), dtype=torch.float64, device=learning_rate_L.device)
+
+    @torch.no_grad()
+    def step(self, factor: Tensor | float) -> None:
+        """One update; ``factor`` scales every lane's learning rate (the schedule).
+
+        Nothing here asks the device for a number, so the whole of it can be captured.
+        """
+        self.steps += 1
+        gradients = [p.grad for p in self.parameters]
+        norm_L = torch.stack([torch.linalg.vector_norm(g.flatten(1), dim=1) for g in gradients]).norm(dim=0)
+        self.alive_L &= torch.isfinite(norm_L)
+        shrink_L = self.clip / norm_L.clamp_min(self.clip)
+        bias1, bias2 = ((1 - beta**self.steps).to(norm_L) for beta in self.betas)
+        rate_L = torch.where(self.alive_L, self.learning_rate_L * factor, 0.0)
+        keep_L = 1 - rate_L * self.weight_decay_L
+        for p, grad, first, second in zip(self.parameters, gradients, self.first, self.second, strict=True):
+            shape = (-1, *[1] * (p.dim() - 1))
+            # A dead lane's gradient would be NaN times zero.
+            grad = torch.where(self.alive_L.view(shape), grad.mul_(shrink_L.view(shape)), 0.0)
+            first.lerp_(grad, 1 - self.betas[0])
+            second.mul_(self.betas[1]).addcmul_(grad, grad, value=1 - self.betas[1])
+            size = (second / bias2).sqrt_().add_(self.epsilon)
+            p.mul_(keep_L.view(shape)).sub_((first / size).mul_((rate_L / bias1).view(shape)))
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget the gradients."""
+        for p in self.parameters:
+            p.grad = None
+
+    def keep(self, parameters: Sequence[nn.Parameter], rows: Sequence[int]) -> None:
+        """Go on with some lanes alone, on their ``parameters``."""
+        chosen = list(rows)
+        self.parameters = list(parameters)
+        for name in ("first", "second"):
+            setattr(self, name, [moment[chosen] for moment in getattr(self, name)])
+        for name in ("learning_rate_L", "weight_decay_L", "alive_L"):
+            setattr(self, name, getattr(self, name)[chosen])
+
+    def state(self) -> dict[str, Tensor]:
+        """Everything needed to go on, as tensors."""
+        moments = {
+            f"{kind}/{i}": t for kind in ("first", "second") for i, t in enumerate(getattr(self, kind))
+        }
+        return {**moments, "alive": self.alive_L, "steps": self.steps}
+
+    def load(self, state: Mapping[str, Tensor]) -> None:
+        """The inverse of :meth:`state`."""
+        for kind in ("first", "second"):
+            for i, tensor in enumerate(getattr(self, kind)):
+                tensor.copy_(state[f"{kind}/{i}"])
+        self.alive_L = state["alive"].to(self.alive_L.device)
+        self.steps.copy_(state["steps"])
+
+
+def cosine_schedule(step: int, total: int, warmup: int = 20, floor: float = 0.05) -> float:
+    """Factor of the learning rate: linear warm-up, then half a cosine down to ``floor``."""
+    if step < warmup:
+        return (step + 1) / warmup
+    share = (step - warmup) / max(1, total - warmup)
+    return floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * share))

@@ -1,0 +1,97 @@
+"""Lanes of equal structure as one module of stacked parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from torch import Tensor, nn
+from torch.func import functional_call, stack_module_state, vmap
+from torch.utils._pytree import tree_map
+
+_AT_ONCE_ON_A_CPU = 16  # lanes; what more of them touch no longer fits its caches
+
+
+class Stacked(nn.Module):
+    """Modules of equal structure as one: parameters and buffers carry a leading lane dimension."""
+
+    def __init__(self, modules: Sequence[nn.Module]) -> None:
+        super().__init__()
+        parameters, buffers = stack_module_state(list(modules))
+        # ParameterDict refuses dots in names.
+        self.weights = nn.ParameterDict(
+            {k.replace(".", "/"): nn.Parameter(v.detach(), v.requires_grad) for k, v in parameters.items()}
+        )
+        self.buffer_names = tuple(buffers)
+        for name, value in buffers.items():
+            self.register_buffer("stacked/" + name.replace(".", "/"), value.detach())
+        self._template = (modules[0],)  # in a tuple: its own parameters are not this module's
+
+    @property
+    def template(self) -> nn.Module:
+        """One of the modules, for what all share; its weights mean nothing."""
+        return self._template[0]
+
+    def map(self, function, *args) -> Tensor | dict[str, Tensor]:  # noqa: ANN001, ANN002
+        """``function(module, *args)`` for every lane at once; ``args`` lead with the lane dimension."""
+        template = self.template
+
+        def call(weights: Mapping[str, Tensor], buffers: Mapping[str, Tensor], *own) -> Tensor:  # noqa: ANN002
+            return functional_call(_Caller(template, function), _prefixed(weights, buffers), own)
+
+        some = next(iter(self.weights.values()))
+        if len(some) == 1:
+            stacked = _alone(call)
+        else:
+            stacked = vmap(call, chunk_size=_AT_ONCE_ON_A_CPU if some.device.type == "cpu" else None)
+        return stacked(self._named(), self._named_buffers(), *args)
+
+    def __len__(self) -> int:
+        """L."""
+        return len(next(iter(self.weights.values())))
+
+    @property
+    def parameters_each(self) -> int:
+        """Learnt numbers of one module."""
+        return sum(weight[0].numel() for weight in self.weights.values())
+
+    def keep(self, rows: Sequence[int]) -> None:
+        """Drop all modules but these."""
+        chosen = list(rows)
+        self.weights = nn.ParameterDict(
+            {k: nn.Parameter(v.detach()[chosen], v.requires_grad) for k, v in self.weights.items()}
+        )
+        for name in self.buffer_names:
+            slot = "stacked/" + name.replace(".", "/")
+            setattr(self, slot, getattr(self, slot)[chosen])
+
+    def lane_state(self, index: int) -> dict[str, Tensor]:
+        """State dict of one module."""
+        both = {**self._named(), **self._named_buffers()}
+        return {name: value[index].detach().clone().cpu() for name, value in both.items()}
+
+    def _named(self) -> dict[str, Tensor]:
+        return {name.replace("/", "."): value for name, value in self.weights.items()}
+
+    def _named_buffers(self) -> dict[str, Tensor]:
+        return {name: getattr(self, "stacked/" + name.replace(".", "/")) for name in self.buffer_names}
+
+
+class _Caller(nn.Module):
+    """Lets ``functional_call`` run any function of a module."""
+
+    def __init__(self, inner: nn.Module, function) -> None:  # noqa: ANN001
+        super().__init__()
+        self.inner = inner
+        self._function = function
+
+    def forward(self, *args):  # noqa: ANN002, ANN201, ANN202
+        return self._function(self.inner, *args)
+
+
+def _alone(function):  # noqa: ANN001, ANN202
+    """``vmap`` over one lane, without its overhead."""
+    return lambda *args: tree_map(lambda out: out[None], function(*tree_map(lambda own: own[0], args)))
+
+
+def _prefixed(*groups: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {f"inner.{name}": value for group in groups for name, value in group.items()}

@@ -1,0 +1,1 @@
+"""Backbones, the predictor, its rollout and its losses."""

@@ -1,0 +1,167 @@
+"""Backbones: the past of a latent trajectory -> hidden state, in one pass over true frames or frame by frame.
+
+Every backbone answers ``read(z_BTD, state) -> (h_BTH, state)``: the hidden state after each frame, and what
+it must remember to go on. Reading a sequence in pieces gives what reading it at once gives. Nothing looks
+ahead.
+
+Shapes: B windows, T frames, D latent dimensions, H hidden units, N attention heads.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from trainables.predictor.config import Structure
+from trainables.predictor.linear import Linear
+
+BackboneState = Any  # a tuple of tensors, known to its backbone alone; None before the first frame
+
+
+def build_backbone(structure: Structure, dim: int) -> nn.Module:
+    """The backbone that a structure names, over latents of ``dim`` dimensions."""
+    kinds = {"gru": GRUBackbone, "mlp": WindowedMLP, "transformer": CausalTransformer}
+    return kinds[structure.backbone](dim, structure.width, structure.depth)
+
+
+class Backbone(nn.Module):
+    """What the others have in common."""
+
+    def read(self, z_BTD: Tensor, state: BackboneState = None) -> tuple[Tensor, BackboneState]:
+        """Hidden states after each of some frames, and the state after the last."""
+        raise TypeError(f"{type(self).__name__} does not say how it reads")
+
+    def step(self, z_BD: Tensor, state: BackboneState) -> tuple[Tensor, BackboneState]:
+        """One more frame."""
+        h_BTH, state = self.read(z_BD.unsqueeze(1), state)
+        return h_BTH[:, 0], state
+
+
+class GRUBackbone(Backbone):
+    """Gated recurrent layers (Cho et al. 2014), read out together with the current frame.
+
+    Plain matrix products instead of ``nn.GRU``, whose fused kernel cannot be stacked over lanes.
+    """
+
+    def __init__(self, dim: int, width: int, depth: int) -> None:
+        super().__init__()
+        sizes = [dim] + [width] * (depth - 1)
+        self.inputs = nn.ModuleList(Linear(size, 3 * width) for size in sizes)
+        self.recurrent = nn.ModuleList(Linear(width, 3 * width) for _ in sizes)
+        # What is linear in the present frame need not be learnt by a nonlinearity.
+        self.straight = Linear(dim, width, bias=False)
+        self.readout = _Readout(dim + width, width)
+
+    def read(self, z_BTD: Tensor, state: BackboneState = None) -> tuple[Tensor, BackboneState]:
+        """The state is each layer's h [B, H]."""
+        x_BTH, new = z_BTD, []
+        for layer, (inputs, recurrent) in enumerate(zip(self.inputs, self.recurrent, strict=True)):
+            gates = inputs(x_BTH)
+            h = torch.zeros_like(gates[:, 0, : gates.shape[-1] // 3]) if state is None else state[layer]
+            outputs = []
+            # Unbound once: every index into it would fill a whole tensor of zeros on the way back.
+            for gates_B in gates.unbind(1):
+                h = _gru_cell(gates_B, recurrent(h), h)
+                outputs.append(h)
+            x_BTH = torch.stack(outputs, 1) if outputs else gates[..., : h.shape[-1]]
+            new.append(h)
+        return self.straight(z_BTD) + self.readout(torch.cat([z_BTD, x_BTH], -1)), tuple(new)
+
+
+class WindowedMLP(Backbone):
+    """The last few frames, concatenated, through residual layers; zeros stand before the first frame."""
+
+    window = 4
+
+    def __init__(self, dim: int, width: int, depth: int) -> None:
+        super().__init__()
+        self.embed = Linear(self.window * dim, width)
+        self.blocks = nn.ModuleList(_Readout(width, width) for _ in range(depth))
+
+    def read(self, z_BTD: Tensor, state: BackboneState = None) -> tuple[Tensor, BackboneState]:
+        """The state is the last frames [B, window - 1, D]."""
+        frames = z_BTD.shape[1]
+        padded = (
+            F.pad(z_BTD, (0, 0, self.window - 1, 0)) if state is None else torch.cat([state[0], z_BTD], 1)
+        )
+        h = self.embed(torch.cat([padded[:, i : i + frames] for i in range(self.window)], -1))
+        for block in self.blocks:
+            h = h + block(h)
+        return h, (padded[:, frames:],)
+
+
+class CausalTransformer(Backbone):
+    """Pre-norm transformer with rotary positions (Su et al. 2021) and a growing key-value cache."""
+
+    def __init__(self, dim: int, width: int, depth: int) -> None:
+        super().__init__()
+        self.embed = Linear(dim, width)
+        self.blocks = nn.ModuleList(_Block(width) for _ in range(depth))
+        self.norm = nn.LayerNorm(width)
+
+    def read(self, z_BTD: Tensor, state: BackboneState = None) -> tuple[Tensor, BackboneState]:
+        """The state is each block's keys and values [B, N, S, E]."""
+        x_BTH, new = self.embed(z_BTD), []
+        for layer, block in enumerate(self.blocks):
+            x_BTH, cache = block(x_BTH, None if state is None else state[layer])
+            new.append(cache)
+        return self.norm(x_BTH), tuple(new)
+
+
+class _Block(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.attention_heads = max(1, width // 32)
+        self.norm_attention, self.norm_mlp = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.qkv, self.out = Linear(width, 3 * width), Linear(width, width)
+        self.mlp = nn.Sequential(Linear(width, 4 * width), nn.GELU(), Linear(4 * width, width))
+
+    def forward(
+        self, x_BTH: Tensor, cache: tuple[Tensor, Tensor] | None
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        q, k, v = (
+            part.unflatten(-1, (self.attention_heads, -1)).transpose(1, 2)
+            for part in self.qkv(self.norm_attention(x_BTH)).chunk(3, -1)
+        )
+        start = 0 if cache is None else cache[0].shape[2]
+        q, k = _rotate(q, start), _rotate(k, start)
+        if cache is not None:
+            k, v = torch.cat([cache[0], k], 2), torch.cat([cache[1], v], 2)
+        x_BTH = x_BTH + self.out(_attend(q, k, v, start).transpose(1, 2).flatten(2))
+        return x_BTH + self.mlp(self.norm_mlp(x_BTH)), (k, v)
+
+
+class _Readout(nn.Module):
+    def __init__(self, size: int, width: int) -> None:
+        super().__init__()
+        self.hidden, self.out = Linear(size, 2 * width), Linear(2 * width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.out(F.silu(self.hidden(x)))
+
+
+def _gru_cell(from_input: Tensor, from_state: Tensor, h: Tensor) -> Tensor:
+    width = h.shape[-1]
+    gates = torch.sigmoid(from_input[..., : 2 * width] + from_state[..., : 2 * width])
+    reset, update = gates.chunk(2, -1)
+    candidate = torch.tanh(from_input[..., 2 * width :] + reset * from_state[..., 2 * width :])
+    return torch.lerp(candidate, h, update)
+
+
+def _attend(q_BNTE: Tensor, k_BNSE: Tensor, v_BNSE: Tensor, start: int) -> Tensor:
+    scores = q_BNTE @ k_BNSE.transpose(-1, -2) / q_BNTE.shape[-1] ** 0.5
+    seen = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).tril(start)
+    return torch.softmax(scores.masked_fill(~seen, float("-inf")), -1) @ v_BNSE
+
+
+def _rotate(x_BNTE: Tensor, start: int) -> Tensor:
+    frames, size = x_BNTE.shape[-2:]
+    position = torch.arange(start, start + frames, device=x_BNTE.device, dtype=x_BNTE.dtype)
+    rate = 10000.0 ** (-torch.arange(0, size, 2, device=x_BNTE.device, dtype=x_BNTE.dtype) / size)
+    angle = position[:, None] * rate
+    even, odd = x_BNTE[..., 0::2], x_BNTE[..., 1::2]
+    turned = torch.stack([even * angle.cos() - odd * angle.sin(), even * angle.sin() + odd * angle.cos()], -1)
+    return turned.flatten(-2)

@@ -1,0 +1,179 @@
+"""What a pack costs, from a few of its steps: for planning, before any data is opened.
+
+The probe runs the loop that training runs, on random frames: neither what a step computes nor how long it
+takes depends on what the frames say.
+
+Shapes: L lanes, D latent dimensions.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from statistics import median
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+
+from trainables.latents.batching.feed import Feed
+from trainables.predictor.config import FITTED_HEADS, SURROGATES, Lane, Structure
+from trainables.predictor.evaluation.context_free import Marginals
+from trainables.predictor.evaluation.evaluate import evaluate
+from trainables.predictor.scores import is_sampled
+from trainables.predictor.training.pack_run import Run
+from trainables.training_context import SoloContext
+
+_UTTERANCES, _FRAMES = 32, 32  # random utterances, and the fewest frames of each: more than a head has codes
+_WINDOWS = 64  # at the least, in an evaluation that is timed: as many as it takes to use the device well
+_REPEATS = 2  # of what is timed as a whole; the shorter counts, as what holds a call up is not its cost
+_WARM_UP = {"cpu": 1, "cuda": 5}  # steps before the clock runs; on a GPU one of them is captured
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Costs of a whole pack of L lanes.
+
+    Attributes:
+        teacher_step: seconds per optimiser step of teacher forcing; 0 where a head is fitted in closed form.
+        rollout_step: seconds per optimiser step of rollout training; likewise.
+        look_window: seconds per evaluation window, of all lanes, in a look after an epoch.
+        final_window: likewise in the last evaluation, with injections, marginals and sampled runs.
+        marginals: seconds, once before the last evaluation, to fit the densities that know no past.
+        parameters: learnt numbers of one lane.
+        bytes: what one lane's weights and buffers take.
+    """
+
+    teacher_step: float
+    rollout_step: float
+    look_window: float
+    final_window: float
+    marginals: float
+    parameters: int
+    bytes: int
+
+    def seconds(self, structure: Structure, windows: int, *, evaluate_each_epoch: bool) -> float:
+        """Of :func:`trainables.predictor.train.train_pack` on ``windows`` evaluation windows, nothing
+        dropped at a rung; fitting in closed form is not counted.
+
+        ``structure`` may differ from the probe's in steps and epochs.
+        """
+        trained = structure.steps * (
+            structure.teacher_epochs * self.teacher_step + structure.rollout_epochs * self.rollout_step
+        )
+        if evaluate_each_epoch:
+            return trained + max(1, structure.epochs) * windows * self.look_window
+        return trained + self.marginals + windows * self.final_window
+
+
+def pace(
+    structure: Structure,
+    lanes: int,
+    dim: int,
+    device: torch.device | str = "cpu",
+    steps: int = 4,
+    like: Lane | None = None,
+) -> Pace:
+    """Time a pack of ``lanes`` lanes on latents of ``dim`` dimensions, in a few seconds.
+
+    Args:
+        structure: of the pack; its steps and epochs do not matter here.
+        steps: optimiser steps timed per phase, after others that warm up; at least 1.
+        like: settings of every lane. Scheduled sampling and noise on inputs cost time, their amounts do not.
+    """
+    like = like or Lane()
+    own = replace(structure, teacher_epochs=2, rollout_epochs=2)
+    feed = _random_feed(own, dim, device)
+    run = Run(own, [replace(like, seed=seed) for seed in range(lanes)], feed, SoloContext(device))
+    teacher, rollout = (_step_seconds(run, epoch, steps) for epoch in (0, own.teacher_epochs))
+    fit, marginals = _marginals(run, steps)
+    return Pace(
+        teacher_step=teacher,
+        rollout_step=rollout,
+        look_window=_window_seconds(run, None),
+        final_window=_window_seconds(run, marginals),
+        marginals=fit,
+        parameters=run.pack.stacked.parameters_each,
+        bytes=sum(tensor.numel() * tensor.element_size() for tensor in run.pack.lane_state(0).values()),
+    )
+
+
+def _random_feed(structure: Structure, dim: int, device: torch.device | str) -> Feed:
+    """White frames and their nulls, resident on the device: as many evaluation windows as are timed."""
+    windows = -(-_WINDOWS // _UTTERANCES)
+    frames = max(_FRAMES, structure.context + max(structure.rollout, windows * structure.horizon))
+    rng = np.random.default_rng(0)
+    values = pa.array(rng.standard_normal(_UTTERANCES * frames * dim, np.float32))
+    latents = pa.ListArray.from_arrays(
+        pa.array(np.arange(_UTTERANCES + 1, dtype=np.int32) * frames),
+        pa.FixedSizeListArray.from_arrays(values, dim),
+    )
+    ids = [f"random-{i:02d}" for i in range(_UTTERANCES)]
+    table = pa.table({"utterance_id": ids, "speaker_id": ids, "latents": latents})
+    return Feed(
+        lambda: [table],
+        rms=1.0,
+        lattice_step=None,
+        frame_rate=1.0,  # nothing that is timed depends on it
+        surrogates=SURROGATES,
+        device=device,
+        dtype=getattr(torch, structure.dtype),
+    )
+
+
+def _step_seconds(run: Run, epoch: int, steps: int) -> float:
+    """Of one optimiser step in the phase that begins at ``epoch``; 0 where nothing is trained."""
+    if run.structure.head in FITTED_HEADS:
+        return 0.0
+    run.structure = replace(run.structure, steps=_WARM_UP[run.context.device.type])
+    run.train_epoch(epoch)
+    run.structure = replace(run.structure, steps=1)  # one by one, so that one that was held up does not count
+    return median(run.train_epoch(epoch)["seconds"] for _ in range(steps))
+
+
+def _marginals(run: Run, steps: int) -> tuple[float, Marginals]:
+    """Seconds of a whole fit of the densities without context, from two short ones, and such densities."""
+
+    def fit(steps: int) -> Marginals:
+        return Marginals.fit(replace(run.structure, marginal_steps=steps), run.train, run.moments)
+
+    marginals = fit(1)  # warms up
+    if run.structure.head in FITTED_HEADS or not run.pack.stacked.template.head.has_density:
+        return _seconds(run, fit, 1), marginals  # no head is fitted: no steps
+    short, long = (_seconds(run, fit, 1 + more) for more in (0, steps))
+    return short + max(0.0, long - short) / steps * (run.structure.marginal_steps - 1), marginals
+
+
+def _window_seconds(run: Run, marginals: Marginals | None) -> float:
+    """Of one evaluation window: a look, or with marginals the last evaluation."""
+    sampled = marginals is not None or (is_sampled(run.structure.objective) and run.structure.rung_epochs > 0)
+    names = [lane.surrogate for lane in run.lanes]
+
+    def look(feed: Feed) -> None:
+        evaluate(
+            run.structure,
+            run.pack.stacked,
+            names,
+            feed,
+            run.moments,
+            marginals,
+            inject=marginals is not None,
+            sampled=sampled,
+        )
+
+    starts, _ = run.train.shard(0).evaluation_windows(run.structure.context, run.structure.horizon)
+    return _seconds(run, look, run.train) / len(starts)
+
+
+def _seconds(run: Run, function: Callable[..., Any], *args: Any) -> float:
+    """Of one call, the least of a few; the work that it leaves on a GPU is included."""
+    seconds = []
+    for _ in range(_REPEATS):
+        started = time.perf_counter()
+        function(*args)
+        if run.context.device.type == "cuda":
+            torch.cuda.synchronize(run.context.device)
+        seconds.append(time.perf_counter() - started)
+    return min(seconds)
