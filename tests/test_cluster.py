@@ -149,6 +149,42 @@ def test_every_shell_of_every_node_asks_for_the_token(config: dict, tmp_path: Pa
     assert len((tmp_path / ".bashrc").read_text().splitlines()) == 1
 
 
+def test_set_up_bears_being_run_twice(config: dict, tmp_path: Path) -> None:
+    """Every set-up command, carried out twice in one empty home, as a worker does it: the second time the
+    environment's own python3 stands first in PATH, in which ``pip install --user`` is refused.
+    """
+    home, tools = tmp_path / "home", tmp_path / "tools"
+    environment = home / "latent-verdict" / ".venv" / "bin"
+    for folder in (home / ".ray", home / ".local" / "bin", environment, tools):
+        folder.mkdir(parents=True)
+    (home / ".ray" / "auth_token").write_text("token")
+    _program(
+        environment / "python3", "exit 1  # pip in a virtual environment: can not perform a '--user' install"
+    )
+    for stand_in in (tools / "make", tools / "machine-python3", home / ".local" / "bin" / "uv"):
+        _program(stand_in, "exit 0")
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    search = f"{tools}:/usr/bin:/bin"
+    for _ in range(2):
+        for command in config["setup_commands"]:
+            command = command.replace("/usr/bin/python3", str(tools / "machine-python3"))
+            line = f"source ~/.bashrc 2>/dev/null; {command}"
+            shell = {"env": plain | {"HOME": str(home), "PATH": search}, "capture_output": True, "text": True}
+            done = subprocess.run(["bash", "-c", line], **shell)
+            assert done.returncode == 0, (command, done.stderr)
+
+
+def _program(path: Path, line: str) -> None:
+    path.write_text(f"#!/bin/sh\n{line}\n")
+    path.chmod(0o755)
+
+
+def test_no_disk_outlives_its_machine(head: dict, workers: list[dict]) -> None:
+    for node in [head, *workers]:
+        for disk in node["node_config"]["BlockDeviceMappings"]:
+            assert disk["Ebs"]["DeleteOnTermination"] is True
+
+
 def test_what_people_open_listens_on_loopback(config: dict) -> None:
     commands = config["head_start_ray_commands"]
     start = start_of(commands)
