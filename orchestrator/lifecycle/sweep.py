@@ -25,9 +25,10 @@ from orchestrator.lifecycle.assay import assay_study, assays
 from orchestrator.lifecycle.provenance import describe_run
 from orchestrator.lifecycle.sealing import make_seal
 from orchestrator.planning import costs
-from orchestrator.planning.ablations import ablation_packs, gather
+from orchestrator.planning.ablations import ablation_packs
 from orchestrator.planning.design import design_of
 from orchestrator.planning.plan import Plan, make_plan, with_devices
+from orchestrator.records.ablation_evidence import gather
 from orchestrator.records.code_versions import code_version, git_commit
 from orchestrator.records.evidence import Assay, Evidence
 from orchestrator.records.journal import RESUME, Journal
@@ -274,9 +275,10 @@ class SweepRun:
         ]
 
     def _ablate(self, evidence: Evidence) -> None:
-        config = evidence.arms[self.study.primary.arm].config
-        self.phases.known("ablate", {self.study.primary.arm: ablation_packs(self.plan, config)})
-        evidence.ablations = gather(self.plan, config, self.recorder.ablated(self.study.primary.arm))
+        arm, seeds = self.study.primary.arm, self.plan.confirm_seeds()
+        config = evidence.arms[arm].config
+        self.phases.known("ablate", {arm: ablation_packs(self.plan, config)})
+        evidence.ablations = gather(self.study, seeds, config, self.recorder.ablated(arm))
 
     def _account(self, evidence: Evidence) -> None:
         spent = costs.spent(self.journal.events(), self.plan.workers, self.order.price)

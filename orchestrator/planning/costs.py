@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from orchestrator.datasets.collection import LatentCollection
-from orchestrator.planning.ablations import variants
 from orchestrator.planning.plan import Plan
+from orchestrator.records.ablation_evidence import variants
 from orchestrator.runtime.ray_cluster import Cluster
 from search_spaces.domains import Choice
 from search_spaces.study import Arm
