@@ -25,6 +25,7 @@ _PACKAGES = ("orchestrator", "search_spaces", "trainables")
 # hash is a part of their keys.
 _CODECS = "trainables.latents.codecs.*"
 TRAINS = ("orchestrator.execution.ray_train", "orchestrator.execution.ray_tune")
+TRAINING_LIBRARIES = ("torch", "numpy", "faiss-cpu")
 DIAGNOSES = ("orchestrator.inspection.diagnosis", _CODECS)
 JUDGES = (
     "orchestrator.inspection.listening",
@@ -45,7 +46,7 @@ EXEMPT = {
 @cache
 def code_version() -> str:
     """Hash (24 hex digits) of all code that a lane's numbers come from, uncommitted edits included."""
-    return version_of(TRAINS, _installed(), ("torch", "numpy", "faiss-cpu"))
+    return version_of(TRAINS, _installed(), TRAINING_LIBRARIES)
 
 
 @cache
