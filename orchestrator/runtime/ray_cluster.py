@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from orchestrator.runtime.autoscaler import autoscaled_resources
 from orchestrator.runtime.interrupts import interrupt_on_sigterm
 
+RETRIES = 2  # of a trial or a job whose process or machine was lost
 # Read by Ray as it is imported, here and in its processes.
 _SETTINGS = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # the journal records, not a CSV file per trial
