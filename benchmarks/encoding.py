@@ -25,6 +25,7 @@ from typing import Any, NamedTuple
 from benchmarks.timing import machine
 from orchestrator.representations.encoding_stream import encode_recordings
 from orchestrator.runtime.ray_cluster import Cluster, connected
+from orchestrator.runtime.threads import use_one_thread
 from trainables.latents.codec_registry import load_codec
 from trainables.latents.codecs.random_weights import WRITERS, write_random_weights
 from trainables.latents.speech.corpus import Recording, find_corpus
@@ -100,9 +101,7 @@ def _report(
 
 
 def _settle(name: str, weights: str | None) -> None:
-    import torch
-
-    torch.set_num_threads(1)
+    use_one_thread()
     _HELD["codec"] = load_codec(name, weights)
 
 

@@ -20,6 +20,7 @@ from benchmarks.timing import interleaved, machine
 from orchestrator.planning.pack import Pack
 from orchestrator.planning.plan import Plan, make_plan
 from orchestrator.runtime.ray_cluster import Cluster, connected
+from orchestrator.runtime.threads import use_one_thread
 from trainables.latents.storage.dataset import LatentDataset, open_dataset
 from trainables.latents.worlds.catalogue import write_world
 from trainables.predictor.scores import Scores
@@ -115,7 +116,7 @@ def _train_one(config: Mapping[str, Any], root: str) -> None:
     from trainables.predictor.training.train import train_pack
     from trainables.training_context import SoloContext
 
-    torch.set_num_threads(1)
+    use_one_thread()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     dataset, (structure, lane) = open_dataset(Path(root)), split_config(config["lane"])
     train, validation = (

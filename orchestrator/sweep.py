@@ -74,8 +74,7 @@ def sweep(
 
         typer.echo(dry_run_text(plan, collection, address, out, price))
         return
-    if not resume:
-        design_of(plan, collection, out)  # refused now rather than after Ray has started
+    design = None if resume else design_of(plan, collection, out)  # refused before Ray is started
     from orchestrator.execution.progress import Progress
     from orchestrator.lifecycle.sweep import SweepRequest, run_sweep
 
@@ -83,7 +82,8 @@ def sweep(
     again = [word for word in sys.argv[1:] if word != "--resume"]
     command = shlex.join(["python", "-m", "orchestrator.sweep", *again])
     closer = diagnosis and not smoke
-    run_sweep(SweepRequest(plan, collection, folder, address, command, resume, price, closer), Progress())
+    order = SweepRequest(plan, collection, folder, address, command, resume, price, closer, design=design)
+    run_sweep(order, Progress())
 
 
 def _continued(plan: Plan, latents: LatentCollection, out: Path) -> Path:

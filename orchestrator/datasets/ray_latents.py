@@ -12,6 +12,7 @@ import ray
 from ray.data.expressions import col
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from orchestrator.datasets.feed_cache import FeedCache
 from trainables.latents.storage.dataset import FRAME_COLUMNS, LatentDataset
 
 if TYPE_CHECKING:
@@ -20,8 +21,7 @@ if TYPE_CHECKING:
 
 # Reading is light, and must find room beside workers that hold almost every core.
 _READ_CPUS = 0.25
-_HELD = 3  # datasets whose shards an actor keeps
-_feeds: dict[tuple[Any, ...], Feed] = {}
+_feeds = FeedCache(most=3)  # of this process, with their shards on its device
 
 
 @dataclass(frozen=True)
@@ -110,21 +110,19 @@ def feed(latents: RayLatents, split: str, surrogates: Sequence[str], device: Any
     """The feed of a split in this process; built once: a reused actor finds its shard on the device."""
     from trainables.latents.batching.feed import Feed
 
-    key = (latents.content_hash, split, tuple(surrogates), str(device), str(dtype))
-    if key not in _feeds:
-        held = list(dict.fromkeys(other[0] for other in _feeds))
-        for gone in [other for other in _feeds if len(held) >= _HELD and other[0] == held[0] != key[0]]:
-            del _feeds[gone]
-        blocks = latents.blocks[split]
-        _feeds[key] = Feed(
+    blocks = latents.blocks[split]
+    return _feeds.get(
+        latents.content_hash,
+        (split, tuple(surrogates), str(device), str(dtype)),
+        lambda: Feed(
             lambda: (ray.get(block) for block in blocks),
             ids=latents.ids[split],
             surrogates=surrogates,
             **constants(latents),
             device=device,
             dtype=dtype,
-        )
-    return _feeds[key]
+        ),
+    )
 
 
 def constants(latents: RayLatents) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,15 +11,15 @@ from orchestrator.execution.progress import Progress
 from orchestrator.execution.search import NO_RESULT
 from orchestrator.planning.pack import Pack
 from orchestrator.planning.plan import Plan
+from orchestrator.records.ablation_evidence import ablated_lanes
+from orchestrator.records.arm_evidence import arm_evidence, explorations, lane_outcome, place_of
 from orchestrator.records.evidence import ArmEvidence, Exploration, Replicate
 from orchestrator.records.journal import Journal
 from orchestrator.records.lane_store import LaneStore, lane_key
-from trainables.predictor.scores import LaneStatus, Scores
+from trainables.predictor.scores import LaneStatus
 
 if TYPE_CHECKING:
     from orchestrator.execution.mlflow_tracking import Tracker
-
-Place = tuple[str, str, int]  # phase, arm, index: where a lane stands in a sweep
 
 
 class LaneRecorder:
@@ -39,7 +38,7 @@ class LaneRecorder:
         self._plan, self._journal, self._archive = plan, journal, archive
         self._tracker, self._progress = tracker, progress
         self._latents, self._code = latents, code
-        self._finished = {_place(event): event for event in journal.events("finished")}
+        self._finished = {place_of(event): event for event in journal.events("finished")}
 
     def key(self, pack: Pack, position: int) -> str:
         """The name of a lane's result."""
@@ -89,27 +88,15 @@ class LaneRecorder:
 
     def explored(self, arm: str) -> list[Exploration]:
         """The finished explorations of an arm, in order."""
-        return [
-            Exploration(e["index"], e["config"], e["objective"], e["status"], e["seconds"])
-            for e in self._events("explore", arm)
-        ]
+        return explorations(self._finished.values(), arm)
 
     def arm_evidence(self, arm: str, winner: Mapping[str, Any], seeds: Sequence[int]) -> ArmEvidence:
         """What is recorded of an arm, with its replicates on the given seeds."""
-        events = self._events("confirm", arm)
-        due = [e for e in events if e["config"]["surrogate"] != "real" or e["config"]["seed"] in seeds]
-        confirmed = [self._replicate(event) for event in due]
-        return ArmEvidence(
-            name=arm,
-            config=dict(winner),
-            explored=self.explored(arm),
-            replicates=[r for r in confirmed if r.surrogate == "real"],
-            nulls=[r for r in confirmed if r.surrogate != "real"],
-        )
+        return arm_evidence(arm, winner, seeds, self._finished.values(), self._archive.result)
 
-    def ablated(self, arm: str) -> list[tuple[dict[str, Any], Replicate]]:
+    def ablated(self, arm: str) -> list[tuple[Mapping[str, Any], Replicate]]:
         """Settings and outcome of every lane of the ablations."""
-        return [(e["config"], self._replicate(e)) for e in self._events("ablate", arm)]
+        return ablated_lanes(self._finished.values(), arm, self._archive.result)
 
     def reused(self) -> int:
         """How many lanes other sweeps had finished before."""
@@ -118,20 +105,20 @@ class LaneRecorder:
     def _enter(
         self, pack: Pack, position: int, result: Mapping[str, Any], reused: bool = False
     ) -> dict[str, Any]:
-        objective = _objective(result, self._plan.study.objective)
+        status, objective = lane_outcome(result, self._plan.study.objective)
         event = {
             "key": self.key(pack, position),
             "phase": pack.phase,
             "arm": pack.arm,
             "index": pack.indexes[position],
-            "status": result["status"] if objective is not None else LaneStatus.DIVERGED,
+            "status": status,
             "objective": objective,
             "seconds": result["seconds"],
             "reused": reused,
             "config": pack.configs[position],
         }
         self._journal.append("finished", **event)
-        self._finished[_place(event)] = event
+        self._finished[place_of(event)] = event
         self._track(event, result)
         return event
 
@@ -154,23 +141,6 @@ class LaneRecorder:
             event["status"],
         )
 
-    def _replicate(self, event: Mapping[str, Any]) -> Replicate:
-        result = self._archive.result(event["key"])
-        diverged = result is None or event["status"] == LaneStatus.DIVERGED
-        return Replicate(
-            seed=event["config"]["seed"],
-            surrogate=event["config"]["surrogate"],
-            status=event["status"],
-            scores=None if diverged or result is None else result["scores"],
-            history=result["history"] if result else [],
-            parameters=result["parameters"] if result else 0,
-            key=event["key"],
-        )
-
-    def _events(self, phase: str, arm: str) -> list[dict[str, Any]]:
-        own = [e for e in self._finished.values() if (e["phase"], e["arm"]) == (phase, arm)]
-        return sorted(own, key=lambda e: e["index"])
-
 
 def winner(explored: Sequence[Exploration]) -> dict[str, Any] | None:
     """The settings with the best objective, the earlier one where two are equal; None where every lane
@@ -181,15 +151,3 @@ def winner(explored: Sequence[Exploration]) -> dict[str, Any] | None:
         return None
     best = max(sound, key=lambda e: (e.status == LaneStatus.FINISHED, e.objective, -e.index))
     return {name: value for name, value in best.config.items() if name not in ("seed", "surrogate")}
-
-
-def _place(event: Mapping[str, Any]) -> Place:
-    return event["phase"], event["arm"], event["index"]
-
-
-def _objective(result: Mapping[str, Any], metric: str) -> float | None:
-    """A number that is not finite is a lane that diverged."""
-    if result["status"] == LaneStatus.DIVERGED or result["scores"] is None:
-        return None
-    value = Scores.from_json(result["scores"]).value(metric)
-    return value if math.isfinite(value) else None

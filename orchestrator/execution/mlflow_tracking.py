@@ -9,12 +9,16 @@ import logging
 import math
 import os
 import time
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
 
+from orchestrator.records.journal import RESUME
 from orchestrator.runtime.atomic_files import exclusive_lock
+from orchestrator.runtime.interrupts import uninterrupted
 from trainables.errors import InputError
 from trainables.predictor.scores import LaneStatus, Scores, is_curve
 
@@ -27,6 +31,7 @@ if TYPE_CHECKING:
 
 DATABASE, ARTIFACTS = "mlflow.db", "mlartifacts"
 _NOTE, _NAME, _PARENT = "mlflow.note.content", "mlflow.runName", "mlflow.parentRunId"
+_MARK = "started_as"  # a random name that a parent run has from its first moment
 # Whose speakers a phase is scored on.
 _SPLIT = {"explore": "validation", "confirm": "test", "null": "test", "ablate": "test"}
 _SCALARS = ("nll", "dnll", "predictive_information", "one_step_cosine", "log_magnitude_r2")
@@ -43,6 +48,9 @@ def ui_command(uri: str = f"sqlite:///{DATABASE}") -> str:
 class Tracker:
     """Records a sweep, in ``mlflow.db`` of the working directory or in the store MLFLOW_TRACKING_URI names.
 
+    A context manager: whatever ends the block, an error or an interrupt in the middle of :meth:`start`
+    included, leaves no run in the store that is said to be running.
+
     Raises:
         InputError: the store cannot be opened.
     """
@@ -50,6 +58,8 @@ class Tracker:
     def __init__(self, experiment: str = "audio-latents") -> None:
         self.uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{Path(DATABASE).resolve()}"
         self.run_id: str | None = None
+        self._is_open = False  # whether a parent run may be there that has no end yet
+        self._mark = uuid.uuid4().hex  # finds it where its id was never heard of
         self._recorded: set[str] = set()  # names of the lanes that already have a child run
         try:
             self._client, self._experiment = _open(self.uri, experiment)
@@ -60,16 +70,38 @@ class Tracker:
                 "correct or unset MLFLOW_TRACKING_URI"
             ) from problem
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if not self._is_open:
+            return
+        interrupted = isinstance(error, KeyboardInterrupt)
+        reason = (
+            f"stopped by Ctrl-C or SIGTERM; {RESUME}" if interrupted else f"{type(error).__name__}: {error}"
+        )
+        try:
+            self.fail(reason if error else "ended without a verdict", interrupted=interrupted)
+        except Exception as problem:  # the store is gone, which must not hide what happened first
+            if error is None:
+                raise
+            error.add_note(f"Its MLflow run could not be closed: {problem}")
+
     def start(
         self, study: Study, tags: Mapping[str, Any], params: Mapping[str, Any], run_id: str | None = None
     ) -> str:
         """Open the parent run, or go on with ``run_id`` where this store has it; returns the parent's id."""
-        self.run_id = self._resumed(run_id) or self._client.create_run(self._experiment).info.run_id
+        self._is_open = True
+        if run_id is None or not self._resume(run_id):
+            self.run_id = None
+            self.run_id = self._client.create_run(self._experiment, tags={_MARK: self._mark}).info.run_id
         prior = f"(prior {study.prior.probability:.2f})"
         note = f"# running\n\n{study.title}\n\n**Hypothesis** {prior}: {study.hypothesis}\n"
         self.tag({_NAME: study.name, "study": study.name, _NOTE: note, **tags})
-        self._log(self.run_id, params=params)
-        return self.run_id
+        self._log(self._parent(), params=params)
+        return self._parent()
 
     def lane(
         self,
@@ -124,6 +156,7 @@ class Tracker:
         named = {_NAME: f"{judgement.study}: {judgement.verdict}", "criteria_hash": judgement.criteria_hash}
         self.tag({_NOTE: markdown, "verdict": str(judgement.verdict), **named, **(tags or {})})
         self._client.set_terminated(self._parent(), "FINISHED")
+        self._is_open = False
 
     def tag(self, tags: Mapping[str, Any]) -> None:
         """Tag the parent run; what is None is left out."""
@@ -134,9 +167,13 @@ class Tracker:
 
     def fail(self, reason: str, *, interrupted: bool = False) -> None:
         """Close the parent run without a verdict: FAILED, or KILLED where the user stopped it."""
-        word = "interrupted" if interrupted else "failed"
-        self.tag({_NOTE: f"# {word}: no verdict\n\n{reason}\n", "failure": reason})
-        self._client.set_terminated(self._parent(), "KILLED" if interrupted else "FAILED")
+        word, status = ("interrupted", "KILLED") if interrupted else ("failed", "FAILED")
+        with uninterrupted(), _few_retries():
+            if self._find():
+                self._client.set_terminated(self._parent(), status)
+                self._end_children()
+                self.tag({_NOTE: f"# {word}: no verdict\n\n{reason}\n", "failure": reason})
+            self._is_open = False
 
     def where(self) -> str:
         """Where the record lies, how to look at it, and the address of the parent run's page."""
@@ -150,19 +187,30 @@ class Tracker:
             raise RuntimeError("Tracker.start comes first")
         return self.run_id
 
-    def _resumed(self, run_id: str | None) -> str | None:
-        if run_id is None:
-            return None
+    def _find(self) -> str | None:
+        """The parent run's id, also where its creation was interrupted before the id came back; else None."""
+        if self.run_id is None:
+            marked = self._client.search_runs([self._experiment], f"tags.`{_MARK}` = '{self._mark}'")
+            self.run_id = marked[0].info.run_id if marked else None
+        return self.run_id
+
+    def _resume(self, run_id: str) -> bool:
+        """Whether this store had the run, which goes on then."""
+        self.run_id = run_id
         try:
             self._client.update_run(run_id, status="RUNNING")
         except Exception:  # another store, or the run was deleted: record anew
-            return None
-        for child in list(self._children(run_id)):
-            if child.info.status == "RUNNING":  # cut off while it was being written; it will be written again
+            return False
+        self._end_children()
+        return True
+
+    def _end_children(self) -> None:
+        """Of the parent's children, keep the names of those that ended; kill one that was being written."""
+        for child in list(self._children(self._parent())):
+            if child.info.status == "RUNNING":
                 self._client.set_terminated(child.info.run_id, "KILLED")
             else:
                 self._recorded.add(str(child.info.run_name))
-        return run_id
 
     def _children(self, run_id: str) -> Iterator[Run]:
         wanted, token = f"tags.`{_PARENT}` = '{run_id}' and attributes.status != 'KILLED'", None
@@ -199,7 +247,7 @@ def _open(uri: str, experiment: str) -> tuple[MlflowClient, str]:
         logging.getLogger(chatty).setLevel(logging.WARNING)
     local = uri.startswith("sqlite:")
     # Two sweeps that start together must not both migrate the schema.
-    with exclusive_lock(Path.cwd()) if local else _briefly():
+    with exclusive_lock(Path.cwd()) if local else _few_retries():
         client = MlflowClient(uri)
         known = client.get_experiment_by_name(experiment)
         if known is not None:
@@ -209,8 +257,8 @@ def _open(uri: str, experiment: str) -> tuple[MlflowClient, str]:
 
 
 @contextmanager
-def _briefly() -> Iterator[None]:
-    """Few retries for a server that has never answered; by default MLflow keeps trying for four minutes."""
+def _few_retries() -> Iterator[None]:
+    """Soon give up a server that does not answer; by default MLflow keeps trying for four minutes."""
     name = "MLFLOW_HTTP_REQUEST_MAX_RETRIES"
     before = os.environ.get(name)
     os.environ[name] = before or "2"

@@ -4,6 +4,7 @@ workers.
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
@@ -13,14 +14,16 @@ import ray.train.torch
 import torch
 import torch.distributed as dist
 from ray import tune
-from ray.data._internal.execution.interfaces.execution_options import ExecutionResources
-from ray.train.torch import TorchTrainer
+from ray.data import ExecutionResources
 from ray.tune.integration.ray_train import TuneReportCallback
 
 from orchestrator.datasets.ray_latents import RayLatents, constants, of_split, open_rows
-from orchestrator.execution.ray_tune import RETRIES, Saver, Task, failure_text, final_report, pack_config
+from orchestrator.execution.ray_tune import Saver, Task, failure_text, final_report, pack_config
 from orchestrator.planning.pack import Pack
 from orchestrator.runtime.ray_cluster import Cluster
+from orchestrator.runtime.ray_internals import raised_by_worker
+from orchestrator.runtime.threads import use_one_thread
+from orchestrator.runtime.torch_trainer import torch_trainer
 from trainables.errors import InputError
 from trainables.latents.batching.feed import Feed
 from trainables.latents.batching.slots import worker_utterances
@@ -78,6 +81,12 @@ class WorkerUtterances(ray.train.DataConfig):
     def __init__(self, latents: RayLatents, batch: int, evaluation: str) -> None:
         super().__init__()
         self._latents, self._batch, self._evaluation = latents, batch, evaluation
+        self._options = self.default_ingest_options()
+        self._training = ExecutionResources(cpu=0, gpu=0)
+
+    def set_train_total_resources(self, num_train_cpus: float, num_train_gpus: float) -> None:
+        """Called by Ray Train: what its workers hold, and the reading must leave alone."""
+        self._training = ExecutionResources(cpu=num_train_cpus, gpu=num_train_gpus)
 
     def configure(
         self,
@@ -104,9 +113,8 @@ class WorkerUtterances(ray.train.DataConfig):
 
     def _stream(self, rows: ray.data.Dataset, split: str, ids: Sequence[str]) -> ray.data.DataIterator:
         chosen = of_split(rows, split, ids)
-        taken = ExecutionResources(cpu=self._num_train_cpus, gpu=self._num_train_gpus)
-        options = self._get_execution_options(split)
-        options.exclude_resources = options.exclude_resources.add(taken)
+        options = copy.deepcopy(self._options)
+        options.exclude_resources = options.exclude_resources.add(self._training)
         chosen.context.execution_options = options
         return chosen.iterator()
 
@@ -118,19 +126,17 @@ def run_pack_on_workers(config: Mapping[str, Any], task: Task) -> None:
     pack = Pack.from_json(config["pack"])
     structure, _ = pack_config(pack)
     latents = task.latents_of(structure)
-    stream = open_rows(latents)
-    trainer = TorchTrainer(
+    trainer = torch_trainer(
         _train_on_worker,
-        train_loop_config={"pack": config["pack"], "task": task},
-        scaling_config=_scaling(task),
-        datasets={"train": stream, "evaluation": stream},
-        dataset_config=WorkerUtterances(latents, structure.batch, task.evaluation),
-        run_config=ray.train.RunConfig(
-            name=tune.get_context().get_trial_id(),
-            storage_path=task.scratch,
-            callbacks=[TuneReportCallback()],
-            failure_config=ray.train.FailureConfig(max_failures=RETRIES),
-        ),
+        {"pack": config["pack"], "task": task},
+        open_rows(latents),
+        WorkerUtterances(latents, structure.batch, task.evaluation),
+        workers=task.workers,
+        cpus=task.worker_cpus,
+        use_gpu=task.use_gpu,
+        name=tune.get_context().get_trial_id(),
+        storage=task.scratch,
+        callbacks=[TuneReportCallback()],
     )
     try:
         trainer.fit()
@@ -157,14 +163,13 @@ def worker_cpus(cluster: Cluster, workers: int) -> float:
 
 def cause(error: BaseException) -> BaseException:
     """Wrong input, if a worker said so, else the error itself."""
-    failures = getattr(error, "worker_failures", {}).values()
-    causes = [getattr(failure, "_base_exc", failure) for failure in failures]
+    causes = map(raised_by_worker, getattr(error, "worker_failures", {}).values())
     return next((cause for cause in causes if isinstance(cause, InputError)), error)
 
 
 def _train_on_worker(config: Mapping[str, Any]) -> None:
     pack, task = Pack.from_json(config["pack"]), config["task"]
-    torch.set_num_threads(1)
+    use_one_thread()
     structure, lanes = pack_config(pack)
     context = TrainContext(Saver(pack, task.depot))
     train, evaluation = (
@@ -184,11 +189,4 @@ def _feed(name: str, split: str, task: Task, structure: Structure, device: torch
         **constants(latents),
         device=device,
         dtype=getattr(torch, structure.dtype),
-    )
-
-
-def _scaling(task: Task) -> ray.train.ScalingConfig:
-    resources = {"CPU": task.worker_cpus, **({"GPU": 1} if task.use_gpu else {})}
-    return ray.train.ScalingConfig(
-        num_workers=task.workers, use_gpu=task.use_gpu, resources_per_worker=resources
     )

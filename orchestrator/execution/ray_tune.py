@@ -19,7 +19,8 @@ from ray.exceptions import RayError
 from orchestrator.datasets.ray_latents import RayLatents, feed
 from orchestrator.planning.pack import Pack
 from orchestrator.runtime.checkpoint_store import CheckpointStore
-from orchestrator.runtime.ray_cluster import Cluster
+from orchestrator.runtime.ray_cluster import RETRIES, Cluster
+from orchestrator.runtime.threads import use_one_thread
 from trainables.errors import InputError
 from trainables.predictor.config import SURROGATES, Lane, Structure, split_config
 from trainables.predictor.training.pack_run import LaneResult
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from orchestrator.execution.search import PackSearcher  # Optuna is the driver's business
 
 _SECONDS_BETWEEN_CHECKPOINTS = 5.0
-RETRIES = 2  # of a pack whose process or machine was lost
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def run_pack(config: Mapping[str, Any], task: Task) -> None:
     """A Tune function: train one pack in this actor and report its lanes."""
     pack = Pack.from_json(config["pack"])
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    torch.set_num_threads(1)
+    use_one_thread()
     try:
         structure, lanes = pack_config(pack)
         dtype, latents = getattr(torch, structure.dtype), task.latents_of(structure)

@@ -17,6 +17,7 @@ from orchestrator.inspection.diagnosis_record import diagnosis_to_json
 from orchestrator.records.code_versions import diagnosis_version
 from orchestrator.records.lane_store import LaneStore
 from orchestrator.runtime.ray_cluster import Cluster
+from orchestrator.runtime.threads import use_one_thread
 from trainables.analysis.codec_distortion import own_distortions
 from trainables.analysis.diagnostics import Diagnosis, diagnose
 from trainables.analysis.head_probe import STRUCTURES, head_in_words, head_scores
@@ -143,9 +144,7 @@ def _gathered(
 
 def _closed(latents: RayLatents, on: tuple[str, ...]) -> Diagnosis | str:
     """A task: the closed forms, or the sentence of wrong input."""
-    import torch
-
-    torch.set_num_threads(1)
+    use_one_thread()
     try:
         return diagnose(_feed(latents, ("train",), "cpu"), _feed(latents, on, "cpu"), latents.rms)
     except InputError as error:
@@ -156,7 +155,7 @@ def _head(latents: RayLatents, structure: Structure, on: tuple[str, ...]) -> dic
     """A task: one head on every surrogate, or the sentence of wrong input."""
     import torch
 
-    torch.set_num_threads(1)
+    use_one_thread()
     device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         return head_scores(structure, _feed(latents, ("train",), device), _feed(latents, on, device), device)

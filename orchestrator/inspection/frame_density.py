@@ -22,6 +22,7 @@ from orchestrator.records.code_versions import code_version
 from orchestrator.records.evidence import ArmEvidence, Evidence
 from orchestrator.records.lane_store import LaneStore
 from orchestrator.runtime.atomic_files import write_atomically
+from orchestrator.runtime.threads import use_one_thread
 from trainables.analysis.frame_density import OFF, FrameDensity, settings_for
 from trainables.analysis.frame_likelihoods import (
     NOISE,
@@ -97,13 +98,13 @@ def _fitted(folder: Path, latents: RayLatents, progress: Progress) -> dict[str, 
 
 
 def _fit(latents: RayLatents) -> dict[str, Any]:
-    torch.set_num_threads(1)
+    use_one_thread()
     train, validation = (feed(latents, s, ("real",), "cpu", torch.float32) for s in ("train", "validation"))
     return FrameDensity.fit(train, validation, SEED).state()
 
 
 def _references(latents: RayLatents, state: Mapping[str, Any]) -> dict[str, Any]:
-    torch.set_num_threads(1)
+    use_one_thread()
     density = FrameDensity.from_state(state)
     train, test = (feed(latents, s, ("real",), "cpu", torch.float32) for s in ("train", "test"))
     found = reference_scores(density, test, scale_of(train))
@@ -124,7 +125,7 @@ def _roll_out(
     latents: RayLatents, state: Mapping[str, Any], structure: Structure, weights: Mapping[str, torch.Tensor]
 ) -> dict[str, Any] | None:
     """Scores of a lane's runs; None where one of them left the numbers behind."""
-    torch.set_num_threads(1)
+    use_one_thread()
     test = feed(latents, "test", ("real",), "cpu", torch.float32)
     scores = rollout_scores(FrameDensity.from_state(state), structure, weights, test)
     return scores.to_json() if _is_finite(scores) else None
@@ -157,7 +158,7 @@ def _encode_again(
     """Scores of clips decoded and encoded again (``again``), and as they were (``before``), frame by frame
     the same.
     """
-    torch.set_num_threads(1)
+    use_one_thread()
     density, codec = FrameDensity.from_state(state), load_codec(*codec_of)
     frame_rate = settings["frame_rate"]
     before = [clip.raw_TD for clip in clips]

@@ -16,6 +16,7 @@ from orchestrator.execution.progress import Progress
 from orchestrator.inspection.clips import Clip, choose_clips, original
 from orchestrator.records.evidence import ArmEvidence, Evidence, Exhibit
 from orchestrator.records.lane_store import LaneStore
+from orchestrator.runtime.threads import use_one_thread
 from trainables.latents.codec_registry import load_codec
 from trainables.latents.storage.dataset import LatentDataset
 from trainables.listening.continuation_quality import continuation_quality
@@ -95,7 +96,7 @@ def _others(continuations: Sequence[np.ndarray], own: int) -> list[np.ndarray]:
 
 @lru_cache(maxsize=1)
 def _codec(name: str, weights: str | None) -> Any:
-    torch.set_num_threads(1)
+    use_one_thread()
     return load_codec(name, weights)
 
 

@@ -16,6 +16,7 @@ from orchestrator.datasets.ray_latents import RayLatents, feed
 from orchestrator.execution.progress import Progress
 from orchestrator.records.evidence import Evidence
 from orchestrator.records.lane_store import LaneStore
+from orchestrator.runtime.threads import use_one_thread
 from trainables.analysis.mixture_components import (
     ARCHETYPES,
     FEATURES,
@@ -80,7 +81,7 @@ def _profiled(
     latents: RayLatents, structure: Structure | None, weights: LaneWeights | None, tracks: AcousticTracks
 ) -> dict[str, Any]:
     """Profiles, what they explain, and where exemplars are; the most frequent components first."""
-    torch.set_num_threads(1)
+    use_one_thread()
     test = feed(latents, "test", ("real",), "cpu", torch.float32)
     if structure is None or weights is None:
         steps = archetype_steps(feed(latents, "train", ("real",), "cpu", torch.float32), test, ARCHETYPES)
@@ -149,6 +150,6 @@ def _pieces(dataset: LatentDataset, wanted: list[dict[str, Any]]) -> list[tuple[
 
 
 def _spoken(codec_of: tuple[str, str | None], pieces: list[tuple[np.ndarray, np.ndarray]]) -> list[bytes]:
-    torch.set_num_threads(1)
+    use_one_thread()
     codec = load_codec(*codec_of)
     return [wav_bytes(decode_continuation(codec, *piece)[1], codec.sample_rate) for piece in pieces]

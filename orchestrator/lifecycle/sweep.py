@@ -25,12 +25,13 @@ from orchestrator.lifecycle.assay import assay_study, assays
 from orchestrator.lifecycle.provenance import describe_run
 from orchestrator.lifecycle.sealing import make_seal
 from orchestrator.planning import costs
-from orchestrator.planning.ablations import ablation_packs, gather
-from orchestrator.planning.design import design_of
+from orchestrator.planning.ablations import ablation_packs
+from orchestrator.planning.design import Design, design_of
 from orchestrator.planning.plan import Plan, make_plan, with_devices
+from orchestrator.records.ablation_evidence import gather
 from orchestrator.records.code_versions import code_version, git_commit
 from orchestrator.records.evidence import Assay, Evidence
-from orchestrator.records.journal import RESUME, Journal
+from orchestrator.records.journal import Journal
 from orchestrator.records.lane_store import LANES_FOLDER, LaneStore
 from orchestrator.records.run_folders import earlier_looks
 from orchestrator.records.seal import breaches, seal_hash, study_changes, write_seal
@@ -59,6 +60,7 @@ class SweepRequest:
     price: float | None = None  # of one device for an hour
     inspect: bool = True  # at frames and components, which decides nothing
     quiet: bool = False  # an assay, of which one line is enough
+    design: Design | None = None  # what the plan can detect, where that has been worked out already
 
 
 def run_sweep(order: SweepRequest, progress: Progress) -> Judgement:
@@ -72,30 +74,53 @@ def run_sweep(order: SweepRequest, progress: Progress) -> Judgement:
         progress.say(f"{order.plan.study.title}\nrun folder {order.folder}; starting Ray")
         cluster = stack.enter_context(connected(order.address, state_api=order.plan.workers > 1))
         stack.callback(progress.end)
-        return _run(order, cluster, progress)
+        return run_on_cluster(order, cluster, progress)
 
 
-def _run(order: SweepRequest, cluster: Cluster, progress: Progress) -> Judgement:
-    sweep = SweepRun(order, cluster, progress)
-    try:
-        return sweep.run()
-    except KeyboardInterrupt:
-        sweep.tracker.fail(f"stopped by its user; {RESUME}", interrupted=True)
-        raise
-    except BaseException as error:
-        sweep.tracker.fail(f"{type(error).__name__}: {error}")
-        raise
+def run_on_cluster(order: SweepRequest, cluster: Cluster, progress: Progress) -> Judgement:
+    """The same, with Ray connected and the run folder held."""
+    started = time.time()
+    plan = _planned(order, cluster)
+    with Tracker() as tracker:  # closes the MLflow run, whatever happens from here on
+        return SweepRun(order, plan, cluster, progress, tracker, started).run()
+
+
+def _planned(order: SweepRequest, cluster: Cluster) -> Plan:
+    """The plan as this run began it: how many packs fly at once decides what the search learns from."""
+    journal = Journal(order.folder)
+    journal.append("opened")
+    plan = with_devices(order.plan, cluster.devices // order.plan.workers)
+    planned = journal.events("planned")
+    if planned:
+        return replace(plan, generation=planned[0]["generation"])
+    journal.append(
+        "planned",
+        arguments=order.plan.arguments(),
+        data_hash=order.latents.content_hash,
+        data=order.latents.where,
+        code=code_version(),
+        generation=plan.generation,
+    )
+    return plan
 
 
 class SweepRun:
-    def __init__(self, order: SweepRequest, cluster: Cluster, progress: Progress) -> None:
-        self.order, self.cluster, self.progress = order, cluster, progress
-        self.started = time.time()
+    """A sweep with everything that it works with; made where it starts to be recorded in MLflow."""
+
+    def __init__(
+        self,
+        order: SweepRequest,
+        plan: Plan,
+        cluster: Cluster,
+        progress: Progress,
+        tracker: Tracker,
+        started: float,
+    ) -> None:
+        self.order, self.plan, self.cluster, self.progress = order, plan, cluster, progress
+        self.tracker, self.started = tracker, started
         self.journal = Journal(order.folder)
-        self.journal.append("opened")
-        self.plan = self._planned()
-        self.study = self.plan.study
-        self.tracker = self._tracked()
+        self.study = plan.study
+        self._track()
         self.archive = LaneStore(order.folder.parent / LANES_FOLDER)
         self.recorder = LaneRecorder(
             self.plan,
@@ -120,75 +145,66 @@ class SweepRun:
         )
 
     def run(self) -> Judgement:
+        """From the announcement to the verdict, which is published when it returns."""
         planned = self._announce()
         checked = assays(self.study, self.order.folder.parent, self.plan.workers, self._assay)
         data, *others = map(describe_data, self.order.latents)
         evidence = Evidence(self.study.name, {}, data, {}, {}, assays=checked, other_data=others)
         evidence.cost["planned"] = planned
-        judgement = self._judged(evidence, self._sealed(checked))
+        judgement = self._confirm(evidence, self._winners(checked))
+        if judgement.verdict is not Verdict.INADMISSIBLE:
+            self._look_closer(evidence)
+        self._account(evidence)
         evidence.write(self.order.folder / "evidence.json")
         self._publish(evidence, judgement)
         return judgement
 
-    def _judged(self, evidence: Evidence, winners: Winners) -> Judgement:
-        """Confirm look by look and judge, then take the winner apart; only judge where nothing may follow."""
-        found = {arm: config for arm, config in winners.items() if config is not None}
+    def _confirm(self, evidence: Evidence, winners: Winners) -> Judgement:
+        """Seal, then train and judge look by look until one decides; where a seal is broken, only judge."""
         if winners:
             evidence.seal, evidence.broken = self._seal(winners)
-        whole = bool(winners) and not evidence.broken and not study_changes(evidence.seal, self.study)
-        seeds = self.plan.confirm_seeds()
-        looks = shares(self.plan.replicates, self.study.budget.looks)
-        for evidence.look, replicates in enumerate(looks, 1):
-            if whole:
-                packs = {arm: [self.plan.confirmation(arm, found[arm], replicates)] for arm in found}
+        intact = bool(winners) and not evidence.broken and not study_changes(evidence.seal, self.study)
+        sound = {arm: config for arm, config in winners.items() if config is not None}
+        for look, replicates in enumerate(shares(self.plan.replicates, self.study.budget.looks), 1):
+            evidence.look = look
+            if intact:
+                packs = {arm: [self.plan.confirmation(arm, sound[arm], replicates)] for arm in sound}
                 self.phases.known("confirm", packs)
-            evidence.arms = {
-                arm: self.recorder.arm_evidence(arm, config, seeds[:replicates])
-                for arm, config in found.items()
-            }
-            if whole and any(arm.replicates for arm in evidence.arms.values()):
-                self._hear(evidence)
-            evidence.provenance = self._provenance()
-            judgement = judge(self.study, evidence)
-            if not whole or judgement.verdict in (Verdict.GO, Verdict.NO_GO):
+            judgement = self._judge(evidence, sound, replicates, listen=intact)
+            if not intact or judgement.verdict in (Verdict.GO, Verdict.NO_GO):
                 break
-        if judgement.verdict is not Verdict.INADMISSIBLE and self.plan.ablate and self.study.components:
-            self._ablate(evidence)
-        if judgement.verdict is not Verdict.INADMISSIBLE and self.order.inspect:
-            evidence.write(self.order.folder / "evidence.json")  # what follows may not cost what was measured
-            run_inspections(evidence, self._parts(evidence), self.archive, self.cluster, self.progress)
-        self._account(evidence)
         return judgement
 
-    def _planned(self) -> Plan:
-        """The plan as this run began it: how many packs fly at once decides what the search learns from."""
-        plan = with_devices(self.order.plan, self.cluster.devices // self.order.plan.workers)
-        planned = self.journal.events("planned")
-        if planned:
-            return replace(plan, generation=planned[0]["generation"])
-        self.journal.append(
-            "planned",
-            arguments=self.order.plan.arguments(),
-            data_hash=self.order.latents.content_hash,
-            data=self.order.latents.where,
-            code=code_version(),
-            generation=plan.generation,
-        )
-        return plan
+    def _judge(
+        self, evidence: Evidence, sound: Mapping[str, Mapping[str, Any]], replicates: int, listen: bool
+    ) -> Judgement:
+        """The verdict on the first so many replicates of each arm."""
+        seeds = self.plan.confirm_seeds()[:replicates]
+        evidence.arms = {arm: self.recorder.arm_evidence(arm, sound[arm], seeds) for arm in sound}
+        if listen and any(arm.replicates for arm in evidence.arms.values()):
+            self._listen(evidence)
+        evidence.provenance = self._provenance()
+        return judge(self.study, evidence)
 
-    def _tracked(self) -> Tracker:
-        """A resumed sweep goes on in its own MLflow run."""
+    def _look_closer(self, evidence: Evidence) -> None:
+        """What decides nothing: the winner taken apart, then its frames and components."""
+        if self.plan.ablate and self.study.components:
+            self._ablate(evidence)
+        if self.order.inspect:
+            evidence.write(self.order.folder / "evidence.json")  # what follows may not cost what was measured
+            run_inspections(evidence, self._parts(evidence), self.archive, self.cluster, self.progress)
+
+    def _track(self) -> None:
+        """Open the sweep's MLflow run; a resumed sweep goes on in its own."""
         earlier = [event["run_id"] for event in self.journal.events("tracked")]
-        tracker = Tracker()
         parameters = {
             **self.plan.arguments(),
             "lanes": self.plan.lanes,
             "latents": self.order.latents.where,
         }
-        run_id = tracker.start(self.study, self._tags(), parameters, earlier[-1] if earlier else None)
+        run_id = self.tracker.start(self.study, self._tags(), parameters, earlier[-1] if earlier else None)
         if [run_id] != earlier[-1:]:
             self.journal.append("tracked", run_id=run_id)
-        return tracker
 
     def _announce(self) -> dict[str, Any]:
         """Say what is planned, before it costs anything; what is planned is kept to be compared with."""
@@ -203,7 +219,8 @@ class SweepRun:
         )
         if plan.smoke or self.journal.events("sealed"):
             return {}
-        self.progress.say(design_of(plan, latents, self.order.folder.parent).text())
+        design = self.order.design or design_of(plan, latents, self.order.folder.parent)
+        self.progress.say(design.text())
         expected = costs.estimate(plan, latents, self.cluster, self.order.price)
         self.progress.say(expected.text())
         return expected.to_json()
@@ -219,11 +236,12 @@ class SweepRun:
             folder=folder,
             quiet=True,
             inspect=False,
+            design=None,
         )
-        judgement = _run(order, self.cluster, self.progress)
+        judgement = run_on_cluster(order, self.cluster, self.progress)
         self.progress.say(f"assay: {world} is read as {judgement.verdict}")
 
-    def _sealed(self, checked: list[Assay]) -> dict[str, Mapping[str, Any] | None]:
+    def _winners(self, checked: list[Assay]) -> dict[str, Mapping[str, Any] | None]:
         """The winners: those that were sealed, else those that exploration finds; none where the instrument
         is out of order.
         """
@@ -252,31 +270,32 @@ class SweepRun:
         self.tracker.tag({"seal": seal_hash(seal)})
         return seal, breaches(seal, self.order.folder, now)
 
-    def _hear(self, evidence: Evidence) -> None:
+    def _listen(self, evidence: Evidence) -> None:
         self.progress.say("baselines and listening")
         evidence.exhibits.clear()
         if not self.study.compares:  # rules that learn nothing differ from representation to representation
             evidence.baselines = baselines(self.latents[""], next(iter(evidence.arms.values())).config)
         for part in self._parts(evidence):
-            own = list(part.arms.values())
-            score_continuations(evidence, own, part.dataset, part.latents, self.archive, self.progress)
+            arms = list(part.arms.values())
+            score_continuations(evidence, arms, part.dataset, part.latents, self.archive, self.progress)
 
     def _parts(self, evidence: Evidence) -> list[ArmsByDataset]:
         """Each representation with the arms that run on it."""
-        found = self.order.latents
+        latents = self.order.latents
         return [
             ArmsByDataset(
                 dataset,
                 self.latents[dataset.meta.representation],
-                {name: arm for name, arm in evidence.arms.items() if found.of(arm.config) is dataset},
+                {name: arm for name, arm in evidence.arms.items() if latents.of(arm.config) is dataset},
             )
-            for dataset in found
+            for dataset in latents
         ]
 
     def _ablate(self, evidence: Evidence) -> None:
-        config = evidence.arms[self.study.primary.arm].config
-        self.phases.known("ablate", {self.study.primary.arm: ablation_packs(self.plan, config)})
-        evidence.ablations = gather(self.plan, config, self.recorder.ablated(self.study.primary.arm))
+        arm, seeds = self.study.primary.arm, self.plan.confirm_seeds()
+        config = evidence.arms[arm].config
+        self.phases.known("ablate", {arm: ablation_packs(self.plan, config)})
+        evidence.ablations = gather(self.study, seeds, config, self.recorder.ablated(arm))
 
     def _account(self, evidence: Evidence) -> None:
         spent = costs.spent(self.journal.events(), self.plan.workers, self.order.price)

@@ -6,44 +6,15 @@ positive effect says that the part helps.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 from orchestrator.planning.pack import Pack
 from orchestrator.planning.plan import Plan
-from orchestrator.records.evidence import Ablation, Replicate
-from search_spaces.study import Study
+from orchestrator.records.ablation_evidence import settings_text, variants
 from trainables.predictor.config import changes_settings, split_config
 
 _LANES = 16  # in one pack
-
-
-@dataclass(frozen=True)
-class Variant:
-    """Components to take out together, the settings that stand in for them, and those of both sides."""
-
-    components: tuple[str, ...]
-    neutral: Mapping[str, Any]
-    given: Mapping[str, Any]
-    known_harm: bool
-
-
-def variants(study: Study) -> list[Variant]:
-    """Every component by itself, then the chosen pairs."""
-    parts = {component.name: component for component in study.components}
-    alone = [Variant((p.name,), p.neutral, p.given, p.known_harm) for p in study.components]
-    together = [
-        Variant(
-            (first, second),
-            {**parts[first].neutral, **parts[second].neutral},
-            {**parts[first].given, **parts[second].given},
-            False,
-        )
-        for first, second in study.pairs
-    ]
-    return [*alone, *together]
 
 
 def ablation_packs(plan: Plan, winner: Mapping[str, Any]) -> list[Pack]:
@@ -62,32 +33,6 @@ def ablation_packs(plan: Plan, winner: Mapping[str, Any]) -> list[Pack]:
     ]
 
 
-def gather(
-    plan: Plan, winner: Mapping[str, Any], lanes: Sequence[tuple[Mapping[str, Any], Replicate]]
-) -> list[Ablation]:
-    """The evidence of every variant, from settings and outcomes of the lanes that ran."""
-    seeds = plan.confirm_seeds()
-    found = {_text(config): replicate for config, replicate in lanes}
-
-    def replicates(config: Mapping[str, Any]) -> list[Replicate]:
-        wanted = (_text({**config, "seed": seed, "surrogate": "real"}) for seed in seeds)
-        return [found[text] for text in wanted if text in found]
-
-    return [
-        Ablation(
-            components=list(variant.components),
-            neutral=dict(variant.neutral),
-            replicates=replicates({**winner, **variant.given, **variant.neutral}),
-            given=dict(variant.given),
-            against=replicates({**winner, **variant.given})
-            if changes_settings(winner, variant.given)
-            else None,
-            known_harm=variant.known_harm,
-        )
-        for variant in variants(plan.study)
-    ]
-
-
 def _configs(plan: Plan, winner: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Every setting that has to be trained, once."""
     wanted: dict[str, dict[str, Any]] = {}
@@ -97,9 +42,5 @@ def _configs(plan: Plan, winner: Mapping[str, Any]) -> list[dict[str, Any]]:
             (whole, {**whole, **variant.neutral}) if changes_settings(whole, variant.neutral) else ()
         ):
             if changes_settings(winner, config):
-                wanted[_text(config)] = config
+                wanted[settings_text(config)] = config
     return list(wanted.values())
-
-
-def _text(config: Mapping[str, Any]) -> str:
-    return json.dumps(config, sort_keys=True)

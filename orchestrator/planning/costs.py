@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from orchestrator.datasets.collection import LatentCollection
-from orchestrator.planning.ablations import variants
 from orchestrator.planning.plan import Plan
+from orchestrator.records.ablation_evidence import variants
 from orchestrator.runtime.ray_cluster import Cluster
+from orchestrator.runtime.threads import use_one_thread
 from search_spaces.domains import Choice
 from search_spaces.study import Arm
 from trainables.errors import InputError
@@ -180,7 +181,7 @@ def _pace(structure: Structure, lanes: int, dim: int) -> Any:
 
     from trainables.predictor.training.timing import pace
 
-    torch.set_num_threads(1)
+    use_one_thread()
     return pace(structure, lanes, dim, "cuda" if torch.cuda.is_available() else "cpu")
 
 

@@ -7,10 +7,10 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from orchestrator.datasets.collection import LatentCollection
-from orchestrator.planning.ablations import variants
 from orchestrator.planning.costs import estimate
 from orchestrator.planning.design import design_of
 from orchestrator.planning.plan import Plan
+from orchestrator.records.ablation_evidence import variants
 from orchestrator.runtime.ray_cluster import connected
 from search_spaces.domains import Choice, Domain
 from trainables.latents.storage.dataset import SPLITS, LatentDataset

@@ -1,8 +1,8 @@
 """Versions of the code that trains, diagnoses and judges: hashes of what decides numbers.
 
-A version follows from the syntax trees of a module and of all our modules that it imports, directly or not.
-Comments, docstrings and layout are not in a syntax tree, so that rewording one costs nobody a night of
-training; nor is what is imported for type checking alone.
+A version follows from the syntax trees of some modules and of all our modules that they import, directly or
+not, at the top or inside a function. Comments, layout, docstrings and what is imported for type checking
+alone are left out, so that rewording a sentence costs nobody a night of training.
 """
 
 from __future__ import annotations
@@ -10,48 +10,63 @@ from __future__ import annotations
 import ast
 import hashlib
 import subprocess
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+from typing import NamedTuple
 
 import orchestrator
 
+Modules = Mapping[str, Path]  # source files by the names of their modules
+
 _PACKAGES = ("orchestrator", "search_spaces", "trainables")
+# Codecs are imported by a name that is looked up. Lanes need none: they read what a codec has written, whose
+# hash is a part of their keys.
+_CODECS = "trainables.latents.codecs.*"
 TRAINS = ("orchestrator.execution.ray_train", "orchestrator.execution.ray_tune")
-DIAGNOSES = ("orchestrator.inspection.diagnosis",)
+TRAINING_LIBRARIES = ("torch", "numpy", "faiss-cpu")
+DIAGNOSES = ("orchestrator.inspection.diagnosis", _CODECS)
 JUDGES = (
     "orchestrator.inspection.listening",
+    "orchestrator.inspection.trivial_baselines",
     "orchestrator.judging.verdict",
-    "orchestrator.records.evidence",
+    "orchestrator.records.ablation_evidence",
+    "orchestrator.records.arm_evidence",
+    _CODECS,
 )
-# What is imported there and decides no number: where Ray runs, how files are written, what a terminal shows.
-# Codecs are looked up by name; a lane reads what they have written, whose hash is a part of its key.
-EXEMPT = ("orchestrator.runtime", "orchestrator.execution.progress")
+# Modules, with all below them, that are imported there and decide no number: each with the reason.
+EXEMPT = {
+    "orchestrator.runtime": "how Ray is reached, files are written and a terminal is used",
+    "orchestrator.execution.progress": "what a terminal shows",
+    "orchestrator.records.code_versions": "names versions",
+}
 
 
 @cache
 def code_version() -> str:
     """Hash (24 hex digits) of all code that a lane's numbers come from, uncommitted edits included."""
-    return _hashed(import_closure(TRAINS), version("torch"))
+    return version_of(TRAINS, _installed(), TRAINING_LIBRARIES)
 
 
 @cache
 def judge_version() -> str:
     """Hash (24 hex digits) of the code that turns lanes into a verdict."""
-    return _hashed(import_closure(JUDGES), version("scipy"))
+    return version_of(JUDGES, _installed(), ("torch", "numpy", "scipy"))
 
 
 @cache
 def diagnosis_version() -> str:
     """Hash (24 hex digits) of the code that a diagnosis comes from."""
-    return _hashed(import_closure(DIAGNOSES), version("torch"), version("scipy"))
+    return version_of(DIAGNOSES, _installed(), ("torch", "numpy", "scipy", "faiss-cpu"))
 
 
 @cache
 def full_version() -> str:
     """Hash (24 hex digits) of all code of this project."""
-    return _hashed(_modules(), version("torch"))
+    return version_of(
+        [f"{package}.*" for package in _PACKAGES], _installed(), ("torch", "numpy", "scipy"), ()
+    )
 
 
 @cache
@@ -67,48 +82,91 @@ def git_commit() -> str:
     return done.stdout.strip()
 
 
-def import_closure(roots: Iterable[str]) -> set[str]:
-    """Our modules that ``roots`` import, directly or through others, themselves included, less ``EXEMPT``."""
-    known = _modules()
+def version_of(
+    roots: Iterable[str],
+    modules: Modules,
+    libraries: Iterable[str] = (),
+    exempt: Collection[str] = tuple(EXEMPT),
+) -> str:
+    """Hash (24 hex digits) of the import closure of ``roots``, and of the versions of some libraries."""
+    digest = hashlib.sha256("\0".join(version(name) for name in libraries).encode())
+    for name in sorted(import_closure(roots, modules, exempt)):
+        digest.update(f"{name}\0{_read(modules[name].read_bytes()).syntax_hash}\0".encode())
+    return digest.hexdigest()[:24]
+
+
+def import_closure(
+    roots: Iterable[str], modules: Modules, exempt: Collection[str] = tuple(EXEMPT)
+) -> set[str]:
+    """Names of the modules that ``roots`` import, directly or through others, themselves included.
+
+    A root that ends in ``.*`` stands for a package with all that lies in it.
+
+    Raises:
+        KeyError: a root that is no module.
+    """
     found: set[str] = set()
-    waiting = list(roots)
+    waiting = [name for root in roots for name in _meant_by(root, modules)]
     while waiting:
-        module = waiting.pop()
-        if module not in found and not _is_exempt(module):
-            found.add(module)
-            waiting += [name for name in _imports(_tree(known[module])) if name in known]
+        name = waiting.pop()
+        if name not in found and not any(_lies_in(name, package) for package in exempt):
+            found.add(name)
+            waiting += [other for other in _read(modules[name].read_bytes()).imports if other in modules]
     return found
 
 
-def syntax_hash(source: str) -> str:
-    """SHA-256 (hex) of a program's meaning: its syntax tree without docstrings."""
-    return hashlib.sha256(ast.dump(_without_docstrings(ast.parse(source))).encode()).hexdigest()
-
-
-def _is_exempt(module: str) -> bool:
-    return any(module == name or module.startswith(f"{name}.") for name in EXEMPT)
+def modules_in(folder: Path) -> dict[str, Path]:
+    """The source files of our packages, which lie side by side in ``folder``."""
+    return {name: path for package in _PACKAGES for name, path in _modules_of(package, folder / package)}
 
 
 @cache
-def _modules() -> dict[str, Path]:
-    """The source files of our packages by the names of their modules, wherever they are installed."""
-    found = {}
-    for package in _PACKAGES:
-        root = Path(__import__(package).__file__ or "").parent
-        for path in root.rglob("*.py"):
-            parts = (package, *path.relative_to(root).with_suffix("").parts)
-            found[".".join(parts).removesuffix(".__init__")] = path
-    return found
+def _installed() -> Modules:
+    """The source files of our packages, wherever they are installed."""
+    roots = {package: Path(__import__(package).__file__ or "").parent for package in _PACKAGES}
+    return {name: path for package, root in roots.items() for name, path in _modules_of(package, root)}
+
+
+def _modules_of(package: str, root: Path) -> Iterator[tuple[str, Path]]:
+    for path in root.rglob("*.py"):
+        parts = (package, *path.relative_to(root).with_suffix("").parts)
+        yield ".".join(parts).removesuffix(".__init__"), path
+
+
+def _meant_by(root: str, modules: Modules) -> list[str]:
+    package = root.removesuffix(".*")
+    return [root] if package == root else [name for name in modules if _lies_in(name, package)]
+
+
+def _lies_in(name: str, package: str) -> bool:
+    return name == package or name.startswith(f"{package}.")
+
+
+class _Source(NamedTuple):
+    syntax_hash: str  # SHA-256 (hex)
+    imports: frozenset[str]  # names that may be modules
 
 
 @cache
-def _tree(path: Path) -> ast.Module:
-    return ast.parse(path.read_bytes())
+def _read(source: bytes) -> _Source:
+    tree = _what_runs(ast.parse(source))
+    return _Source(hashlib.sha256(ast.dump(tree).encode()).hexdigest(), frozenset(_imports(tree)))
 
 
-def _imports(tree: ast.Module) -> Iterator[str]:
-    """Names that may be modules: of ``from a.b import c`` a, a.b and a.b.c."""
-    for node in _running(tree):
+def _what_runs(tree: ast.Module) -> ast.Module:
+    """The tree, without docstrings and without what is under ``if TYPE_CHECKING``."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            if ast.get_docstring(node, clean=False) is not None:
+                del node.body[0]
+        elif isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
+            node.body = []
+    return tree
+
+
+def _imports(tree: ast.AST) -> Iterator[str]:
+    """Of ``from a.b import c`` a, a.b and a.b.c."""
+    for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module:
             names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
         elif isinstance(node, ast.Import):
@@ -118,33 +176,3 @@ def _imports(tree: ast.Module) -> Iterator[str]:
         for name in names:
             parts = name.split(".")
             yield from (".".join(parts[:length]) for length in range(1, len(parts) + 1))
-
-
-def _running(node: ast.AST) -> Iterator[ast.AST]:
-    """Every node but those under ``if TYPE_CHECKING``."""
-    for child in ast.iter_child_nodes(node):
-        if (
-            isinstance(child, ast.If)
-            and isinstance(child.test, ast.Name)
-            and child.test.id == "TYPE_CHECKING"
-        ):
-            continue
-        yield child
-        yield from _running(child)
-
-
-def _without_docstrings(tree: ast.Module) -> ast.Module:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and (
-            ast.get_docstring(node, clean=False) is not None
-        ):
-            del node.body[0]
-    return tree
-
-
-def _hashed(modules: Iterable[str], *more: str) -> str:
-    digest = hashlib.sha256("\0".join(more).encode())
-    known = _modules()
-    for module in sorted(modules):
-        digest.update(f"{module}\0{syntax_hash(known[module].read_text())}\0".encode())
-    return digest.hexdigest()[:24]

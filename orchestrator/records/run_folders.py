@@ -11,6 +11,8 @@ from orchestrator.records.journal import Journal
 from orchestrator.records.seal import SEAL_FILE
 from trainables.errors import InputError
 
+_SETTINGS = "settings"  # the hash of them, among the arguments of a plan
+
 
 def unfinished_run(
     out: Path, arguments: Mapping[str, Any], data_hash: str, code: str, data: str = ""
@@ -24,17 +26,18 @@ def unfinished_run(
         InputError: there is none, or data or code have changed since it began (it would mix two experiments).
     """
     left = [(folder, planned) for folder, planned in _planned_runs(out) if not Journal(folder).answered()]
-    same = [(folder, p) for folder, p in left if p["arguments"] == dict(arguments)]
+    same = [(folder, p) for folder, p in left if _asked(p["arguments"]) == _asked(arguments)]
+    now = {"data": data_hash, "code": code, "choice of settings": arguments.get(_SETTINGS, "")}
     for folder, planned in same:
-        if (planned["data_hash"], planned["code"]) == (data_hash, code):
+        if _versions(planned) == now:
             return folder
     for folder, planned in left:
         alike = all(planned["arguments"].get(n) == arguments.get(n) for n in ("study", "seed", "smoke"))
         if alike and planned.get("data", data) == data and Journal(folder).events("sealed"):
             return folder
     for folder, planned in same:
-        _must_equal(folder, "data", planned["data_hash"], data_hash)
-        _must_equal(folder, "code", planned["code"], code)
+        for what, before in _versions(planned).items():
+            _must_equal(folder, what, before, now[what])
     raise InputError(
         f"--resume found no unfinished run of study {arguments['study']!r} with these arguments in {out}; "
         "leave --resume out to start one"
@@ -49,11 +52,22 @@ def _planned_runs(out: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
             yield path.parent, planned[0]
 
 
+def _asked(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """What the user asked for, without what follows from the declaration of the study."""
+    return {name: value for name, value in arguments.items() if name != _SETTINGS}
+
+
+def _versions(planned: Mapping[str, Any]) -> dict[str, str]:
+    """The hashes that have to be the same for a run to go on, each under what a user calls it."""
+    settings = planned["arguments"].get(_SETTINGS, "")
+    return {"data": planned["data_hash"], "code": planned["code"], "choice of settings": settings}
+
+
 def _must_equal(folder: Path, what: str, before: str, now: str) -> None:
     if before != now:
         raise InputError(
             f"--resume cannot continue {folder}: its {what} was {before[:24]} and is {now[:24]} now; "
-            "leave --resume out to start afresh"
+            "put back what it began with, or leave --resume out to start afresh"
         )
 
 

@@ -13,15 +13,15 @@ from uuid import uuid4
 
 import ray.train
 import torch
-from ray.train.torch import TorchTrainer
 from ray.util.queue import Empty, Queue
 
 from orchestrator.datasets.ray_latents import RayLatents, constants, open_rows
 from orchestrator.execution.ray_train import TrainContext, WorkerUtterances, cause, worker_cpus
-from orchestrator.execution.ray_tune import RETRIES
 from orchestrator.representations.bottleneck_progress import BottleneckProgress
 from orchestrator.runtime.checkpoint_store import CheckpointStore
 from orchestrator.runtime.ray_cluster import Cluster, connected
+from orchestrator.runtime.threads import use_one_thread
+from orchestrator.runtime.torch_trainer import torch_trainer
 from trainables.errors import InputError
 from trainables.latents.batching.feed import Feed
 from trainables.latents.derived.beta_vae import BetaVae
@@ -30,6 +30,7 @@ from trainables.latents.derived.mapped_feed import MappedFeed
 from trainables.latents.storage.dataset import LatentDataset
 
 if TYPE_CHECKING:
+    from ray.train.torch import TorchTrainer
     from rich.console import Console
 
     from trainables.latents.derived.bottleneck_settings import BottleneckSettings
@@ -110,21 +111,16 @@ def learn_on_cluster(
     latents = replace(RayLatents.of(dataset, TRAINING_SPLITS), ids=long_enough(dataset, start, before))
     depot, queue = CheckpointStore(folder), Queue(actor_options={"num_cpus": 0})
     job = Job(start, tuple(before), latents, depot, f"{_fingerprint(start, before, dataset)}.pt", queue)
-    stream = open_rows(latents)
-    resources = {"CPU": worker_cpus(cluster, workers), **({"GPU": 1} if cluster.gpus else {})}
-    trainer = TorchTrainer(
+    trainer = torch_trainer(
         _train_on_worker,
-        train_loop_config={"job": job},
-        scaling_config=ray.train.ScalingConfig(
-            num_workers=workers, use_gpu=cluster.gpus > 0, resources_per_worker=resources
-        ),
-        datasets={"train": stream, "evaluation": stream},
-        dataset_config=WorkerUtterances(latents, start.settings.batch, "validation"),
-        run_config=ray.train.RunConfig(
-            name=uuid4().hex,  # else Ray goes on from files of its own
-            storage_path=str((folder / "ray").resolve()),
-            failure_config=ray.train.FailureConfig(max_failures=RETRIES),
-        ),
+        {"job": job},
+        open_rows(latents),
+        WorkerUtterances(latents, start.settings.batch, "validation"),
+        workers=workers,
+        cpus=worker_cpus(cluster, workers),
+        use_gpu=cluster.gpus > 0,
+        name=uuid4().hex,
+        storage=str((folder / "ray").resolve()),
     )
     _fit(trainer, queue, watch)
     found = depot.load(_RESULT)
@@ -160,7 +156,7 @@ class _Keeper:
 
 def _train_on_worker(config: Mapping[str, Any]) -> None:
     job: Job = config["job"]
-    torch.set_num_threads(1)
+    use_one_thread()
     context = _Context(job)
     train, validation = (
         _source(name, job.latents.ids[split], job, context.device)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import threading
 import time
 from collections.abc import Generator, Iterable, MutableMapping, Sequence
 from dataclasses import asdict
@@ -15,6 +14,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from orchestrator.runtime.ray_cluster import Cluster
+from orchestrator.runtime.ray_internals import arrow_blocks, wait_for_executors
+from orchestrator.runtime.threads import use_one_thread
 from trainables.errors import InputError
 from trainables.latents.speech.corpus import Recording
 from trainables.latents.storage.parquet_file import (
@@ -79,7 +80,7 @@ def encode_recordings(
     finally:
         part.write()
         stream.close()
-        _let_threads_end()
+        wait_for_executors()
 
 
 def _heard(table: pa.Table) -> Iterable[tuple[str, NDArray[np.float32]]]:
@@ -113,14 +114,7 @@ def _stream(
         num_cpus=_ENCODE_CPUS if gpus else 1,
         num_gpus=1 if gpus else 0,
     )
-    # Block by block in this thread: iter_batches would fetch ahead in one that no interrupt can stop.
-    bundles = dataset.iter_internal_ref_bundles()
-    try:
-        for bundle in bundles:
-            for block in bundle.block_refs:
-                yield ray.get(block)
-    finally:
-        del bundles  # which ends the execution
+    yield from arrow_blocks(dataset)
 
 
 def _table(recordings: Sequence[Recording], pitch: PitchTracks) -> pa.Table:
@@ -128,13 +122,6 @@ def _table(recordings: Sequence[Recording], pitch: PitchTracks) -> pa.Table:
     rows = [asdict(recording) | {"path": str(recording.path.absolute())} for recording in recordings]
     known = [pitch.get(recording.utterance_id, np.empty(0, np.float32)) for recording in recordings]
     return pa.Table.from_pylist(rows).append_column("pitch", pa.array(known, pa.list_(pa.float32())))
-
-
-def _let_threads_end() -> None:
-    """Wait for Ray Data's scheduler: one that calls Ray after its shutdown makes this process exit with 1."""
-    for thread in threading.enumerate():
-        if thread.name.startswith("StreamingExecutor"):
-            thread.join(timeout=60)
 
 
 def _read(table: pa.Table, sample_rate: int) -> pa.Table:
@@ -157,11 +144,9 @@ class _Encoder:
     """An actor that holds the codec."""
 
     def __init__(self, name: str, weights: str | None) -> None:
-        import torch
-
         from trainables.latents.codec_registry import load_codec
 
-        torch.set_num_threads(1)  # there is an actor per core
+        use_one_thread()
         self._codec = load_codec(name, weights)
 
     def __call__(self, table: pa.Table) -> pa.Table:

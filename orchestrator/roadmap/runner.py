@@ -11,7 +11,7 @@ from typing import Any
 
 import search_spaces
 from orchestrator.datasets.collection import LatentCollection, checked_dataset, same_audio
-from orchestrator.planning.design import design_of
+from orchestrator.planning.design import Design, design_of
 from orchestrator.planning.plan import Plan, make_plan
 from orchestrator.records.code_versions import code_version
 from orchestrator.records.journal import Journal
@@ -26,7 +26,7 @@ from search_spaces.study import Study, bound, criteria_hash
 from trainables.errors import InputError
 from trainables.latents.storage.dataset import LatentDataset, open_dataset
 
-Sweep = Callable[[Study, LatentCollection, Path, bool], None]
+Sweep = Callable[[Study, LatentCollection, Path, bool, Design], None]
 
 
 @dataclass(frozen=True)
@@ -120,13 +120,13 @@ class RoadmapRunner:
         folder = self.order.out / left.run if left else None
         if folder is None or not _judged(folder):
             # Refused now rather than after Ray has started.
-            design_of(self.plan(study), latents, self.order.out)
+            design = design_of(self.plan(study), latents, self.order.out)
             folder, resumed = self._folder(study, latents, left is not None)
             entry = replace(entry, run=folder.name)
             if not (left and left.run == entry.run):
                 self.logbook.append(entry)
             self.say(f"\n{name}: {'going on' if resumed else 'starting'} in {folder}")
-            self.sweep(study, latents, folder, resumed)
+            self.sweep(study, latents, folder, resumed, design)
         self._record(study, replace(entry, run=folder.name), folder)
 
     def _record(self, study: Study, entry: Entry, folder: Path) -> None:
@@ -163,7 +163,9 @@ class RoadmapRunner:
                 self.say(f"{study.name} starts afresh: {error}")
         return fresh_folder(self.order.out, study.name), False
 
-    def _sweep(self, study: Study, latents: LatentCollection, folder: Path, resumed: bool) -> None:
+    def _sweep(
+        self, study: Study, latents: LatentCollection, folder: Path, resumed: bool, design: Design
+    ) -> None:
         from orchestrator.execution.progress import Progress
         from orchestrator.lifecycle import sweep as run  # loads Ray
 
@@ -178,6 +180,7 @@ class RoadmapRunner:
                 resumed,
                 order.price,
                 inspect=not order.smoke,
+                design=design,
             ),
             Progress(),
         )

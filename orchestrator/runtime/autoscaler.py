@@ -7,11 +7,10 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-# Where `ray up` leaves a cluster's description on its head, for the autoscaler (JSON, despite its name).
-DESCRIPTION = Path("~/ray_bootstrap_config.yaml")
+from orchestrator.runtime.ray_internals import CLUSTER_DESCRIPTION
 
 
-def autoscaled_resources(description: Path = DESCRIPTION) -> dict[str, int]:
+def autoscaled_resources(description: Path = CLUSTER_DESCRIPTION) -> dict[str, int]:
     """Resources of the head and of all workers that may be started; empty where there is no autoscaler.
 
     Of several kinds of worker, each resource counts those that have most of it, up to the ``max_workers`` of

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import typer
 
+from orchestrator.runtime.interrupts import interrupt_on_sigterm
 from search_spaces.study import StudyError
 from trainables.errors import InputError
 
@@ -16,9 +17,10 @@ BAD_INPUT, INTERRUPTED = 2, 130
 def run(command: Callable[..., None], resume: str = "run the same command again to resume") -> None:
     """Run a typer-annotated function as this process's command.
 
-    Exit codes: 0 done, 2 wrong input (``error: <sentence>`` on stderr), 130 interrupted (``resume`` is the
-    advice given), or whatever ``typer.Exit`` the command raises.
+    Exit codes: 0 done, 2 wrong input (``error: <sentence>`` on stderr), 130 interrupted by Ctrl-C or SIGTERM
+    (``resume`` is the advice given), or whatever ``typer.Exit`` the command raises.
     """
+    interrupt_on_sigterm()
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
     app.command()(guarded(command, resume))
     app()

@@ -9,7 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from orchestrator.runtime.autoscaler import autoscaled_resources
+from orchestrator.runtime.interrupts import interrupt_on_sigterm
 
+RETRIES = 2  # of a trial or a job whose process or machine was lost
 # Read by Ray as it is imported, here and in its processes.
 _SETTINGS = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # the journal records, not a CSV file per trial
@@ -66,13 +68,17 @@ def connected(address: str | None, *, state_api: bool = False) -> Iterator[Clust
     import ray.data  # sets up its logging as it is imported
 
     _hush(logging.getLogger("ray"))
-    own = {} if address else {"include_dashboard": state_api, "dashboard_host": "127.0.0.1"}
-    ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **own)
-    _hush(logging.getLogger("ray"), *(logging.getLogger(f"ray.{part}") for part in ("data", "tune", "train")))
+    private = {} if address else {"include_dashboard": state_api, "dashboard_host": "127.0.0.1"}
     try:
-        found = ray.cluster_resources() | (autoscaled_resources() if address else {})
+        ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **private)
+    except SystemExit:  # raised by the handler of SIGTERM that Ray puts in place
+        raise KeyboardInterrupt from None
+    try:
+        interrupt_on_sigterm()
+        _hush(*(logging.getLogger(name) for name in ("ray", "ray.data", "ray.tune", "ray.train")))
+        resources = ray.cluster_resources() | (autoscaled_resources() if address else {})
         nodes = sum(node["Alive"] for node in ray.nodes())
-        yield Cluster(int(found.get("CPU", 1)), int(found.get("GPU", 0)), nodes)
+        yield Cluster(int(resources.get("CPU", 1)), int(resources.get("GPU", 0)), nodes)
     finally:
         ray.shutdown()
 

@@ -47,21 +47,26 @@ def write_latents(
     return folder
 
 
-def command(name, *arguments, cwd, timeout=560, path=None):
+def start(name, *arguments, cwd, path=None):
     """A command in a process of its own; ``path`` holds packages that take the place of ours."""
     here = str(Path(__file__).parents[2])
     search = here if path is None else os.pathsep.join((str(path), here))
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": search}
     environment.pop("MLFLOW_TRACKING_URI", None)
-    return subprocess.run(
-        [sys.executable, "-m", f"orchestrator.{name}", *arguments],
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        env=environment,
-        timeout=timeout,
-        check=False,
-    )
+    line = [sys.executable, "-m", f"orchestrator.{name}", *arguments]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen(line, cwd=cwd, text=True, env=environment, **pipes)
+
+
+def command(name, *arguments, cwd, timeout=560, path=None):
+    """What a command has said when it has ended."""
+    with start(name, *arguments, cwd=cwd, path=path) as process:
+        try:
+            said, complaint = process.communicate(timeout=timeout)
+        except BaseException:
+            process.kill()
+            raise
+    return subprocess.CompletedProcess(process.args, process.returncode, said, complaint)
 
 
 sweep = partial(command, "sweep")

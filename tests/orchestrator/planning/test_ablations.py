@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from orchestrator.judging.ablation_effects import blind_spots, effects
-from orchestrator.planning.ablations import ablation_packs, gather, variants
+from orchestrator.planning.ablations import ablation_packs
 from orchestrator.planning.plan import make_plan
+from orchestrator.records.ablation_evidence import gather, variants
 from orchestrator.records.evidence import Ablation
 from search_spaces import load
 from search_spaces.study import Component
@@ -113,7 +114,7 @@ def test_gathering_puts_every_lane_where_it_belongs():
         for pack in ablation_packs(plan, WINNER)
         for config in pack.configs
     ]
-    useful, check = gather(plan, WINNER, lanes)
+    useful, check = gather(plan.study, plan.confirm_seeds(), WINNER, lanes)
     assert useful.against is None and len(useful.replicates) == plan.replicates
     assert [r.seed for r in check.against] == [r.seed for r in check.replicates] == plan.confirm_seeds()
     assert {r.parameters for r in check.replicates} == {len(WINNER) + 4}

@@ -82,6 +82,14 @@ def test_resume_refuses_to_mix_two_experiments(tmp_path, data, code, what):
         unfinished_run(tmp_path, ARGUMENTS, data, code)
 
 
+def test_resume_says_that_a_declaration_has_changed(tmp_path):
+    planned(tmp_path / "toy-20260101-000000", arguments={**ARGUMENTS, "settings": "s1"})
+    with pytest.raises(InputError, match="its choice of settings was s1 and is s2 now"):
+        unfinished_run(tmp_path, {**ARGUMENTS, "settings": "s2"}, "d1", "c1")
+    with pytest.raises(InputError, match="found no unfinished run"):
+        unfinished_run(tmp_path, {**ARGUMENTS, "settings": "s1", "trials": 5}, "d1", "c1")
+
+
 def test_a_sealed_run_goes_on_whatever_has_changed_so_that_its_verdict_can_say_so(tmp_path):
     planned(tmp_path / "toy-20260101-000000").append("sealed", seal_hash="s", seal={})
     assert unfinished_run(tmp_path, ARGUMENTS, "d2", "c2").name == "toy-20260101-000000"

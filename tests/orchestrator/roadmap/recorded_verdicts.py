@@ -28,7 +28,7 @@ class Sweeps:
     def __init__(self, verdicts, killed=()):
         self.verdicts, self.killed, self.ran = {"representations": NO_GO, **verdicts}, set(killed), []
 
-    def __call__(self, study, latents, folder, resumed):
+    def __call__(self, study, latents, folder, resumed, design):
         self.ran.append((study.name, latents.first.meta.representation, resumed))
         if study.name in self.killed:
             self.killed.remove(study.name)

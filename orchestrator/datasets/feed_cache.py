@@ -1,0 +1,27 @@
+"""Feeds that a process keeps from one pack to the next, of the datasets that it used last."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from trainables.latents.batching.feed import Feed
+
+
+class FeedCache:
+    """Feeds by dataset and key; of more than ``most`` datasets, the one not used for longest is dropped."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._feeds: dict[str, dict[Hashable, Feed]] = {}  # by dataset, the one used last at the end
+
+    def get(self, dataset: str, key: Hashable, build: Callable[[], Feed]) -> Feed:
+        """The feed of that key, built where there is none; first there is room made for it."""
+        feeds = self._feeds.pop(dataset, {})
+        while len(self._feeds) >= self._most:
+            del self._feeds[next(iter(self._feeds))]
+        self._feeds[dataset] = feeds
+        if key not in feeds:
+            feeds[key] = build()
+        return feeds[key]

@@ -1,0 +1,45 @@
+"""What is used of Ray though Ray does not promise to keep it; tested with one version of Ray."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import ray.data
+
+TESTED_WITH = "2.53"  # the minor version of Ray
+# Where `ray up` leaves the description of a cluster on its head, for the autoscaler (JSON, despite its name).
+CLUSTER_DESCRIPTION = Path("~/ray_bootstrap_config.yaml")
+_SECONDS_TO_END = 60  # of a thread that has nothing left to do
+
+
+def arrow_blocks(dataset: ray.data.Dataset) -> Iterator[Any]:
+    """The blocks of a dataset as Arrow tables, one by one and as they come, fetched in this thread.
+
+    ``iter_batches`` would fetch ahead in a thread that no interrupt can stop. Closing the iterator ends the
+    execution.
+    """
+    import ray
+
+    bundles = dataset.iter_internal_ref_bundles()
+    try:
+        for bundle in bundles:
+            for block in bundle.block_refs:
+                yield ray.get(block)
+    finally:
+        del bundles  # which ends the execution
+
+
+def wait_for_executors() -> None:
+    """Wait for Ray Data's threads: one that calls Ray after its shutdown makes this process exit with 1."""
+    for thread in threading.enumerate():
+        if thread.name.startswith("StreamingExecutor"):
+            thread.join(timeout=_SECONDS_TO_END)
+
+
+def raised_by_worker(failure: BaseException) -> BaseException:
+    """What a Ray Train worker itself raised, out of the wrapper in which Ray Train hands it over."""
+    return getattr(failure, "_base_exc", failure)

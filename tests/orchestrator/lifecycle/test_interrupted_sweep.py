@@ -1,0 +1,190 @@
+"""Whatever ends a sweep, and whenever, MLflow is left with no run that is said to be running."""
+
+import io
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+from rich.console import Console
+
+import search_spaces
+from orchestrator.datasets.collection import open_collection
+from orchestrator.execution.mlflow_tracking import Tracker
+from orchestrator.execution.progress import Progress
+from orchestrator.lifecycle import sweep
+from orchestrator.planning.plan import make_plan
+from orchestrator.records.journal import RESUME, Journal
+from orchestrator.runtime.ray_cluster import Cluster
+from tests.orchestrator.tiny_world import start, write_latents
+
+# Ray lets the processes that it starts be collected while they end.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
+
+@pytest.fixture(scope="module")
+def latents(tmp_path_factory):
+    return open_collection([str(write_latents(tmp_path_factory.mktemp("latents")))])
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    """One store for the module: making it takes seconds, which is the migrations."""
+    return tmp_path_factory.mktemp("store")
+
+
+@pytest.fixture
+def client(store, monkeypatch):
+    monkeypatch.chdir(store)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    return MlflowClient(f"sqlite:///{store}/mlflow.db")
+
+
+def runs(client):
+    """Status, by run."""
+    found = client.search_runs([experiment.experiment_id for experiment in client.search_experiments()])
+    return {run.info.run_id: run.info.status for run in found}
+
+
+def fail(monkeypatch, owner, name, error, *, call=1, before=False):
+    """Let a real function raise in its so manieth call, before or after it has done its work."""
+    function, calls = getattr(owner, name), []
+
+    def failing(*args, **kwargs):
+        calls.append(name)
+        if before and len(calls) == call:
+            raise error
+        result = function(*args, **kwargs)
+        if len(calls) == call:
+            raise error
+        return result
+
+    monkeypatch.setattr(owner, name, failing)
+
+
+def without_ray(monkeypatch):
+    """What comes after the start of the record needs Ray, which is not asked for here."""
+    monkeypatch.setattr(sweep, "by_representation", lambda *_: {})
+    monkeypatch.setattr(sweep, "CheckpointStore", lambda _: None)
+
+
+def run(latents, folder, **more):
+    plan = make_plan(search_spaces.load("vmf_vs_mdn"), smoke=not more, frame_rates=latents.frame_rates)
+    order = sweep.SweepRequest(plan=plan, latents=latents, folder=folder, address=None, command="", **more)
+    sweep.run_on_cluster(order, Cluster(cpus=2, gpus=0, nodes=1), Progress(Console(file=io.StringIO())))
+
+
+MOMENTS = {
+    "the run is made and its id not yet back": (MlflowClient, "create_run", 1, False),
+    "the run has no tags": (MlflowClient, "log_batch", 1, True),
+    "the run has no parameters": (MlflowClient, "log_batch", 2, True),
+    "the run is whole and its id not yet back": (Tracker, "start", 1, False),
+    "the journal does not know it": (Journal, "append", 3, True),  # after opened and planned
+    "the lane store is opened": (sweep, "LaneStore", 1, True),
+    "lanes are recorded again": (sweep.LaneRecorder, "retrack", 1, False),
+    "latents are looked at": (sweep, "by_representation", 1, True),
+    "the checkpoint store is opened": (sweep, "CheckpointStore", 1, True),
+    "control worlds are asked": (sweep, "assays", 1, True),
+}
+
+
+@pytest.mark.parametrize(
+    ("error", "status"), [(KeyboardInterrupt(), "KILLED"), (RuntimeError("disk full"), "FAILED")]
+)
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_no_moment_of_the_start_leaves_a_run_running(
+    client, latents, tmp_path, monkeypatch, moment, error, status
+):
+    before = runs(client)
+    owner, name, call, early = MOMENTS[moment]
+    without_ray(monkeypatch)
+    fail(monkeypatch, owner, name, error, call=call, before=early)
+    with pytest.raises(type(error)):
+        run(latents, tmp_path / "runs" / "r")
+    monkeypatch.undo()
+    after = runs(client)
+    assert [after[r] for r in after.keys() - before.keys()] == [status]
+
+
+RESUMED_MOMENTS = {
+    "the run goes on": (MlflowClient, "update_run", 1, False),
+    "its children are looked at": (MlflowClient, "search_runs", 1, True),
+    "its tags are written": (MlflowClient, "log_batch", 1, True),
+    "a lane is recorded again": (MlflowClient, "create_run", 1, False),
+    "a lane is recorded again, by half": (MlflowClient, "log_batch", 3, True),
+}
+
+
+@pytest.mark.parametrize("moment", RESUMED_MOMENTS)
+def test_no_moment_of_a_resumed_start_leaves_a_run_or_a_lane_running(
+    client, latents, tmp_path, monkeypatch, moment
+):
+    folder = tmp_path / "runs" / "r"
+    with monkeypatch.context() as first:  # killed with -9 when one lane was finished
+        first.setattr(Tracker, "fail", lambda *_, **__: None)
+        without_ray(first)
+        fail(first, sweep, "assays", KeyboardInterrupt(), before=True)
+        with pytest.raises(KeyboardInterrupt):
+            run(latents, folder)
+    (tracked,) = Journal(folder).events("tracked")
+    assert client.get_run(tracked["run_id"]).info.status == "RUNNING"
+    config = {"head": "vmf", "seed": 2, "surrogate": "real"}
+    lane = {"key": "k", "phase": "explore", "arm": "vmf", "index": 0, "config": config, "seconds": 1.0}
+    Journal(folder).append("finished", **lane, status="diverged", objective=None, reused=False)
+    result = {"status": "diverged", "scores": None, "history": [{"epoch": 0, "loss": 1.0}], "parameters": 1}
+    sweep.LaneStore(folder.parent / "lanes").keep("k", {**result, "seconds": 1.0})
+
+    before = runs(client)
+    owner, name, call, early = RESUMED_MOMENTS[moment]
+    without_ray(monkeypatch)
+    fail(monkeypatch, owner, name, KeyboardInterrupt(), call=call, before=early)
+    with pytest.raises(KeyboardInterrupt):
+        run(latents, folder)
+    monkeypatch.undo()
+    after = runs(client)
+    assert after[tracked["run_id"]] == "KILLED"
+    assert {after[r] for r in after.keys() - before.keys()} <= {"KILLED"}
+
+
+def test_an_error_in_a_control_world_closes_its_run_and_that_of_the_sweep(
+    client, latents, tmp_path, monkeypatch
+):
+    before = runs(client)
+    without_ray(monkeypatch)
+    fail(monkeypatch, sweep, "by_representation", RuntimeError("lost"), call=2)
+    with pytest.raises(RuntimeError, match="lost"):
+        run(latents, tmp_path / "runs" / "r", quiet=True)
+    after = runs(client)
+    assert [after[r] for r in after.keys() - before.keys()] == ["FAILED", "FAILED"]
+
+
+def test_a_store_that_is_gone_does_not_hide_what_happened_first(client, latents, tmp_path, monkeypatch):
+    without_ray(monkeypatch)
+    fail(monkeypatch, sweep, "assays", RuntimeError("disk full"), before=True)
+    fail(monkeypatch, MlflowClient, "set_terminated", OSError("no route to host"), before=True)
+    with pytest.raises(RuntimeError, match="disk full") as failed:
+        run(latents, tmp_path / "runs" / "r")
+    assert "no route to host" in failed.value.__notes__[0]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_stops_a_real_sweep_cleanly_and_it_says_how_to_go_on(tmp_path, number):
+    write_latents(tmp_path / "latents")
+    process = start("sweep", "vmf_vs_mdn", "--smoke", "--latents", "latents", cwd=tmp_path)
+    deadline = time.monotonic() + 300
+    while not any("tracked" in path.read_text() for path in tmp_path.glob("runs/*/journal.jsonl")):
+        assert process.poll() is None and time.monotonic() < deadline, process.communicate()
+        time.sleep(0.1)
+    process.send_signal(number)
+    _, complaint = process.communicate(timeout=120)
+    assert process.returncode == 130, complaint
+    assert complaint.strip() == f"interrupted; {RESUME}"
+    client = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
+    assert "RUNNING" not in runs(client).values()
+    (folder,) = Path(tmp_path / "runs").glob("vmf_vs_mdn-*")
+    (tracked,) = Journal(folder).events("tracked")
+    parent = client.get_run(tracked["run_id"])
+    assert parent.info.status == "KILLED" and RESUME in parent.data.tags["failure"]

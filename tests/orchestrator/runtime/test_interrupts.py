@@ -1,0 +1,43 @@
+"""SIGTERM interrupts as Ctrl-C does, and neither of them what closes things."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from orchestrator.runtime.interrupts import interrupt_on_sigterm, uninterrupted
+
+
+@pytest.fixture(autouse=True)
+def handlers():
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def test_sigterm_interrupts():
+    interrupt_on_sigterm()
+    with pytest.raises(KeyboardInterrupt):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_nothing_interrupts_what_is_being_closed_and_afterwards_it_does_again(number):
+    interrupt_on_sigterm()
+    with uninterrupted():
+        os.kill(os.getpid(), number)
+    with pytest.raises(KeyboardInterrupt):
+        os.kill(os.getpid(), number)
+
+
+def test_a_command_that_gets_sigterm_ends_with_130_and_the_advice():
+    code = (
+        "import os, signal; from orchestrator.runtime import cli\n"
+        "def command() -> None: os.kill(os.getpid(), signal.SIGTERM)\n"
+        "cli.run(command, 'take a rest')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (130, "\ninterrupted; take a rest\n")
