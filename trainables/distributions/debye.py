@@ -28,8 +28,8 @@ def debye_polynomial(quantity: str, twice_order: int) -> tuple[float, ...]:
     """Coefficients of the correction to ``quantity``, in powers of y = 2 p - 1, the lowest first.
 
     Args:
-        quantity: what it corrects, see ``_correction``.
-        twice_order: 2 n, an integer because n = d/2 - 1 plus an integer.
+        quantity: what the polynomial corrects, see ``_correction``.
+        twice_order: twice the order n, an integer because n = d/2 - 1 plus an integer.
     """
     shortened = _economised(_in_y(_correction(quantity, _log_series(twice_order))))
     return tuple(c / _ONE for c in shortened)
