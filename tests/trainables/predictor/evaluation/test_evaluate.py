@@ -16,15 +16,16 @@ from trainables.predictor.config import FEEDBACKS, Lane, Structure
 from trainables.predictor.evaluation.context_free import Marginals
 from trainables.predictor.evaluation.continuation import continue_from
 from trainables.predictor.evaluation.evaluate import baseline_scores, evaluate
-from trainables.predictor.evaluation.options import EVERYTHING
+from trainables.predictor.evaluation.options import EVERYTHING, FREE_RUNS, ONE_STEP, EvaluationOptions
 from trainables.predictor.evaluation.tally import tally
 from trainables.predictor.lanes.stacked import Stacked
 from trainables.predictor.model.predictor import Predictor
-from trainables.predictor.scores import Scores, merge
+from trainables.predictor.scores import Scores, is_curve, merge
 from trainables.predictor.training.train import train_pack
 from trainables.training_context import SoloContext
 
 CONTEXT, HORIZON = 6, 5
+RUNS = {"cos", "magnitude_ratio", "state_error"}
 
 
 def structure(head: str, feedback: str = "mean") -> Structure:
@@ -114,6 +115,26 @@ def test_injection_a_is_teacher_forcing_and_d_the_free_run(make_feed: Callable[.
     assert scores.curve("cos_B")[3] == pytest.approx(scores.curve("cos")[3], abs=1e-12)
     assert scores.curve("cos_B")[4] != pytest.approx(scores.curve("cos")[4], abs=1e-6)
     assert scores.curve("cos_C")[3] != pytest.approx(scores.curve("cos_A")[3], abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("options", "curves"),
+    [
+        (ONE_STEP, set()),
+        (FREE_RUNS, RUNS),
+        (EvaluationOptions(inject=True), RUNS | {f"{curve}_{name}" for curve in RUNS for name in "ABC"}),
+        (EvaluationOptions(free_running=False, sampled=True), {"energy_score", "crps"}),
+    ],
+    ids=["one step", "free runs", "injections", "samples"],
+)
+def test_an_evaluation_measures_what_its_options_say(
+    options: EvaluationOptions, curves: set[str], make_feed: Callable[..., Feed]
+) -> None:
+    config, feed = structure("mdn"), make_feed()
+    stacked = Stacked([Predictor(config, 6).double()])
+    (scores,) = evaluate(config, stacked, ["real"], feed, feed.shard(0).moments, options=options)
+    assert {name for name in scores.sums if is_curve(name)} == curves
+    assert {"nll", "one_step_cosine", "log_magnitude"} < set(scores.sums)
 
 
 def test_proper_scores_of_sampled_runs_rank_heads_with_and_without_a_density(

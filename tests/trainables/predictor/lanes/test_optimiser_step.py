@@ -79,6 +79,22 @@ def test_a_step_asks_its_host_for_nothing(settings: dict, phase: str) -> None:
     assert device.refused == []
 
 
+@pytest.mark.parametrize(
+    "settings", [*({"head": head, "feedback": rule} for head, rule in KINDS), *ASIDE], ids=str
+)
+@pytest.mark.parametrize("phase", ["teacher", "rollout"])
+def test_a_step_validates_no_settings(settings: dict, phase: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    pack, optimiser, batch = setting(**settings)
+    validated = []
+    for kind in (Structure, Lane):
+        monkeypatch.setattr(kind, "__post_init__", lambda self: validated.append(self))
+    Structure("mdn")
+    Lane()
+    assert len(validated) == 2  # whatever is made from here on is counted
+    EagerStep(pack, optimiser)(batch, phase, torch.tensor(0.5), torch.tensor(1.0))
+    assert len(validated) == 2
+
+
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.parametrize(("head", "feedback"), KINDS)
