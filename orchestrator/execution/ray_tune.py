@@ -22,7 +22,7 @@ from orchestrator.runtime.checkpoint_store import CheckpointStore
 from orchestrator.runtime.ray_cluster import Cluster
 from trainables.errors import InputError
 from trainables.predictor.config import SURROGATES, Lane, Structure, split_config
-from trainables.predictor.training.pack_run import LaneResult
+from trainables.predictor.training.lane_result import LaneResult
 from trainables.predictor.training.train import train_pack
 
 if TYPE_CHECKING:

@@ -40,7 +40,7 @@ class KappaOnMagnitude(Polar):
         return on_sphere + radial_log_prob(log_magnitude, self.location, self.scale, delta.shape[-1])
 
     def mean(self) -> Tensor:
-        """E[delta] = E[m A_d(kappa(m))] mu, [..., d].
+        """The mean step, E[delta] = E[m A_d(kappa(m))] mu, [..., d].
 
         Weighing by m shifts log m by scale^2; the rest is the trapezoid rule, which converges geometrically
         on a Gaussian.
@@ -86,7 +86,7 @@ class MagnitudeOnDirection(Polar):
         return self.direction_law.log_prob(direction) + radial
 
     def mean(self) -> Tensor:
-        """E[delta], [..., d], by exponential tilting.
+        """The mean step, E[delta], [..., d], by exponential tilting.
 
         With kappa mu + lean = kappa' mu' it is
         ``exp(location + scale^2 / 2) C_d(kappa) / C_d(kappa') A_d(kappa') mu'``.
@@ -106,7 +106,7 @@ class MagnitudeOnDirection(Polar):
         return torch.exp(self._location_at(self.direction())).unsqueeze(-1) * self.direction()
 
     def log_magnitude(self) -> Tensor:
-        """E[log |delta|] = location + A_d(kappa) lean.mu, [...]."""
+        """The mean log magnitude, E[log |delta|] = location + A_d(kappa) lean.mu, [...]."""
         return self._location_at(self.direction_law.mean())
 
     def sample(self, noise: LawNoise) -> Tensor:

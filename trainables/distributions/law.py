@@ -36,7 +36,7 @@ class Law(Protocol):
         """Log density of ``delta`` [..., D] in R^D, nats: [...]."""
 
     def mean(self) -> Tensor:
-        """E[delta], [..., D]."""
+        """The mean step, E[delta], [..., D]."""
 
     def mode(self) -> Tensor:
         """A most typical step, [..., D]; each family says which."""
@@ -45,7 +45,7 @@ class Law(Protocol):
         """The unit vector that the law points along, [..., D]."""
 
     def log_magnitude(self) -> Tensor:
-        """E[log |delta|], [...]."""
+        """The mean log magnitude, E[log |delta|], [...]."""
 
     def sample(self, noise: LawNoise) -> Tensor:
         """A sample of delta, [..., D], differentiable in the law's parameters where the family allows."""
@@ -78,7 +78,7 @@ class DirectionLaw(Protocol):
         """Log density at unit vectors ``x`` [..., D] with respect to the sphere's area, nats: [...]."""
 
     def mean(self) -> Tensor:
-        """E[x], [..., D]."""
+        """The mean vector, E[x], [..., D]."""
 
     def sample(self, normal: Tensor, uniform: Tensor) -> Tensor:
         """Unit vectors [..., D] from standard normal noise [..., D] and uniform noise in (0, 1) [...]."""

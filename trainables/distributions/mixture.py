@@ -42,7 +42,7 @@ class GaussianMixture:
         return torch.softmax(self._log_joint(delta), -1)
 
     def mean(self) -> Tensor:
-        """E[delta], [..., d]."""
+        """The mean step, E[delta], [..., d]."""
         return torch.matmul(self.log_weights.exp().unsqueeze(-2), self.means).squeeze(-2)
 
     def mode(self) -> Tensor:
@@ -56,7 +56,7 @@ class GaussianMixture:
         return torch.nn.functional.normalize(self.mean(), dim=-1)
 
     def log_magnitude(self) -> Tensor:
-        """E[log |delta|], [...], to second order in the spread of |delta|^2 within each component.
+        """The mean log magnitude, E[log |delta|], [...], to second order in the spread of |delta|^2.
 
         Within component k |delta|^2 has mean S and variance V in closed form, and E[log |delta|] = (log S - V
         / (2 S^2)) / 2 up to the third order (delta method); components are then averaged exactly.
@@ -119,7 +119,7 @@ class DirectionMixture:
         return torch.softmax(self._log_joint(x), -1)
 
     def mean(self) -> Tensor:
-        """E[x] = sum_k pi_k A_d(kappa_k) mu_k, [..., d]."""
+        """The mean vector, E[x] = sum_k pi_k A_d(kappa_k) mu_k, [..., d]."""
         length = vmf_mean_resultant_length(self.mus.shape[-1], self.kappa)
         return torch.matmul((self.log_weights.exp() * length).unsqueeze(-2), self.mus).squeeze(-2)
 

@@ -45,7 +45,7 @@ class Polar:
         return on_sphere + radial_log_prob(log_magnitude, self.location, self.scale, delta.shape[-1])
 
     def mean(self) -> Tensor:
-        """E[delta] = exp(location + scale^2 / 2) E[d], [..., d]."""
+        """The mean step, E[delta] = exp(location + scale^2 / 2) E[d], [..., d]."""
         return torch.exp(self.location + self.scale.square() / 2).unsqueeze(-1) * self.direction_law.mean()
 
     def mode(self) -> Tensor:
@@ -59,7 +59,7 @@ class Polar:
         return self.direction_law.mu
 
     def log_magnitude(self) -> Tensor:
-        """E[log |delta|], [...]."""
+        """The mean log magnitude, E[log |delta|], [...]."""
         return self.location
 
     def sample(self, noise: LawNoise) -> Tensor:

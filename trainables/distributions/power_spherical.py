@@ -84,7 +84,9 @@ class _BetaLogit(torch.autograd.Function):
 
 
 class _Table:
-    """log f(s) = alpha log sigmoid(s) + beta log sigmoid(-s) + const at points around its mode."""
+    """The density f(s) and its integral at points around the mode, where log f(s) = alpha log sigmoid(s) +
+    beta log sigmoid(-s) + const.
+    """
 
     def __init__(self, alpha: Tensor, beta: float) -> None:
         mode = torch.log(alpha / beta)

@@ -23,7 +23,7 @@ def continue_from(
     """Let one trained lane run free from true frames: [frames, D], in units of the training RMS.
 
     Args:
-        state: the lane's weights, as :class:`~trainables.predictor.training.pack_run.LaneResult` holds them.
+        state: the lane's weights, as its :class:`LaneResult` holds them.
         context_CD: true frames before the run, in the same units.
         frames: how long to run; noise, where the feedback rule needs it, is seeded by 0.
     """

@@ -43,11 +43,12 @@ class Windows:
 def windows_of(structure: Structure, shard: Shard) -> Iterator[Windows]:
     """Yield the windows of real frames that a lane is evaluated on, block by block."""
     starts, owners = shard.evaluation_windows(structure.context, structure.horizon)
+    names = window_names(shard, starts, owners)
     for first in range(0, len(starts), _AT_ONCE):
-        own, whose = starts[first : first + _AT_ONCE], owners[first : first + _AT_ONCE]
-        real = torch.zeros(1, dtype=torch.long)
-        frames = shard.gather(torch.from_numpy(own)[None], structure.context + structure.horizon, real)[0]
-        yield Windows(frames.to(getattr(torch, structure.dtype)), own, whose, window_names(shard, own, whose))
+        block = slice(first, first + _AT_ONCE)
+        starts_1B, real = torch.from_numpy(starts[block])[None], torch.zeros(1, dtype=torch.long)
+        frames = shard.gather(starts_1B, structure.context + structure.horizon, real)[0]
+        yield Windows(frames.to(getattr(torch, structure.dtype)), starts[block], owners[block], names[block])
 
 
 def lane(structure: Structure, weights: Mapping[str, Tensor], dim: int) -> Predictor | Baseline:

@@ -53,7 +53,10 @@ class Flow:
         raise TypeError("a flow-matching head has no density; compare it by its samples instead")
 
     def mean(self) -> Tensor:
-        """E[delta], [..., D]: at t = 0 the best velocity is E[x_1] - x_0, whatever x_0; here x_0 = 0."""
+        """The mean step, E[delta], [..., D].
+
+        At t = 0 the best velocity is E[x_1] - x_0, whatever x_0; here x_0 = 0.
+        """
         origin = self._origin()
         return self.scale * self.velocity(origin, torch.zeros_like(origin[..., :1]))
 
@@ -66,7 +69,7 @@ class Flow:
         return nn.functional.normalize(self.mean(), dim=-1)
 
     def log_magnitude(self) -> Tensor:
-        """E[log |delta|], [...], over the fixed probes."""
+        """The mean log magnitude, E[log |delta|], [...], over the fixed probes."""
         ones = [1] * (len(self.shape) - 1)
         noise = self.probes_SD.reshape(-1, *ones, self.shape[-1]) + self._origin()
         return self._carry(noise, _PROBE_STEPS).norm(dim=-1).clamp_min(1e-12).log().mean(0)

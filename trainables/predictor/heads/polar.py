@@ -86,7 +86,7 @@ class PolarHead(Head[Polar]):
         return nll if self.form.jacobian else nll - log_jacobian(delta)
 
     def penalty(self, law: Polar, lane: Mapping[str, Tensor]) -> Tensor:
-        """Minus the log prior of every concentration, averaged over those of one frame, times its weight."""
+        """Minus the log prior of the concentrations, averaged within a frame, times its weight: [...]."""
         ratio, width = lane["kappa_prior_ratio"], lane["kappa_prior_width"]
         penalty = kappa_penalty(self.form.kappa_prior_family, law.kappa, self.dim, ratio, width)
         return lane["kappa_prior"] * penalty.reshape(*law.location.shape, -1).mean(-1)

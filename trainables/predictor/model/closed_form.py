@@ -8,10 +8,8 @@ Shapes: B windows, T frames, D latent dimensions, P frames seen, N cases, M = 1 
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,8 +17,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from trainables.distributions.gaussian_marginal import gaussian_nll, shrunk_factor
-from trainables.distributions.law import LawNoise
+from trainables.distributions.full_gaussian import FullGaussian
+from trainables.distributions.gaussian_marginal import shrunk_factor
 from trainables.latents.batching.feed import Feed
 from trainables.latents.batching.prepared_data import PreparedData
 from trainables.latents.batching.shard import Shard
@@ -31,98 +29,6 @@ from trainables.predictor.model.backbones import Backbone, BackboneState
 
 _MOST_INPUTS = 1024  # numbers that a regression reads: P D
 _CASES_AT_ONCE = 8192
-
-
-class Baseline(nn.Module):
-    """A predictor that :func:`fit_baselines` fits in closed form; it stands still until then."""
-
-    def __init__(self, structure: Structure, dim: int) -> None:
-        super().__init__()
-        self.backbone = LastFrames(_frames_seen(structure, dim))
-        self.head = LinearGaussianHead(self.backbone.frames * dim, dim)
-
-
-class LastFrames(Backbone):
-    """The last P frames, oldest first, as the hidden state; zeros stand before the first frame."""
-
-    def __init__(self, frames: int) -> None:
-        super().__init__()
-        self.frames = frames
-
-    def read(self, z_BTD: Tensor, state: BackboneState = None) -> tuple[Tensor, BackboneState]:
-        """Hidden states [B, T, P D], and the state: the last frames [B, P - 1, D]."""
-        count = z_BTD.shape[1]
-        padded = (
-            F.pad(z_BTD, (0, 0, self.frames - 1, 0)) if state is None else torch.cat([state[0], z_BTD], 1)
-        )
-        return torch.cat([padded[:, i : i + count] for i in range(self.frames)], -1), (padded[:, count:],)
-
-
-class LinearGaussianHead(Head["FullGaussian"]):
-    """A head that predicts N(W x + b, C) over delta in R^D from x [..., P D], with one full covariance C."""
-
-    def __init__(self, inputs: int, dim: int) -> None:
-        super().__init__()
-        self.linear = Linear(inputs, dim).requires_grad_(False)
-        self.factor = nn.Parameter(torch.eye(dim), requires_grad=False)
-
-    def forward(self, x: Tensor) -> FullGaussian:
-        """The Gaussians over [..., D] that hidden states ``x`` [..., P D] predict."""
-        return FullGaussian(self.linear(x), self.factor)
-
-
-@dataclass
-class FullGaussian:
-    """The Gaussian N(location, L L^T).
-
-    Attributes:
-        location: means, [..., D].
-        factor: L, [D, D], lower triangular, the same everywhere.
-    """
-
-    location: Tensor
-    factor: Tensor
-
-    def log_prob(self, delta: Tensor) -> Tensor:
-        """Log density of ``delta`` [..., D], nats: [...]."""
-        centred_ND = (delta - self.location).reshape(-1, delta.shape[-1])
-        return -gaussian_nll(centred_ND, self.factor).reshape(delta.shape[:-1])
-
-    def mean(self) -> Tensor:
-        """E[delta], [..., D]."""
-        return self.location
-
-    def mode(self) -> Tensor:
-        """The mean, [..., D]."""
-        return self.location
-
-    def direction(self) -> Tensor:
-        """The mean's direction, [..., D]; 0 where the mean is 0."""
-        return F.normalize(self.location, dim=-1)
-
-    def log_magnitude(self) -> Tensor:
-        """E[log |delta|], [...], to second order in the spread of |delta|^2.
-
-        The mean of |delta|^2 is |location|^2 + tr C, its variance 2 tr C^2 + 4 location^T C location.
-        """
-        covariance = self.factor @ self.factor.mT
-        second = self.location.square().sum(-1) + self.factor.square().sum()
-        across = (self.location @ self.factor).square().sum(-1)
-        spread = 2 * covariance.square().sum() + 4 * across
-        return 0.5 * (second.log() - 0.5 * spread / second.square())
-
-    def sample(self, noise: LawNoise) -> Tensor:
-        """A sample of delta, [..., D], differentiable; the uniform noise is not used."""
-        return self.location + noise.normal[..., :-1] @ self.factor.mT
-
-    def branches(self, noise: LawNoise) -> tuple[Tensor, Tensor]:
-        """Log weights [..., 1] of the one piece, all 0, and a sample of it, [..., 1, D]."""
-        delta = self.sample(noise)
-        return torch.zeros_like(delta[..., :1]), delta.unsqueeze(-2)
-
-    def tempered(self, temperature: float) -> FullGaussian:
-        """The Gaussian whose density is this one's to the power 1 / temperature, normalised again."""
-        return replace(self, factor=self.factor * math.sqrt(temperature))
 
 
 def fit_baselines(
@@ -155,6 +61,44 @@ def fit_baselines(
         model.head.load_state_dict({"linear.weight": weight, "linear.bias": bias, "factor": factor})
         models.append(model.to(device=data.device, dtype=getattr(torch, structure.dtype)))
     return models
+
+
+class Baseline(nn.Module):
+    """A predictor that :func:`fit_baselines` fits in closed form; it stands still until then."""
+
+    def __init__(self, structure: Structure, dim: int) -> None:
+        super().__init__()
+        self.backbone = LastFrames(_frames_seen(structure, dim))
+        self.head = LinearGaussianHead(self.backbone.frames * dim, dim)
+
+
+class LastFrames(Backbone):
+    """The last P frames, oldest first, as the hidden state; zeros stand before the first frame."""
+
+    def __init__(self, frames: int) -> None:
+        super().__init__()
+        self.frames = frames
+
+    def read(self, z_BTD: Tensor, state: BackboneState = None) -> tuple[Tensor, BackboneState]:
+        """Hidden states [B, T, P D], and the state: the last frames [B, P - 1, D]."""
+        count = z_BTD.shape[1]
+        padded = (
+            F.pad(z_BTD, (0, 0, self.frames - 1, 0)) if state is None else torch.cat([state[0], z_BTD], 1)
+        )
+        return torch.cat([padded[:, i : i + count] for i in range(self.frames)], -1), (padded[:, count:],)
+
+
+class LinearGaussianHead(Head[FullGaussian]):
+    """A head that predicts N(W x + b, C) over delta in R^D from x [..., P D], with one full covariance C."""
+
+    def __init__(self, inputs: int, dim: int) -> None:
+        super().__init__()
+        self.linear = Linear(inputs, dim).requires_grad_(False)
+        self.factor = nn.Parameter(torch.eye(dim), requires_grad=False)
+
+    def forward(self, x: Tensor) -> FullGaussian:
+        """The Gaussians over [..., D] that hidden states ``x`` [..., P D] predict."""
+        return FullGaussian(self.linear(x), self.factor)
 
 
 def _frames_seen(structure: Structure, dim: int) -> int:

@@ -1,14 +1,12 @@
-"""One pack on its way through training: its lanes, their state and results.
+"""One pack on its way through training: its lanes, their state and how they end.
 
 Shapes: L lanes.
 """
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -29,34 +27,10 @@ from trainables.predictor.lanes.pack import Batch, StackedPack, lane_tensor
 from trainables.predictor.lanes.stacked import Stacked
 from trainables.predictor.model.closed_form import fit_baselines
 from trainables.predictor.scores import LaneStatus, Scores, is_sampled
+from trainables.predictor.training.lane_result import LaneResult
+from trainables.predictor.training.rungs import better_half
 from trainables.predictor.training.schedule import epoch_schedule, phase_of
 from trainables.training_context import Context
-
-
-@dataclass
-class LaneResult:
-    """What training leaves of one lane.
-
-    Attributes:
-        status: how it ended.
-        scores: of the last evaluation, as :meth:`Scores.to_json` has them; None where the lane diverged.
-        history: what is known of each epoch, in order.
-        parameters: how many numbers it learns.
-        seconds: its share of the time that the pack trained.
-        state: its weights, on the CPU, under the names of a solo predictor.
-    """
-
-    status: LaneStatus
-    scores: dict[str, Any] | None
-    history: list[dict[str, Any]]
-    parameters: int
-    seconds: float
-    state: dict[str, Tensor] = field(default_factory=dict)
-
-    def to_json(self) -> dict[str, Any]:
-        """Everything but the weights, as plain values."""
-        names = ("scores", "history", "parameters", "seconds")
-        return {"status": str(self.status), **{name: getattr(self, name) for name in names}}
 
 
 class PackRun:
@@ -115,31 +89,19 @@ class PackRun:
         if self.step is None:
             raise RuntimeError("there is nothing to train: no lane is left, or the head is fitted")
         started = time.perf_counter()
-        structure, lanes, device = self.structure, self.lanes_left, self.context.device
-        phase = phase_of(structure, epoch)
-        shard, frames = self.train.shard(epoch), structure.context + structure.rollout
-        slots = Slots(
-            shard, self.train.ids, structure.batch, frames, self.context.rank, self.context.world_size
-        )
-        surrogate_L = torch.tensor(
-            [self.train.surrogates.index(lane.surrogate) for lane in lanes], device=device
-        )
-        like = shard.frames_SND[0]
-        draws = structure.feedback == "sample" or self.pack.stacked.template.head.needs_noise
-        noise = epoch_noise(structure, lanes, like, epoch, slots.owned, laws_draw=draws)
-        schedule = epoch_schedule(structure, epoch).to(like)
-        total_L = torch.zeros(len(lanes), dtype=torch.float64, device=device)
-        for drawn, (progress, factor) in zip(noise, schedule, strict=True):
-            windows = shard.gather(slots.starts(drawn.starts_LB).to(device), frames, surrogate_L)
-            total_L += self.step(Batch(windows, drawn.noise), phase, progress, factor)
+        structure, phase = self.structure, phase_of(self.structure, epoch)
+        total_L = torch.zeros(len(self.rows), dtype=torch.float64, device=self.context.device)
+        for batch, progress, factor in self._batches(epoch):
+            total_L += self.step(batch, phase, progress, factor)
         means = np.mean(self.context.gather((total_L / structure.steps).cpu().numpy()), axis=0)
         self.epoch, seconds = epoch + 1, time.perf_counter() - started
         for row, loss in zip(self.rows, means, strict=True):
-            self.seconds[row] += seconds / len(lanes)
+            self.seconds[row] += seconds / len(self.rows)
             self.history[row].append(
                 {"epoch": epoch, "phase": phase, "loss": float(loss), "seconds": seconds}
             )
-        seen = structure.steps * structure.batch * frames * len(lanes)
+        frames = structure.context + structure.rollout
+        seen = structure.steps * structure.batch * frames * len(self.rows)
         return {
             "epoch": epoch,
             "epochs": structure.epochs,
@@ -156,12 +118,8 @@ class PackRun:
         """
         for row, lane_scores in zip(self.rows, scores, strict=True):
             self.history[row][-1] |= lane_scores.summary()
-        kept = [place for place, lane_scores in enumerate(scores) if self._is_healthy(place, lane_scores)]
-        every = self.structure.rung_epochs
-        if every and self.epoch % every == 0 and self.epoch < self.structure.epochs:
-            objective = self.structure.objective
-            ranked = sorted(kept, key=lambda place: (-_or_worst(scores[place].value(objective)), place))
-            kept = sorted(ranked[: math.ceil(len(self.rows) / 2)])
+        healthy = [place for place, lane_scores in enumerate(scores) if self._is_healthy(place, lane_scores)]
+        kept = better_half(self.structure, self.epoch, healthy, scores)
         dropped = [place for place in range(len(self.rows)) if place not in kept]
         if dropped:
             for place in dropped:
@@ -188,6 +146,24 @@ class PackRun:
             "rows": self.rows,
             "ended": {row: result.to_json() for row, result in self.ended.items()},
         }
+
+    def _batches(self, epoch: int) -> Iterator[tuple[Batch, Tensor, Tensor]]:
+        """Yield what each step of an epoch takes: a batch, the share of the phase that has passed [], and the
+        factor of the learning rates [].
+        """
+        structure, lanes, context = self.structure, self.lanes_left, self.context
+        shard, frames = self.train.shard(epoch), structure.context + structure.rollout
+        slots = Slots(shard, self.train.ids, structure.batch, frames, context.rank, context.world_size)
+        surrogate_L = torch.tensor(
+            [self.train.surrogates.index(lane.surrogate) for lane in lanes], device=context.device
+        )
+        like = shard.frames_SND[0]
+        draws = structure.feedback == "sample" or self.pack.stacked.template.head.needs_noise
+        noise = epoch_noise(structure, lanes, like, epoch, slots.owned, laws_draw=draws)
+        schedule = epoch_schedule(structure, epoch).to(like)
+        for drawn, (progress, factor) in zip(noise, schedule, strict=True):
+            starts_LB = slots.starts(drawn.starts_LB).to(context.device)
+            yield Batch(shard.gather(starts_LB, frames, surrogate_L), drawn.noise), progress, factor
 
     def _load(self, state: Mapping[str, Any]) -> None:
         self.ended = {
@@ -234,7 +210,3 @@ class PackRun:
             seconds=self.seconds[row],
             state=self.pack.lane_state(place),
         )
-
-
-def _or_worst(value: float) -> float:
-    return value if math.isfinite(value) else -math.inf

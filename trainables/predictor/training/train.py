@@ -14,7 +14,8 @@ from trainables.predictor.evaluation.context_free import Marginals
 from trainables.predictor.evaluation.evaluate import evaluate
 from trainables.predictor.evaluation.options import EVERYTHING, EvaluationOptions
 from trainables.predictor.scores import Scores, merge
-from trainables.predictor.training.pack_run import LaneResult, PackRun
+from trainables.predictor.training.lane_result import LaneResult
+from trainables.predictor.training.pack_run import PackRun
 from trainables.training_context import Context
 
 

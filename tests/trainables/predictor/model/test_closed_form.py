@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from tests.trainables.predictor.conftest import utterance_table
+from trainables.distributions.full_gaussian import FullGaussian
 from trainables.distributions.gaussian_marginal import GaussianMarginal
 from trainables.distributions.law import LawNoise
 from trainables.latents.batching.feed import Feed
@@ -20,7 +21,7 @@ from trainables.latents.worlds.linear import RotatingAR
 from trainables.predictor.config import FITTED_HEADS, Lane, Structure
 from trainables.predictor.evaluation.evaluate import evaluate
 from trainables.predictor.lanes.stacked import Stacked
-from trainables.predictor.model.closed_form import Baseline, FullGaussian, fit_baselines
+from trainables.predictor.model.closed_form import Baseline, fit_baselines
 from trainables.predictor.scores import Scores
 
 LANE = Lane()
