@@ -13,16 +13,17 @@ from collections.abc import Callable
 from statistics import median
 
 import torch
+from torch.utils._pytree import tree_map
 
 from benchmarks.timing import interleaved, machine
+from trainables.distributions.law import LawNoise
 from trainables.predictor.config import Lane, Structure
 from trainables.predictor.heads import Survey
 from trainables.predictor.lanes.optimiser import LaneAdamW
 from trainables.predictor.lanes.optimiser_step import CapturedStep, EagerStep
 from trainables.predictor.lanes.pack import Batch, StackedPack, lane_tensor
-from trainables.predictor.model.losses import rollout_loss, teacher_loss
+from trainables.predictor.model.losses import WindowNoise, rollout_loss, teacher_loss
 from trainables.predictor.model.predictor import Predictor
-from trainables.predictor.model.rollout import Noise
 
 CASES = (
     ("vmf", 32, 64),
@@ -81,8 +82,7 @@ def _pack(structure: Structure, dim: int, count: int, phase: str, device: str) -
     rates = (lane_tensor(lanes, name, some) for name in ("learning_rate", "weight_decay"))
     optimiser = LaneAdamW(list(pack.parameters()), *rates)
     step = (CapturedStep if device == "cuda" else EagerStep)(pack, optimiser)
-    noise = _noise(structure, count, device)
-    batch = Batch(_windows(structure, dim, count, device), *noise)
+    batch = Batch(_windows(structure, dim, count, device), _noise(structure, count, device))
     pace = torch.ones(2, device=device).unbind()
     return lambda: step(batch, phase, *pace)
 
@@ -93,7 +93,7 @@ def _solo(structure: Structure, dim: int, phase: str, device: str) -> Callable[[
     model.head.start_from(Survey(0.3))
     optimiser = torch.optim.AdamW(model.parameters(), lr=3e-3)
     window = _windows(structure, dim, 1, device)[0]
-    noise = Noise(*(part[0] for part in _noise(structure, 1, device)))
+    noise = tree_map(lambda part: part[0], _noise(structure, 1, device))
     names = ("kappa_prior", "kappa_prior_ratio", "kappa_prior_width", "sampling_share")
     lane = {name: torch.tensor(float(name in names[1:3]), device=device) for name in names}
     progress = torch.ones((), device=device)
@@ -117,9 +117,10 @@ def _windows(structure: Structure, dim: int, count: int, device: str) -> torch.T
     return (0.3 * torch.randn(count, structure.batch, frames, dim, generator=generator)).to(device)
 
 
-def _noise(structure: Structure, count: int, device: str) -> list[torch.Tensor]:
+def _noise(structure: Structure, count: int, device: str) -> WindowNoise:
     shape = (count, structure.batch, structure.context + structure.rollout)
-    return [torch.ones(shape, device=device), *(torch.zeros(*shape, n, device=device) for n in (1, 2, 1))]
+    normal, uniform, inputs = (torch.zeros(*shape, size, device=device) for size in (1, 2, 1))
+    return WindowNoise(torch.ones(shape, device=device), LawNoise(normal, uniform), inputs)
 
 
 if __name__ == "__main__":

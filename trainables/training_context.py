@@ -9,27 +9,27 @@ from torch import nn
 
 
 class Context(Protocol):
-    """Where the loop runs."""
+    """Where a training loop runs: one process of ``world_size``, and the device that it trains on."""
 
     rank: int
     world_size: int
     device: torch.device
 
     def prepare(self, module: nn.Module) -> nn.Module:
-        """Wrap for data-parallel training."""
+        """Wrap a module for data-parallel training, or return it where one process trains alone."""
 
-    def gather(self, value: Any) -> list[Any]:  # noqa: ANN401
-        """The values of all ranks, in rank order, on every rank."""
+    def gather(self, value: Any) -> list[Any]:
+        """The values of all ranks, in rank order, on every rank; all ranks have to call at the same time."""
 
     def report(self, progress: dict[str, Any], state: dict[str, Any] | None = None) -> None:
-        """Called once per epoch, with what is needed to go on from here."""
+        """Take note of an epoch's ``progress``, and of the ``state`` that training can go on from."""
 
     def restore(self) -> dict[str, Any] | None:
-        """The last reported state of an interrupted run of this pack."""
+        """The last reported state of an interrupted training, or None where it begins."""
 
 
 class SoloContext:
-    """Rank 0 of 1, in this process."""
+    """The context of a training that runs in this process alone, as rank 0 of 1."""
 
     rank, world_size = 0, 1
 
@@ -38,16 +38,16 @@ class SoloContext:
         self.reports: list[dict[str, Any]] = []
 
     def prepare(self, module: nn.Module) -> nn.Module:
-        """As it is."""
+        """Return the module unwrapped, on the device: there is one process."""
         return module.to(self.device)
 
-    def gather(self, value: Any) -> list[Any]:  # noqa: ANN401
-        """Of one rank."""
+    def gather(self, value: Any) -> list[Any]:
+        """The value of the one rank there is, in a list."""
         return [value]
 
     def report(self, progress: dict[str, Any], state: dict[str, Any] | None = None) -> None:
-        """Kept in ``reports``."""
+        """Append the progress to ``reports``; the state is not kept."""
         self.reports.append(progress)
 
     def restore(self) -> None:
-        """A fresh start."""
+        """Return None: there is never anything to go on from."""

@@ -23,7 +23,7 @@ from orchestrator.runtime.ray_cluster import RETRIES, Cluster
 from orchestrator.runtime.threads import use_one_thread
 from trainables.errors import InputError
 from trainables.predictor.config import SURROGATES, Lane, Structure, split_config
-from trainables.predictor.training.pack_run import LaneResult
+from trainables.predictor.training.lane_result import LaneResult
 from trainables.predictor.training.train import train_pack
 
 if TYPE_CHECKING:

@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from trainables.latents.batching.feed import Feed
 from trainables.predictor.config import Lane, Structure
+from trainables.predictor.evaluation.options import ONE_STEP
 from trainables.predictor.scores import Scores
 from trainables.predictor.training.train import train_pack
 from trainables.training_context import SoloContext
@@ -48,7 +49,7 @@ def head_scores(structure: Structure, train: Feed, held_out: Feed, device: str =
     """
     lanes = [replace(LANE, surrogate=name) for name in train.surrogates]
     results = train_pack(
-        structure, lanes, train, held_out, SoloContext(device), evaluate_each_epoch=False, free_running=False
+        structure, lanes, train, held_out, SoloContext(device), evaluate_each_epoch=False, final=ONE_STEP
     )
     return {
         lane.surrogate: Scores.from_json(result.scores)

@@ -24,9 +24,9 @@ from torch.nn import functional as F
 
 from trainables.analysis.lagged_products import Products, lagged_products
 from trainables.analysis.probe_cases import Figures, Scale, cases, empty_scores, tally, too_short
+from trainables.distributions.full_gaussian import FullGaussian
 from trainables.distributions.gaussian_marginal import GaussianMarginal, shrunk_factor
 from trainables.latents.batching.feed import Feed
-from trainables.predictor.model.closed_form import FullGaussian
 from trainables.predictor.scores import Scores, merge
 
 # Penalties, as shares of the inputs' mean variance; the last leaves next to nothing of a regression.

@@ -15,9 +15,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from trainables.distributions.law import LawNoise
 from trainables.predictor.model.backbones import Backbone, BackboneState
 from trainables.predictor.model.closed_form import LinearGaussianHead
-from trainables.predictor.model.rollout import free_run
+from trainables.predictor.model.rollout import Start, free_run
 
 
 class EchoState(Backbone):
@@ -80,7 +81,8 @@ def valid_times(model: ReadoutPredictor, path_BTD: Tensor, washout: int, thresho
     hidden, state = model.backbone.read(path_BTD[:, :washout])
     last, truth_BKD = path_BTD[:, washout - 1], path_BTD[:, washout:]
     silence = path_BTD.new_zeros(len(path_BTD), steps, 1)
-    _, deltas = free_run(model, hidden[:, -1], state, last, steps, "mean", silence, silence)
+    start, noise = Start(hidden[:, -1], state, last), LawNoise(silence, silence)
+    _, deltas = free_run(model, start, steps, "mean", noise)
     error_BK = (last.unsqueeze(1) + deltas.cumsum(1) - truth_BKD).norm(dim=-1)
     wrong = error_BK > threshold * path_BTD.square().sum(-1).mean().sqrt()
     return torch.where(wrong.any(1), wrong.int().argmax(1), steps)

@@ -40,7 +40,8 @@ _WEIGHTS = (
 
 
 def angle_quantile(dim: int, kappa: Tensor, uniform: Tensor) -> Tensor:
-    """theta with P(angle >= theta) = ``uniform``, radians, float64: cos(theta) is the cosine's quantile.
+    """The angle theta, [...], radians, float64, with P(angle >= theta) = ``uniform``: cos(theta) is the
+    cosine's quantile.
 
     Differentiable once in ``kappa``, not in ``uniform``.
 
@@ -78,8 +79,8 @@ class _Grid:
     """The density, not normalised, on the nodes of every cell.
 
     Attributes:
-        start, width: of the first cell and of every cell, [...].
-        log_density: [..., cells, nodes], less ``offset`` [...], its maximum.
+        start, width: start of the first cell and width of every cell, radians, [...].
+        log_density: log f, [..., cells, nodes], less ``offset`` [...], its maximum.
         mass, moment: integrals of f and of (1 - cos theta) f over each cell, [..., cells].
     """
 
@@ -96,7 +97,7 @@ class _Grid:
         self.mass, self.moment = weighted.sum(-1), (weighted * versine).sum(-1)
 
     def terms(self, theta: Tensor) -> tuple[Tensor, Tensor]:
-        """log f and 1 - cos theta at angles with any number of axes behind those of kappa."""
+        """Log density and 1 - cos theta at angles with any number of axes behind those of kappa."""
         kappa = self.kappa.reshape(self.kappa.shape + (1,) * (theta.ndim - self.kappa.ndim))
         sine, cosine = (theta / 2).sin(), (theta / 2).cos()
         versine = 2 * sine * sine

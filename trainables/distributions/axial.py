@@ -1,4 +1,7 @@
-"""Laws on the unit sphere in R^d that are symmetric about their mean direction."""
+"""Laws on the unit sphere in R^d that are symmetric about their mean direction.
+
+Shapes: d dimensions; [...] is any leading shape, one law for each index of it.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from torch import Tensor
 
 @dataclass
 class Axial:
-    """What such laws share; each says how the cosine to ``mu`` is distributed.
+    """A law of unit vectors that is symmetric about ``mu``; subclasses say how the cosine to it is spread.
 
     Attributes:
         mu: unit mean directions, [..., d].
@@ -22,15 +25,15 @@ class Axial:
 
     @property
     def dim(self) -> int:
-        """d, of the surrounding space."""
+        """Dimension d of the surrounding space."""
         return self.mu.shape[-1]
 
     def mean(self) -> Tensor:
-        """E[x] = E[mu.x] mu, [..., d]."""
+        """The mean vector, E[x] = E[mu.x] mu: [..., d]."""
         return self.mean_cosine().unsqueeze(-1) * self.mu
 
     def mean_cosine(self) -> Tensor:
-        """E[mu.x], [...]."""
+        """The mean cosine to ``mu``, E[mu.x]: [...]."""
         raise TypeError(f"{type(self).__name__} does not say how it is concentrated")
 
     def across(self, normal: Tensor) -> Tensor:

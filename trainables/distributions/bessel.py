@@ -18,8 +18,8 @@ from trainables.distributions.bessel_series import evaluate_series
 
 
 def vmf_log_normalizer(dim: int, kappa: Tensor) -> Tensor:
-    """log C_d(kappa): the log density of vMF(mu, kappa) at x is ``log C_d + kappa mu.x``, in nats per
-    area of the unit sphere in R^d.
+    """The log normaliser log C_d(kappa): the log density of vMF(mu, kappa) at x is ``log C_d + kappa mu.x``,
+    in nats per area of the unit sphere in R^d.
 
     Example:
         >>> round(float(vmf_log_normalizer(512, torch.tensor(700.0, dtype=torch.float64))), 3)
@@ -29,17 +29,17 @@ def vmf_log_normalizer(dim: int, kappa: Tensor) -> Tensor:
 
 
 def vmf_log_partition(dim: int, kappa: Tensor) -> Tensor:
-    """h_d(kappa) = log E[exp(kappa mu.x)] over uniform x, ``kappa^2 / (2 d)`` near zero."""
+    """The log partition h_d(kappa) = log E[exp(kappa mu.x)] over uniform x, ``kappa^2 / (2 d)`` near zero."""
     return _Quantity.apply(kappa, dim, "log_partition", 1, 0.0)
 
 
 def vmf_log_growth(dim: int, kappa: Tensor) -> Tensor:
-    """h_d(kappa) - kappa, which stays of the order of d log kappa where h itself grows like kappa."""
+    """The log partition less kappa, h_d(kappa) - kappa: of order d log kappa where h grows like kappa."""
     return _Quantity.apply(kappa, dim, "log_growth", 1, 0.0)
 
 
 def vmf_mean_resultant_length(dim: int, kappa: Tensor) -> Tensor:
-    """A_d(kappa) = E[mu.x], in [0, 1): the mean cosine to the mean direction.
+    """The mean cosine to the mean direction, A_d(kappa) = E[mu.x], in [0, 1).
 
     Example:
         >>> round(float(vmf_mean_resultant_length(512, torch.tensor(700.0, dtype=torch.float64))), 6)
@@ -49,17 +49,17 @@ def vmf_mean_resultant_length(dim: int, kappa: Tensor) -> Tensor:
 
 
 def vmf_mean_resultant_complement(dim: int, kappa: Tensor) -> Tensor:
-    """1 - A_d(kappa), with all its digits where A_d is close to 1."""
+    """One minus the mean cosine, 1 - A_d(kappa), with all its digits where A_d is close to 1."""
     return _Quantity.apply(kappa, dim, "complement", 1, 0.0)
 
 
 def vmf_mean_resultant_slope(dim: int, kappa: Tensor) -> Tensor:
-    """A_d'(kappa), the variance of mu.x and the Fisher information of kappa; differentiable once."""
+    """The slope A_d'(kappa): variance of mu.x and Fisher information of kappa; differentiable once."""
     return _Quantity.apply(kappa, dim, "slope", 1, 0.0)
 
 
 def vmf_kl_to_uniform(dim: int, kappa: Tensor) -> Tensor:
-    """KL(vMF(kappa) || uniform) = kappa A_d - h_d, nats."""
+    """The divergence from uniform, KL(vMF(kappa) || uniform) = kappa A_d - h_d, nats."""
     return _Quantity.apply(kappa, dim, "divergence", 1, 0.0)
 
 
@@ -69,7 +69,7 @@ def vmf_entropy(dim: int, kappa: Tensor) -> Tensor:
 
 
 def vmf_kl(dim: int, kappa: Tensor, other: Tensor, complement: Tensor) -> Tensor:
-    """KL(vMF(mu, kappa) || vMF(nu, other)), nats.
+    """The divergence KL(vMF(mu, kappa) || vMF(nu, other)), nats.
 
     ``U(kappa) - U(other) + other (A(other) - A(kappa)) + other A(kappa) (1 - mu.nu)`` with U the divergence
     from uniform. The first terms cancel where the two concentrations are nearly the same: the error is then
@@ -90,7 +90,7 @@ def vmf_kl(dim: int, kappa: Tensor, other: Tensor, complement: Tensor) -> Tensor
 
 
 def log_uniform_density(dim: int) -> float:
-    """log C_d(0): minus the log area of the unit sphere in R^d."""
+    """The log density of a uniform direction, log C_d(0): minus the log area of the unit sphere in R^d."""
     return math.lgamma(dim / 2) - math.log(2) - dim / 2 * math.log(math.pi)
 
 

@@ -114,7 +114,7 @@ _CLOSED_FORM: dict[str, Callable[[float, Tensor, Tensor, Tensor, Tensor], Tensor
 
 
 def _one_order_down(above: Values, kappa: Tensor, c: float) -> Values:
-    """From order n + 1 to order n with ``k / A_n = c + k A_{n+1}``, c = 2 (n + 1), and its derivatives."""
+    """Values at order n from those at order n + 1, by ``k / A_n = c + k A_{n+1}`` with c = 2 (n + 1)."""
     denominator = c + kappa * above["ratio"]
     return {name: _STEP[name](above, kappa, c, denominator) for name in above}
 

@@ -1,4 +1,7 @@
-"""Polar densities on R^d whose direction and magnitude know of each other: von Mises-Fisher x LogNormal."""
+"""Polar densities on R^d whose direction and magnitude know of each other: von Mises-Fisher x LogNormal.
+
+Shapes: d dimensions; [...] is any leading shape, one law for each index of it.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import torch
 from torch import Tensor
 
 from trainables.distributions.bessel import vmf_log_growth, vmf_mean_resultant_length
+from trainables.distributions.law import LawNoise
 from trainables.distributions.polar import Polar, radial_log_prob, split
 from trainables.distributions.von_mises_fisher import VonMisesFisher
 
@@ -22,8 +26,8 @@ class KappaOnMagnitude(Polar):
     For N(c mu, s^2 I) the direction given the magnitude is exactly vMF with kappa = c m / s^2: slope 1.
 
     Attributes:
-        direction_law: at the median magnitude.
-        slope: [...].
+        direction_law: the law of directions at the median magnitude.
+        slope: d log kappa / d log m, [...].
     """
 
     direction_law: VonMisesFisher
@@ -36,8 +40,10 @@ class KappaOnMagnitude(Polar):
         return on_sphere + radial_log_prob(log_magnitude, self.location, self.scale, delta.shape[-1])
 
     def mean(self) -> Tensor:
-        """E[delta] = E[m A_d(kappa(m))] mu, [..., d]. Weighing by m shifts log m by scale^2; the rest is the
-        trapezoid rule, which converges geometrically on a Gaussian.
+        """The mean step, E[delta] = E[m A_d(kappa(m))] mu, [..., d].
+
+        Weighing by m shifts log m by scale^2; the rest is the trapezoid rule, which converges geometrically
+        on a Gaussian.
         """
         nodes = torch.linspace(-_WIDTHS, _WIDTHS, _NODES, dtype=self.scale.dtype, device=self.scale.device)
         weights = torch.softmax(-nodes.square() / 2, -1)
@@ -46,10 +52,10 @@ class KappaOnMagnitude(Polar):
         length = (weights * vmf_mean_resultant_length(self.direction_law.dim, kappa)).sum(-1)
         return (torch.exp(self.location + self.scale.square() / 2) * length).unsqueeze(-1) * self.direction()
 
-    def sample(self, normal: Tensor, uniform: Tensor) -> Tensor:
-        """delta [..., d] from standard normal noise [..., d + 1] and uniform noise [..., 2]."""
-        log_magnitude = self.location + self.scale * normal[..., -1]
-        direction = self._given(log_magnitude).sample(normal[..., :-1], uniform[..., 1])
+    def sample(self, noise: LawNoise) -> Tensor:
+        """A sample of delta, [..., d]: the magnitude first, then the direction given it."""
+        log_magnitude = self.location + self.scale * noise.normal[..., -1]
+        direction = self._given(log_magnitude).sample(noise.normal[..., :-1], noise.uniform[..., 1])
         return torch.exp(log_magnitude).unsqueeze(-1) * direction
 
     def _given(self, log_magnitude: Tensor) -> VonMisesFisher:
@@ -66,8 +72,8 @@ class MagnitudeOnDirection(Polar):
     """The magnitude leans towards some directions: E[log m | d] = location + lean.d.
 
     Attributes:
-        direction_law: of all steps, whatever their magnitude.
-        lean: [..., d]; its length is bounded by whoever builds it, like the scale.
+        direction_law: the law of the directions of all steps, whatever their magnitude.
+        lean: d E[log m] / d direction, [..., d]; its length is bounded by whoever builds it, like the scale.
     """
 
     direction_law: VonMisesFisher
@@ -80,7 +86,9 @@ class MagnitudeOnDirection(Polar):
         return self.direction_law.log_prob(direction) + radial
 
     def mean(self) -> Tensor:
-        """E[delta], [..., d], by exponential tilting: with kappa mu + lean = kappa' mu',
+        """The mean step, E[delta], [..., d], by exponential tilting.
+
+        With kappa mu + lean = kappa' mu' it is
         ``exp(location + scale^2 / 2) C_d(kappa) / C_d(kappa') A_d(kappa') mu'``.
         """
         mu, kappa, dim = self.direction_law.mu, self.kappa, self.direction_law.dim
@@ -94,17 +102,17 @@ class MagnitudeOnDirection(Polar):
         return length.unsqueeze(-1) * torch.nn.functional.normalize(pull, dim=-1)
 
     def mode(self) -> Tensor:
-        """Median magnitude along mu, given mu, [..., d]."""
+        """The median magnitude of steps along mu, times mu: [..., d]."""
         return torch.exp(self._location_at(self.direction())).unsqueeze(-1) * self.direction()
 
     def log_magnitude(self) -> Tensor:
-        """E[log |delta|] = location + A_d(kappa) lean.mu, [...]."""
+        """The mean log magnitude, E[log |delta|] = location + A_d(kappa) lean.mu, [...]."""
         return self._location_at(self.direction_law.mean())
 
-    def sample(self, normal: Tensor, uniform: Tensor) -> Tensor:
-        """delta [..., d] from standard normal noise [..., d + 1] and uniform noise [..., 2]."""
-        direction = self.direction_law.sample(normal[..., :-1], uniform[..., 1])
-        magnitude = torch.exp(self._location_at(direction) + self.scale * normal[..., -1])
+    def sample(self, noise: LawNoise) -> Tensor:
+        """A sample of delta, [..., d]: the direction first, then the magnitude given it."""
+        direction = self.direction_law.sample(noise.normal[..., :-1], noise.uniform[..., 1])
+        magnitude = torch.exp(self._location_at(direction) + self.scale * noise.normal[..., -1])
         return magnitude.unsqueeze(-1) * direction
 
     def _location_at(self, direction: Tensor) -> Tensor:

@@ -28,8 +28,8 @@ def debye_polynomial(quantity: str, twice_order: int) -> tuple[float, ...]:
     """Coefficients of the correction to ``quantity``, in powers of y = 2 p - 1, the lowest first.
 
     Args:
-        quantity: what it corrects, see ``_correction``.
-        twice_order: 2 n, an integer because n = d/2 - 1 plus an integer.
+        quantity: what the polynomial corrects, see ``_correction``.
+        twice_order: twice the order n, an integer because n = d/2 - 1 plus an integer.
     """
     shortened = _economised(_in_y(_correction(quantity, _log_series(twice_order))))
     return tuple(c / _ONE for c in shortened)
@@ -57,7 +57,7 @@ def _correction(quantity: str, series: Polynomial) -> Polynomial:
 
 @cache
 def _log_series(twice_order: int) -> Polynomial:
-    """E(p) at one order, up to the first term that is too small to matter."""
+    """The series E(p) at one order, up to the first term that is too small to matter."""
     total: Polynomial = []
     for j, polynomial in enumerate(_log_debye(), start=1):
         scale = Fraction(2**j * _ONE, twice_order**j)
@@ -70,7 +70,7 @@ def _log_series(twice_order: int) -> Polynomial:
 
 @cache
 def _log_debye() -> tuple[tuple[Fraction, ...], ...]:
-    """D_1 ... D_14, exactly.
+    """The polynomials D_1 ... D_14, exactly.
 
     Debye's recurrence for the terms of the series (NIST Digital Library of Mathematical Functions, 10.41.9)
     becomes, for the series' logarithm, ``D_{j+1} = q D_j' / 2 + int_0^p q S / 2 dt`` from D_1 = p / 8 -
@@ -99,7 +99,7 @@ def _in_y(polynomial: Polynomial) -> Polynomial:
 
 
 def _economised(polynomial: Polynomial) -> Polynomial:
-    """Drops top powers by subtracting the multiples of Chebyshev polynomials that cancel them."""
+    """The polynomial less the multiples of Chebyshev polynomials that cancel its top powers."""
     rest = list(polynomial)
     while len(rest) > 1 and abs(rest[-1]) < _TOLERANCE << (len(rest) - 2):
         chebyshev = _chebyshev(len(rest) - 1)
@@ -110,24 +110,24 @@ def _economised(polynomial: Polynomial) -> Polynomial:
 
 @cache
 def _chebyshev(degree: int) -> Polynomial:
-    """T_degree(y), by its recurrence."""
+    """The Chebyshev polynomial T_degree(y), by its recurrence."""
     if degree < 2:
         return [[1], [0, 1]][degree]
     return _sum([0, *(2 * c for c in _chebyshev(degree - 1))], _chebyshev(degree - 2), factor=-1)
 
 
 def _times_derivative(polynomial: Polynomial) -> Polynomial:
-    """p dP/dp."""
+    """The polynomial p dP/dp."""
     return [m * c for m, c in enumerate(polynomial)]
 
 
 def _over_p_minus_one(polynomial: Polynomial) -> Polynomial:
-    """(P(p) - P(1)) / (p - 1), exactly."""
+    """The polynomial (P(p) - P(1)) / (p - 1), exactly."""
     return [sum(polynomial[m + 1 :]) for m in range(len(polynomial) - 1)]
 
 
 def _sum(a: list[Any], b: list[Any], factor: int = 1) -> list[Any]:
-    """a + factor b, of integers or fractions."""
+    """The polynomial a + factor b, of integers or fractions."""
     return [x + factor * y for x, y in zip_longest(a, b, fillvalue=0)]
 
 

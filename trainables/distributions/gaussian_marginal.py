@@ -1,4 +1,7 @@
-"""Densities that know nothing of the past. Shapes: N frames, D dimensions."""
+"""Densities that know nothing of the past.
+
+Shapes: N frames, D dimensions.
+"""
 
 from __future__ import annotations
 
@@ -11,18 +14,18 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class GaussianMarginal:
-    """A Gaussian with full covariance, float64."""
+    """A Gaussian density of frames with full covariance, float64."""
 
     mean_D: Tensor
     factor_DD: Tensor  # lower Cholesky factor of the covariance
 
     @classmethod
     def fit(cls, frames: Tensor) -> GaussianMarginal:
-        """Fit to frames [N, D], the covariance shrunk towards a multiple of the identity as far as N demands.
+        """Fit a Gaussian to frames [N, D].
 
-        The share of shrinkage is the oracle approximating one (Y. Chen et al., "Shrinkage algorithms for MMSE
-        covariance estimation", 2010): of order 1 / N where dimensions differ, and enough for a density where
-        N < D.
+        The covariance is shrunk towards a multiple of the identity, as far as N demands. The share of
+        shrinkage is the oracle approximating one (Y. Chen et al., "Shrinkage algorithms for MMSE covariance
+        estimation", 2010): of order 1 / N where dimensions differ, and enough for a density where N < D.
 
         Raises:
             ValueError: all frames are equal, or not finite.
@@ -42,14 +45,16 @@ class GaussianMarginal:
 
 
 def gaussian_nll(centred_ND: Tensor, factor_DD: Tensor) -> Tensor:
-    """Negative log density [N], nats, of N(0, L L^T) with L lower triangular."""
+    """Negative log density [N], nats, of centred frames under N(0, L L^T), L lower triangular."""
     scores_DN = torch.linalg.solve_triangular(factor_DD, centred_ND.mT, upper=False)
     log_volume = factor_DD.diagonal().log().sum() + len(factor_DD) / 2 * math.log(2 * math.pi)
     return 0.5 * scores_DN.square().sum(0) + log_volume
 
 
 def shrunk_factor(covariance: Tensor, count: int) -> Tensor:
-    """Cholesky factor of a covariance of ``count`` frames, shrunk as :meth:`GaussianMarginal.fit` says."""
+    """Cholesky factor [D, D] of a covariance [D, D] of ``count`` frames, shrunk as
+    :meth:`GaussianMarginal.fit` says.
+    """
     share = _shrinkage(covariance, count)
     sphere = covariance.diagonal().mean() * torch.eye(len(covariance)).to(covariance)
     return torch.linalg.cholesky((1 - share) * covariance + share * sphere)

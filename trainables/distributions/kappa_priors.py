@@ -29,11 +29,14 @@ def kappa_penalty(family: str, kappa: Tensor, dim: int, ratio: Tensor, width: Te
       that logit A, which grows like log kappa at both ends, has a deviation of about ``width``.
 
     Args:
-        family: one of the above.
+        family: one of the names above.
         kappa: concentrations > 0, [...].
         dim: d >= 2.
-        ratio: > 0, broadcasting with kappa.
-        width: > 0, broadcasting with kappa.
+        ratio: where kappa / d should be, > 0, broadcasting with kappa.
+        width: relative spread, > 0, broadcasting with kappa.
+
+    Raises:
+        ValueError: no family has that name.
     """
     if family not in _FAMILIES:
         raise ValueError(f"no prior on kappa is called {family!r}; there are {', '.join(_FAMILIES)}")
@@ -41,7 +44,7 @@ def kappa_penalty(family: str, kappa: Tensor, dim: int, ratio: Tensor, width: Te
 
 
 def balanced_log_kappa(log_ratio: Tensor, dim: int) -> Tensor:
-    """``log_ratio`` = log(kappa / d) itself [...], but its gradient is multiplied by 1 / sqrt(1 + J).
+    """Return ``log_ratio`` = log(kappa / d) as it is, [...], but with its gradient times 1 / sqrt(1 + J).
 
     J = kappa^2 A_d'(kappa) is the Fisher information of log kappa, which tends to (d - 1) / 2: at d = 512 the
     gradient of the log density in log kappa is sixteen times that of a parameter of unit information. This is

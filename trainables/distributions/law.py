@@ -1,26 +1,42 @@
-"""What a distribution of the next step answers, whatever its family."""
+"""What a distribution of the next step answers, whatever its family.
+
+Shapes: D latent dimensions, M mixture components; [...] is any leading shape, one law for each index of it.
+"""
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
 
-class Law(Protocol):
-    """A distribution of delta in R^D, one for every leading index [...].
+class LawNoise(NamedTuple):
+    """The noise that one sample of a law is made of; it comes from outside, so that every lane has its own.
 
-    Noise comes from outside, so that every lane can have its own: standard normal [..., D + 1], of which the
-    first D entries belong to the direction (or to delta itself) and the last one to the magnitude, and
-    uniform on (0, 1) [..., 2], of which the first entry chooses a component and the second a cosine.
+    Attributes:
+        normal: standard normal, [..., D + 1]; the first D entries belong to the direction (or to delta
+            itself), the last one to the magnitude.
+        uniform: uniform on (0, 1), [..., 2]; the first entry chooses a component, the second a cosine.
     """
+
+    normal: Tensor
+    uniform: Tensor
+
+    def apply(self, change: Callable[[Tensor], Tensor]) -> LawNoise:
+        """The noise with both of its tensors changed alike: sliced, repeated, moved to a device."""
+        return LawNoise(change(self.normal), change(self.uniform))
+
+
+class Law(Protocol):
+    """A distribution of delta in R^D, one for every leading index [...]."""
 
     def log_prob(self, delta: Tensor) -> Tensor:
         """Log density of ``delta`` [..., D] in R^D, nats: [...]."""
 
     def mean(self) -> Tensor:
-        """E[delta], [..., D]."""
+        """The mean step, E[delta], [..., D]."""
 
     def mode(self) -> Tensor:
         """A most typical step, [..., D]; each family says which."""
@@ -29,14 +45,21 @@ class Law(Protocol):
         """The unit vector that the law points along, [..., D]."""
 
     def log_magnitude(self) -> Tensor:
-        """E[log |delta|], [...]."""
+        """The mean log magnitude, E[log |delta|], [...]."""
 
-    def sample(self, normal: Tensor, uniform: Tensor) -> Tensor:
-        """delta [..., D], differentiable in the law's parameters where the family allows."""
+    def sample(self, noise: LawNoise) -> Tensor:
+        """A sample of delta, [..., D], differentiable in the law's parameters where the family allows."""
 
-    def branches(self, normal: Tensor, uniform: Tensor) -> tuple[Tensor, Tensor]:
+    def branches(self, noise: LawNoise) -> tuple[Tensor, Tensor]:
         """One sample of each mixture component: log weights [..., M] and deltas [..., M, D]; M = 1 for a law
         of one piece.
+        """
+
+    def tempered(self, temperature: float) -> Law:
+        """The law whose density is this one's to the power 1 / temperature, normalised again.
+
+        Raises:
+            TypeError: the family has no such law.
         """
 
 
@@ -55,20 +78,20 @@ class DirectionLaw(Protocol):
         """Log density at unit vectors ``x`` [..., D] with respect to the sphere's area, nats: [...]."""
 
     def mean(self) -> Tensor:
-        """E[x], [..., D]."""
+        """The mean vector, E[x], [..., D]."""
 
     def sample(self, normal: Tensor, uniform: Tensor) -> Tensor:
         """Unit vectors [..., D] from standard normal noise [..., D] and uniform noise in (0, 1) [...]."""
 
 
 def choose_component(log_weights: Tensor, uniform: Tensor) -> Tensor:
-    """The component that uniform noise [...] falls on under log weights [..., M]: [...]."""
+    """Index of the component, [...], that uniform noise [...] falls on under log weights [..., M]."""
     cumulative = log_weights.exp().cumsum(-1)
     return (cumulative < uniform.unsqueeze(-1)).sum(-1).clamp_max(cumulative.shape[-1] - 1)
 
 
 def pick(values: Tensor, index: Tensor) -> Tensor:
-    """``values`` [..., M, d] of the components ``index`` [...]: [..., d].
+    """The values of one component each, [..., D]: of ``values`` [..., M, D], those at ``index`` [...].
 
     The values may lack leading dimensions.
     """
@@ -77,6 +100,6 @@ def pick(values: Tensor, index: Tensor) -> Tensor:
     return values.gather(-2, chosen).squeeze(-2)
 
 
-def heated(log_weights: Tensor, temperature: float) -> Tensor:
-    """The weights [..., M] to the power 1 / temperature, normalised again; logarithms both."""
+def tempered_weights(log_weights: Tensor, temperature: float) -> Tensor:
+    """Log weights [..., M] of a mixture whose weights are raised to 1 / temperature and normalised again."""
     return torch.log_softmax(log_weights / temperature, -1)

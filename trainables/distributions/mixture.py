@@ -1,5 +1,7 @@
 """Mixtures on R^d: of Gaussians (C. M. Bishop, Mixture Density Networks, 1994), and of von Mises-Fisher
 directions (A. Banerjee et al., Clustering on the Unit Hypersphere, 2005) under one LogNormal magnitude.
+
+Shapes: K components, d dimensions; [...] is any leading shape, one mixture for each index of it.
 """
 
 from __future__ import annotations
@@ -12,14 +14,14 @@ import torch
 from torch import Tensor
 
 from trainables.distributions.bessel import log_uniform_density, vmf_log_growth, vmf_mean_resultant_length
-from trainables.distributions.law import choose_component, heated, pick
+from trainables.distributions.law import LawNoise, choose_component, pick, tempered_weights
 from trainables.distributions.polar import Polar, split
 from trainables.distributions.von_mises_fisher import VonMisesFisher
 
 
 @dataclass
 class GaussianMixture:
-    """sum_k pi_k N(mean_k, diag(scale_k^2)).
+    """A mixture of Gaussians, sum_k pi_k N(mean_k, diag(scale_k^2)).
 
     Attributes:
         log_weights: normalised, [..., K].
@@ -40,7 +42,7 @@ class GaussianMixture:
         return torch.softmax(self._log_joint(delta), -1)
 
     def mean(self) -> Tensor:
-        """E[delta], [..., d]."""
+        """The mean step, E[delta], [..., d]."""
         return torch.matmul(self.log_weights.exp().unsqueeze(-2), self.means).squeeze(-2)
 
     def mode(self) -> Tensor:
@@ -54,7 +56,7 @@ class GaussianMixture:
         return torch.nn.functional.normalize(self.mean(), dim=-1)
 
     def log_magnitude(self) -> Tensor:
-        """E[log |delta|], [...], to second order in the spread of |delta|^2 within each component.
+        """The mean log magnitude, E[log |delta|], [...], to second order in the spread of |delta|^2.
 
         Within component k |delta|^2 has mean S and variance V in closed form, and E[log |delta|] = (log S - V
         / (2 S^2)) / 2 up to the third order (delta method); components are then averaged exactly.
@@ -65,24 +67,25 @@ class GaussianMixture:
         within = 0.5 * (second.log() - 0.5 * spread / second.square())
         return (self.log_weights.exp() * within).sum(-1)
 
-    def sample(self, normal: Tensor, uniform: Tensor) -> Tensor:
-        """delta [..., d] from standard normal noise [..., d + 1] and uniform noise [..., 2]."""
-        chosen = choose_component(self.log_weights, uniform[..., 0])
-        return pick(self.means, chosen) + pick(self.log_scales, chosen).exp() * normal[..., :-1]
+    def sample(self, noise: LawNoise) -> Tensor:
+        """A sample of delta, [..., d], not differentiable in the weights."""
+        chosen = choose_component(self.log_weights, noise.uniform[..., 0])
+        return pick(self.means, chosen) + pick(self.log_scales, chosen).exp() * noise.normal[..., :-1]
 
-    def branches(self, normal: Tensor, uniform: Tensor) -> tuple[Tensor, Tensor]:
+    def branches(self, noise: LawNoise) -> tuple[Tensor, Tensor]:
         """Log weights [..., K] and a sample of each component [..., K, d]."""
-        return self.log_weights, self.means + self.log_scales.exp() * normal[..., None, :-1]
+        return self.log_weights, self.means + self.log_scales.exp() * noise.normal[..., None, :-1]
 
     def tempered(self, temperature: float) -> GaussianMixture:
-        """Weights to the power 1 / temperature, normalised again, and each component's density likewise, that
-        is its scales times sqrt(temperature): 1 changes nothing, towards 0 the mode alone is left.
+        """The mixture with weights and components raised to 1 / temperature and normalised again: scales are
+        multiplied by sqrt(temperature). Towards 0 the mode alone is left.
         """
         log_scales = self.log_scales + 0.5 * math.log(temperature)
-        return replace(self, log_weights=heated(self.log_weights, temperature), log_scales=log_scales)
+        log_weights = tempered_weights(self.log_weights, temperature)
+        return replace(self, log_weights=log_weights, log_scales=log_scales)
 
     def _log_joint(self, delta: Tensor) -> Tensor:
-        """Of component and ``delta``, up to a constant: [..., K]."""
+        """Joint log density of each component and ``delta``, nats up to a constant: [..., K]."""
         standardised = (delta.unsqueeze(-2) - self.means) * torch.exp(-self.log_scales)
         log_volume = self.log_scales.sum(-1) * (delta.shape[-1] / self.log_scales.shape[-1])
         return self.log_weights + (-0.5 * standardised.square().sum(-1) - log_volume)
@@ -90,7 +93,7 @@ class GaussianMixture:
 
 @dataclass
 class DirectionMixture:
-    """sum_k pi_k vMF(mu_k, kappa_k) on the unit sphere.
+    """A mixture of directions, sum_k pi_k vMF(mu_k, kappa_k), on the unit sphere.
 
     Attributes:
         log_weights: normalised, [..., K].
@@ -104,7 +107,7 @@ class DirectionMixture:
 
     @property
     def mu(self) -> Tensor:
-        """The mean's direction, which is that of greatest expected cosine, [..., d]."""
+        """The direction of greatest expected cosine, [..., d], which is the mean's."""
         return torch.nn.functional.normalize(self.mean(), dim=-1)
 
     def log_prob(self, x: Tensor) -> Tensor:
@@ -116,7 +119,7 @@ class DirectionMixture:
         return torch.softmax(self._log_joint(x), -1)
 
     def mean(self) -> Tensor:
-        """E[x] = sum_k pi_k A_d(kappa_k) mu_k, [..., d]."""
+        """The mean vector, E[x] = sum_k pi_k A_d(kappa_k) mu_k, [..., d]."""
         length = vmf_mean_resultant_length(self.mus.shape[-1], self.kappa)
         return torch.matmul((self.log_weights.exp() * length).unsqueeze(-2), self.mus).squeeze(-2)
 
@@ -131,13 +134,15 @@ class DirectionMixture:
         return VonMisesFisher(self.mus, self.kappa).sample(normal.unsqueeze(-2), uniform[..., 1:])
 
     def _log_joint(self, x: Tensor) -> Tensor:
-        """Of component and ``x``, up to a constant: [..., K]."""
+        """Joint log density of each component and ``x``, nats up to a constant: [..., K]."""
         log_components = -vmf_log_growth(x.shape[-1], self.kappa) - self.kappa * self._complements(x)
         return self.log_weights + log_components
 
     def _complements(self, x: Tensor) -> Tensor:
-        """1 - mu_k.x, [..., K]. Fixed directions are met in one matrix product, which costs float32 kappa
-        times 1e-7 nats; [..., K, d] differences would not fit into memory.
+        """One minus the cosine to each component's direction, 1 - mu_k.x: [..., K].
+
+        Where directions are the same everywhere one matrix product serves, which costs float32 kappa times
+        1e-7 nats; [..., K, d] differences would not fit into memory.
         """
         if self.mus.dim() == 2 and x.dim() > 1:
             return 1 - (x.flatten(0, -2) @ self.mus.mT).unflatten(0, x.shape[:-1])
@@ -152,7 +157,7 @@ class PolarMixture(Polar):
 
     @property
     def log_weights(self) -> Tensor:
-        """Of the components, [..., K]."""
+        """Normalised log weights of the components, [..., K]."""
         return self.direction_law.log_weights
 
     def responsibilities(self, delta: Tensor) -> Tensor:
@@ -166,18 +171,20 @@ class PolarMixture(Polar):
         best = pick(self.direction_law.mus, self.direction_law.log_weights.argmax(-1))
         return torch.exp(self.location).unsqueeze(-1) * best
 
-    def sample(self, normal: Tensor, uniform: Tensor) -> Tensor:
-        """delta [..., d] from standard normal noise [..., d + 1] and uniform noise [..., 2]."""
-        return self._magnitude(normal).unsqueeze(-1) * self.direction_law.sample(normal[..., :-1], uniform)
+    def sample(self, noise: LawNoise) -> Tensor:
+        """A sample of delta, [..., d], not differentiable in the weights."""
+        direction = self.direction_law.sample(noise.normal[..., :-1], noise.uniform)
+        return self._magnitude(noise.normal).unsqueeze(-1) * direction
 
-    def branches(self, normal: Tensor, uniform: Tensor) -> tuple[Tensor, Tensor]:
+    def branches(self, noise: LawNoise) -> tuple[Tensor, Tensor]:
         """Log weights [..., K] and a sample of each component [..., K, d], of one magnitude."""
-        directions = self.direction_law.each(normal[..., :-1], uniform)
-        return self.direction_law.log_weights, self._magnitude(normal)[..., None, None] * directions
+        directions = self.direction_law.each(noise.normal[..., :-1], noise.uniform)
+        return self.direction_law.log_weights, self._magnitude(noise.normal)[..., None, None] * directions
 
     def tempered(self, temperature: float) -> Self:
-        """As of any polar law, component by component; the weights likewise to the power 1 / temperature."""
-        law = replace(self.direction_law, log_weights=heated(self.direction_law.log_weights, temperature))
+        """The mixture with each component tempered like a :class:`Polar` law, and its weights likewise."""
+        log_weights = tempered_weights(self.log_weights, temperature)
+        law = replace(self.direction_law, log_weights=log_weights)
         return Polar.tempered(replace(self, direction_law=law), temperature)
 
     def _magnitude(self, normal: Tensor) -> Tensor:

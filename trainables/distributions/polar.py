@@ -1,4 +1,7 @@
-"""A density on R^d in polar form: a direction on the sphere and an independent LogNormal magnitude."""
+"""A density on R^d in polar form: a direction on the sphere and an independent LogNormal magnitude.
+
+Shapes: d dimensions; [...] is any leading shape, one law for each index of it.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from trainables.distributions.law import DirectionLaw
+from trainables.distributions.law import DirectionLaw, LawNoise
 
 # A silent frame has no direction, and log 0 for a magnitude; in units of the data's RMS.
 MAGNITUDE_FLOOR = 1e-4
@@ -17,7 +20,7 @@ MAGNITUDE_FLOOR = 1e-4
 
 @dataclass
 class Polar:
-    """delta = m d with d ~ a law of directions and m ~ LogNormal(location, scale).
+    """The law of delta = m d, where d ~ a law of directions and m ~ LogNormal(location, scale).
 
     Attributes:
         direction_law: over unit vectors [..., d].
@@ -32,7 +35,7 @@ class Polar:
 
     @property
     def kappa(self) -> Tensor:
-        """Concentration of the direction, [...]."""
+        """Concentration of the law of directions, [...]."""
         return self.direction_law.kappa
 
     def log_prob(self, delta: Tensor) -> Tensor:
@@ -42,7 +45,7 @@ class Polar:
         return on_sphere + radial_log_prob(log_magnitude, self.location, self.scale, delta.shape[-1])
 
     def mean(self) -> Tensor:
-        """E[delta] = exp(location + scale^2 / 2) E[d], [..., d]."""
+        """The mean step, E[delta] = exp(location + scale^2 / 2) E[d], [..., d]."""
         return torch.exp(self.location + self.scale.square() / 2).unsqueeze(-1) * self.direction_law.mean()
 
     def mode(self) -> Tensor:
@@ -56,21 +59,22 @@ class Polar:
         return self.direction_law.mu
 
     def log_magnitude(self) -> Tensor:
-        """E[log |delta|], [...]."""
+        """The mean log magnitude, E[log |delta|], [...]."""
         return self.location
 
-    def sample(self, normal: Tensor, uniform: Tensor) -> Tensor:
-        """delta [..., d] from standard normal noise [..., d + 1] and uniform noise [..., 2]."""
-        magnitude = torch.exp(self.location + self.scale * normal[..., -1])
-        return magnitude.unsqueeze(-1) * self.direction_law.sample(normal[..., :-1], uniform[..., 1])
+    def sample(self, noise: LawNoise) -> Tensor:
+        """A sample of delta, [..., d], differentiable in location, scale and the law of directions."""
+        magnitude = torch.exp(self.location + self.scale * noise.normal[..., -1])
+        direction = self.direction_law.sample(noise.normal[..., :-1], noise.uniform[..., 1])
+        return magnitude.unsqueeze(-1) * direction
 
-    def branches(self, normal: Tensor, uniform: Tensor) -> tuple[Tensor, Tensor]:
-        """Log weights [..., 1] and deltas [..., 1, d]."""
-        return torch.zeros_like(normal[..., :1]), self.sample(normal, uniform).unsqueeze(-2)
+    def branches(self, noise: LawNoise) -> tuple[Tensor, Tensor]:
+        """Log weights [..., 1] of the one piece, all 0, and a sample of it, [..., 1, d]."""
+        return torch.zeros_like(noise.normal[..., :1]), self.sample(noise).unsqueeze(-2)
 
     def tempered(self, temperature: float) -> Self:
-        """Both densities to the power 1 / temperature, normalised again: kappa over temperature, the scale of
-        log m times sqrt(temperature) around the same median.
+        """The law with both of its densities raised to 1 / temperature and normalised again: kappa is divided
+        by the temperature, the scale of log m multiplied by sqrt(temperature) around the same median.
         """
         # A protocol cannot say that it asks for dataclasses; every law of directions is one.
         law = replace(self.direction_law, kappa=self.kappa / temperature)  # type: ignore[type-var]
@@ -78,20 +82,25 @@ class Polar:
 
 
 def split(delta: Tensor) -> tuple[Tensor, Tensor]:
-    """log |delta| [...], not below the floor, and delta / |delta| [..., d]; shorter where it was."""
+    """Log magnitude [...] and direction [..., d] of ``delta`` [..., d].
+
+    A magnitude below :data:`MAGNITUDE_FLOOR` counts as that, and leaves a direction shorter than 1.
+    """
     magnitude = delta.norm(dim=-1).clamp_min(MAGNITUDE_FLOOR)
     return magnitude.log(), delta / magnitude.unsqueeze(-1)
 
 
 def log_jacobian(delta: Tensor) -> Tensor:
-    """(d - 1) log |delta| of ``delta`` [..., d]: [...]; log of the volume in R^d that a unit of area on the
-    unit sphere and of length along the ray takes up. |delta| has the floor that it has in a log density.
+    """Log Jacobian of polar coordinates at ``delta`` [..., d]: (d - 1) log |delta|, [...].
+
+    It is the log volume in R^d that a unit of area on the unit sphere and of length along the ray takes up;
+    |delta| has the floor that it has in a log density.
     """
     return (delta.shape[-1] - 1) * split(delta)[0]
 
 
 def radial_log_prob(log_magnitude: Tensor, location: Tensor, scale: Tensor, dim: int) -> Tensor:
-    """log LogNormal(m) - (d - 1) log m, nats: [...].
+    """Log density of the magnitude as a part of one in R^d: log LogNormal(m) - (d - 1) log m, nats, [...].
 
     The second term is :func:`log_jacobian`, without which the number cannot stand beside that of a density in
     R^d.

@@ -3,6 +3,8 @@
 
 Density ``(1 + mu.x)^kappa`` over its normaliser. With t = mu.x, (1 + t) / 2 ~ Beta(alpha, beta), where
 alpha = beta + kappa and beta = (d - 1) / 2; E[t] = (alpha - beta) / (alpha + beta) = kappa / (kappa + d - 1).
+
+Shapes: d dimensions; [...] is any leading shape, one law for each index of it.
 """
 
 from __future__ import annotations
@@ -36,7 +38,7 @@ class PowerSpherical(Axial):
         return self._log_peak() + self.kappa * torch.log1p(-farness)
 
     def mean_cosine(self) -> Tensor:
-        """kappa / (kappa + d - 1), [...]."""
+        """The mean cosine to ``mu``, kappa / (kappa + d - 1): [...]."""
         return self.kappa / (self.kappa + self.dim - 1)
 
     def sample(self, normal: Tensor, uniform: Tensor) -> Tensor:
@@ -82,7 +84,9 @@ class _BetaLogit(torch.autograd.Function):
 
 
 class _Table:
-    """log f(s) = alpha log sigmoid(s) + beta log sigmoid(-s) + const at points around its mode."""
+    """The density f(s) and its integral at points around the mode, where log f(s) = alpha log sigmoid(s) +
+    beta log sigmoid(-s) + const.
+    """
 
     def __init__(self, alpha: Tensor, beta: float) -> None:
         mode = torch.log(alpha / beta)
@@ -99,8 +103,8 @@ class _Table:
         self.drift = drift - drift[..., -1:] / self.below[..., -1:] * self.below
 
     def quantile(self, uniform: Tensor) -> tuple[Tensor, Tensor]:
-        """Of uniform noise [..., 1], and its derivative by alpha: minus that of the distribution function,
-        over the density.
+        """The quantile of uniform noise [..., 1], and its derivative by alpha: minus that of the distribution
+        function, over the density.
         """
         target = uniform * self.below[..., -1:]
         cell = (self.below <= target).sum(-1, keepdim=True).clamp(1, _POINTS - 1) - 1
@@ -117,7 +121,7 @@ class _Table:
         return rest / (low + root).clamp_min(1e-300)
 
     def _integral(self, values: Tensor, slopes: Tensor) -> Tensor:
-        """From the first point to each, by the trapezoid rule with its end correction: [..., points]."""
+        """Integral from the first point to each, [..., points]: trapezoid rule with its end correction."""
         cells = (values[..., 1:] + values[..., :-1]) / 2 - slopes.diff(dim=-1) * (self.step / 12)
         return torch.nn.functional.pad(cells.cumsum(-1) * self.step, (1, 0))
 

@@ -1,6 +1,8 @@
 """The von Mises-Fisher law on the unit sphere in R^d: density, mean direction, and samples from given noise.
 
 Reference: K. V. Mardia, P. E. Jupp, Directional Statistics (2000), section 9.3.
+
+Shapes: d dimensions; [...] is any leading shape, one law for each index of it.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from trainables.distributions.bessel import (
 
 @dataclass
 class VonMisesFisher(Axial):
-    """vMF(mu, kappa), density ``C_d(kappa) exp(kappa mu.x)`` with respect to the sphere's area."""
+    """The law vMF(mu, kappa), of density ``C_d(kappa) exp(kappa mu.x)`` with respect to the sphere's area."""
 
     def log_prob(self, x: Tensor) -> Tensor:
         """Log density at unit vectors ``x`` [..., d], in nats: [...].
@@ -37,7 +39,7 @@ class VonMisesFisher(Axial):
             )
 
     def mean_cosine(self) -> Tensor:
-        """A_d(kappa), [...]."""
+        """The mean cosine to ``mu``, A_d(kappa): [...]."""
         return vmf_mean_resultant_length(self.dim, self.kappa)
 
     def sample(self, normal: Tensor, uniform: Tensor) -> Tensor:
@@ -56,6 +58,6 @@ class VonMisesFisher(Axial):
         return vmf_entropy(self.dim, self.kappa)
 
     def kl(self, other: VonMisesFisher) -> Tensor:
-        """KL(self || other), nats: [...]."""
+        """The divergence KL(self || other), nats: [...]."""
         complement = (self.mu - other.mu).square().sum(-1) / 2
         return vmf_kl(self.dim, self.kappa, other.kappa, complement)

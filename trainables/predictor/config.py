@@ -98,12 +98,13 @@ class Structure:
     magnitude: str = "context"  # of polar heads: what m depends on; "marginal": on nothing but the lane
     batch: int = 32  # windows per optimiser step, over all workers
     steps: int = 50  # optimiser steps per epoch
-    teacher_epochs: int = 3  # teacher forcing first ...
-    rollout_epochs: int = 3  # ... then K-step rollout
+    teacher_epochs: int = 3  # epochs of teacher forcing, which come first
+    rollout_epochs: int = 3  # epochs of K-step rollout, which follow
     marginal_steps: int = 300  # optimiser steps of the same head without context, which a model has to beat
-    # Exploration drops the worse half of a pack each time so many epochs have passed, 0 = never ...
+    # Each time so many epochs have passed, exploration drops the worse half of a pack; 0 = never.
     rung_epochs: int = 0
-    objective: str = "cos@1"  # ... by this metric; more is better, and a minus before the name turns it round
+    # The metric that exploration ranks by: more is better, and a minus before the name turns it round.
+    objective: str = "cos@1"
     dtype: str = "float32"
 
     def __post_init__(self) -> None:
@@ -121,7 +122,7 @@ class Structure:
                 raise InputError(remedy)
 
     def _clashes(self) -> tuple[tuple[bool, str], ...]:
-        """Settings that are right each, and wrong together."""
+        """Settings that are right each, and wrong together: whether they meet, and the sentence to say."""
         tempered = self.head not in UNTEMPERED and self.coupling == "none"
         marginal = self.rollout_branches == "marginal"
         return (
@@ -169,13 +170,13 @@ class Structure:
 
     @property
     def epochs(self) -> int:
-        """Epochs in all."""
+        """Number of training epochs; 0 of a head that is fitted in closed form."""
         return 0 if self.head in FITTED_HEADS else self.teacher_epochs + self.rollout_epochs
 
 
 @dataclass(frozen=True)
 class Lane:
-    """What one lane has of its own: seed, optimiser, priors, and which world it sees."""
+    """What one lane has of its own: seed, optimiser, priors, and which surrogate it sees."""
 
     seed: int = 0
     learning_rate: float = 3e-3
@@ -185,11 +186,11 @@ class Lane:
     kappa_prior_width: float = 1.0  # its relative spread
     # Share of teacher-forced inputs that predictions replace at the end of that phase.
     scheduled_sampling: float = 0.0
-    input_noise: float = (
-        0.0  # standard deviation of the noise on inputs in training, in units of the training RMS
-    )
+    # Standard deviation of the noise on inputs in training, in units of the training RMS.
+    input_noise: float = 0.0
     ridge: float = 1e-3  # penalty of the linear baseline, as a share of its inputs' mean variance
-    surrogate: str = "real"  # real frames, or a null: white (frames shuffled) or gaussian (phases randomised)
+    # Real frames, or a null: white (frames shuffled) or gaussian (phases randomised).
+    surrogate: str = "real"
 
     def __post_init__(self) -> None:
         _require(self, "surrogate", self.surrogate in SURROGATES, f"one of {', '.join(SURROGATES)}")
@@ -201,7 +202,7 @@ class Lane:
 
 
 def split_config(config: Mapping[str, Any]) -> tuple[Structure, Lane]:
-    """A flat configuration, split into what the pack shares and what the lane has of its own.
+    """Split a flat configuration into what the pack shares and what the lane has of its own.
 
     Raises:
         InputError: a key belongs to neither.
@@ -220,7 +221,7 @@ def split_config(config: Mapping[str, Any]) -> tuple[Structure, Lane]:
 
 
 def flat_config(structure: Structure, lane: Lane) -> dict[str, Any]:
-    """The inverse of :func:`split_config`."""
+    """The flat configuration that :func:`split_config` splits into these two."""
     return {**asdict(structure), **asdict(lane)}
 
 
@@ -230,7 +231,7 @@ def _require(settings: Structure | Lane, name: str, holds: bool, wanted: str) ->
 
 
 def _known_objective(objective: str, horizon: int) -> tuple[bool, str]:
-    """Whether exploration measures it, and what it may be."""
+    """Whether exploration measures ``objective`` over K = ``horizon`` steps, and in words what it may be."""
     name, _, step = objective.removeprefix("-").partition("@")
     known = (
         name in _PER_STEP and step.isdecimal() and 1 <= int(step) <= horizon if step else name in _ONE_STEP

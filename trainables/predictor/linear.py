@@ -2,6 +2,8 @@
 
 Stacked over lanes, a product of rows with a matrix is one batched product per layer; of an input with more
 leading dimensions ``vmap`` makes one small product per row, with a copy of the matrix for each.
+
+Shapes: [..., in] and [..., out] are rows of so many numbers under any leading shape.
 """
 
 from __future__ import annotations
@@ -10,15 +12,15 @@ from torch import Tensor, nn
 
 
 class Linear(nn.Linear):
-    """``nn.Linear``, its input's leading dimensions flattened into one."""
+    """A layer like ``nn.Linear`` that flattens its input's leading dimensions into one."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """x [..., in] -> [..., out]."""
+        """The affine map of ``x`` [..., in]: [..., out]."""
         if x.dim() <= 2:
             return super().forward(x)
         return super().forward(x.flatten(0, -2)).unflatten(0, x.shape[:-1])
 
 
 def product(x: Tensor, matrix: Tensor) -> Tensor:
-    """x [..., in] times matrix [in, out] -> [..., out], likewise."""
+    """The product of ``x`` [..., in] and ``matrix`` [in, out]: [..., out], leading dimensions flattened."""
     return x @ matrix if x.dim() <= 2 else (x.flatten(0, -2) @ matrix).unflatten(0, x.shape[:-1])

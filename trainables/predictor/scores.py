@@ -1,4 +1,4 @@
-"""What an evaluation leaves behind: sums and counts per speaker, divided only when someone asks for a number.
+"""What an evaluation leaves: sums and counts per speaker, divided only when someone asks for a number.
 
 Shapes: S speakers, K rollout steps.
 """
@@ -15,14 +15,15 @@ import numpy as np
 
 from trainables.predictor.config import INFORMATION
 
-# metric name -> the two sums whose difference it is
+# Metrics that are a difference: the sum that counts in favour, and the one that is taken away.
 _DIFFERENCES = {
     "predictive_information": ("marginal_nll", "nll"),
     "predictive_information_gaussian": ("gaussian_marginal_nll", "nll"),
     "dnll": ("nll", "delta_nll"),
     "dnll_gaussian": ("nll", "gaussian_delta_nll"),
 }
-_PER_SECOND = {  # the same in bits per second of audio
+# The same quantities in bits per second of audio.
+_PER_SECOND = {
     "predictive_bits_per_second": "predictive_information",
     "predictive_bits_per_second_gaussian": "predictive_information_gaussian",
 }
@@ -38,19 +39,19 @@ class LaneStatus(StrEnum):
 
 
 def is_sampled(metric: str) -> bool:
-    """Whether a metric is one of sampled runs."""
+    """Whether a metric needs sampled runs; it may have a minus before its name and a step behind it."""
     return metric.lstrip("-").split("@")[0] in ("energy_score", "crps")
 
 
 def measured_for(objective: str) -> str:
-    """What an exploration measures for the sake of its objective, beyond what it always does."""
+    """What an exploration measures for its objective beside the usual: "information", "samples" or ""."""
     if objective.removeprefix("-") in INFORMATION:
         return "information"
     return "samples" if is_sampled(objective) else ""
 
 
 def is_curve(name: str) -> bool:
-    """Whether a quantity has a value per rollout step; injection run X's names end in _X."""
+    """Whether a quantity has a value per rollout step; those of injection run X have names that end in _X."""
     return name in CURVES or name[:-2] in CURVES
 
 
@@ -63,15 +64,17 @@ class Scores:
     """
 
     speakers: list[str]
-    frame_rate: float
-    horizon: int
+    frame_rate: float  # frames per second of audio
+    horizon: int  # K
     sums: dict[str, np.ndarray] = field(default_factory=dict)
     counts: dict[str, np.ndarray] = field(default_factory=dict)
 
     def per_speaker(self, metric: str) -> tuple[np.ndarray, np.ndarray]:
-        """Numerators and denominators, each [S], of a metric such as ``cos@16`` or ``dnll``. A minus before
-        the name (``-nll``) turns what is better small into what is better large. ``entropy_reduction`` is the
-        document's -dNLL / |NLL of delta|, whose value depends on the unit of the latents.
+        """Numerators and denominators, each [S], of a metric such as ``cos@16`` or ``dnll``.
+
+        A minus before the name (``-nll``) turns what is better small into what is better large.
+        ``entropy_reduction`` is the document's -dNLL / |NLL of delta|, whose value depends on the unit of the
+        latents.
 
         Raises:
             KeyError: the metric was not measured (missing is never zero).
@@ -94,7 +97,11 @@ class Scores:
         return self.sums[metric], self.counts[metric]
 
     def value(self, metric: str) -> float:
-        """The metric over all speakers: sum of sums over sum of counts; NaN where nothing was counted."""
+        """A metric over all speakers: sum of sums over sum of counts; NaN where nothing was counted.
+
+        Raises:
+            KeyError: the metric was not measured.
+        """
         if metric == "log_magnitude_r2":
             return self._log_magnitude_r2()
         numerators, denominators = self.per_speaker(metric)
@@ -105,13 +112,13 @@ class Scores:
         """The figures to watch while training goes on; what was not measured is left out."""
         last = self.horizon
         named = ("nll", "one_step_cosine", "cos@1", f"cos@{last}", f"magnitude_ratio@{last}")
-        found = {name: self.value(name) for name in named if name.split("@")[0] in self.sums}
+        figures = {name: self.value(name) for name in named if name.split("@")[0] in self.sums}
         if "gaussian_marginal_nll" in self.sums:
-            found |= {name: self.value(name) for name in INFORMATION}
-        return found
+            figures |= {name: self.value(name) for name in INFORMATION}
+        return figures
 
     def curve(self, name: str) -> np.ndarray:
-        """A rollout curve over k = 1..K, shape [K]; NaN where nothing was counted."""
+        """A rollout curve over k = 1..K, [K]; NaN where nothing was counted."""
         total = self.counts[name].sum(0)
         return np.where(total > 0, self.sums[name].sum(0) / np.maximum(total, 1), np.nan)
 
@@ -122,7 +129,7 @@ class Scores:
         return float(1 - error / spread) if spread > 0 else float("nan")
 
     def to_json(self) -> dict[str, Any]:
-        """Plain lists, for journals and reports."""
+        """The scores as plain lists, for journals and reports."""
         return {
             "speakers": list(self.speakers),
             "frame_rate": self.frame_rate,
@@ -133,7 +140,7 @@ class Scores:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Scores:
-        """The inverse of :meth:`to_json`."""
+        """The scores that :meth:`to_json` wrote."""
         return cls(
             speakers=list(data["speakers"]),
             frame_rate=float(data["frame_rate"]),

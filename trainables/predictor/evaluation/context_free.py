@@ -4,19 +4,19 @@ Gaussian.
 The NLL of z_{t+1} under a marginal of z, minus the NLL of the model, is the predictive information. The same
 with a density of delta is the document's dNLL, which grows with D on pure noise and is shown for comparison
 only.
+
+Shapes: S surrogates, N frames, D latent dimensions.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
 from trainables.distributions.gaussian_marginal import GaussianMarginal
-from trainables.latents.batching.feed import Feed
-from trainables.latents.batching.shard import Moments, frame_pairs
+from trainables.latents.batching.prepared_data import PreparedData
 from trainables.predictor.config import FITTED_HEADS, Lane, Structure
 from trainables.predictor.heads import build_head, survey
 from trainables.predictor.lanes.optimiser import LaneAdamW, cosine_schedule
@@ -27,7 +27,7 @@ _FRAMES_PER_STEP, _LEARNING_RATE = 512, 0.03
 
 
 class ConstantHead(nn.Module):
-    """A head on a learnt constant instead of a hidden state: its distribution is the same everywhere."""
+    """A head on a learnt constant instead of a hidden state, so that its law is the same everywhere."""
 
     def __init__(self, structure: Structure, frames_ND: Tensor) -> None:
         super().__init__()
@@ -37,12 +37,12 @@ class ConstantHead(nn.Module):
 
 
 class Marginals:
-    """Fitted densities of z and of delta, per surrogate."""
+    """Densities of z and of delta that know no past, fitted for each surrogate."""
 
     def __init__(
         self,
         names: Sequence[str],
-        heads: Stacked | None,
+        heads: Stacked[ConstantHead] | None,
         gaussians: dict[tuple[str, str], GaussianMarginal],
         mean_D: Tensor,
         gaussian_family: bool,
@@ -55,35 +55,37 @@ class Marginals:
     def fit(
         cls,
         structure: Structure,
-        feed: Feed,
-        moments: Moments,
-        gather: Callable[[Any], list[Any]] = lambda value: [value],
+        data: PreparedData,
         seed: int = 0,
         *,
         own_family: bool = True,
     ) -> Marginals:
-        """Fit to some frames, evenly spread, of the first chunk of a training feed.
+        """Fit densities to the example frames of a training feed, which every worker has alike.
 
-        ``gather`` returns the values of all workers, so that all fit to the same frames. Without
-        ``own_family`` there are the Gaussian densities alone, which cost next to nothing.
+        Args:
+            structure: names the head to fit, its settings and its ``marginal_steps``.
+            data: what is known of the feed.
+            seed: of the head's first weights and of the frames that each step sees.
+            own_family: without it there are the Gaussian densities alone, which cost next to nothing.
         """
-        shard, fitted = feed.shard(0), structure.head in FITTED_HEADS
-        mean_D = moments.mean_D.to(shard.frames_SND)
-        pairs_2SND = frame_pairs(shard, gather).to(shard.frames_SND.device)
+        fitted = structure.head in FITTED_HEADS
+        pairs_2SND = data.pairs_2SND.to(data.device)
+        mean_D = data.moments.mean_D.to(pairs_2SND)
         targets = {}
-        for name, now, following in zip(feed.surrogates, *pairs_2SND, strict=True):
+        for name, now, following in zip(data.surrogates, *pairs_2SND, strict=True):
             # Polar families need an origin; a density of z does not change when z is measured from the mean.
             targets[name, "z"], targets[name, "delta"] = following - mean_D, following - now
         trained = own_family and not fitted
         heads = _fit_heads(structure, list(targets.values()), seed) if trained else None
         gaussians = {key: GaussianMarginal.fit(frames) for key, frames in targets.items()}
-        return cls(feed.surrogates, heads, gaussians, mean_D, fitted)
+        return cls(data.surrogates, heads, gaussians, mean_D, fitted)
 
     @torch.no_grad()
     def nll(self, surrogate: str, z_next: Tensor, delta: Tensor) -> dict[str, Tensor]:
-        """Of frames [..., D] in nats, each [...]: ``marginal_nll`` and ``gaussian_marginal_nll`` of z_next,
-        ``delta_nll`` and ``gaussian_delta_nll`` of delta. A family without a density has the Gaussian ones
-        alone.
+        """Negative log-likelihoods of frames ``z_next`` and steps ``delta``, [..., D], in nats: [...] each.
+
+        They are ``marginal_nll`` and ``gaussian_marginal_nll`` of z_next, ``delta_nll`` and
+        ``gaussian_delta_nll`` of delta. A family without a density has the Gaussian ones alone.
         """
         centred = z_next - self._mean_D.to(z_next)
         values = {}
@@ -100,8 +102,8 @@ class Marginals:
         return values
 
 
-def _fit_heads(structure: Structure, targets: Sequence[Tensor], seed: int) -> Stacked | None:
-    """One constant head per target, trained side by side as lanes."""
+def _fit_heads(structure: Structure, targets: Sequence[Tensor], seed: int) -> Stacked[ConstantHead] | None:
+    """One constant head per target [N, D], trained side by side; None where the family has no density."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         heads = Stacked([ConstantHead(structure, frames).to(frames.dtype) for frames in targets])

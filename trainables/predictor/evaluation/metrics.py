@@ -1,4 +1,7 @@
-"""Every figure of an evaluation, from what is predicted and what is true."""
+"""Every figure of an evaluation, from what is predicted and what is true.
+
+Shapes: B windows, T frames of a window, K rollout steps, D latent dimensions, S sampled runs.
+"""
 
 from __future__ import annotations
 
@@ -23,10 +26,10 @@ _STILL = 1e-9  # |delta_true| below which a frame does not move, in units of the
 
 
 class Baselines(Protocol):
-    """Densities without context, one per surrogate: what a model must beat before it has learnt anything."""
+    """Densities without context, of each surrogate: what a model has to beat to have learnt anything."""
 
     def nll(self, surrogate: str, z_next: Tensor, delta: Tensor) -> dict[str, Tensor]:
-        """Named negative log-likelihoods of frames [..., D], nats: each [...]."""
+        """Negative log-likelihoods of frames ``z_next`` and steps ``delta``, [..., D], nats: [...] each."""
 
 
 def figures_of(
@@ -37,7 +40,17 @@ def figures_of(
     surrogate: str,
     baselines: Baselines | None,
 ) -> dict[str, Tensor]:
-    """Every metric frame by frame, [B, K]; NaN where it is undefined."""
+    """Every metric frame by frame, [B, K]; NaN where it is undefined.
+
+    Args:
+        window_BTD: true frames of one lane's surrogate; the horizon follows the context.
+        measured: what the lane predicts: "direction" [B, K, D], "log_magnitude" [B, K] and, where they were
+            asked for, "nll" [B, K], "deltas" [B, K, D] of free runs, "injected" runs and the "ensemble" of
+            sampled ones [runs, B, K, D].
+        moments: of the training frames.
+        surrogate: name of the lane's surrogate.
+        baselines: densities without context, whose NLL is added where they are given.
+    """
     true = window_BTD[:, structure.context :] - window_BTD[:, structure.context - 1 : -1]
     size = true.norm(dim=-1)
     moves = size > _STILL
@@ -62,6 +75,34 @@ def figures_of(
     return figures
 
 
+def rollout_figures(
+    window_BTD: Tensor,
+    deltas_BKD: Tensor,
+    context: int,
+    moments: Moments,
+    injected: Callable[[Tensor], Tensor] | None = None,
+) -> dict[str, Tensor]:
+    """The curves of free runs frame by frame, [B, K]: cosine, magnitude ratio and state error.
+
+    Args:
+        window_BTD: true frames, of which the first ``context`` were given.
+        deltas_BKD: what the runs moved by.
+        moments: of the training frames.
+        injected: the rule of :data:`INJECTIONS` by which the runs were put back to the truth, if any.
+    """
+    steps = deltas_BKD.shape[1]
+    true = window_BTD[:, context : context + steps] - window_BTD[:, context - 1 : context + steps - 1]
+    size = true.norm(dim=-1)
+    moves = size > _STILL
+    path = window_BTD[:, context - 1 : context + steps]
+    error = (_reached(path, deltas_BKD, injected) - path[:, 1:]).norm(dim=-1) / moments.frame_distance
+    return {
+        "cos": torch.where(moves, _cosine(deltas_BKD, true), torch.nan),
+        "magnitude_ratio": torch.where(moves, deltas_BKD.norm(dim=-1) / size.clamp_min(_STILL), torch.nan),
+        "state_error": error,
+    }
+
+
 def _ensemble_figures(
     window_BTD: Tensor, deltas_SBKD: Tensor, context: int, moments: Moments
 ) -> dict[str, Tensor]:
@@ -74,26 +115,6 @@ def _ensemble_figures(
     return {
         "energy_score": energy_score(samples, truth).reshape(shape),
         "crps": crps(samples, truth).reshape(shape),
-    }
-
-
-def rollout_figures(
-    window_BTD: Tensor,
-    deltas_BKD: Tensor,
-    context: int,
-    moments: Moments,
-    injected: Callable[[Tensor], Tensor] | None = None,
-) -> dict[str, Tensor]:
-    steps = deltas_BKD.shape[1]
-    true = window_BTD[:, context : context + steps] - window_BTD[:, context - 1 : context + steps - 1]
-    size = true.norm(dim=-1)
-    moves = size > _STILL
-    path = window_BTD[:, context - 1 : context + steps]
-    error = (_reached(path, deltas_BKD, injected) - path[:, 1:]).norm(dim=-1) / moments.frame_distance
-    return {
-        "cos": torch.where(moves, _cosine(deltas_BKD, true), torch.nan),
-        "magnitude_ratio": torch.where(moves, deltas_BKD.norm(dim=-1) / size.clamp_min(_STILL), torch.nan),
-        "state_error": error,
     }
 
 
@@ -112,5 +133,5 @@ def _reached(path_BTD: Tensor, deltas_BKD: Tensor, injected: Callable[[Tensor], 
 
 
 def _cosine(a: Tensor, b: Tensor) -> Tensor:
-    """0 where ``a`` has no direction: a predictor that stands still points nowhere."""
+    """Cosine of vectors [..., D], [...]; 0 where ``a`` has no direction: who stands still points nowhere."""
     return (a * b).sum(-1) / (a.norm(dim=-1) * b.norm(dim=-1)).clamp_min(1e-12)

@@ -5,7 +5,7 @@ Both are in their fair form, whose mean does not depend on the number of samples
 for ensemble forecasts", 2014), and smallest in the mean for the truth (T. Gneiting, A. E. Raftery, "Strictly
 Proper Scoring Rules, Prediction, and Estimation", 2007).
 
-Shapes: S samples, X cases (frames, rollout steps), D dimensions.
+Shapes: S samples, X cases (frames, rollout steps), D latent dimensions.
 """
 
 from __future__ import annotations
@@ -13,16 +13,20 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+_EXACT = "donot_use_mm_for_euclid_dist"  # the faster way loses small distances
+
 
 def energy_score(samples_SXD: Tensor, truth_XD: Tensor) -> Tensor:
-    """E|Z - z| - E|Z - Z'| / 2 of each case, [X], in the samples' units; Z and Z' are independent draws.
+    """The energy score of each case, [X], in the samples' units: E|Z - z| - E|Z - Z'| / 2, where Z and Z' are
+    independent draws.
 
     Raises:
         ValueError: fewer than two samples.
     """
     count = _at_least_two(samples_SXD)
     error_X = (samples_SXD - truth_XD).norm(dim=-1).mean(0)
-    distances_XSS = torch.cdist(*[samples_SXD.transpose(0, 1)] * 2, compute_mode=_EXACT)
+    samples_XSD = samples_SXD.transpose(0, 1)
+    distances_XSS = torch.cdist(samples_XSD, samples_XSD, compute_mode=_EXACT)
     return error_X - distances_XSS.sum((-1, -2)) / (2 * count * (count - 1))
 
 
@@ -39,9 +43,6 @@ def crps(samples_SXD: Tensor, truth_XD: Tensor) -> Tensor:
     ranks_S = 2 * torch.arange(1, count + 1).to(samples_SXD) - count - 1
     half_gap_XD = torch.einsum("s,sxd->xd", ranks_S, samples_SXD.sort(0).values) / (count * (count - 1))
     return (error_XD - half_gap_XD).mean(-1)
-
-
-_EXACT = "donot_use_mm_for_euclid_dist"  # the faster way loses small distances
 
 
 def _at_least_two(samples_SXD: Tensor) -> int:

@@ -1,5 +1,7 @@
 """Heads: modules that map a hidden state to a law over delta (:mod:`trainables.distributions.law`), and
 nothing else.
+
+Shapes: N training steps, D latent dimensions, K codes.
 """
 
 from __future__ import annotations
@@ -26,9 +28,7 @@ from trainables.predictor.heads.vmf import VMFHead
 if TYPE_CHECKING:
     from trainables.predictor.config import Structure
 
-
-def _form(structure: Structure) -> PolarForm:
-    return PolarForm(structure.kappa_prior_family, structure.jacobian, structure.magnitude)
+__all__ = ["Head", "Survey", "build_head", "survey"]
 
 
 _BUILDERS: dict[str, Callable[[Structure, int], Head]] = {
@@ -64,9 +64,15 @@ def survey(structure: Structure, steps_ND: Tensor) -> Survey:
     return Survey(typical, _codes(steps_ND[moving] / magnitude[moving, None], structure.components))
 
 
+def _form(structure: Structure) -> PolarForm:
+    return PolarForm(structure.kappa_prior_family, structure.jacobian, structure.magnitude)
+
+
 def _codes(directions_ND: Tensor, count: int) -> Tensor:
-    """Unit vectors [count, D] that stand for all: spherical k-means (I. S. Dhillon, D. S. Modha, 2001)."""
-    import faiss  # where few heads need it, and slow to load
+    """Unit vectors [K, D] that stand for all directions, K = ``count``, by spherical k-means (I. S. Dhillon,
+    D. S. Modha, 2001).
+    """
+    import faiss  # here, because few heads need it and it is slow to load
 
     if len(directions_ND) < count:
         raise InputError(

@@ -1,49 +1,62 @@
-"""What every head has: a law over delta from a hidden state, an objective, a prior, a start."""
+"""What every head has: a law over delta from a hidden state, an objective, a prior, a start.
+
+Shapes: H hidden units, D latent dimensions, K codes; [...] is any leading shape.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from trainables.distributions.law import Law
+from trainables.distributions.law import Law, LawNoise
+
+AnyLaw = TypeVar("AnyLaw", bound=Law)
 
 
 @dataclass(frozen=True)
 class Survey:
     """What a head may know of the data before it is trained."""
 
-    typical: float  # exp E[log |delta|]
-    codes_KD: Tensor | None = None  # unit directions that stand for all, where a head asks for them
+    # Geometric mean of |delta|, exp E[log |delta|], in units of the training RMS.
+    typical: float
+    # Unit directions that stand for those of all steps, where a head asks for them.
+    codes_KD: Tensor | None = None
 
 
-class Head(nn.Module):
-    """``forward(h)``: hidden states [..., H] -> a :class:`Law` over delta in R^D, and nothing else."""
+class Head(nn.Module, Generic[AnyLaw]):
+    """A module that maps hidden states [..., H] to a law over delta in R^D, and does nothing else."""
 
-    has_density = True  # False: log_prob is no likelihood, and no figure is made of it
-    needs_noise = False  # True: the objective draws on noise
+    # Where it is False, log_prob is no likelihood, and no figure is made of it.
+    has_density = True
+    # Where it is True, the objective draws on noise.
+    needs_noise = False
 
-    def forward(self, h: Tensor) -> Law:
-        """h [..., H] -> a law over [..., D]."""
+    def forward(self, h: Tensor) -> AnyLaw:
+        """The laws over [..., D] that hidden states ``h`` [..., H] predict."""
         raise TypeError(f"{type(self).__name__} does not say which law it predicts")
 
-    def objective(self, law: Law, delta: Tensor, normal: Tensor, uniform: Tensor) -> Tensor:
-        """What training brings down for true steps ``delta`` [..., D]: [...]; the NLL in nats per frame.
+    def objective(self, law: AnyLaw, delta: Tensor, noise: LawNoise) -> Tensor:
+        """What training brings down for true steps ``delta`` [..., D]: the NLL in nats per frame, [...].
 
-        ``normal`` [..., D + 1] and ``uniform`` [..., 2] hold noise where the head needs it.
+        ``noise`` holds what a head that needs noise draws on.
         """
         return -law.log_prob(delta)
 
-    def penalty(self, law: Law, lane: Mapping[str, Tensor]) -> Tensor:
-        """Minus the log prior of a law's parameters, nats per frame: [...], or [] where there is none."""
+    def penalty(self, law: AnyLaw, lane: Mapping[str, Tensor]) -> Tensor:
+        """Minus the log prior of a law's parameters, nats per frame: [...], or [] where there is none.
+
+        ``lane`` holds the lane's settings of the prior, by name: [] each.
+        """
         return lane["kappa_prior"].new_zeros(())
 
     def start_from(self, survey: Survey) -> None:
-        """Begin where the data are."""
+        """Set the head's first parameters by what a survey of the training data says."""
 
 
 def bounded(x: Tensor, bound: float) -> Tensor:
-    """x where it is small, never beyond +-``bound``."""
+    """Return about ``x`` where it is small, and never more than ``bound`` either way; smooth in between."""
     return bound * torch.tanh(x / bound)

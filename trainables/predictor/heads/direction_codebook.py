@@ -1,4 +1,7 @@
-"""Codebook head: hidden state -> which of K fixed directions, how sharply, and how far."""
+"""Codebook head: hidden state -> which of K fixed directions, how sharply, and how far.
+
+Shapes: H hidden units, D latent dimensions, K codes.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +15,11 @@ from trainables.predictor.linear import Linear
 
 
 class CodebookHead(PolarHead):
-    """``forward(h)``: h [..., H] -> :class:`PolarMixture` over delta in R^D whose K mean directions are the
-    codes of the training data, with one concentration for all.
+    """A head that predicts a :class:`PolarMixture` over delta in R^D whose K mean directions are the codes of
+    the training data, with one concentration for all.
     """
+
+    codes_KD: Tensor
 
     def __init__(self, width: int, dim: int, form: PolarForm, components: int) -> None:
         super().__init__(width, dim, form)
@@ -22,7 +27,7 @@ class CodebookHead(PolarHead):
         self.register_buffer("codes_KD", nn.functional.normalize(torch.randn(components, dim), dim=-1))
 
     def forward(self, h: Tensor) -> PolarMixture:
-        """h [..., H] -> a mixture over [..., D]."""
+        """The mixtures over [..., D] that hidden states ``h`` [..., H] predict."""
         log_weights = torch.log_softmax(self.weights(h), -1)
         return PolarMixture(DirectionMixture(log_weights, self.codes_KD, self.kappa(h)), *self.radius(h))
 

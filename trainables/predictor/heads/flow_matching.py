@@ -4,6 +4,8 @@ for Generative Modeling", 2023; straight paths: X. Liu et al., "Flow Straight an
 With x_t = (1 - t) x_0 + t x_1, x_0 ~ N(0, I) and x_1 = delta / scale, the velocity that minimises E |v(x_t,
 t, h) - (x_1 - x_0)|^2 is E[x_1 - x_0 | x_t, h], and its flow carries x_0 to a sample of x_1. The head makes
 no claim about a likelihood.
+
+Shapes: H hidden units, D latent dimensions, S probes; [...] is any leading shape.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from trainables.distributions.law import LawNoise
 from trainables.predictor.heads.base import Head, Survey, bounded
 from trainables.predictor.linear import Linear
 
@@ -31,17 +34,18 @@ class Flow:
     Attributes:
         velocity: x [..., D] and t [..., 1] in [0, 1] -> [..., D]; the dimensions before D are those of the
             law, with any number of others before them.
-        scale: the unit of x, a scalar.
+        scale: the unit of x, [].
+        shape: shape of a sample of the law, [..., D].
         probes_SD: noise from which expectations without a closed form are taken.
     """
 
     velocity: Callable[[Tensor, Tensor], Tensor]
     scale: Tensor
-    shape: torch.Size  # [..., D] of the law
+    shape: torch.Size
     probes_SD: Tensor
 
     def log_prob(self, delta: Tensor) -> Tensor:
-        """There is none.
+        """Refuse: a flow has no likelihood.
 
         Raises:
             TypeError: always.
@@ -49,12 +53,15 @@ class Flow:
         raise TypeError("a flow-matching head has no density; compare it by its samples instead")
 
     def mean(self) -> Tensor:
-        """E[delta], [..., D]: at t = 0 the best velocity is E[x_1] - x_0, whatever x_0; here x_0 = 0."""
+        """The mean step, E[delta], [..., D].
+
+        At t = 0 the best velocity is E[x_1] - x_0, whatever x_0; here x_0 = 0.
+        """
         origin = self._origin()
         return self.scale * self.velocity(origin, torch.zeros_like(origin[..., :1]))
 
     def mode(self) -> Tensor:
-        """Where the flow carries the most probable noise, x_0 = 0: [..., D]."""
+        """The point that the flow carries the most probable noise to, x_0 = 0: [..., D]."""
         return self._carry(self._origin())
 
     def direction(self) -> Tensor:
@@ -62,25 +69,33 @@ class Flow:
         return nn.functional.normalize(self.mean(), dim=-1)
 
     def log_magnitude(self) -> Tensor:
-        """E[log |delta|], [...], over the fixed probes."""
+        """The mean log magnitude, E[log |delta|], [...], over the fixed probes."""
         ones = [1] * (len(self.shape) - 1)
         noise = self.probes_SD.reshape(-1, *ones, self.shape[-1]) + self._origin()
         return self._carry(noise, _PROBE_STEPS).norm(dim=-1).clamp_min(1e-12).log().mean(0)
 
-    def sample(self, normal: Tensor, uniform: Tensor) -> Tensor:
-        """delta [..., D] from standard normal noise [..., D + 1], differentiable; ``uniform`` is not used."""
-        return self._carry(normal[..., :-1])
+    def sample(self, noise: LawNoise) -> Tensor:
+        """A sample of delta, [..., D], differentiable; the uniform noise is not used."""
+        return self._carry(noise.normal[..., :-1])
 
-    def branches(self, normal: Tensor, uniform: Tensor) -> tuple[Tensor, Tensor]:
-        """One piece: log weights [..., 1], all 0, and a sample [..., 1, D]."""
-        delta = self.sample(normal, uniform)
+    def branches(self, noise: LawNoise) -> tuple[Tensor, Tensor]:
+        """Log weights [..., 1] of the one piece, all 0, and a sample of it, [..., 1, D]."""
+        delta = self.sample(noise)
         return torch.zeros_like(delta[..., :1]), delta.unsqueeze(-2)
+
+    def tempered(self, temperature: float) -> Flow:
+        """Refuse: a density that is not known cannot be raised to a power.
+
+        Raises:
+            TypeError: always.
+        """
+        raise TypeError("a flow-matching head cannot be heated or cooled; set temperature to 1")
 
     def _origin(self) -> Tensor:
         return torch.zeros_like(self.probes_SD[0]).expand(self.shape)
 
     def _carry(self, x: Tensor, steps: int = _STEPS) -> Tensor:
-        """By the midpoint rule."""
+        """Carry ``x`` [..., D] from noise to data by the midpoint rule, and give it the unit of delta."""
         for step in range(steps):
             time = torch.full_like(x[..., :1], step / steps)
             half = x + self.velocity(x, time) / (2 * steps)
@@ -88,8 +103,8 @@ class Flow:
         return self.scale * x
 
 
-class FlowMatchingHead(Head):
-    """``forward(h)``: h [..., H] -> :class:`Flow` over delta in R^D.
+class FlowMatchingHead(Head[Flow]):
+    """A head that predicts a :class:`Flow` over delta in R^D.
 
     The velocity is the exact one of the Gaussian N(mean(h), spread(h)^2 I) and, what that misses, t times a
     network's: at t = 0, where the velocity tells the mean, nothing is missing.
@@ -97,6 +112,8 @@ class FlowMatchingHead(Head):
 
     has_density = False
     needs_noise = True
+    scale: Tensor
+    probes_SD: Tensor
 
     def __init__(self, width: int, dim: int) -> None:
         super().__init__()
@@ -110,7 +127,7 @@ class FlowMatchingHead(Head):
         self.register_buffer("probes_SD", _probes(dim))
 
     def forward(self, h: Tensor) -> Flow:
-        """h [..., H] -> a flow to [..., D]."""
+        """The flows to [..., D] that hidden states ``h`` [..., H] predict."""
         mean, context = self.mean(h), self.context(h)
         variance = torch.exp(2 * bounded(self.spread(h), _LOG_SPREAD_BOUND))
 
@@ -120,18 +137,18 @@ class FlowMatchingHead(Head):
 
         return Flow(velocity, self.scale, mean.shape, self.probes_SD)
 
-    def objective(self, law: Flow, delta: Tensor, normal: Tensor, uniform: Tensor) -> Tensor:
+    def objective(self, law: Flow, delta: Tensor, noise: LawNoise) -> Tensor:
         """Half the squared error of the velocity, [...]: up to a constant the NLL, in nats per frame, of a
         Gaussian as wide as the data's step about it.
 
-        ``normal[..., :D]`` is x_0 and ``uniform[..., 0]`` is t.
+        ``noise.normal[..., :D]`` is x_0 and ``noise.uniform[..., 0]`` is t.
         """
-        target, noise, time = delta / law.scale, normal[..., :-1], uniform[..., :1]
-        velocity = law.velocity((1 - time) * noise + time * target, time)
-        return 0.5 * (velocity - (target - noise)).square().sum(-1)
+        end, start, time = delta / law.scale, noise.normal[..., :-1], noise.uniform[..., :1]
+        velocity = law.velocity((1 - time) * start + time * end, time)
+        return 0.5 * (velocity - (end - start)).square().sum(-1)
 
     def start_from(self, survey: Survey) -> None:
-        """Noise is as wide as the data's step per dimension."""
+        """Begin with noise as wide as the data's step per dimension."""
         self.scale.fill_(survey.typical / math.sqrt(self.mean.out_features))
 
 

@@ -1,4 +1,7 @@
-"""Gaussian head: hidden state -> one Gaussian over delta, diagonal or isotropic."""
+"""Gaussian head: hidden state -> one Gaussian over delta, diagonal or isotropic.
+
+Shapes: H hidden units, D latent dimensions, K components (1 here).
+"""
 
 from __future__ import annotations
 
@@ -14,8 +17,10 @@ from trainables.predictor.linear import Linear
 _LOG_SCALE_BOUND = 6.0  # of log scale around the data's step: no component collapses on a frame
 
 
-class GaussianHead(Head):
-    """``forward(h)``: h [..., H] -> :class:`GaussianMixture` with one component in R^D."""
+class GaussianHead(Head[GaussianMixture]):
+    """A head that predicts a :class:`GaussianMixture` with one component in R^D."""
+
+    log_step: Tensor
 
     def __init__(self, width: int, dim: int, covariance: str, components: int = 1) -> None:
         super().__init__()
@@ -24,15 +29,15 @@ class GaussianHead(Head):
         self.scales = Linear(width, components * (dim if covariance == "diagonal" else 1))
         nn.init.zeros_(self.scales.weight)
         nn.init.zeros_(self.scales.bias)
-        nn.init.normal_(self.means.bias, std=0.1)  # components must differ to part
+        nn.init.normal_(self.means.bias, std=0.1)  # components that begin alike would stay alike
         self.register_buffer("log_step", torch.zeros(()))
 
     def forward(self, h: Tensor) -> GaussianMixture:
-        """h [..., H] -> a Gaussian over [..., D]."""
+        """The Gaussians over [..., D] that hidden states ``h`` [..., H] predict."""
         return GaussianMixture(self.log_weights(h), *self.pieces(h))
 
     def log_weights(self, h: Tensor) -> Tensor:
-        """Of the components, [..., K]: equal."""
+        """Log weights of the components, [..., K]: all equal."""
         return h.new_full((*h.shape[:-1], self.components), -math.log(self.components))
 
     def pieces(self, h: Tensor) -> tuple[Tensor, Tensor]:
@@ -44,5 +49,5 @@ class GaussianHead(Head):
         return means.unflatten(-1, shape), log_scales.unflatten(-1, shape)
 
     def start_from(self, survey: Survey) -> None:
-        """Begin with every scale at the step per dimension."""
+        """Begin with every scale at the data's step per dimension."""
         self.log_step.fill_(math.log(survey.typical / math.sqrt(self.dim)))

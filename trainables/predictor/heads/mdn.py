@@ -1,4 +1,7 @@
-"""Mixture density head: hidden state -> mixture of Gaussians over delta, diagonal or isotropic."""
+"""Mixture density head: hidden state -> mixture of Gaussians over delta, diagonal or isotropic.
+
+Shapes: H hidden units, D latent dimensions, K components.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +13,12 @@ from trainables.predictor.linear import Linear
 
 
 class MDNHead(GaussianHead):
-    """``forward(h)``: h [..., H] -> :class:`GaussianMixture` with K components in R^D."""
+    """A head that predicts a :class:`GaussianMixture` with K components in R^D."""
 
     def __init__(self, width: int, dim: int, covariance: str, components: int) -> None:
         super().__init__(width, dim, covariance, components)
         self.weights = Linear(width, components)
 
     def log_weights(self, h: Tensor) -> Tensor:
-        """Of the components, [..., K]."""
+        """Log weights of the components, [..., K]."""
         return torch.log_softmax(self.weights(h), -1)

@@ -1,4 +1,7 @@
-"""What heads of polar form share: a concentration, a LogNormal magnitude, a prior on the first."""
+"""What heads of polar form share: a concentration, a LogNormal magnitude, a prior on the first.
+
+Shapes: H hidden units, D latent dimensions, M concentrations; [...] is any leading shape.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from trainables.distributions.kappa_priors import balanced_log_kappa, kappa_penalty
+from trainables.distributions.law import LawNoise
 from trainables.distributions.polar import Polar, log_jacobian
 from trainables.predictor.heads.base import Head, Survey, bounded
 from trainables.predictor.linear import Linear
@@ -22,8 +26,9 @@ _SCALE_RANGE = (0.02, 1.5)
 
 @dataclass(frozen=True)
 class PolarForm:
-    """What heads of polar form may be asked for, whatever their law of directions; the settings of the same
-    names in :class:`trainables.predictor.config.Structure` say what each means.
+    """Settings of heads of polar form, whatever their law of directions.
+
+    The fields of the same names in :class:`trainables.predictor.config.Structure` say what each means.
     """
 
     kappa_prior_family: str
@@ -32,26 +37,28 @@ class PolarForm:
 
 
 class Constant(nn.Module):
-    """A learnt vector [out] in the place of a layer: h [..., H] -> [..., out], the same for every h."""
+    """A learnt vector [out] in the place of a layer: the output is the same for every input."""
 
     def __init__(self, start: Tensor) -> None:
         super().__init__()
         self.value = nn.Parameter(start)
 
     def forward(self, h: Tensor) -> Tensor:
-        """h [..., H] -> [..., out]."""
+        """The vector [..., out], once for every hidden state ``h`` [..., H]."""
         return self.value.expand(*h.shape[:-1], -1)
 
 
-class PolarHead(Head):
+class PolarHead(Head[Polar]):
     """A head over delta = m d in R^D with M concentrations of its law of directions."""
+
+    log_typical: Tensor
 
     def __init__(self, width: int, dim: int, form: PolarForm, concentrations: int = 1) -> None:
         super().__init__()
         self.dim, self.form = dim, form
         self.concentration = Linear(width, concentrations)
         # Made in any case: what is made after it must not start elsewhere where the magnitude is marginal.
-        self.magnitude = Linear(width, 2)
+        self.magnitude: Linear | Constant = Linear(width, 2)
         for layer in (self.concentration, self.magnitude):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
@@ -60,26 +67,26 @@ class PolarHead(Head):
         self.register_buffer("log_typical", torch.zeros(()))
 
     def kappa(self, h: Tensor) -> Tensor:
-        """Concentrations, [..., M]."""
+        """Concentrations for hidden states ``h`` [..., H]: [..., M]."""
         log_ratio = bounded(self.concentration(h), _LOG_RATIO_BOUND)
         return self.dim * torch.exp(balanced_log_kappa(log_ratio, self.dim))
 
     def radius(self, h: Tensor) -> tuple[Tensor, Tensor]:
-        """Location and scale of log m, [...] each."""
+        """Location and scale of log m for hidden states ``h`` [..., H]: [...] each."""
         location, raw_scale = self.magnitude(h).unbind(-1)
         low, high = _SCALE_RANGE
         scale = low + (high - low) * torch.sigmoid(raw_scale - 1)
         return self.log_typical + bounded(location, _LOG_MAGNITUDE_BOUND), scale
 
-    def objective(self, law: Polar, delta: Tensor, normal: Tensor, uniform: Tensor) -> Tensor:
+    def objective(self, law: Polar, delta: Tensor, noise: LawNoise) -> Tensor:
         """The NLL in nats per frame, [...]; where the form leaves the Jacobian out, that of (d, m) on the
         sphere times the half-line, to which a large m costs little.
         """
-        nll = super().objective(law, delta, normal, uniform)
+        nll = super().objective(law, delta, noise)
         return nll if self.form.jacobian else nll - log_jacobian(delta)
 
     def penalty(self, law: Polar, lane: Mapping[str, Tensor]) -> Tensor:
-        """Minus the log prior of every concentration, averaged over those of one frame, times its weight."""
+        """Minus the log prior of the concentrations, averaged within a frame, times its weight: [...]."""
         ratio, width = lane["kappa_prior_ratio"], lane["kappa_prior_width"]
         penalty = kappa_penalty(self.form.kappa_prior_family, law.kappa, self.dim, ratio, width)
         return lane["kappa_prior"] * penalty.reshape(*law.location.shape, -1).mean(-1)

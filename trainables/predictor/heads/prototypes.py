@@ -1,5 +1,7 @@
 """Prototype head: hidden state -> a soft look-up in a memory of directions, the basis of the one predicted
 (document, section 3.6).
+
+Shapes: H hidden units, D latent dimensions, K prototypes.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ _FIRST_SHARPNESS = 10.0
 
 
 class PrototypesHead(PolarHead):
-    """``forward(h)``: h [..., H] -> :class:`Polar` over delta in R^D.
+    """A head that predicts a von Mises-Fisher :class:`Polar` law over delta in R^D.
 
     mu = normalize(sum_k alpha_k directions_k) with alpha = softmax(sharpness cos(query(h), keys_k)); the
     directions start at the codes of the training data.
@@ -34,12 +36,12 @@ class PrototypesHead(PolarHead):
         self.log_sharpness = nn.Parameter(torch.tensor([math.log(_FIRST_SHARPNESS)]))
 
     def forward(self, h: Tensor) -> Polar:
-        """h [..., H] -> a polar density over [..., D]."""
+        """The polar laws over [..., D] that hidden states ``h`` [..., H] predict."""
         mu = nn.functional.normalize(product(self.attention(h), self.directions_KD), dim=-1)
         return Polar(VonMisesFisher(mu, self.kappa(h).squeeze(-1)), *self.radius(h))
 
     def attention(self, h: Tensor) -> Tensor:
-        """Weight of each prototype, [..., K]."""
+        """Weight of each prototype for hidden states ``h`` [..., H]: [..., K], summing to 1."""
         query, keys = (nn.functional.normalize(x, dim=-1) for x in (self.query(h), self.keys_KH))
         sharpness = torch.exp(bounded(self.log_sharpness, _LOG_SHARPNESS_BOUND))
         return torch.softmax(sharpness * product(query, keys.mT), -1)

@@ -1,5 +1,7 @@
 """Von Mises-Fisher head: hidden state -> vMF direction x LogNormal magnitude over delta (document, section
 2.4), independent or coupled.
+
+Shapes: H hidden units, D latent dimensions.
 """
 
 from __future__ import annotations
@@ -14,24 +16,26 @@ from trainables.predictor.heads.base import bounded
 from trainables.predictor.heads.polar import PolarForm, PolarHead
 from trainables.predictor.linear import Linear
 
-_SLOPE_BOUND = 2.0  # of log kappa over log m; a Gaussian's is 1
-_LEAN_BOUND = 8.0  # of the length of the lean: log m varies by that over sqrt(D) where d is uniform
+# Bound of d log kappa / d log m; a Gaussian's is 1.
+_SLOPE_BOUND = 2.0
+# Bound of the length of the lean: log m varies by that over sqrt(D) where d is uniform.
+_LEAN_BOUND = 8.0
 
 
 class VMFHead(PolarHead):
-    """``forward(h)``: h [..., H] -> :class:`Polar`, or a coupled form of it, over delta in R^D."""
+    """A head that predicts a von Mises-Fisher :class:`Polar` law over delta in R^D, or a coupled form."""
 
     def __init__(self, width: int, dim: int, form: PolarForm, coupling: str) -> None:
         super().__init__(width, dim, form)
         self.mu = Linear(width, dim)
         self.coupling = coupling
-        if coupling != "none":  # it starts from none
+        if coupling != "none":  # it starts from no coupling
             self.link = Linear(width, 1 if coupling == "kappa_on_magnitude" else dim)
             nn.init.zeros_(self.link.weight)
             nn.init.zeros_(self.link.bias)
 
     def forward(self, h: Tensor) -> Polar:
-        """h [..., H] -> a polar density over [..., D]."""
+        """The polar laws over [..., D] that hidden states ``h`` [..., H] predict."""
         mu = nn.functional.normalize(self.mu(h), dim=-1)
         pieces = VonMisesFisher(mu, self.kappa(h).squeeze(-1)), *self.radius(h)
         if self.coupling == "none":

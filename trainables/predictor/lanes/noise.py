@@ -2,34 +2,38 @@
 
 A lane draws from streams of its own, one per purpose, seeded by its seed and the epoch; neighbours, workers
 and interruptions shift none of them.
+
+Shapes: L lanes, B windows, T frames of a window, D latent dimensions.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from trainables.distributions.law import LawNoise
 from trainables.predictor.config import Lane, Structure
+from trainables.predictor.model.losses import WindowNoise
 
-_STEPS_DRAWN, _NUMBERS_DRAWN = (
-    8,
-    1 << 20,
-)  # optimiser steps at once, and numbers of a lane: few calls, little memory
+# Optimiser steps that are drawn at once, and at most how many numbers of a lane: few calls, little memory.
+_STEPS_DRAWN = 8
+_NUMBERS_DRAWN = 1 << 20
 
 
-@dataclass
-class StepNoise:
-    """What one optimiser step draws; the leading dimension is the lane."""
+class StepNoise(NamedTuple):
+    """What one optimiser step draws.
 
-    starts_LB: Tensor  # uniform, for the windows of all slots; float64 on the CPU
-    replace_LBT: Tensor  # from here on: of the worker's own slots, as :class:`rollout.Noise` has them
-    normal_LBTE: Tensor
-    uniform_LBT2: Tensor
-    input_LBTD: Tensor
+    Attributes:
+        starts_LB: uniform, for the windows of all slots; float64, on the CPU.
+        noise: noise of the worker's own slots; the leading dimension of every tensor is the lane.
+    """
+
+    starts_LB: Tensor
+    noise: WindowNoise
 
 
 def epoch_noise(
@@ -41,11 +45,16 @@ def epoch_noise(
     *,
     laws_draw: bool,
 ) -> Iterator[StepNoise]:
-    """The noise of every step of an epoch.
+    """Yield the noise of every step of an epoch.
 
     Every worker draws that of the whole batch and keeps what belongs to its own slots, so that the number of
-    workers changes nothing. With ``laws_draw`` False nobody samples, and the noise of laws is zeros of size 1
-    where it would be D + 1. ``like`` [..., D] has the device and precision wanted.
+    workers changes nothing.
+
+    Args:
+        like: [..., D], with the device and precision wanted.
+        owned: the slots of this worker.
+        laws_draw: whether anybody samples from a law; else the noise of laws is zeros, of size 1 where it
+            would be D + 1.
     """
     dim = like.shape[-1]
     streams = [_streams(lane, epoch) for lane in lanes]
@@ -55,21 +64,20 @@ def epoch_noise(
     at_once = max(1, min(_STEPS_DRAWN, _NUMBERS_DRAWN // (structure.batch * frames * dim)))
     for first in range(0, structure.steps, at_once):
         shape = (min(at_once, structure.steps - first), structure.batch, frames)
+        starts = _draw(torch.rand, streams, "starts", shape[:2])
+        replace = _draw(torch.rand, streams, "replace", shape)[:, :, own]
         none = torch.zeros(len(lanes), shape[0], len(own), frames, 2, dtype=torch.float64)
-        parts = (
-            _draw(torch.rand, streams, "starts", shape[:2]),
-            _draw(torch.rand, streams, "replace", shape)[:, :, own],
-            _draw(torch.randn, streams, "normal", (*shape, dim + 1))[:, :, own]
-            if laws_draw
-            else none[..., :1],
-            _draw(torch.rand, streams, "uniform", (*shape, 2))[:, :, own] if laws_draw else none,
-            _draw(torch.randn, streams, "input", (*shape, dim))[:, :, own] * sigma
-            if sigma.any()
-            else none[..., :1],
-        )
-        parts = (parts[0], *(part.to(like) for part in parts[1:]))
+        normal, uniform, inputs = none[..., :1], none, none[..., :1]
+        if laws_draw:
+            normal = _draw(torch.randn, streams, "normal", (*shape, dim + 1))[:, :, own]
+            uniform = _draw(torch.rand, streams, "uniform", (*shape, 2))[:, :, own]
+        if sigma.any():
+            inputs = _draw(torch.randn, streams, "input", (*shape, dim))[:, :, own] * sigma
+        drawn = [part.to(like) for part in (replace, normal, uniform, inputs)]
         for step in range(shape[0]):
-            yield StepNoise(*(part[:, step] for part in parts))
+            replace_LBT, normal_LBTE, uniform_LBT2, input_LBTD = (part[:, step] for part in drawn)
+            noise = WindowNoise(replace_LBT, LawNoise(normal_LBTE, uniform_LBT2), input_LBTD)
+            yield StepNoise(starts[:, step], noise)
 
 
 def _draw(
@@ -78,7 +86,7 @@ def _draw(
     purpose: str,
     shape: Sequence[int],
 ) -> Tensor:
-    """One tensor of every lane, stacked."""
+    """Random numbers [L, *shape], float64, each lane's from its own stream."""
     return torch.stack([make(shape, generator=own[purpose], dtype=torch.float64) for own in streams])
 
 

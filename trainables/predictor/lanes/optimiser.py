@@ -1,4 +1,7 @@
-"""AdamW with settings of each lane, and its learning-rate schedule."""
+"""AdamW with settings of each lane, and its learning-rate schedule.
+
+Shapes: L lanes; parameters are [L, ...].
+"""
 
 from __future__ import annotations
 
@@ -30,12 +33,12 @@ class LaneAdamW:
 
     @torch.no_grad()
     def step(self, factor: Tensor | float) -> None:
-        """One update; ``factor`` scales every lane's learning rate (the schedule).
+        """Update all parameters once; ``factor`` scales every lane's learning rate (the schedule).
 
         Nothing here asks the device for a number, so the whole of it can be captured.
         """
         self.steps += 1
-        gradients = [p.grad for p in self.parameters]
+        gradients = [_gradient(p) for p in self.parameters]
         norm_L = torch.stack([torch.linalg.vector_norm(g.flatten(1), dim=1) for g in gradients]).norm(dim=0)
         self.alive_L &= torch.isfinite(norm_L)
         shrink_L = self.clip / norm_L.clamp_min(self.clip)
@@ -53,7 +56,7 @@ class LaneAdamW:
         self.clear()
 
     def clear(self) -> None:
-        """Forget the gradients."""
+        """Forget the gradients of all parameters."""
         for p in self.parameters:
             p.grad = None
 
@@ -67,14 +70,14 @@ class LaneAdamW:
             setattr(self, name, getattr(self, name)[chosen])
 
     def state(self) -> dict[str, Tensor]:
-        """Everything needed to go on, as tensors."""
+        """Everything needed to go on from here, as tensors by name."""
         moments = {
             f"{kind}/{i}": t for kind in ("first", "second") for i, t in enumerate(getattr(self, kind))
         }
         return {**moments, "alive": self.alive_L, "steps": self.steps}
 
     def load(self, state: Mapping[str, Tensor]) -> None:
-        """The inverse of :meth:`state`."""
+        """Go on from what :meth:`state` returned."""
         for kind in ("first", "second"):
             for i, tensor in enumerate(getattr(self, kind)):
                 tensor.copy_(state[f"{kind}/{i}"])
@@ -83,8 +86,16 @@ class LaneAdamW:
 
 
 def cosine_schedule(step: int, total: int, warmup: int = 20, floor: float = 0.05) -> float:
-    """Factor of the learning rate: linear warm-up, then half a cosine down to ``floor``."""
+    """Factor of the learning rate after ``step`` of ``total`` optimiser steps: a linear warm-up, then half a
+    cosine down to ``floor``.
+    """
     if step < warmup:
         return (step + 1) / warmup
     share = (step - warmup) / max(1, total - warmup)
     return floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * share))
+
+
+def _gradient(parameter: nn.Parameter) -> Tensor:
+    if parameter.grad is None:
+        raise RuntimeError("a parameter has no gradient; every parameter of a pack has to reach its loss")
+    return parameter.grad

@@ -1,20 +1,28 @@
-"""Lanes of equal structure as one module of stacked parameters."""
+"""Lanes of equal structure as one module of stacked parameters.
+
+Shapes: L lanes.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Generic, TypeVar
 
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 from torch.utils._pytree import tree_map
 
-_AT_ONCE_ON_A_CPU = 16  # lanes; what more of them touch no longer fits its caches
+Module_co = TypeVar("Module_co", bound=nn.Module, covariant=True)
+Result = TypeVar("Result")
+
+# Lanes; what more of them touch no longer fits the caches of a CPU.
+_AT_ONCE_ON_A_CPU = 16
 
 
-class Stacked(nn.Module):
+class Stacked(nn.Module, Generic[Module_co]):
     """Modules of equal structure as one: parameters and buffers carry a leading lane dimension."""
 
-    def __init__(self, modules: Sequence[nn.Module]) -> None:
+    def __init__(self, modules: Sequence[Module_co]) -> None:
         super().__init__()
         parameters, buffers = stack_module_state(list(modules))
         # ParameterDict refuses dots in names.
@@ -27,16 +35,20 @@ class Stacked(nn.Module):
         self._template = (modules[0],)  # in a tuple: its own parameters are not this module's
 
     @property
-    def template(self) -> nn.Module:
-        """One of the modules, for what all share; its weights mean nothing."""
+    def template(self) -> Module_co:
+        """One of the modules, for what all of them share; its weights mean nothing."""
         return self._template[0]
 
-    def map(self, function, *args) -> Tensor | dict[str, Tensor]:  # noqa: ANN001, ANN002
-        """``function(module, *args)`` for every lane at once; ``args`` lead with the lane dimension."""
+    def map(self, function: Callable[..., Result], *args: Any) -> Result:
+        """Call ``function(module, *args)`` for every lane at once.
+
+        Tensors in ``args`` and in what is returned, which may be nested, lead with the lane dimension; those
+        that the function itself sees do not.
+        """
         template = self.template
 
-        def call(weights: Mapping[str, Tensor], buffers: Mapping[str, Tensor], *own) -> Tensor:  # noqa: ANN002
-            return functional_call(_Caller(template, function), _prefixed(weights, buffers), own)
+        def call(weights: Mapping[str, Tensor], buffers: Mapping[str, Tensor], *lane_args: Any) -> Result:
+            return functional_call(_Caller(template, function), _prefixed(weights, buffers), lane_args)
 
         some = next(iter(self.weights.values()))
         if len(some) == 1:
@@ -46,16 +58,16 @@ class Stacked(nn.Module):
         return stacked(self._named(), self._named_buffers(), *args)
 
     def __len__(self) -> int:
-        """L."""
+        """Number of lanes, L."""
         return len(next(iter(self.weights.values())))
 
     @property
     def parameters_each(self) -> int:
-        """Learnt numbers of one module."""
+        """How many numbers one module learns."""
         return sum(weight[0].numel() for weight in self.weights.values())
 
     def keep(self, rows: Sequence[int]) -> None:
-        """Drop all modules but these."""
+        """Drop all modules but those at ``rows``."""
         chosen = list(rows)
         self.weights = nn.ParameterDict(
             {k: nn.Parameter(v.detach()[chosen], v.requires_grad) for k, v in self.weights.items()}
@@ -65,7 +77,7 @@ class Stacked(nn.Module):
             setattr(self, slot, getattr(self, slot)[chosen])
 
     def lane_state(self, index: int) -> dict[str, Tensor]:
-        """State dict of one module."""
+        """The state dict of one module, copied to the CPU."""
         both = {**self._named(), **self._named_buffers()}
         return {name: value[index].detach().clone().cpu() for name, value in both.items()}
 
@@ -79,18 +91,18 @@ class Stacked(nn.Module):
 class _Caller(nn.Module):
     """Lets ``functional_call`` run any function of a module."""
 
-    def __init__(self, inner: nn.Module, function) -> None:  # noqa: ANN001
+    def __init__(self, inner: nn.Module, function: Callable[..., Any]) -> None:
         super().__init__()
         self.inner = inner
         self._function = function
 
-    def forward(self, *args):  # noqa: ANN002, ANN201, ANN202
+    def forward(self, *args: Any) -> Any:
         return self._function(self.inner, *args)
 
 
-def _alone(function):  # noqa: ANN001, ANN202
-    """``vmap`` over one lane, without its overhead."""
-    return lambda *args: tree_map(lambda out: out[None], function(*tree_map(lambda own: own[0], args)))
+def _alone(function: Callable[..., Result]) -> Callable[..., Result]:
+    """Map a function over one lane as ``vmap`` does, without the overhead."""
+    return lambda *args: tree_map(lambda out: out[None], function(*tree_map(lambda part: part[0], args)))
 
 
 def _prefixed(*groups: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -4,11 +4,13 @@ Every backbone answers ``read(z_BTD, state) -> (h_BTH, state)``: the hidden stat
 it must remember to go on. Reading a sequence in pieces gives what reading it at once gives. Nothing looks
 ahead.
 
-Shapes: B windows, T frames, D latent dimensions, H hidden units, N attention heads.
+Shapes: B windows, T frames, D latent dimensions, H hidden units, N attention heads, S frames in the cache,
+E units of an attention head.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -18,24 +20,29 @@ from torch.nn import functional as F
 from trainables.predictor.config import Structure
 from trainables.predictor.linear import Linear
 
-BackboneState = Any  # a tuple of tensors, known to its backbone alone; None before the first frame
+# A tuple of tensors, known to its backbone alone; None before the first frame.
+BackboneState = Any
 
 
-def build_backbone(structure: Structure, dim: int) -> nn.Module:
+def build_backbone(structure: Structure, dim: int) -> Backbone:
     """The backbone that a structure names, over latents of ``dim`` dimensions."""
-    kinds = {"gru": GRUBackbone, "mlp": WindowedMLP, "transformer": CausalTransformer}
+    kinds: dict[str, Callable[[int, int, int], Backbone]] = {
+        "gru": GRUBackbone,
+        "mlp": WindowedMLP,
+        "transformer": CausalTransformer,
+    }
     return kinds[structure.backbone](dim, structure.width, structure.depth)
 
 
 class Backbone(nn.Module):
-    """What the others have in common."""
+    """A module that reads frames one after another and remembers what it needs to go on."""
 
     def read(self, z_BTD: Tensor, state: BackboneState = None) -> tuple[Tensor, BackboneState]:
-        """Hidden states after each of some frames, and the state after the last."""
+        """Hidden states [B, T, H] after each of some frames, and the state after the last of them."""
         raise TypeError(f"{type(self).__name__} does not say how it reads")
 
     def step(self, z_BD: Tensor, state: BackboneState) -> tuple[Tensor, BackboneState]:
-        """One more frame."""
+        """Read one more frame: its hidden state [B, H], and the state after it."""
         h_BTH, state = self.read(z_BD.unsqueeze(1), state)
         return h_BTH[:, 0], state
 
@@ -56,7 +63,7 @@ class GRUBackbone(Backbone):
         self.readout = _Readout(dim + width, width)
 
     def read(self, z_BTD: Tensor, state: BackboneState = None) -> tuple[Tensor, BackboneState]:
-        """The state is each layer's h [B, H]."""
+        """Hidden states [B, T, H], and the state: each layer's h [B, H]."""
         x_BTH, new = z_BTD, []
         for layer, (inputs, recurrent) in enumerate(zip(self.inputs, self.recurrent, strict=True)):
             gates = inputs(x_BTH)
@@ -82,7 +89,7 @@ class WindowedMLP(Backbone):
         self.blocks = nn.ModuleList(_Readout(width, width) for _ in range(depth))
 
     def read(self, z_BTD: Tensor, state: BackboneState = None) -> tuple[Tensor, BackboneState]:
-        """The state is the last frames [B, window - 1, D]."""
+        """Hidden states [B, T, H], and the state: the last frames [B, window - 1, D]."""
         frames = z_BTD.shape[1]
         padded = (
             F.pad(z_BTD, (0, 0, self.window - 1, 0)) if state is None else torch.cat([state[0], z_BTD], 1)
@@ -103,7 +110,7 @@ class CausalTransformer(Backbone):
         self.norm = nn.LayerNorm(width)
 
     def read(self, z_BTD: Tensor, state: BackboneState = None) -> tuple[Tensor, BackboneState]:
-        """The state is each block's keys and values [B, N, S, E]."""
+        """Hidden states [B, T, H], and the state: each block's keys and values [B, N, S, E]."""
         x_BTH, new = self.embed(z_BTD), []
         for layer, block in enumerate(self.blocks):
             x_BTH, cache = block(x_BTH, None if state is None else state[layer])

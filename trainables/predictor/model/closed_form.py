@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,20 +17,54 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from trainables.distributions.gaussian_marginal import gaussian_nll, shrunk_factor
+from trainables.distributions.full_gaussian import FullGaussian
+from trainables.distributions.gaussian_marginal import shrunk_factor
 from trainables.latents.batching.feed import Feed
-from trainables.latents.batching.shard import Moments, Shard
+from trainables.latents.batching.prepared_data import PreparedData
+from trainables.latents.batching.shard import Shard
 from trainables.predictor.config import Lane, Structure
 from trainables.predictor.heads.base import Head
 from trainables.predictor.linear import Linear
 from trainables.predictor.model.backbones import Backbone, BackboneState
 
-_MOST_INPUTS = 1024  # of a regression
+_MOST_INPUTS = 1024  # numbers that a regression reads: P D
 _CASES_AT_ONCE = 8192
 
 
+def fit_baselines(
+    structure: Structure,
+    lanes: Sequence[Lane],
+    train: Feed,
+    data: PreparedData,
+    gather: Callable[[Any], list[Any]] = lambda value: [value],
+) -> list[Baseline]:
+    """Fit ``structure.head`` for each lane to all training frames of its surrogate, by least squares in
+    float64.
+
+    The covariance is that of the residuals, shrunk as that of a
+    :class:`~trainables.distributions.gaussian_marginal.GaussianMarginal`.
+
+    Args:
+        train: frames to fit to; holds the surrogates that the lanes name.
+        data: what is known of these frames.
+        gather: returns the values of all workers; every one of them gets the same baselines.
+    """
+    dim, mean_D = data.dim, data.moments.mean_D.double().cpu()
+    seen = _frames_seen(structure, dim)
+    names = sorted({lane.surrogate for lane in lanes})
+    products = {name: _products(train, train.surrogates.index(name), seen, gather) for name in names}
+    models = []
+    for lane in lanes:
+        own_MM, model = products[lane.surrogate], Baseline(structure, dim).double()
+        weight, bias = _solve(structure.head, own_MM, mean_D, lane.ridge)
+        factor = _residual_factor(own_MM, weight, bias)
+        model.head.load_state_dict({"linear.weight": weight, "linear.bias": bias, "factor": factor})
+        models.append(model.to(device=data.device, dtype=getattr(torch, structure.dtype)))
+    return models
+
+
 class Baseline(nn.Module):
-    """What :func:`fit_baselines` fits; nothing before."""
+    """A predictor that :func:`fit_baselines` fits in closed form; it stands still until then."""
 
     def __init__(self, structure: Structure, dim: int) -> None:
         super().__init__()
@@ -40,14 +73,14 @@ class Baseline(nn.Module):
 
 
 class LastFrames(Backbone):
-    """The last P frames, oldest first, as the hidden state [..., P D]; zeros stand before the first frame."""
+    """The last P frames, oldest first, as the hidden state; zeros stand before the first frame."""
 
     def __init__(self, frames: int) -> None:
         super().__init__()
         self.frames = frames
 
     def read(self, z_BTD: Tensor, state: BackboneState = None) -> tuple[Tensor, BackboneState]:
-        """The state is the last frames [B, P - 1, D]."""
+        """Hidden states [B, T, P D], and the state: the last frames [B, P - 1, D]."""
         count = z_BTD.shape[1]
         padded = (
             F.pad(z_BTD, (0, 0, self.frames - 1, 0)) if state is None else torch.cat([state[0], z_BTD], 1)
@@ -55,8 +88,8 @@ class LastFrames(Backbone):
         return torch.cat([padded[:, i : i + count] for i in range(self.frames)], -1), (padded[:, count:],)
 
 
-class LinearGaussianHead(Head):
-    """``forward(x)``: x [..., P D] -> N(W x + b, C) over delta in R^D, with one full covariance C."""
+class LinearGaussianHead(Head[FullGaussian]):
+    """A head that predicts N(W x + b, C) over delta in R^D from x [..., P D], with one full covariance C."""
 
     def __init__(self, inputs: int, dim: int) -> None:
         super().__init__()
@@ -64,85 +97,8 @@ class LinearGaussianHead(Head):
         self.factor = nn.Parameter(torch.eye(dim), requires_grad=False)
 
     def forward(self, x: Tensor) -> FullGaussian:
-        """x [..., P D] -> a Gaussian over [..., D]."""
+        """The Gaussians over [..., D] that hidden states ``x`` [..., P D] predict."""
         return FullGaussian(self.linear(x), self.factor)
-
-
-@dataclass
-class FullGaussian:
-    """N(location, L L^T).
-
-    Attributes:
-        location: [..., D].
-        factor: L [D, D], lower triangular, the same everywhere.
-    """
-
-    location: Tensor
-    factor: Tensor
-
-    def log_prob(self, delta: Tensor) -> Tensor:
-        """Log density of ``delta`` [..., D], nats: [...]."""
-        centred_ND = (delta - self.location).reshape(-1, delta.shape[-1])
-        return -gaussian_nll(centred_ND, self.factor).reshape(delta.shape[:-1])
-
-    def mean(self) -> Tensor:
-        """E[delta], [..., D]."""
-        return self.location
-
-    def mode(self) -> Tensor:
-        """The mean, [..., D]."""
-        return self.location
-
-    def direction(self) -> Tensor:
-        """The mean's direction, [..., D]; 0 where the mean is."""
-        return F.normalize(self.location, dim=-1)
-
-    def log_magnitude(self) -> Tensor:
-        """E[log |delta|], [...], to second order in the spread of |delta|^2, whose mean is |location|^2 + tr
-        C and whose variance is 2 tr C^2 + 4 location^T C location.
-        """
-        covariance = self.factor @ self.factor.mT
-        second = self.location.square().sum(-1) + self.factor.square().sum()
-        across = (self.location @ self.factor).square().sum(-1)
-        spread = 2 * covariance.square().sum() + 4 * across
-        return 0.5 * (second.log() - 0.5 * spread / second.square())
-
-    def sample(self, normal: Tensor, uniform: Tensor) -> Tensor:
-        """delta [..., D] from standard normal noise [..., D + 1]; ``uniform`` is not used."""
-        return self.location + normal[..., :-1] @ self.factor.mT
-
-    def branches(self, normal: Tensor, uniform: Tensor) -> tuple[Tensor, Tensor]:
-        """One piece: log weights [..., 1], all 0, and a sample [..., 1, D]."""
-        delta = self.sample(normal, uniform)
-        return torch.zeros_like(delta[..., :1]), delta.unsqueeze(-2)
-
-
-def fit_baselines(
-    structure: Structure,
-    lanes: Sequence[Lane],
-    train: Feed,
-    moments: Moments,
-    gather: Callable[[Any], list[Any]] = lambda value: [value],
-) -> list[Baseline]:
-    """Fit ``structure.head`` for each lane to all training frames of its surrogate, by least squares in
-    float64.
-
-    The covariance is that of the residuals, shrunk as that of a
-    :class:`~trainables.analysis.marginals.GaussianMarginal`. ``gather`` returns the values of all
-    workers; every one of them gets the same baselines.
-    """
-    shard, mean_D = train.shard(0), moments.mean_D.double().cpu()
-    seen = _frames_seen(structure, shard.dim)
-    names = sorted({lane.surrogate for lane in lanes})
-    products = {name: _products(train, train.surrogates.index(name), seen, gather) for name in names}
-    models = []
-    for lane in lanes:
-        own_MM, model = products[lane.surrogate], Baseline(structure, shard.dim).double()
-        weight, bias = _solve(structure.head, own_MM, mean_D, lane.ridge)
-        factor = _residual_factor(own_MM, weight, bias)
-        model.head.load_state_dict({"linear.weight": weight, "linear.bias": bias, "factor": factor})
-        models.append(model.to(device=shard.frames_SND.device, dtype=getattr(torch, structure.dtype)))
-    return models
 
 
 def _frames_seen(structure: Structure, dim: int) -> int:
@@ -150,7 +106,7 @@ def _frames_seen(structure: Structure, dim: int) -> int:
 
 
 def _solve(kind: str, products_MM: Tensor, mean_D: Tensor, ridge: float) -> tuple[Tensor, Tensor]:
-    """W [D, P D] and b [D] from the products of (1, x, delta)."""
+    """Weights W [D, P D] and bias b [D] from the products of (1, x, delta)."""
     dim = len(mean_D)
     inputs = len(products_MM) - 1 - dim
     if kind == "persistence":
@@ -167,7 +123,7 @@ def _solve(kind: str, products_MM: Tensor, mean_D: Tensor, ridge: float) -> tupl
 
 
 def _reversion_rate(products_MM: Tensor, mean_D: Tensor) -> Tensor:
-    """The r that minimises the sum of |delta - r (mean - z)|^2."""
+    """Rate of return to the mean: the r that minimises the sum of |delta - r (mean - z)|^2."""
     dim = len(mean_D)
     towards_DM = torch.cat([mean_D[:, None], -torch.eye(dim).double(), torch.zeros(dim, dim).double()], 1)
     along = (towards_DM @ products_MM[:, -dim:]).trace()
@@ -182,8 +138,9 @@ def _residual_factor(products_MM: Tensor, weight: Tensor, bias: Tensor) -> Tenso
 
 
 def _products(train: Feed, surrogate: int, seen: int, gather: Callable[[Any], list[Any]]) -> Tensor:
-    """Sum of u u^T over all cases u = (1, x, delta), float64: [M, M]; an utterance that several workers hold
-    counts once, a share of it in each.
+    """Sum of u u^T over all cases u = (1, x, delta), float64: [M, M].
+
+    An utterance that several workers hold counts once, a share of it in each.
     """
     held = Counter(i for ids in gather([i for shard in train.chunks() for i in shard.ids]) for i in ids)
     total = torch.zeros(())

@@ -1,63 +1,54 @@
-"""Teacher forcing and free running of one predictor: what is predicted, what is fed back, what is punished.
+"""Free running of a predictor: it goes on from its own output, or from true states where it is put back.
 
-Shapes: B windows, T frames, C frames of context, K rollout steps, D latent dimensions, H hidden units,
-M mixture components.
+Shapes: B windows, K rollout steps, D latent dimensions, H hidden units.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from trainables.distributions.law import Law
+from trainables.distributions.law import Law, LawNoise
 from trainables.predictor.model.backbones import BackboneState
-from trainables.predictor.model.predictor import Predictor
+from trainables.predictor.model.predictor import AnyPredictor
 
 
-@dataclass
-class Noise:
-    """Noise for one window of every slot: the same whatever lanes or workers it is shared with."""
+class Start(NamedTuple):
+    """Where free runs begin.
 
-    replace_BT: Tensor  # uniform; a teacher-forced input is replaced where it lies below the lane's share
-    normal_BTE: Tensor  # standard normal, E = D + 1, for sampled feedback and for heads that ask
-    uniform_BT2: Tensor  # uniform, likewise
-    input_BTD: Tensor  # what is added to true frames before they are read
+    Attributes:
+        hidden_BH: hidden states after the last true frames.
+        state: the backbone's state there.
+        frame_BD: the last true frames.
+    """
 
-    def at(self, first: int, frames: int) -> tuple[Tensor, Tensor]:
-        """Normal and uniform noise of some frames."""
-        return self.normal_BTE[:, first : first + frames], self.uniform_BT2[:, first : first + frames]
-
-
-def feed_back(law: Law, rule: str, normal: Tensor, uniform: Tensor, temperature: float = 1.0) -> Tensor:
-    """The delta that a free run moves by: the law's mean, its mode, or a sample at some temperature."""
-    if rule == "sample":
-        return heated(law, temperature).sample(normal, uniform)
-    return law.mean() if rule == "mean" else law.mode()
-
-
-def heated(law: Law, temperature: float) -> Law:
-    return law if temperature == 1 else law.tempered(temperature)
+    hidden_BH: Tensor
+    state: BackboneState
+    frame_BD: Tensor
 
 
 @dataclass
 class Injection:
-    """True states that a run is put back to: the injection diagnostic."""
+    """True states that runs are put back to: the injection diagnostic.
 
-    frames_BKD: Tensor  # the true state after each step
-    mask_BK: Tensor  # where the run goes on from it
+    Attributes:
+        frames_BKD: the true state after each step.
+        mask_BK: where a run goes on from it.
+    """
+
+    frames_BKD: Tensor
+    mask_BK: Tensor
 
 
 def free_run(
-    predictor: Predictor,
-    h: Tensor,
-    state: BackboneState,
-    z: Tensor,
+    predictor: AnyPredictor,
+    start: Start,
     steps: int,
     rule: str,
-    normal_BKE: Tensor,
-    uniform_BK2: Tensor,
+    noise: LawNoise,
     *,
     temperature: float = 1.0,
     stopped: bool = False,
@@ -66,7 +57,9 @@ def free_run(
     """Run for K steps on the predictor's own output, differentiably.
 
     Args:
-        h: hidden state [B, H] after the last frame ``z`` [B, D], with the backbone's ``state`` there.
+        steps: number of steps, K.
+        rule: what is fed back, see :func:`feed_back`; likewise ``temperature``.
+        noise: of every step, [B, K, ...].
         stopped: no gradient flows back through what is fed back (the pushforward trick of Brandstetter et
             al., Message passing neural PDE solvers, 2022).
         injection: true states to go on from, where its mask says so.
@@ -74,16 +67,35 @@ def free_run(
     Returns:
         h_BKH from which each step was predicted, and delta_BKD that was fed back.
     """
+    h_BH, state, z_BD = start
     hidden, deltas = [], []
     for k in range(steps):
-        delta = feed_back(predictor.head(h), rule, normal_BKE[:, k], uniform_BK2[:, k], temperature)
-        hidden.append(h)
-        deltas.append(delta)
+        now = LawNoise(noise.normal[:, k], noise.uniform[:, k])
+        delta_BD = feed_back(predictor.head(h_BH), rule, now, temperature)
+        hidden.append(h_BH)
+        deltas.append(delta_BD)
         if k + 1 < steps:
-            z = z + delta
+            z_BD = z_BD + delta_BD
             if stopped:
-                z = z.detach()
+                z_BD = z_BD.detach()
             if injection is not None:
-                z = torch.where(injection.mask_BK[:, k, None], injection.frames_BKD[:, k], z)
-            h, state = predictor.backbone.step(z, state)
+                z_BD = torch.where(injection.mask_BK[:, k, None], injection.frames_BKD[:, k], z_BD)
+            h_BH, state = predictor.backbone.step(z_BD, state)
     return torch.stack(hidden, 1), torch.stack(deltas, 1)
+
+
+def feed_back(law: Law, rule: str, noise: LawNoise, temperature: float = 1.0) -> Tensor:
+    """The delta that a free run moves by, [..., D].
+
+    Args:
+        rule: "mean" or "mode" of the law, or a "sample" of it.
+        temperature: of the sample; below 1 it is cooler than the law.
+    """
+    if rule == "sample":
+        return heated(law, temperature).sample(noise)
+    return law.mean() if rule == "mean" else law.mode()
+
+
+def heated(law: Law, temperature: float) -> Law:
+    """The law at some temperature; at 1 it is the law as it was predicted."""
+    return law if temperature == 1 else law.tempered(temperature)

@@ -22,14 +22,19 @@ from trainables.latents.batching.feed import Feed
 from trainables.predictor.config import FITTED_HEADS, SURROGATES, Lane, Structure
 from trainables.predictor.evaluation.context_free import Marginals
 from trainables.predictor.evaluation.evaluate import evaluate
+from trainables.predictor.evaluation.options import EVERYTHING, EvaluationOptions
 from trainables.predictor.scores import is_sampled
-from trainables.predictor.training.pack_run import Run
+from trainables.predictor.training.pack_run import PackRun
 from trainables.training_context import SoloContext
 
-_UTTERANCES, _FRAMES = 32, 32  # random utterances, and the fewest frames of each: more than a head has codes
-_WINDOWS = 64  # at the least, in an evaluation that is timed: as many as it takes to use the device well
-_REPEATS = 2  # of what is timed as a whole; the shorter counts, as what holds a call up is not its cost
-_WARM_UP = {"cpu": 1, "cuda": 5}  # steps before the clock runs; on a GPU one of them is captured
+# Random utterances, and the fewest frames of each: more than a head has codes.
+_UTTERANCES, _FRAMES = 32, 32
+# The fewest windows of an evaluation that is timed: as many as it takes to use the device well.
+_WINDOWS = 64
+# Repeats of what is timed as a whole; the shortest counts, as what holds a call up is not its cost.
+_REPEATS = 2
+# Steps before the clock runs; on a GPU one of them is captured.
+_WARM_UP = {"cpu": 1, "cuda": 5}
 
 
 @dataclass(frozen=True)
@@ -55,10 +60,10 @@ class Pace:
     bytes: int
 
     def seconds(self, structure: Structure, windows: int, *, evaluate_each_epoch: bool) -> float:
-        """Of :func:`trainables.predictor.train.train_pack` on ``windows`` evaluation windows, nothing
-        dropped at a rung; fitting in closed form is not counted.
+        """Seconds that a pack takes on ``windows`` evaluation windows, from its first step to its last score.
 
-        ``structure`` may differ from the probe's in steps and epochs.
+        Nothing is dropped at a rung, and fitting in closed form is not counted. ``structure`` may differ from
+        the probe's in steps and epochs.
         """
         trained = structure.steps * (
             structure.teacher_epochs * self.teacher_step + structure.rollout_epochs * self.rollout_step
@@ -79,14 +84,14 @@ def pace(
     """Time a pack of ``lanes`` lanes on latents of ``dim`` dimensions, in a few seconds.
 
     Args:
-        structure: of the pack; its steps and epochs do not matter here.
+        structure: what the lanes share; its steps and epochs do not matter here.
         steps: optimiser steps timed per phase, after others that warm up; at least 1.
         like: settings of every lane. Scheduled sampling and noise on inputs cost time, their amounts do not.
     """
     like = like or Lane()
     own = replace(structure, teacher_epochs=2, rollout_epochs=2)
     feed = _random_feed(own, dim, device)
-    run = Run(own, [replace(like, seed=seed) for seed in range(lanes)], feed, SoloContext(device))
+    run = PackRun(own, [replace(like, seed=seed) for seed in range(lanes)], feed, SoloContext(device))
     teacher, rollout = (_step_seconds(run, epoch, steps) for epoch in (0, own.teacher_epochs))
     fit, marginals = _marginals(run, steps)
     return Pace(
@@ -123,8 +128,8 @@ def _random_feed(structure: Structure, dim: int, device: torch.device | str) -> 
     )
 
 
-def _step_seconds(run: Run, epoch: int, steps: int) -> float:
-    """Of one optimiser step in the phase that begins at ``epoch``; 0 where nothing is trained."""
+def _step_seconds(run: PackRun, epoch: int, steps: int) -> float:
+    """Seconds of one optimiser step in the phase that begins at ``epoch``; 0 where nothing is trained."""
     if run.structure.head in FITTED_HEADS:
         return 0.0
     run.structure = replace(run.structure, steps=_WARM_UP[run.context.device.type])
@@ -133,11 +138,11 @@ def _step_seconds(run: Run, epoch: int, steps: int) -> float:
     return median(run.train_epoch(epoch)["seconds"] for _ in range(steps))
 
 
-def _marginals(run: Run, steps: int) -> tuple[float, Marginals]:
+def _marginals(run: PackRun, steps: int) -> tuple[float, Marginals]:
     """Seconds of a whole fit of the densities without context, from two short ones, and such densities."""
 
     def fit(steps: int) -> Marginals:
-        return Marginals.fit(replace(run.structure, marginal_steps=steps), run.train, run.moments)
+        return Marginals.fit(replace(run.structure, marginal_steps=steps), run.data)
 
     marginals = fit(1)  # warms up
     if run.structure.head in FITTED_HEADS or not run.pack.stacked.template.head.has_density:
@@ -146,29 +151,21 @@ def _marginals(run: Run, steps: int) -> tuple[float, Marginals]:
     return short + max(0.0, long - short) / steps * (run.structure.marginal_steps - 1), marginals
 
 
-def _window_seconds(run: Run, marginals: Marginals | None) -> float:
-    """Of one evaluation window: a look, or with marginals the last evaluation."""
-    sampled = marginals is not None or (is_sampled(run.structure.objective) and run.structure.rung_epochs > 0)
+def _window_seconds(run: PackRun, marginals: Marginals | None) -> float:
+    """Seconds of one evaluation window of a look or, with marginals, of the last evaluation."""
+    looks_at_samples = is_sampled(run.structure.objective) and run.structure.rung_epochs > 0
+    options = EVERYTHING if marginals is not None else EvaluationOptions(sampled=looks_at_samples)
     names = [lane.surrogate for lane in run.lanes]
 
     def look(feed: Feed) -> None:
-        evaluate(
-            run.structure,
-            run.pack.stacked,
-            names,
-            feed,
-            run.moments,
-            marginals,
-            inject=marginals is not None,
-            sampled=sampled,
-        )
+        evaluate(run.structure, run.pack.stacked, names, feed, run.data.moments, marginals, options=options)
 
     starts, _ = run.train.shard(0).evaluation_windows(run.structure.context, run.structure.horizon)
     return _seconds(run, look, run.train) / len(starts)
 
 
-def _seconds(run: Run, function: Callable[..., Any], *args: Any) -> float:
-    """Of one call, the least of a few; the work that it leaves on a GPU is included."""
+def _seconds(run: PackRun, function: Callable[..., Any], *args: Any) -> float:
+    """Seconds of one call, the least of a few; the work that it leaves on a GPU is included."""
     seconds = []
     for _ in range(_REPEATS):
         started = time.perf_counter()

@@ -12,8 +12,10 @@ from trainables.latents.batching.feed import Feed
 from trainables.predictor.config import FITTED_HEADS, Lane, Structure
 from trainables.predictor.evaluation.context_free import Marginals
 from trainables.predictor.evaluation.evaluate import evaluate
+from trainables.predictor.evaluation.options import EVERYTHING, EvaluationOptions
 from trainables.predictor.scores import Scores, merge
-from trainables.predictor.training.pack_run import LaneResult, Run
+from trainables.predictor.training.lane_result import LaneResult
+from trainables.predictor.training.pack_run import PackRun
 from trainables.training_context import Context
 
 
@@ -25,7 +27,7 @@ def train_pack(
     context: Context,
     *,
     evaluate_each_epoch: bool,
-    free_running: bool = True,
+    final: EvaluationOptions = EVERYTHING,
 ) -> list[LaneResult]:
     """Train and evaluate a pack; a head that is fitted in closed form is fitted instead.
 
@@ -33,10 +35,13 @@ def train_pack(
         train: frames to learn from; holds the surrogates that the lanes name.
         evaluation: frames to be judged on. With ``evaluate_each_epoch`` they are looked at after every epoch
             (for exploration on validation speakers), and lanes may be dropped; without it once, at the end,
-            with injections and context-free marginals beside (for confirmation on test speakers).
-        free_running: whether that last evaluation runs free at all; else one step ahead is all it looks at.
+            with context-free marginals beside (for confirmation on test speakers).
+        final: what that one evaluation at the end measures.
+
+    Raises:
+        InputError: no training utterance is as long as a window, or too few steps move for a head's codes.
     """
-    run = Run(structure, lanes, train, context)
+    run = PackRun(structure, lanes, train, context)
     if structure.head in FITTED_HEADS:
         run.fit()
     scores: list[Scores] | None = None
@@ -45,41 +50,29 @@ def train_pack(
             break
         progress = run.train_epoch(epoch)
         if evaluate_each_epoch:
-            scores = run.look(_evaluate(run, evaluation, run.marginals, sampled=run.needs_samples))
+            scores = run.look(_look(run, evaluation))
         context.report({**progress, "lanes": [h[-1] for h in run.history if h]}, run.state())
     if not evaluate_each_epoch:
-        baselines = Marginals.fit(structure, train, run.moments, context.gather)
-        scores = _evaluate(
-            run, evaluation, baselines, inject=free_running, sampled=free_running, free_running=free_running
-        )
+        scores = _evaluate(run, evaluation, Marginals.fit(structure, run.data), final)
     if scores is None:  # nothing was left to train
-        scores = _evaluate(run, evaluation, run.marginals, sampled=run.needs_samples)
+        scores = _look(run, evaluation)
     return run.results(scores)
 
 
+def _look(run: PackRun, feed: Feed) -> list[Scores]:
+    """An evaluation while exploring: as much as the ranking of lanes needs."""
+    return _evaluate(run, feed, run.marginals, EvaluationOptions(sampled=run.needs_samples))
+
+
 def _evaluate(
-    run: Run,
-    feed: Feed,
-    baselines: Marginals | None,
-    *,
-    inject: bool = False,
-    sampled: bool,
-    free_running: bool = True,
+    run: PackRun, feed: Feed, baselines: Marginals | None, options: EvaluationOptions
 ) -> list[Scores]:
-    """Each rank measures its own utterances; the sums are then those of all."""
+    """Scores of the lanes that are left, over the utterances of all ranks; each rank measures its own."""
     if not run.rows:
         return []
-    surrogates = [lane.surrogate for lane in run.own]
-    own = evaluate(
-        run.structure,
-        run.pack.stacked,
-        surrogates,
-        feed,
-        run.moments,
-        baselines,
-        inject=inject,
-        sampled=sampled,
-        free_running=free_running,
+    surrogates = [lane.surrogate for lane in run.lanes_left]
+    measured = evaluate(
+        run.structure, run.pack.stacked, surrogates, feed, run.data.moments, baselines, options=options
     )
-    ranks = run.context.gather([scores.to_json() for scores in own])
+    ranks = run.context.gather([scores.to_json() for scores in measured])
     return [merge(Scores.from_json(rank[place]) for rank in ranks) for place in range(len(run.rows))]

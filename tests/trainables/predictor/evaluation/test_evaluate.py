@@ -11,17 +11,21 @@ import torch
 
 from tests.trainables.predictor.conftest import utterance_table
 from trainables.latents.batching.feed import Feed
+from trainables.latents.batching.prepared_data import PreparedData
 from trainables.predictor.config import FEEDBACKS, Lane, Structure
 from trainables.predictor.evaluation.context_free import Marginals
 from trainables.predictor.evaluation.continuation import continue_from
-from trainables.predictor.evaluation.evaluate import _tally, baseline_scores, evaluate
+from trainables.predictor.evaluation.evaluate import baseline_scores, evaluate
+from trainables.predictor.evaluation.options import EVERYTHING, FREE_RUNS, ONE_STEP, EvaluationOptions
+from trainables.predictor.evaluation.tally import tally
 from trainables.predictor.lanes.stacked import Stacked
 from trainables.predictor.model.predictor import Predictor
-from trainables.predictor.scores import Scores, merge
+from trainables.predictor.scores import Scores, is_curve, merge
 from trainables.predictor.training.train import train_pack
 from trainables.training_context import SoloContext
 
 CONTEXT, HORIZON = 6, 5
+RUNS = {"cos", "magnitude_ratio", "state_error"}
 
 
 def structure(head: str, feedback: str = "mean") -> Structure:
@@ -79,17 +83,10 @@ def test_metrics_are_their_definitions(head: str, feedback: str, make_feed: Call
 def thorough(config: Structure, feed: Feed) -> Scores:
     torch.manual_seed(4)
     predictor = Predictor(config, 6).double()
-    marginals = Marginals.fit(replace(config, marginal_steps=5), feed, feed.shard(0).moments)
-    (scores,) = evaluate(
-        config,
-        Stacked([predictor]),
-        ["real"],
-        feed,
-        feed.shard(0).moments,
-        marginals,
-        inject=True,
-        sampled=True,
-    )
+    data = PreparedData.from_feed(feed)
+    marginals = Marginals.fit(replace(config, marginal_steps=5), data)
+    stacked = Stacked([predictor])
+    (scores,) = evaluate(config, stacked, ["real"], feed, data.moments, marginals, options=EVERYTHING)
     return scores
 
 
@@ -118,6 +115,26 @@ def test_injection_a_is_teacher_forcing_and_d_the_free_run(make_feed: Callable[.
     assert scores.curve("cos_B")[3] == pytest.approx(scores.curve("cos")[3], abs=1e-12)
     assert scores.curve("cos_B")[4] != pytest.approx(scores.curve("cos")[4], abs=1e-6)
     assert scores.curve("cos_C")[3] != pytest.approx(scores.curve("cos_A")[3], abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("options", "curves"),
+    [
+        (ONE_STEP, set()),
+        (FREE_RUNS, RUNS),
+        (EvaluationOptions(inject=True), RUNS | {f"{curve}_{name}" for curve in RUNS for name in "ABC"}),
+        (EvaluationOptions(free_running=False, sampled=True), {"energy_score", "crps"}),
+    ],
+    ids=["one step", "free runs", "injections", "samples"],
+)
+def test_an_evaluation_measures_what_its_options_say(
+    options: EvaluationOptions, curves: set[str], make_feed: Callable[..., Feed]
+) -> None:
+    config, feed = structure("mdn"), make_feed()
+    stacked = Stacked([Predictor(config, 6).double()])
+    (scores,) = evaluate(config, stacked, ["real"], feed, feed.shard(0).moments, options=options)
+    assert {name for name in scores.sums if is_curve(name)} == curves
+    assert {"nll", "one_step_cosine", "log_magnitude"} < set(scores.sums)
 
 
 def test_proper_scores_of_sampled_runs_rank_heads_with_and_without_a_density(
@@ -157,7 +174,7 @@ def test_a_diverged_figure_stays_visible(name: str, make_feed: Callable[..., Fee
     shard = feed.shard(0)
     figures = {name: torch.ones(2, HORIZON).double(), "cos": torch.full((2, HORIZON), torch.nan).double()}
     figures[name][0, 2] = torch.nan
-    scores = _tally(figures, shard, np.array([0, 1]), feed, HORIZON)
+    scores = tally(figures, shard, np.array([0, 1]), feed.frame_rate, HORIZON)
     assert not np.isfinite(scores.sums[name]).all() and scores.counts["cos"].sum() == 0
 
 
@@ -196,7 +213,7 @@ def test_marginals_know_the_entropy_of_white_noise() -> None:
     now, following = (torch.randn(2000, 8, generator=torch.Generator().manual_seed(s)) for s in (1, 2))
     entropy = 4 * math.log(2 * math.pi * math.e)
     for head in ("mdn", "vmf"):
-        marginals = Marginals.fit(structure(head), feed, feed.shard(0).moments)
+        marginals = Marginals.fit(structure(head), PreparedData.from_feed(feed))
         nll = marginals.nll("white", following, following - now)
         assert nll["marginal_nll"].mean().item() == pytest.approx(entropy, abs=0.25)
         assert nll["gaussian_marginal_nll"].mean().item() == pytest.approx(entropy, abs=0.1)

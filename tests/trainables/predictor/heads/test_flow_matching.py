@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from trainables.distributions.law import LawNoise
 from trainables.predictor.evaluation.proper_scores import energy_score
 from trainables.predictor.heads.base import Survey
 from trainables.predictor.heads.flow_matching import FlowMatchingHead
@@ -43,7 +44,7 @@ def trained(data: torch.Tensor) -> FlowMatchingHead:
     for _ in range(800):
         delta = data[torch.randint(len(data), (512,))]
         law = head(h.expand(512, -1))
-        loss = head.objective(law, delta, torch.randn(512, 3), torch.rand(512, 2)).mean()
+        loss = head.objective(law, delta, LawNoise(torch.randn(512, 3), torch.rand(512, 2))).mean()
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -61,7 +62,8 @@ def test_without_its_network_the_head_is_a_gaussian() -> None:
     head = gaussian_head(3)
     h = torch.randn(WIDTH, generator=torch.Generator().manual_seed(2)).double()
     law = head(h.expand(4000, -1))
-    delta = law.sample(torch.randn(4000, 4, generator=torch.Generator().manual_seed(3)).double(), None)
+    normal = torch.randn(4000, 4, generator=torch.Generator().manual_seed(3)).double()
+    delta = law.sample(LawNoise(normal, torch.rand(4000, 2)))
     spread = head.scale * torch.exp(torch.tensor(-0.7))
     assert torch.allclose(law.mean()[0], head.scale * head.mean(h))
     assert torch.allclose(law.mode(), law.mean(), rtol=0.02)
@@ -82,7 +84,8 @@ def test_two_moons_are_learnt(moon_head: FlowMatchingHead) -> None:
     truth, count = moons(4000, 1), 4000
     law = moon_head(torch.ones(count, WIDTH))
     torch.manual_seed(5)
-    samples = torch.stack([law.sample(torch.randn(count, 3), torch.rand(count, 2)) for _ in range(8)])
+    noise = [LawNoise(torch.randn(count, 3), torch.rand(count, 2)) for _ in range(8)]
+    samples = torch.stack([law.sample(own) for own in noise])
     ideal = torch.stack([moons(count, 10 + i) for i in range(8)])
     assert torch.allclose(law.mean()[0], truth.mean(0), atol=0.05)
     loss = energy_score(samples, truth) - energy_score(ideal, truth)
@@ -94,12 +97,14 @@ def test_two_moons_are_learnt(moon_head: FlowMatchingHead) -> None:
 @torch.no_grad()
 def test_the_expected_log_magnitude_is_near_that_of_many_samples(moon_head: FlowMatchingHead) -> None:
     law = moon_head(torch.ones(4000, WIDTH))
-    many = law.sample(torch.randn(4000, 3), torch.rand(4000, 2)).norm(dim=-1).log().mean()
+    many = law.sample(LawNoise(torch.randn(4000, 3), torch.rand(4000, 2))).norm(dim=-1).log().mean()
     assert law.log_magnitude()[0].item() == pytest.approx(many.item(), abs=0.3)  # eight probes
 
 
 def test_samples_carry_gradients_and_no_likelihood_is_claimed() -> None:
     law = FlowMatchingHead(WIDTH, 3)(torch.zeros(2, WIDTH, requires_grad=True))
-    assert law.sample(torch.randn(2, 4), torch.rand(2, 2)).requires_grad
+    assert law.sample(LawNoise(torch.randn(2, 4), torch.rand(2, 2))).requires_grad
     with pytest.raises(TypeError, match="^a flow-matching head has no density"):
         law.log_prob(torch.zeros(2, 3))
+    with pytest.raises(TypeError, match="cannot be heated or cooled"):
+        law.tempered(0.5)

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from trainables.distributions.law import LawNoise
 from trainables.distributions.polar import MAGNITUDE_FLOOR
 from trainables.errors import InputError
 from trainables.predictor import config
@@ -41,9 +42,9 @@ def normals(*shape: int, seed: int = 1) -> Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
-def noise(*shape: int, dim: int = DIM) -> tuple[Tensor, Tensor]:
+def noise(*shape: int, dim: int = DIM) -> LawNoise:
     uniform = torch.rand(*shape, 2, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
-    return normals(*shape, dim + 1, seed=2), uniform
+    return LawNoise(normals(*shape, dim + 1, seed=2), uniform)
 
 
 def untrained(case: dict, dim: int = DIM) -> Head:
@@ -86,13 +87,13 @@ def dense(head: Head) -> Head:
     return head
 
 
-def answers(head: Head, h: Tensor, delta: Tensor, *noise: Tensor) -> dict[str, Tensor]:
+def answers(head: Head, h: Tensor, delta: Tensor, *drawn: Tensor) -> dict[str, Tensor]:
     """Everything a head can be asked."""
-    law = head(h)
-    log_weights, deltas = law.branches(*noise)
+    law, noise = head(h), LawNoise(*drawn)
+    log_weights, deltas = law.branches(noise)
     said = {name: getattr(law, name)() for name in ("mean", "mode", "direction", "log_magnitude")}
-    said |= {"sample": law.sample(*noise), "log_weights": log_weights, "branches": deltas}
-    said["objective"] = head.objective(law, delta, *noise)
+    said |= {"sample": law.sample(noise), "log_weights": log_weights, "branches": deltas}
+    said["objective"] = head.objective(law, delta, noise)
     said["penalty"] = head.penalty(law, {name: value.to(h) for name, value in LANE.items()})
     return said | ({"log_prob": law.log_prob(delta)} if head.has_density else {})
 
@@ -137,7 +138,7 @@ def test_density_integrates_to_one(case: dict, dense: Head) -> None:
 @torch.no_grad()
 def test_mean_magnitude_and_samples_agree(dense: Head) -> None:
     law = dense(normals(WIDTH).expand(8000, WIDTH))
-    draws = law.sample(*noise(8000))
+    draws = law.sample(noise(8000))
     error = draws.std(0) / math.sqrt(8000)
     assert float(((draws.mean(0) - law.mean()[0]) / error).abs().max()) < 4.5
     assert float(draws.norm(dim=-1).log().mean()) == pytest.approx(float(law.log_magnitude()[0]), abs=0.06)
@@ -157,7 +158,7 @@ def test_units_of_the_data_change_nothing_but_units(case: dict) -> None:
     small, large = (started(typical)(normals(20, WIDTH)) for typical in (0.05, 20.0))
     for name in ("mean", "mode"):
         assert torch.allclose(400 * getattr(small, name)(), getattr(large, name)()), name
-    assert torch.allclose(400 * small.sample(*noise(20)), large.sample(*noise(20)))
+    assert torch.allclose(400 * small.sample(noise(20)), large.sample(noise(20)))
     assert torch.allclose(small.log_magnitude() + math.log(400), large.log_magnitude())
     assert (large.log_magnitude() - math.log(20.0)).abs().max() < 1.5
 
@@ -172,14 +173,15 @@ def test_gradients_reach_every_parameter(head: Head) -> None:
 def test_samples_are_a_differentiable_function_of_their_noise(head: Head) -> None:
     h, (normal, uniform) = normals(5, WIDTH).requires_grad_(), noise(5)
     normal.requires_grad_()
-    delta = head(h).sample(normal, uniform)
-    assert torch.equal(delta, head(h).sample(*noise(5)))
+    delta = head(h).sample(LawNoise(normal, uniform))
+    assert torch.equal(delta, head(h).sample(noise(5)))
     # Cubes tell directions apart, where the length alone need not depend on h.
     of_h, of_noise = torch.autograd.grad(delta.pow(3).sum(), (h, normal))
     assert of_h.isfinite().all() and (of_h.abs().sum(-1) > 1e-9).all()
     step = 1e-6 * normals(5, DIM + 1, seed=5)
     with torch.no_grad():
-        ends = [head(h).sample(normal + way * step, uniform).pow(3).sum().item() for way in (-1, 1)]
+        moved = [LawNoise(normal + way * step, uniform) for way in (-1, 1)]
+        ends = [head(h).sample(own).pow(3).sum().item() for own in moved]
     assert ends[1] - ends[0] == pytest.approx(2 * (of_noise * step).sum().item(), rel=1e-3)
 
 
@@ -254,12 +256,12 @@ def test_the_heads_that_are_called_polar_are_those_of_polar_form() -> None:
 def test_the_jacobian_is_left_out_of_the_objective_alone(name: str) -> None:
     whole, bare = (build({"head": name, "jacobian": jacobian}) for jacobian in (True, False))
     h, delta = normals(50, WIDTH), 3 * normals(50, DIM)
-    nll, objective = (head.objective(head(h), delta, *noise(50)) for head in (whole, bare))
+    nll, objective = (head.objective(head(h), delta, noise(50)) for head in (whole, bare))
     assert torch.equal(nll, -whole(h).log_prob(delta))
     assert torch.allclose(nll - objective, (DIM - 1) * delta.norm(dim=-1).log(), atol=1e-12)
     assert torch.equal(bare(h).log_prob(delta), whole(h).log_prob(delta))  # what evaluation asks for
     still = torch.zeros(50, DIM).double()  # the density's floor under |delta| is the objective's
-    floored = bare.objective(bare(h), still, *noise(50)) + bare(h).log_prob(still)
+    floored = bare.objective(bare(h), still, noise(50)) + bare(h).log_prob(still)
     assert torch.allclose(floored, torch.tensor(-(DIM - 1) * math.log(MAGNITUDE_FLOOR)).double())
 
 

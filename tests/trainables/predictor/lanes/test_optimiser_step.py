@@ -3,12 +3,15 @@
 import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_map
 
+from trainables.distributions.law import LawNoise
 from trainables.predictor.config import Lane, Structure
 from trainables.predictor.heads import Survey
 from trainables.predictor.lanes.optimiser import LaneAdamW
 from trainables.predictor.lanes.optimiser_step import CapturedStep, EagerStep
 from trainables.predictor.lanes.pack import Batch, StackedPack, lane_tensor
+from trainables.predictor.model.losses import WindowNoise
 
 ASKING = {"_local_scalar_dense", "nonzero", "masked_select", "_unique2", "is_nonzero", "equal"}
 BRINGING = {"lift_fresh", "lift"}  # a tensor made of Python numbers, which would be copied to a GPU
@@ -56,14 +59,10 @@ def setting(device: str = "cpu", **settings: object) -> tuple[StackedPack, LaneA
     rates = (lane_tensor(lanes, name, some) for name in ("learning_rate", "weight_decay"))
     optimiser = LaneAdamW(list(pack.parameters()), *rates)
     shape, draw = (LANES, 4, 6), torch.Generator().manual_seed(0)
-    parts = (
-        torch.randn(*shape, DIM, generator=draw),
-        torch.rand(shape, generator=draw),
-        torch.randn(*shape, DIM + 1, generator=draw),
-        torch.rand(*shape, 2, generator=draw),
-        torch.zeros(*shape, 1),
-    )
-    return pack, optimiser, Batch(*(part.to(device) for part in parts))
+    windows, replaced = torch.randn(*shape, DIM, generator=draw), torch.rand(shape, generator=draw)
+    normal, uniform = torch.randn(*shape, DIM + 1, generator=draw), torch.rand(*shape, 2, generator=draw)
+    noise = WindowNoise(replaced, LawNoise(normal, uniform), torch.zeros(*shape, 1))
+    return pack, optimiser, tree_map(lambda part: part.to(device), Batch(windows, noise))
 
 
 @pytest.mark.parametrize(
@@ -78,6 +77,22 @@ def test_a_step_asks_its_host_for_nothing(settings: dict, phase: str) -> None:
     with OnDevice() as device:
         step(batch, phase, *pace)
     assert device.refused == []
+
+
+@pytest.mark.parametrize(
+    "settings", [*({"head": head, "feedback": rule} for head, rule in KINDS), *ASIDE], ids=str
+)
+@pytest.mark.parametrize("phase", ["teacher", "rollout"])
+def test_a_step_validates_no_settings(settings: dict, phase: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    pack, optimiser, batch = setting(**settings)
+    validated = []
+    for kind in (Structure, Lane):
+        monkeypatch.setattr(kind, "__post_init__", lambda self: validated.append(self))
+    Structure("mdn")
+    Lane()
+    assert len(validated) == 2  # whatever is made from here on is counted
+    EagerStep(pack, optimiser)(batch, phase, torch.tensor(0.5), torch.tensor(1.0))
+    assert len(validated) == 2
 
 
 @pytest.mark.gpu

@@ -13,7 +13,7 @@ from trainables.predictor.heads import Survey
 from trainables.predictor.lanes.optimiser import LaneAdamW
 from trainables.predictor.lanes.pack import StackedPack
 from trainables.predictor.scores import LaneStatus, Scores
-from trainables.predictor.training.pack_run import LaneResult
+from trainables.predictor.training.lane_result import LaneResult
 from trainables.predictor.training.train import train_pack
 from trainables.training_context import SoloContext
 

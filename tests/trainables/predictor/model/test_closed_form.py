@@ -10,15 +10,18 @@ import pytest
 import torch
 
 from tests.trainables.predictor.conftest import utterance_table
+from trainables.distributions.full_gaussian import FullGaussian
 from trainables.distributions.gaussian_marginal import GaussianMarginal
+from trainables.distributions.law import LawNoise
 from trainables.latents.batching.feed import Feed
+from trainables.latents.batching.prepared_data import PreparedData
 from trainables.latents.storage.dataset import LatentDataset, open_dataset
 from trainables.latents.worlds.catalogue import write_world
 from trainables.latents.worlds.linear import RotatingAR
 from trainables.predictor.config import FITTED_HEADS, Lane, Structure
 from trainables.predictor.evaluation.evaluate import evaluate
 from trainables.predictor.lanes.stacked import Stacked
-from trainables.predictor.model.closed_form import Baseline, FullGaussian, fit_baselines
+from trainables.predictor.model.closed_form import Baseline, fit_baselines
 from trainables.predictor.scores import Scores
 
 LANE = Lane()
@@ -39,9 +42,9 @@ def on_test(world: LatentDataset, head: str) -> Scores:
         )
         for split in ("train", "test")
     )
-    moments = train.shard(0).moments
-    (model,) = fit_baselines(structure(head), [LANE], train, moments)
-    return evaluate(structure(head), Stacked([model]), ["real"], test, moments)[0]
+    data = PreparedData.from_feed(train)
+    (model,) = fit_baselines(structure(head), [LANE], train, data)
+    return evaluate(structure(head), Stacked([model]), ["real"], test, data.moments)[0]
 
 
 def entropy(world: LatentDataset) -> float:
@@ -91,7 +94,8 @@ def test_persistence_is_the_gaussian_marginal_of_the_step(gaussian_world: Latent
 def test_regression_is_regression(make_feed: Callable[..., Feed]) -> None:
     feed, frames = make_feed(), 3
     shard = feed.shard(0)
-    (model,) = fit_baselines(structure("linear", frames), [Lane(ridge=1e-9)], feed, shard.moments)
+    data = PreparedData.from_feed(feed)
+    (model,) = fit_baselines(structure("linear", frames), [Lane(ridge=1e-9)], feed, data)
     inputs, steps = [], []
     for begin, end in zip(shard.offsets[:-1], shard.offsets[1:], strict=True):
         z = shard.frames_SND[0, begin:end]
@@ -107,7 +111,7 @@ def test_regression_is_regression(make_feed: Callable[..., Feed]) -> None:
 
 def test_a_heavy_penalty_stands_still(make_feed: Callable[..., Feed]) -> None:
     feed = make_feed()
-    (model,) = fit_baselines(structure("linear"), [Lane(ridge=1e9)], feed, feed.shard(0).moments)
+    (model,) = fit_baselines(structure("linear"), [Lane(ridge=1e9)], feed, PreparedData.from_feed(feed))
     assert model.head.linear.weight.abs().max() < 1e-6
 
 
@@ -116,9 +120,9 @@ def test_workers_that_hold_the_same_utterances_count_them_once(
     head: str, make_feed: Callable[..., Feed]
 ) -> None:
     feed = make_feed()
-    moments = feed.shard(0).moments
-    (alone,) = fit_baselines(structure(head), [LANE], feed, moments)
-    (both,) = fit_baselines(structure(head), [LANE], feed, moments, lambda value: [value, value])
+    data = PreparedData.from_feed(feed)
+    (alone,) = fit_baselines(structure(head), [LANE], feed, data)
+    (both,) = fit_baselines(structure(head), [LANE], feed, data, lambda value: [value, value])
     for name, value in alone.state_dict().items():
         assert torch.allclose(both.state_dict()[name], value, atol=1e-10), name
 
@@ -127,8 +131,8 @@ def test_chunks_of_a_stream_are_all_read(make_feed: Callable[..., Feed], spiral_
     whole = make_feed()
     pieces = make_feed(budget_bytes=1)
     pieces._open = lambda: [spiral_table.slice(i, 3) for i in range(0, 12, 3)]
-    moments = whole.shard(0).moments
-    fits = [fit_baselines(structure("linear"), [LANE], feed, moments)[0] for feed in (whole, pieces)]
+    data = PreparedData.from_feed(whole)
+    fits = [fit_baselines(structure("linear"), [LANE], feed, data)[0] for feed in (whole, pieces)]
     assert torch.allclose(fits[0].head.linear.weight, fits[1].head.linear.weight, atol=1e-10)
 
 
@@ -157,9 +161,13 @@ def test_full_gaussian_is_torch_s() -> None:
     delta = torch.randn(5, 2, 4).double()
     assert torch.allclose(law.log_prob(delta), theirs.log_prob(delta))
     many = FullGaussian(law.location[0, 0].expand(200_000, -1), factor)
-    samples = many.sample(torch.randn(200_000, 5).double(), torch.zeros(200_000, 2))
+    samples = many.sample(LawNoise(torch.randn(200_000, 5).double(), torch.zeros(200_000, 2)))
     assert torch.allclose(samples.T.cov(), factor @ factor.T, atol=0.05)
     assert many.log_magnitude()[0].item() == pytest.approx(samples.norm(dim=-1).log().mean().item(), abs=0.05)
+    cool = law.tempered(0.5)  # of density p^2 over its integral
+    expected = law.log_prob(delta) / 0.5
+    ratio = cool.log_prob(delta) - expected
+    assert torch.allclose(ratio, ratio.mean().expand_as(ratio))
 
 
 def test_lanes_see_their_own_surrogate(make_feed: Callable[..., Feed]) -> None:
@@ -168,10 +176,11 @@ def test_lanes_see_their_own_surrogate(make_feed: Callable[..., Feed]) -> None:
         {f"s{i}-0": world.simulate(1, 300, np.random.default_rng(i))[0] for i in range(4)}
     )
     feed = make_feed(table, surrogates=("real", "white"))
-    moments = feed.shard(0).moments
+    data = PreparedData.from_feed(feed)
     lanes = [Lane(), Lane(surrogate="white")]
-    models = fit_baselines(structure("mean_reversion"), lanes, feed, moments)
+    models = fit_baselines(structure("mean_reversion"), lanes, feed, data)
     rates = [-model.head.linear.weight[0, 0].item() for model in models]
     assert rates == pytest.approx([0.2, 1.0], abs=0.06)
-    real, white = evaluate(structure("mean_reversion"), Stacked(models), ["real", "white"], feed, moments)
+    both = evaluate(structure("mean_reversion"), Stacked(models), ["real", "white"], feed, data.moments)
+    real, white = both
     assert real.value("nll") < white.value("nll")

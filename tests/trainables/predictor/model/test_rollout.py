@@ -6,12 +6,13 @@ from dataclasses import replace
 import pytest
 import torch
 
+from trainables.distributions.law import LawNoise
 from trainables.errors import InputError
 from trainables.predictor.config import Lane, Structure
 from trainables.predictor.heads import Survey
-from trainables.predictor.model.losses import rollout_loss, teacher_loss
+from trainables.predictor.model.losses import WindowNoise, rollout_loss, teacher_loss
 from trainables.predictor.model.predictor import Predictor
-from trainables.predictor.model.rollout import Injection, Noise, free_run
+from trainables.predictor.model.rollout import Injection, Start, free_run
 
 DIM, BATCH, CONTEXT, STEPS = 3, 4, 5, 4
 FRAMES = CONTEXT + STEPS
@@ -43,14 +44,13 @@ def window() -> torch.Tensor:
     return torch.randn(BATCH, FRAMES, DIM, generator=torch.Generator().manual_seed(1)).double()
 
 
-def noise(inputs: float = 0.0, frames: int = FRAMES) -> Noise:
+def noise(inputs: float = 0.0, frames: int = FRAMES) -> WindowNoise:
     generator = torch.Generator().manual_seed(2)
-    return Noise(
-        torch.rand(BATCH, frames, generator=generator).double(),
-        torch.randn(BATCH, frames, DIM + 1, generator=generator).double(),
-        torch.rand(BATCH, frames, 2, generator=generator).double(),
-        inputs * torch.randn(BATCH, frames, DIM, generator=generator).double(),
-    )
+    replaced = torch.rand(BATCH, frames, generator=generator).double()
+    normal = torch.randn(BATCH, frames, DIM + 1, generator=generator).double()
+    uniform = torch.rand(BATCH, frames, 2, generator=generator).double()
+    added = inputs * torch.randn(BATCH, frames, DIM, generator=generator).double()
+    return WindowNoise(replaced, LawNoise(normal, uniform), added)
 
 
 def gradients(model: Predictor, loss: torch.Tensor) -> torch.Tensor:
@@ -64,7 +64,7 @@ def test_a_stopped_gradient_is_that_of_states_given_as_data() -> None:
     with torch.no_grad():
         h, state = model.backbone.read(frames[:, :CONTEXT])
         last = frames[:, CONTEXT - 1]
-        _, deltas = free_run(model, h[:, -1], state, last, STEPS, "mean", *noise().at(0, STEPS))
+        _, deltas = free_run(model, Start(h[:, -1], state, last), STEPS, "mean", noise().at(0, STEPS))
         stands = torch.cat([last.unsqueeze(1), last.unsqueeze(1) + deltas[:, :-1].cumsum(1)], 1)
     hidden = model.backbone.read(torch.cat([frames[:, : CONTEXT - 1], stands], 1))[0][:, CONTEXT - 1 :]
     true = frames[:, 1:] - frames[:, :-1]
@@ -141,9 +141,9 @@ def test_marginal_branches_are_the_expectation_over_the_first_component(settings
         exact = rollout_loss(model, frames, own, marginal, LANE, LAST).item()
         sampled = []
         for share in torch.linspace(0.0005, 0.9995, 1000).double():
-            uniform = own.uniform_BT2.clone()
+            uniform = own.law_noise.uniform.clone()
             uniform[:, CONTEXT - 1, 0] = share  # which component the first step takes, and nothing else
-            one = Noise(own.replace_BT, own.normal_BTE, uniform, own.input_BTD)
+            one = own._replace(law_noise=LawNoise(own.law_noise.normal, uniform))
             sampled.append(rollout_loss(model, frames, one, drawn, LANE, LAST).item())
     assert sum(sampled) / len(sampled) == pytest.approx(exact, abs=2e-3)
 
@@ -209,9 +209,10 @@ def test_a_lanes_wrong_settings_too(settings: dict) -> None:
 def test_injection_goes_on_from_true_states(every: int, like: str) -> None:
     model, frames = predictor(structure()), window()
     h, state = model.backbone.read(frames[:, :CONTEXT])
-    start = (h[:, -1], state, frames[:, CONTEXT - 1], STEPS, "mean", *noise().at(0, STEPS))
+    start = Start(h[:, -1], state, frames[:, CONTEXT - 1])
+    run = (start, STEPS, "mean", noise().at(0, STEPS))
     mask = torch.full((BATCH, STEPS), bool(every))
-    hidden, _ = free_run(model, *start, injection=Injection(frames[:, CONTEXT:], mask))
+    hidden, _ = free_run(model, *run, injection=Injection(frames[:, CONTEXT:], mask))
     forced = model.backbone.read(frames[:, :-1])[0][:, CONTEXT - 1 :]
-    expected = forced if like == "the truth" else free_run(model, *start)[0]
+    expected = forced if like == "the truth" else free_run(model, *run)[0]
     assert torch.allclose(hidden, expected, atol=1e-12)

@@ -12,7 +12,7 @@ from trainables.predictor.config import FITTED_HEADS, HEADS, Lane, Structure
 from trainables.predictor.evaluation.context_free import Marginals
 from trainables.predictor.evaluation.evaluate import evaluate
 from trainables.predictor.lanes.optimiser_step import EagerStep
-from trainables.predictor.training import timing, train
+from trainables.predictor.training import pack_run, timing
 from trainables.predictor.training.timing import Pace, pace
 from trainables.predictor.training.train import train_pack
 from trainables.training_context import SoloContext
@@ -46,7 +46,7 @@ def work(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
     def judge(structure: Structure, stacked: Any, names: Any, feed: Feed, *rest: Any, **how: Any) -> Any:
         windows = len(feed.shard(0).evaluation_windows(structure.context, structure.horizon)[0])
         final = rest[1] is not None
-        assert how["sampled"] is final
+        assert how["options"].sampled is final
         spend("judged" if final else "looked", windows, FINAL if final else LOOK)
         return evaluate(structure, stacked, names, feed, *rest, **how)
 
@@ -59,7 +59,7 @@ def work(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
     monkeypatch.setattr(EagerStep, "__call__", step)
     monkeypatch.setattr(timing, "evaluate", judge)
     monkeypatch.setattr(Marginals, "fit", classmethod(fit))
-    for module in (timing, train):
+    for module in (timing, pack_run):
         monkeypatch.setattr(module, "time", SimpleNamespace(perf_counter=lambda: now[0]))
     return done
 
@@ -114,11 +114,11 @@ def test_lanes_cost_no_parameters_and_width_does() -> None:
 def test_settings_that_cost_time_reach_every_lane(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Lane] = []
 
-    def start(own: Structure, lanes: list[Lane], *rest: Any) -> train.Run:
+    def start(own: Structure, lanes: list[Lane], *rest: Any) -> pack_run.PackRun:
         seen.extend(lanes)
-        return train.Run(own, lanes, *rest)
+        return pack_run.PackRun(own, lanes, *rest)
 
-    monkeypatch.setattr(timing, "Run", start)
+    monkeypatch.setattr(timing, "PackRun", start)
     pace(structure(), 2, DIM, steps=1, like=Lane(scheduled_sampling=0.3, seed=9))
     assert [(lane.seed, lane.scheduled_sampling) for lane in seen] == [(0, 0.3), (1, 0.3)]
 

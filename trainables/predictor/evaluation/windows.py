@@ -1,0 +1,41 @@
+"""Evaluation windows: a name that does not depend on what else is evaluated, and the noise that goes with it.
+
+Shapes: B windows, K rollout steps, D latent dimensions, E = D + 1.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from trainables.distributions.law import LawNoise
+from trainables.latents.batching.shard import Shard
+
+
+def window_names(shard: Shard, starts_B: np.ndarray, owners_B: np.ndarray) -> list[str]:
+    """Names of windows: the utterance's id and the frame of it that the window starts at."""
+    return [f"{shard.ids[u]}/{start - shard.offsets[u]}" for u, start in zip(owners_B, starts_B, strict=True)]
+
+
+def window_noise(names: Sequence[str], shape: Sequence[int], like: Tensor) -> LawNoise:
+    """Noise of sampled runs, the same for a window of a name whoever evaluates it.
+
+    Args:
+        names: of the B windows.
+        shape: of what one window draws, [K] or [runs, K].
+        like: [..., D], with the device and precision wanted.
+
+    Returns:
+        normal [B, K, E] or [runs, B, K, E], and uniform [B, K, 2] or [runs, B, K, 2].
+    """
+    normal, uniform = [], []
+    for name in names:
+        generator = torch.Generator().manual_seed(zlib.crc32(name.encode()))
+        normal.append(torch.randn(*shape, like.shape[-1] + 1, generator=generator, dtype=torch.float64))
+        uniform.append(torch.rand(*shape, 2, generator=generator, dtype=torch.float64))
+    place = len(shape) - 1
+    return LawNoise(torch.stack(normal, place).to(like), torch.stack(uniform, place).to(like))
