@@ -8,8 +8,10 @@ from typing import Annotated, Any
 import typer
 
 from orchestrator.representations.derivation import derive_dataset
-from orchestrator.runtime.cli import run
+from orchestrator.runtime import cli
 from trainables.latents.derived.expression import KNOWN
+
+EXAMPLE = "python -m orchestrator.derive latents --as 'pca(32)' --out latents-pca32"
 
 
 def derive(
@@ -42,5 +44,10 @@ def derive(
     derive_dataset(latents, expression, out, losses, workers, address)
 
 
+def main() -> None:
+    """The command."""
+    cli.run(derive, EXAMPLE)
+
+
 if __name__ == "__main__":
-    run(derive)
+    main()

@@ -22,11 +22,13 @@ from orchestrator.inspection.diagnosis import (
 )
 from orchestrator.reporting.diagnosis_comparison import comparison_tables
 from orchestrator.reporting.diagnosis_terminal import tables
+from orchestrator.runtime import cli
 from orchestrator.runtime.atomic_files import write_atomically
-from orchestrator.runtime.cli import run
 from orchestrator.runtime.ray_cluster import Cluster, connected
 from trainables.errors import InputError
 from trainables.latents.storage.dataset import LatentDataset, open_dataset
+
+EXAMPLE = "python -m orchestrator.diagnose control:white --no-heads"
 
 
 def diagnose(
@@ -102,5 +104,10 @@ def _counts(dataset: LatentDataset, on: Sequence[str]) -> str:
     )
 
 
+def main() -> None:
+    """The command."""
+    cli.run(diagnose, EXAMPLE)
+
+
 if __name__ == "__main__":
-    run(diagnose)
+    main()

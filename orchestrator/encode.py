@@ -19,9 +19,11 @@ from orchestrator.representations.encoded_folder import (
     require_limit,
 )
 from orchestrator.representations.encoding_progress import EncodeProgress
-from orchestrator.runtime.cli import run
+from orchestrator.runtime import cli
 from trainables.latents.codec_registry import NAMES, load_codec
 from trainables.latents.speech.corpus import find_corpus
+
+EXAMPLE = "python -m orchestrator.encode speech --representation logmel --out latents"
 
 
 def encode(
@@ -59,5 +61,10 @@ def encode(
     Console().print(contents_table(encoded))
 
 
+def main() -> None:
+    """The command."""
+    cli.run(encode, EXAMPLE)
+
+
 if __name__ == "__main__":
-    run(encode)
+    main()

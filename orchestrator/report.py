@@ -10,8 +10,10 @@ import typer
 from orchestrator.lifecycle.rejudge import rejudge
 from orchestrator.runtime import cli
 
+EXAMPLE = "python -m orchestrator.report runs/vmf_vs_mdn-20260102-030405"
 
-def report(run: Annotated[Path, typer.Argument(help="a run folder that holds evidence.json")]) -> None:
+
+def report(run: Annotated[Path, typer.Argument(help="A run folder that holds evidence.json.")]) -> None:
     """Judge the evidence of RUN by its study as it is declared now, and write report and verdict beside it.
 
     Nothing is trained. Where anything was changed after the run was sealed, be it the study, the code or the
@@ -24,7 +26,7 @@ def report(run: Annotated[Path, typer.Argument(help="a run folder that holds evi
 
 def main() -> None:
     """The command."""
-    cli.run(report)
+    cli.run(report, EXAMPLE)
 
 
 if __name__ == "__main__":

@@ -17,9 +17,11 @@ from orchestrator.representations.encoded_folder import (
 )
 from orchestrator.representations.inventory import INVENTORY_FILE, rows, show, write_listing
 from orchestrator.representations.make_all import make_all
-from orchestrator.runtime.cli import run
+from orchestrator.runtime import cli
 from trainables.errors import InputError
 from trainables.latents.speech.corpus import find_corpus
+
+EXAMPLE = "python -m orchestrator.represent speech --out latents --only logmel"
 
 
 def represent(
@@ -61,5 +63,10 @@ def represent(
     typer.echo(f"{out / INVENTORY_FILE} holds the same as JSON")
 
 
+def main() -> None:
+    """The command."""
+    cli.run(represent, EXAMPLE)
+
+
 if __name__ == "__main__":
-    run(represent)
+    main()

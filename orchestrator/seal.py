@@ -17,18 +17,20 @@ from orchestrator.runtime import cli
 from search_spaces.study import declared
 from trainables.errors import InputError
 
+EXAMPLE = "python -m orchestrator.seal vmf_vs_mdn"
+
 
 def seal(
-    study: Annotated[str, typer.Argument(help="name of a study")],
-    out: Annotated[Path, typer.Option(help="where run folders lie")] = Path("runs"),
+    study: Annotated[str, typer.Argument(help="Name of a study.")],
+    out: Annotated[Path, typer.Option(help="Folder that holds the run folders.")] = Path("runs"),
     run: Annotated[
-        Path | None, typer.Option(help="a run folder; by default the newest one that was sealed")
+        Path | None, typer.Option(help="A run folder; by default the newest one that was sealed.")
     ] = None,
     export: Annotated[
-        Path | None, typer.Option(help="write the sealed plan to this file, to be shared")
+        Path | None, typer.Option(help="Write the sealed plan to this file, to be shared.")
     ] = None,
     against: Annotated[
-        Path | None, typer.Option(help="a sealed plan to compare with, such as one shared")
+        Path | None, typer.Option(help="A sealed plan to compare with, such as one shared.")
     ] = None,
 ) -> None:
     """Print the sealed plan of STUDY's newest run, or what would be sealed where there is none; say what has
@@ -65,7 +67,7 @@ def seal(
 
 def main() -> None:
     """The command."""
-    cli.run(seal)
+    cli.run(seal, EXAMPLE)
 
 
 if __name__ == "__main__":

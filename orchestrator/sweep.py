@@ -22,29 +22,32 @@ from orchestrator.runtime import ray_cluster as cluster
 from search_spaces.study import Study, bound
 from trainables.errors import InputError
 
+EXAMPLE = "python -m orchestrator.sweep vmf_vs_mdn --latents latents/soundstream"
+
 
 def sweep(
-    study: Annotated[str, typer.Argument(help="name of a study; --list shows them")] = "",
+    study: Annotated[str, typer.Argument(help="Name of a study; --list names them all.")] = "",
     latents: Annotated[
-        list[str], typer.Option(help="folder of latents, or control:NAME; again, to compare representations")
+        list[str],
+        typer.Option(help="Folder of latents, or control:NAME; again, to compare representations."),
     ] = ["control:directional"],  # noqa: B006
-    trials: Annotated[int | None, typer.Option(help="configurations explored per arm")] = None,
-    replicates: Annotated[int | None, typer.Option(help="fresh seeds of each arm's winner")] = None,
-    workers: Annotated[int, typer.Option(help="processes that share a pack by data parallelism")] = 1,
-    address: Annotated[str | None, typer.Option(help="Ray cluster to use, such as auto")] = None,
-    out: Annotated[Path, typer.Option(help="where run folders go")] = Path("runs"),
-    seed: Annotated[int, typer.Option(help="from which all seeds are derived")] = 0,
-    resume: Annotated[bool, typer.Option("--resume", help="go on with the newest unfinished run")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="print the plan and train nothing")] = False,
-    smoke: Annotated[bool, typer.Option("--smoke", help="tiny budgets: the whole path, no evidence")] = False,
-    ablation: Annotated[bool, typer.Option(help="take the confirmed winner apart, part by part")] = True,
-    diagnosis: Annotated[
-        bool, typer.Option(help="diagnose the latents, and whether rollouts stay among their frames")
-    ] = True,
-    price: Annotated[
-        float | None, typer.Option(help="of one device for an hour, to say what it costs")
+    trials: Annotated[int | None, typer.Option(help="Configurations explored per arm.")] = None,
+    replicates: Annotated[
+        int | None, typer.Option(help="Fresh seeds that confirm each arm's winner.")
     ] = None,
-    list_studies: Annotated[bool, typer.Option("--list", help="print the studies")] = False,
+    workers: Annotated[int, typer.Option(help="Processes that train one model together.")] = 1,
+    address: cli.Address = None,
+    out: Annotated[Path, typer.Option(help="Folder for run folders.")] = Path("runs"),
+    seed: cli.Seed = 0,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the newest unfinished run.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and train nothing.")] = False,
+    smoke: cli.Smoke = False,
+    ablation: Annotated[bool, typer.Option(help="Take the confirmed winner apart, part by part.")] = True,
+    diagnosis: Annotated[
+        bool, typer.Option(help="Diagnose the latents, and whether rollouts stay among their frames.")
+    ] = True,
+    price: cli.Price = None,
+    list_studies: Annotated[bool, typer.Option("--list", help="Print the names of all studies.")] = False,
 ) -> None:
     """Explore every arm of STUDY, confirm the winners on fresh seeds and test speakers, and answer with a
     verdict.
@@ -96,7 +99,7 @@ def _listed(study: Study) -> str:
 
 def main() -> None:
     """The command."""
-    cli.run(sweep, RESUME)
+    cli.run(sweep, EXAMPLE, RESUME)
 
 
 if __name__ == "__main__":

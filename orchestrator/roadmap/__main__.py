@@ -15,16 +15,18 @@ from orchestrator.runtime import ray_cluster as cluster
 from search_spaces.roadmap import ROADMAP
 from trainables.errors import InputError
 
+EXAMPLE = "python -m orchestrator.roadmap --latents latents/soundstream"
+
 
 def roadmap(
-    until: Annotated[int | None, typer.Option(help="last tier to run: 1, 2 or 3; all if left out")] = None,
-    plan: Annotated[bool, typer.Option("--plan", help="print the roadmap, train nothing")] = False,
-    latents: Annotated[str, typer.Option(help="folder of latents, or control:NAME")] = "control:directional",
-    price: Annotated[float | None, typer.Option(help="of one device for an hour")] = None,
-    address: Annotated[str | None, typer.Option(help="Ray cluster to use, such as auto")] = None,
-    out: Annotated[Path, typer.Option(help="where run folders and the roadmap go")] = Path("runs"),
-    seed: Annotated[int, typer.Option(help="from which all seeds are derived")] = 0,
-    smoke: Annotated[bool, typer.Option("--smoke", help="tiny budgets: the whole path, no evidence")] = False,
+    until: Annotated[int | None, typer.Option(help="Last tier to run: 1, 2 or 3; by default all.")] = None,
+    plan: Annotated[bool, typer.Option("--plan", help="Print the roadmap, train nothing.")] = False,
+    latents: Annotated[str, typer.Option(help="Folder of latents, or control:NAME.")] = "control:directional",
+    price: cli.Price = None,
+    address: cli.Address = None,
+    out: Annotated[Path, typer.Option(help="Folder for run folders and the roadmap's page.")] = Path("runs"),
+    seed: cli.Seed = 0,
+    smoke: cli.Smoke = False,
 ) -> None:
     """Run the studies of the roadmap in order, each where the verdicts before it allow; end in one page.
 
@@ -54,7 +56,7 @@ def roadmap(
 
 def main() -> None:
     """The command."""
-    cli.run(roadmap, "run the same command again to go on")
+    cli.run(roadmap, EXAMPLE, "run the same command again to go on")
 
 
 if __name__ == "__main__":

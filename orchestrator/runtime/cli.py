@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from typing import Annotated
 
 import typer
 
@@ -13,17 +14,36 @@ from trainables.errors import InputError
 
 BAD_INPUT, INTERRUPTED = 2, 130
 
+# Options that several commands have.
+Address = Annotated[
+    str | None, typer.Option(help="Ray cluster to use, such as auto; by default Ray is started here.")
+]
+Price = Annotated[float | None, typer.Option(help="Price of one device for an hour, to say what it costs.")]
+Seed = Annotated[int, typer.Option(help="Number from which all seeds are derived.")]
+Smoke = Annotated[
+    bool,
+    typer.Option("--smoke", help="Walk the whole path with tiny budgets; what comes out is no evidence."),
+]
 
-def run(command: Callable[..., None], resume: str = "run the same command again to resume") -> None:
-    """Run a typer-annotated function as this process's command.
+
+def run(
+    command: Callable[..., None], example: str, resume: str = "run the same command again to resume"
+) -> None:
+    """Run a typer-annotated function as this process's command; ``--help`` ends with ``example``.
 
     Exit codes: 0 done, 2 wrong input (``error: <sentence>`` on stderr), 130 interrupted by Ctrl-C or SIGTERM
     (``resume`` is the advice given), or whatever ``typer.Exit`` the command raises.
     """
     interrupt_on_sigterm()
+    application(command, example, resume)()
+
+
+def application(command: Callable[..., None], example: str, resume: str = "") -> typer.Typer:
+    """The command with its options and its help, ready to be called or parsed."""
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-    app.command()(guarded(command, resume))
-    app()
+    # \b keeps the lines as they are, so that an example can be copied whole.
+    app.command(epilog=f"Example:\n\n\b\n  {example}")(guarded(command, resume))
+    return app
 
 
 def guarded(command: Callable[..., None], resume: str) -> Callable[..., None]:
