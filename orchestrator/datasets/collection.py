@@ -19,47 +19,47 @@ _SLACK = 2.0  # frames of the slower representation by which the lengths of one 
 
 @dataclass(frozen=True, eq=False)
 class LatentCollection:
-    """Datasets of different representations; the first is what the others are compared with."""
+    """Datasets of different representations, the first of which the others are compared with."""
 
     datasets: tuple[LatentDataset, ...]
 
     @property
     def first(self) -> LatentDataset:
-        """The reference, or the only one."""
+        """The first dataset: the reference, or the only one."""
         return self.datasets[0]
 
     def __iter__(self) -> Iterator[LatentDataset]:
         return iter(self.datasets)
 
     def of(self, settings: Mapping[str, Any]) -> LatentDataset:
-        """The dataset that settings name as their ``representation``, else the first."""
+        """The dataset that settings name as their ``representation``; the first where they name none."""
         named = {dataset.meta.representation: dataset for dataset in self.datasets}
         return named[settings["representation"]] if settings.get("representation") else self.first
 
     @property
     def representations(self) -> list[str]:
-        """Their names."""
+        """The names of the representations."""
         return [dataset.meta.representation for dataset in self.datasets]
 
     @property
     def frame_rates(self) -> dict[str, float]:
-        """Hz, by representation; the first also under no name."""
+        """Frame rates in Hz by representation; that of the first also under the empty name."""
         rates = {dataset.meta.representation: dataset.meta.frame_rate for dataset in self.datasets}
         return {"": self.first.meta.frame_rate, **rates}
 
     @cached_property
     def content_hash(self) -> str:
-        """Of everything that learning can see, and of the order."""
+        """The hash of everything that learning can see, and of the order of the datasets."""
         return joint_hash([dataset.content_hash for dataset in self.datasets])
 
     @property
     def where(self) -> str:
-        """The folders."""
+        """The folders of the datasets, in one line."""
         return " ".join(str(dataset.root) for dataset in self.datasets)
 
 
 def open_collection(latents: Sequence[str]) -> LatentCollection:
-    """What ``--latents`` names, each with speakers enough and a codec that loads.
+    """Open what ``--latents`` names; each dataset has enough speakers and a codec that loads.
 
     Raises:
         InputError: one of them cannot be opened, lacks speakers, or is not of the same audio as the first.
@@ -78,7 +78,11 @@ def open_collection(latents: Sequence[str]) -> LatentCollection:
 
 
 def checked_dataset(latents: str) -> LatentDataset:
-    """One of them alone."""
+    """Open one dataset that ``--latents`` names, which has enough speakers and a codec that loads.
+
+    Raises:
+        InputError: it cannot be opened, lacks speakers, or its codec does not load.
+    """
     dataset = open_dataset(latents_folder(latents))
     for split, fewest in FEWEST_SPEAKERS.items():
         dataset.require_speakers(fewest, split)
@@ -91,7 +95,7 @@ def checked_dataset(latents: str) -> LatentDataset:
 
 def same_audio(one: LatentDataset, folders: Iterable[Path]) -> list[LatentDataset]:
     """The datasets among some folders that hold another representation of the same audio as ``one``."""
-    found: list[LatentDataset] = []
+    alike: list[LatentDataset] = []
     for folder in folders:
         if folder.resolve() == one.root.resolve() or not any(folder.glob("*.parquet")):
             continue
@@ -100,13 +104,13 @@ def same_audio(one: LatentDataset, folders: Iterable[Path]) -> list[LatentDatase
             _require_same_audio(one, other)
         except InputError:
             continue
-        if other.meta.representation not in {d.meta.representation for d in (one, *found)}:
-            found.append(other)
-    return found
+        if other.meta.representation not in {d.meta.representation for d in (one, *alike)}:
+            alike.append(other)
+    return alike
 
 
 def _require_same_audio(one: LatentDataset, other: LatentDataset) -> None:
-    """The same utterances of the same length, in the same splits."""
+    """Refuse datasets whose utterances differ in name, split or length."""
     both = f"--latents {one.root} and {other.root} are not of the same audio"
     remedy = "encode both from the same folder (what is derived loses recordings of less than two frames)"
     for split in SPLITS:

@@ -22,7 +22,7 @@ def latents_folder(named: str) -> Path:
 
 
 def world_folder(name: str) -> Path:
-    """The folder of a control world; it appears whole or not at all, whoever else is writing it."""
+    """The folder of a control world, written where it is missing; it appears whole or not at all."""
     folder = CONTROLS / name
     if any(folder.glob("*.parquet")):
         return folder

@@ -9,7 +9,7 @@ from trainables.latents.storage.dataset import SPLITS, LatentDataset
 
 
 def describe_data(dataset: LatentDataset) -> dict[str, Any]:
-    """What the evidence says of its data."""
+    """The description of a dataset that the evidence holds."""
     meta = asdict(dataset.meta)
     return {
         "path": str(dataset.root),

@@ -17,7 +17,7 @@ class FeedCache:
         self._feeds: dict[str, dict[Hashable, Feed]] = {}  # by dataset, the one used last at the end
 
     def get(self, dataset: str, key: Hashable, build: Callable[[], Feed]) -> Feed:
-        """The feed of that key, built where there is none; first there is room made for it."""
+        """The feed of a key, built where there is none; room is made before it is built."""
         feeds = self._feeds.pop(dataset, {})
         while len(self._feeds) >= self._most:
             del self._feeds[next(iter(self._feeds))]

@@ -1,6 +1,4 @@
-"""Latents on their way through Ray: read by Ray Data, kept as Arrow in the object store, held on the device
-by trials.
-"""
+"""Latents in Ray: read by Ray Data, kept as Arrow in the object store, and held on their device by trials."""
 
 from __future__ import annotations
 
@@ -39,7 +37,7 @@ class RayLatents:
 
     @classmethod
     def of(cls, dataset: LatentDataset, splits: Sequence[str]) -> RayLatents:
-        """The constants of a dataset, and nothing of its frames yet."""
+        """The constants of a dataset; its frames are not read yet."""
         return cls(
             files=tuple(str(file.resolve()) for file in dataset.files),
             home=ray.get_runtime_context().get_node_id(),
@@ -52,11 +50,11 @@ class RayLatents:
 
     @property
     def near(self) -> NodeAffinitySchedulingStrategy:
-        """Where a task goes that reads what lies beside them: files, a codec's weights."""
+        """The placement of a task that reads files or codec weights from the disk of the home node."""
         return NodeAffinitySchedulingStrategy(self.home, soft=True)
 
     def read(self, split: str) -> None:
-        """Bring a split into the object store, once; in an order that does not depend on timing."""
+        """Bring a split into the object store, once, in an order that does not depend on timing."""
         if split not in self.blocks:
             refs = of_split(open_rows(self), split).materialize().to_arrow_refs()
             tables = {ref: ray.get(ref) for ref in refs}
@@ -65,7 +63,7 @@ class RayLatents:
             self.blocks[split] = sorted(first, key=lambda ref: first[ref])
 
     def only(self, *splits: str) -> RayLatents:
-        """The same dataset without its other splits: who explores cannot see the test speakers."""
+        """The same dataset with only these splits: what explores cannot see the test speakers."""
         return replace(
             self,
             ids={split: self.ids[split] for split in splits},
@@ -74,13 +72,13 @@ class RayLatents:
 
 
 def by_representation(collection: LatentCollection, splits: Sequence[str]) -> dict[str, RayLatents]:
-    """By representation; the first, which lanes that name none learn from, also under no name."""
-    found = {dataset.meta.representation: RayLatents.of(dataset, splits) for dataset in collection}
-    return {"": found[collection.first.meta.representation], **found}
+    """Latents by representation; the first, for lanes that name none, also under the empty name."""
+    latents = {dataset.meta.representation: RayLatents.of(dataset, splits) for dataset in collection}
+    return {"": latents[collection.first.meta.representation], **latents}
 
 
 def open_rows(latents: RayLatents) -> ray.data.Dataset:
-    """Every utterance, as a stream that nobody has read yet; read on the machine that has the files."""
+    """All utterances as a stream, which is read on the machine that has the files once it is asked for."""
     # The order of files is not asked for: Ray Data would wait for ever behind a file of which the filter
     # leaves nothing.
     ray.data.DataContext.get_current().enable_progress_bars = False
@@ -107,7 +105,7 @@ def of_split(rows: ray.data.Dataset, split: str, ids: Sequence[str] | None = Non
 
 
 def feed(latents: RayLatents, split: str, surrogates: Sequence[str], device: Any, dtype: Any) -> Feed:
-    """The feed of a split in this process; built once: a reused actor finds its shard on the device."""
+    """The feed of a split in this process, built once: a reused actor finds its shard on the device."""
     from trainables.latents.batching.feed import Feed
 
     blocks = latents.blocks[split]
@@ -126,5 +124,5 @@ def feed(latents: RayLatents, split: str, surrogates: Sequence[str], device: Any
 
 
 def constants(latents: RayLatents) -> dict[str, Any]:
-    """What every feed of this dataset must be told."""
+    """The arguments that every feed of a dataset has in common."""
     return {"rms": latents.rms, "lattice_step": latents.lattice_step, "frame_rate": latents.frame_rate}

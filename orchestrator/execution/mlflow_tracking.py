@@ -1,4 +1,4 @@
-"""The one writer to MLflow: a parent run per sweep, a child run per lane. Only the driver uses it.
+"""The record of a sweep in MLflow: a parent run per sweep, a child run per lane, written by the driver.
 
 MLflow takes seconds to import, so that happens when a ``Tracker`` is made, not when this module is imported.
 """
@@ -41,7 +41,7 @@ _LONGEST = 6000  # characters of a parameter's value, MLflow's limit
 
 
 def ui_command(uri: str = f"sqlite:///{DATABASE}") -> str:
-    """The shell command that shows a store in a browser, on this machine only."""
+    """The shell command that shows a store in a browser on this machine."""
     return f"mlflow ui --backend-store-uri {uri} --host 127.0.0.1"
 
 
@@ -49,7 +49,7 @@ class Tracker:
     """Records a sweep, in ``mlflow.db`` of the working directory or in the store MLFLOW_TRACKING_URI names.
 
     A context manager: whatever ends the block, an error or an interrupt in the middle of :meth:`start`
-    included, leaves no run in the store that is said to be running.
+    included, leaves no run in the store whose status is RUNNING.
 
     Raises:
         InputError: the store cannot be opened.
@@ -92,7 +92,7 @@ class Tracker:
     def start(
         self, study: Study, tags: Mapping[str, Any], params: Mapping[str, Any], run_id: str | None = None
     ) -> str:
-        """Open the parent run, or go on with ``run_id`` where this store has it; returns the parent's id."""
+        """Open the parent run, or go on with ``run_id`` where this store has it; return the parent's id."""
         self._is_open = True
         if run_id is None or not self._resume(run_id):
             self.run_id = None
@@ -113,7 +113,7 @@ class Tracker:
         scores: Mapping[str, Any] | None,
         status: str,
     ) -> None:
-        """Record a lane that has ended as a child run; a name already recorded is left as it is.
+        """Record a lane that has ended as a child run, unless a lane of that name is recorded already.
 
         ``phase`` is "explore", "confirm", "null" or "ablate"; ``history`` holds numbers per epoch;
         ``scores`` is ``Scores.to_json()``, or None.
@@ -159,7 +159,7 @@ class Tracker:
         self._is_open = False
 
     def tag(self, tags: Mapping[str, Any]) -> None:
-        """Tag the parent run; what is None is left out."""
+        """Tag the parent run, without the tags that are None."""
         from mlflow.entities import RunTag
 
         written = [RunTag(key, str(value)) for key, value in tags.items() if value is not None]
@@ -176,7 +176,7 @@ class Tracker:
             self._is_open = False
 
     def where(self) -> str:
-        """Where the record lies, how to look at it, and the address of the parent run's page."""
+        """Lines for the user: where the record lies, how to show it, and where the parent run's page is."""
         page = f"#/experiments/{self._experiment}/runs/{self.run_id or ''}{_VIEW}"
         if self.uri.startswith(("http://", "https://")):
             return f"MLflow: {self.uri.rstrip('/')}/{page}"
@@ -195,7 +195,7 @@ class Tracker:
         return self.run_id
 
     def _resume(self, run_id: str) -> bool:
-        """Whether this store had the run, which goes on then."""
+        """Go on with a run, and return whether this store has it."""
         self.run_id = run_id
         try:
             self._client.update_run(run_id, status="RUNNING")
@@ -205,7 +205,7 @@ class Tracker:
         return True
 
     def _end_children(self) -> None:
-        """Of the parent's children, keep the names of those that ended; kill one that was being written."""
+        """Note the names of the children that have ended, and kill one that was being written."""
         for child in list(self._children(self._parent())):
             if child.info.status == "RUNNING":
                 self._client.set_terminated(child.info.run_id, "KILLED")
@@ -238,7 +238,7 @@ class Tracker:
 
 
 def _open(uri: str, experiment: str) -> tuple[MlflowClient, str]:
-    """A client and the experiment's id; the database is made once, by whoever holds the folder's lock."""
+    """A client and the experiment's id; the database is made once, by the process that holds the lock."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("DO_NOT_TRACK", "true")
     from mlflow import MlflowClient
@@ -270,7 +270,7 @@ def _few_retries() -> Iterator[None]:
 
 
 def _of_history(history: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, Any, int]]:
-    """Every number of every epoch as ``train/<name>`` at that epoch."""
+    """The numbers of all epochs, as ``train/<name>`` at each epoch."""
     for index, entry in enumerate(history):
         step = int(entry.get("epoch", index))
         for name, value in entry.items():
@@ -279,7 +279,7 @@ def _of_history(history: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, Any
 
 
 def _of_scores(scores: Scores, split: str) -> Iterator[tuple[str, Any, int]]:
-    """One-step figures, each rollout curve with k as the step, and its two ends under names of their own."""
+    """The one-step figures, and each rollout curve with k as the step and its two ends by name."""
     for metric in _SCALARS:
         try:
             yield f"{split}/{metric}", scores.value(metric), 0
@@ -292,7 +292,7 @@ def _of_scores(scores: Scores, split: str) -> Iterator[tuple[str, Any, int]]:
 
 
 def _legal(name: str) -> str:
-    """MLflow allows no @ in a name."""
+    """A name without @, which MLflow does not allow."""
     return name.replace("@", "_at_")
 
 
@@ -301,5 +301,5 @@ def _against(versus: str | None) -> str:
 
 
 def _is_finite(value: float | None) -> bool:
-    """Not None, NaN or infinite: MLflow stores infinity as the largest float; missing is never a number."""
+    """Whether a value is a finite number: MLflow would store infinity as the largest float."""
     return value is not None and math.isfinite(value)

@@ -1,6 +1,4 @@
-"""Packs on several workers: a Ray Tune function drives one Ray Train job per pack, Ray Data streams into its
-workers.
-"""
+"""Packs on several workers: a Ray Tune function runs a Ray Train job per pack, fed by streams of Ray Data."""
 
 from __future__ import annotations
 
@@ -34,17 +32,17 @@ DRIVER_CPUS = 0.01  # Tune refuses 0
 
 
 class StateStore(Protocol):
-    """Where a job's state is kept, off the worker."""
+    """The place outside the workers where the state of a job is kept."""
 
     def save(self, state: dict[str, Any] | None) -> None:
-        """In place of the last one."""
+        """Keep a state in place of the last one."""
 
     def load(self) -> dict[str, Any] | None:
-        """The last one kept, or None."""
+        """The last state that was kept, or None."""
 
 
 class TrainContext:
-    """A worker of a Ray Train job."""
+    """A worker of a Ray Train job, as a training loop sees it."""
 
     def __init__(self, saver: StateStore) -> None:
         here = ray.train.get_context()
@@ -53,7 +51,7 @@ class TrainContext:
         self._saver = saver
 
     def prepare(self, module: torch.nn.Module) -> torch.nn.Module:
-        """On this worker's device, gradients averaged over workers."""
+        """Put a module on this worker's device, its gradients averaged over the workers."""
         return ray.train.torch.prepare_model(module)
 
     def gather(self, value: Any) -> list[Any]:
@@ -65,7 +63,7 @@ class TrainContext:
         return values
 
     def report(self, progress: dict[str, Any], state: dict[str, Any] | None = None) -> None:
-        """Every rank reports, as Ray Train wants it; the first one's state is kept."""
+        """Report from every rank, as Ray Train wants it, and keep the state of the first."""
         if self.rank == 0:
             self._saver.save(state)
         ray.train.report({"progress": json.dumps(progress)})
@@ -76,7 +74,7 @@ class TrainContext:
 
 
 class WorkerUtterances(ray.train.DataConfig):
-    """Streams into each worker exactly the utterances that it draws windows from, or evaluates."""
+    """Gives each worker a stream of exactly the utterances that it draws windows from, or evaluates."""
 
     def __init__(self, latents: RayLatents, batch: int, evaluation: str) -> None:
         super().__init__()
@@ -120,9 +118,7 @@ class WorkerUtterances(ray.train.DataConfig):
 
 
 def run_pack_on_workers(config: Mapping[str, Any], task: Task) -> None:
-    """A Tune function: train one pack on ``task.workers`` workers, and pass on what the first of them
-    reports.
-    """
+    """Train one pack on ``task.workers`` workers and pass on the first one's reports, as a Tune function."""
     pack = Pack.from_json(config["pack"])
     structure, _ = pack_config(pack)
     latents = task.latents_of(structure)
@@ -146,23 +142,23 @@ def run_pack_on_workers(config: Mapping[str, Any], task: Task) -> None:
 
 
 def driver_resources() -> dict[str, float]:
-    """The Tune function itself only waits."""
+    """Resources of the Tune function itself, which only waits."""
     return {"cpu": DRIVER_CPUS}
 
 
 def jobs_at_once(cluster: Cluster, workers: int) -> int:
-    """How many jobs of so many workers the devices can hold, a core left for reading."""
+    """The number of jobs of so many workers that the devices can hold, with a core left for reading."""
     room = cluster.gpus if cluster.gpus else cluster.cpus - 1
     return max(1, room // workers)
 
 
 def worker_cpus(cluster: Cluster, workers: int) -> float:
-    """Cores per worker that leave at least half a core to Ray Data, which otherwise waits for ever."""
+    """Cores of a worker that leave half a core or more to Ray Data, which otherwise waits for ever."""
     return 1.0 if cluster.cpus > workers else (cluster.cpus - 2 * DRIVER_CPUS) / (2 * workers)
 
 
 def cause(error: BaseException) -> BaseException:
-    """Wrong input, if a worker said so, else the error itself."""
+    """The wrong input that a worker refused, if one did, else the error itself."""
     causes = map(raised_by_worker, getattr(error, "worker_failures", {}).values())
     return next((cause for cause in causes if isinstance(cause, InputError)), error)
 

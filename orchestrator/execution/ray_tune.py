@@ -1,6 +1,4 @@
-"""Packs on reused Ray Tune actors: one pack per device at a time, the shard resident from one pack to the
-next.
-"""
+"""Packs on reused Ray Tune actors: one pack per device at a time; the shard stays for the next pack."""
 
 from __future__ import annotations
 
@@ -34,7 +32,7 @@ _SECONDS_BETWEEN_CHECKPOINTS = 5.0
 
 @dataclass(frozen=True)
 class Task:
-    """What the packs of one phase have in common."""
+    """The settings that the packs of one phase have in common."""
 
     latents: Mapping[str, RayLatents]  # by representation; under no name, of lanes that name none
     evaluation: str  # the split that judges: "validation" while exploring, "test" once at the end
@@ -47,21 +45,21 @@ class Task:
 
     @property
     def confirms(self) -> bool:
-        """Confirmation looks at the test speakers once, and keeps the weights."""
+        """Whether the packs are judged on test speakers; their weights are then kept."""
         return self.evaluation == "test"
 
     @property
     def surrogates(self) -> tuple[str, ...]:
-        """The worlds that lanes may be trained on."""
+        """The real frames, and the null worlds that lanes may be trained on."""
         return SURROGATES if self.confirms and self.nulls else SURROGATES[:1]
 
     def latents_of(self, structure: Structure) -> RayLatents:
-        """Those that lanes of a structure learn from."""
+        """The latents that lanes of a structure learn from."""
         return self.latents[structure.representation]
 
 
 class TuneContext:
-    """Rank 0 of 1, inside a Tune actor: progress goes to Tune, states to the depot."""
+    """A training loop's only rank, in a Tune actor: progress goes to Tune, states to the checkpoint store."""
 
     rank, world_size = 0, 1
 
@@ -70,25 +68,25 @@ class TuneContext:
         self._saver = Saver(pack, depot)
 
     def prepare(self, module: torch.nn.Module) -> torch.nn.Module:
-        """On this actor's device."""
+        """Put a module on this actor's device."""
         return module.to(self.device)
 
     def gather(self, value: Any) -> list[Any]:
-        """Of one rank."""
+        """The value of the only rank, in a list."""
         return [value]
 
     def report(self, progress: dict[str, Any], state: dict[str, Any] | None = None) -> None:
-        """State first, so that what Tune has heard of is not lost."""
+        """Keep the state, then report: an epoch that Tune knows of is not lost."""
         self._saver.save(state)
         tune.report({"progress": json.dumps(progress)})
 
     def restore(self) -> dict[str, Any] | None:
-        """Where a lost process, or a killed sweep, had got to."""
+        """The state that a lost process, or a killed sweep, has left, or None."""
         return self._saver.load()
 
 
 class Saver:
-    """The state of a pack in training, kept in the depot from time to time."""
+    """Keeps the state of a pack in training in the checkpoint store from time to time."""
 
     def __init__(self, pack: Pack, depot: CheckpointStore) -> None:
         self._name, self._depot, self._last = f"packs/{pack.fingerprint}.pt", depot, time.monotonic()
@@ -100,16 +98,16 @@ class Saver:
             self._last = time.monotonic()
 
     def load(self) -> dict[str, Any] | None:
-        """The last state kept."""
+        """The last state that was kept, or None."""
         return self._depot.load(self._name)
 
     def drop(self) -> None:
-        """The pack is done."""
+        """Delete the state of a pack that is done."""
         self._depot.drop(self._name)
 
 
 def run_pack(config: Mapping[str, Any], task: Task) -> None:
-    """A Tune function: train one pack in this actor and report its lanes."""
+    """Train one pack in this actor and report its lanes, as a Tune function."""
     pack = Pack.from_json(config["pack"])
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     use_one_thread()
@@ -133,13 +131,13 @@ def run_pack(config: Mapping[str, Any], task: Task) -> None:
 
 
 def pack_config(pack: Pack) -> tuple[Structure, list[Lane]]:
-    """The structure of a pack, and its lanes."""
+    """The structure of a pack and the settings of its lanes."""
     split = [split_config(config) for config in pack.configs]
     return split[0][0], [lane for _, lane in split]
 
 
 def final_report(pack: Pack, results: list[LaneResult], task: Task) -> dict[str, Any]:
-    """The last report of a pack; a confirmed pack's weights go to the depot."""
+    """The last report of a pack; the weights of a confirmed one go to the checkpoint store."""
     if task.confirms:
         weights = [{name: t.cpu() for name, t in result.state.items()} for result in results]
         for index, state in zip(pack.indexes, weights, strict=True):
@@ -149,12 +147,12 @@ def final_report(pack: Pack, results: list[LaneResult], task: Task) -> dict[str,
 
 
 def weights_name(pack: Pack, index: int) -> str:
-    """Where in the run folder the weights of a confirmed lane lie until the archive takes them."""
+    """The file in the run folder for the weights of a confirmed lane, until the lane store takes them."""
     return f"weights/{pack.name}-{index}.pt"
 
 
 def failure_text(error: BaseException) -> str:
-    """What a failed pack says: the sentence of wrong input, else the whole traceback."""
+    """The text of a failed pack: the sentence of wrong input, else the whole traceback."""
     return str(error) if isinstance(error, InputError) else "".join(traceback.format_exception(error))
 
 
@@ -192,5 +190,5 @@ def run_packs(
 
 
 def pack_resources(cluster: Cluster) -> dict[str, float]:
-    """One device per pack."""
+    """Resources of one pack, which has one device."""
     return {"cpu": 1, "gpu": 1} if cluster.gpus else {"cpu": 1}

@@ -1,4 +1,4 @@
-"""Control worlds through the same code: what every verdict cites before it is believed."""
+"""The assay: control worlds, whose answers are known, through the code that every verdict comes from."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ STUDY = "assay"
 
 
 def assays(study: Study, out: Path, workers: int, run: Callable[[str, Path], object]) -> list[Assay]:
-    """The control worlds that a study cites, each run by ``run(world, folder)`` unless this very code, on as
-    many workers, has run it before.
+    """The assays of the control worlds that a study cites.
+
+    Each world is run by ``run(world, folder)``, unless this very code has run it on as many workers before.
     """
     version = full_version()[:12] + (f"-{workers}-workers" if workers > 1 else "")
     folders = {world: out / f"{STUDY}-{world}-{version}" for world in study.controls}
@@ -25,7 +26,7 @@ def assays(study: Study, out: Path, workers: int, run: Callable[[str, Path], obj
 
 
 def assay_study() -> Study:
-    """The study that control worlds are asked."""
+    """The study that is asked of control worlds."""
     return search_spaces.load(STUDY)
 
 
@@ -34,5 +35,5 @@ def _assay(world: str, expected: str, folder: Path, run: Callable[[str, Path], o
     with journal.held(wait=True):  # another sweep may be running it just now
         if not journal.answered():
             run(world, folder)
-    told = json.loads((folder / "verdict.json").read_text())
-    return Assay(world, expected, told["verdict"], told["reason"], full_version(), folder.name)
+    judged = json.loads((folder / "verdict.json").read_text())
+    return Assay(world, expected, judged["verdict"], judged["reason"], full_version(), folder.name)

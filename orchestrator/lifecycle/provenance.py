@@ -1,4 +1,4 @@
-"""Where a verdict comes from: data, code, machine, and how often its test speakers were looked at before."""
+"""The provenance of a verdict: its code, libraries, machine and budget."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _PACKAGES = ("torch", "ray", "optuna", "mlflow", "numpy", "pyarrow")
 
 
 def describe_run(plan: Plan, cluster: Cluster) -> dict[str, Any]:
-    """What the evidence says of code, machine and budget."""
-    from orchestrator.execution.search import SAMPLER  # loads Ray, which describing data needs not
+    """The code, libraries, machine and budget of a run, as the evidence holds them."""
+    from orchestrator.execution.search import SAMPLER  # not at the top: it loads Ray
 
     return {
         "git_commit": git_commit(),

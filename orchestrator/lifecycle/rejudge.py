@@ -1,4 +1,4 @@
-"""A finished run judged again by its study as it is declared now."""
+"""A finished run, judged again by the present declaration of its study."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def rejudge(run: Path) -> tuple[Judgement, tuple[Path, ...]]:
 
 
 def _as_it_is(evidence: Evidence, sealed: dict[str, Any]) -> dict[str, Any]:
-    """What the record and the code say now of the things that were sealed."""
+    """The things that were sealed, as the evidence and the code have them now."""
     arms = {
         name: {**arm, "settings": evidence.arms[name].config} if name in evidence.arms else arm
         for name, arm in sealed["arms"].items()

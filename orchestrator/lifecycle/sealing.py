@@ -18,24 +18,34 @@ from trainables.errors import InputError
 
 
 def stored_seal(study: str, path: Path) -> tuple[str, dict[str, Any]]:
-    told, content = read_seal(path)
+    """The hash and the content of a seal file of a study.
+
+    Raises:
+        InputError: the file is no seal, or that of another study.
+    """
+    stored_hash, content = read_seal(path)
     name = content["study"]["name"]
     if name != study:
         raise InputError(f"{path} seals the study {name!r}, not {study!r}; name that study")
-    return told, content
+    return stored_hash, content
 
 
 def seal_edits(folder: Path, content: dict[str, Any]) -> list[str]:
-    """How the file differs from what the run's journal holds."""
+    """How the content of a seal file differs from the seal in the run's journal: a sentence each."""
     sealed = [event["seal"] for event in Journal(folder).events("sealed")]
     return [f"{SEAL_FILE} was edited: {change}" for seal in sealed[:1] for change in changes(seal, content)]
 
 
-def export_seal(path: Path, content: dict[str, Any], told: str) -> None:
+def export_seal(path: Path, content: dict[str, Any], stored_hash: str) -> None:
+    """Write a seal to a new file.
+
+    Raises:
+        InputError: the file exists already, or cannot be written.
+    """
     if path.exists():
         raise InputError(f"--export would overwrite {path}; name a file that does not exist")
     try:
-        path.write_text(json.dumps({"hash": told, **content}, indent=1, ensure_ascii=False))
+        path.write_text(json.dumps({"hash": stored_hash, **content}, indent=1, ensure_ascii=False))
     except OSError as error:
         raise InputError(f"--export cannot write {path} ({error.strerror}); name another file") from None
 
@@ -43,7 +53,7 @@ def export_seal(path: Path, content: dict[str, Any], told: str) -> None:
 def make_seal(
     plan: Plan, latents: LatentCollection, winners: Mapping[str, Mapping[str, Any] | None], code: str
 ) -> dict[str, Any]:
-    """Everything that confirmation depends on, as plain data."""
+    """The seal: everything that confirmation depends on, as plain data."""
     content = {
         "study": declared(plan.study),
         "arms": {

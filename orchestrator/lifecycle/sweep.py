@@ -49,7 +49,7 @@ Winners = Mapping[str, Mapping[str, Any] | None]  # by arm; None where every lan
 
 @dataclass(frozen=True)
 class SweepRequest:
-    """What the user has asked for, checked."""
+    """A sweep as the user asked for it, checked."""
 
     plan: Plan
     latents: LatentCollection
@@ -64,7 +64,7 @@ class SweepRequest:
 
 
 def run_sweep(order: SweepRequest, progress: Progress) -> Judgement:
-    """Run a sweep to its verdict; everything that was decided lies in ``order.folder`` when it returns.
+    """Run a sweep to its verdict; all of its records then lie in ``order.folder``.
 
     Raises:
         InputError: another process is at work in that folder, or something that the user named is wrong.
@@ -78,7 +78,7 @@ def run_sweep(order: SweepRequest, progress: Progress) -> Judgement:
 
 
 def run_on_cluster(order: SweepRequest, cluster: Cluster, progress: Progress) -> Judgement:
-    """The same, with Ray connected and the run folder held."""
+    """Run a sweep to its verdict where Ray is connected and the run folder is held."""
     started = time.time()
     plan = _planned(order, cluster)
     with Tracker() as tracker:  # closes the MLflow run, whatever happens from here on
@@ -105,7 +105,7 @@ def _planned(order: SweepRequest, cluster: Cluster) -> Plan:
 
 
 class SweepRun:
-    """A sweep with everything that it works with; made where it starts to be recorded in MLflow."""
+    """A sweep with all that it works with, recorded in MLflow from the moment that it is made."""
 
     def __init__(
         self,
@@ -145,7 +145,7 @@ class SweepRun:
         )
 
     def run(self) -> Judgement:
-        """From the announcement to the verdict, which is published when it returns."""
+        """Go from the announcement to the verdict, and publish it."""
         planned = self._announce()
         checked = assays(self.study, self.order.folder.parent, self.plan.workers, self._assay)
         data, *others = map(describe_data, self.order.latents)
@@ -187,7 +187,7 @@ class SweepRun:
         return judge(self.study, evidence)
 
     def _look_closer(self, evidence: Evidence) -> None:
-        """What decides nothing: the winner taken apart, then its frames and components."""
+        """Do what decides nothing: take the winner apart, then inspect frames and components."""
         if self.plan.ablate and self.study.components:
             self._ablate(evidence)
         if self.order.inspect:
@@ -207,7 +207,7 @@ class SweepRun:
             self.journal.append("tracked", run_id=run_id)
 
     def _announce(self) -> dict[str, Any]:
-        """Say what is planned, before it costs anything; what is planned is kept to be compared with."""
+        """Print the plan before it costs anything, and return the expected cost for the record."""
         if self.order.quiet:
             return {}
         latents, plan = self.order.latents, self.plan
@@ -226,7 +226,7 @@ class SweepRun:
         return expected.to_json()
 
     def _assay(self, world: str, folder: Path) -> None:
-        """A control world through this very path."""
+        """Run a control world through this very code."""
         self.progress.say(f"assay: the control world {world} through this code")
         plan = make_plan(assay_study(), workers=self.plan.workers)
         order = replace(
@@ -242,8 +242,8 @@ class SweepRun:
         self.progress.say(f"assay: {world} is read as {judgement.verdict}")
 
     def _winners(self, checked: list[Assay]) -> dict[str, Mapping[str, Any] | None]:
-        """The winners: those that were sealed, else those that exploration finds; none where the instrument
-        is out of order.
+        """The winners: the sealed ones, else those that exploration finds; none where a control world was
+        misread.
         """
         if any(not assay.passed for assay in checked):
             return {}
@@ -258,8 +258,8 @@ class SweepRun:
         }
 
     def _seal(self, winners: Winners) -> tuple[dict[str, Any], list[str]]:
-        """The seal, written before anyone looks at the test speakers (the first one stands), and what of it
-        has changed since.
+        """The seal and its breaches. It is written before anything looks at the test speakers; the first seal
+        of a run counts.
         """
         now = make_seal(self.plan, self.order.latents, winners, code_version())
         sealed = [event["seal"] for event in self.journal.events("sealed")]
@@ -280,7 +280,7 @@ class SweepRun:
             score_continuations(evidence, arms, part.dataset, part.latents, self.archive, self.progress)
 
     def _parts(self, evidence: Evidence) -> list[ArmsByDataset]:
-        """Each representation with the arms that run on it."""
+        """Every representation with the arms that run on it."""
         latents = self.order.latents
         return [
             ArmsByDataset(

@@ -1,1 +1,1 @@
-"""What is written down and read again: journal, lanes, evidence, seal, run folders."""
+"""Records that are written and read again: journal, lanes, evidence, seal, run folders."""

@@ -1,6 +1,6 @@
 """From the lanes of the ablations to evidence: which variants a study asks for, and what became of each.
 
-Pure functions, whose code is a part of the judge's version.
+Pure functions, whose code is a part of the version of the judge.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from trainables.predictor.config import changes_settings
 
 @dataclass(frozen=True)
 class Variant:
-    """Components to take out together, the settings that stand in for them, and those of both sides."""
+    """Components taken out together: the settings that stand in for them, and the settings of both sides."""
 
     components: tuple[str, ...]
     neutral: Mapping[str, Any]
@@ -27,7 +27,7 @@ class Variant:
 
 
 def variants(study: Study) -> list[Variant]:
-    """Every component by itself, then the chosen pairs."""
+    """The variants of a study: every component by itself, then the chosen pairs."""
     parts = {component.name: component for component in study.components}
     alone = [Variant((p.name,), p.neutral, p.given, p.known_harm) for p in study.components]
     together = [
@@ -78,5 +78,5 @@ def gather(
 
 
 def settings_text(config: Mapping[str, Any]) -> str:
-    """Settings as text that is equal where they are."""
+    """Settings as text: two are equal where their settings are."""
     return json.dumps(config, sort_keys=True)

@@ -165,7 +165,7 @@ def _what_runs(tree: ast.Module) -> ast.Module:
 
 
 def _imports(tree: ast.AST) -> Iterator[str]:
-    """Of ``from a.b import c`` a, a.b and a.b.c."""
+    """Names that may be modules: of ``from a.b import c`` they are a, a.b and a.b.c."""
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module:
             names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]

@@ -1,6 +1,4 @@
-"""What a sweep has gathered when it is judged: plain data, written to ``evidence.json`` and read back for
-reports.
-"""
+"""The evidence of a sweep when it is judged: plain data, kept in ``evidence.json`` for reports."""
 
 from __future__ import annotations
 
@@ -39,12 +37,12 @@ class Replicate:
     # per-utterance figures of the decoded continuation, {"utterance_id", "speaker_id",
     # "continuation_quality"}
     listening: list[dict[str, Any]] = field(default_factory=list)
-    key: str = ""  # of the lane in the archive
+    key: str = ""  # of the lane in the lane store
 
 
 @dataclass
 class ArmEvidence:
-    """Everything measured of one arm."""
+    """An arm with everything that was measured of it."""
 
     name: str
     config: dict[str, Any]  # the winner: flat settings
@@ -68,7 +66,7 @@ class Ablation:
 
 @dataclass
 class Assay:
-    """What a control world of known answer gave when it went through the same code."""
+    """The verdict on a control world, whose answer is known, through the same code."""
 
     world: str
     expected: str  # verdict
@@ -79,13 +77,13 @@ class Assay:
 
     @property
     def passed(self) -> bool:
-        """Whether the instrument read what is there."""
+        """Whether the verdict is the expected one."""
         return self.verdict == self.expected
 
 
 @dataclass
 class Exhibit:
-    """One utterance to listen to. Clips are the bytes of WAV files, 16-bit mono, in the order of hearing."""
+    """An utterance to listen to; its clips are bytes of WAV files, 16-bit mono, in the order of listening."""
 
     utterance_id: str
     speaker_id: str
@@ -95,7 +93,7 @@ class Exhibit:
 
 @dataclass
 class Evidence:
-    """The whole record of one sweep."""
+    """The evidence of one sweep, whole."""
 
     study: str
     arms: dict[str, ArmEvidence]
@@ -109,14 +107,18 @@ class Evidence:
         str, Any
     ]  # command, git commit, versions, device, started, seconds, criteria_hash, workers
     exhibits: list[Exhibit] = field(default_factory=list)
-    seal: dict[str, Any] = field(default_factory=dict)  # what was sealed before confirmation (sealing.py)
+    seal: dict[str, Any] = field(
+        default_factory=dict
+    )  # what was sealed before confirmation (records/seal.py)
     broken: list[str] = field(default_factory=list)  # what of it has changed since, a sentence each
     assays: list[Assay] = field(default_factory=list)
     ablations: list[Ablation] = field(default_factory=list)
     look: int = 1  # how often the test speakers had been looked at by then
     other_data: list[dict[str, Any]] = field(default_factory=list)  # as data, of further representations
-    diagnoses: list[dict[str, Any]] = field(default_factory=list)  # of each representation (diagnosis.py)
-    # By representation, what was found of its frames (density.py, components.py); decides nothing.
+    diagnoses: list[dict[str, Any]] = field(
+        default_factory=list
+    )  # of each representation (inspection/diagnosis.py)
+    # By representation, the densities of its frames and the components of its mixtures; they decide nothing.
     densities: dict[str, Any] = field(default_factory=dict)
     components: dict[str, Any] = field(default_factory=dict)
     # "planned" and "spent": device_hours, wall_hours, disk_bytes, cost; planned ones as [low, high]
@@ -124,12 +126,12 @@ class Evidence:
 
     @property
     def data_hash(self) -> str:
-        """Of all data, as it was sealed; empty where nothing tells."""
+        """The hash of all data, as it was sealed; empty where the hash of one is missing."""
         hashes = [data.get("hash") for data in (self.data, *self.other_data)]
-        return joint_hash([str(found) for found in hashes]) if all(hashes) else ""
+        return joint_hash([str(each) for each in hashes]) if all(hashes) else ""
 
     def write(self, path: Path) -> None:
-        """Write as JSON; clips in base64."""
+        """Write the evidence as JSON, with clips in base64."""
         data = asdict(self)
         for exhibit in data["exhibits"]:
             exhibit["clips"] = {k: base64.b64encode(v).decode() for k, v in exhibit["clips"].items()}
@@ -137,7 +139,7 @@ class Evidence:
 
     @classmethod
     def read(cls, path: Path) -> Evidence:
-        """The inverse of :meth:`write`.
+        """Read what :meth:`write` wrote.
 
         Raises:
             InputError: the file is not there, or is no such record.

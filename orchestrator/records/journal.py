@@ -1,7 +1,7 @@
-"""What was asked, started, finished, sealed and judged: an append-only log from which a killed sweep goes on.
+"""The journal of a sweep, an append-only log of events from which a killed sweep goes on.
 
-One line of JSON per event in ``journal.jsonl``. The result of a finished lane lies in the archive, under the
-key that its line names, and is written before the line is: a line never promises what is not there.
+Every event is one line of JSON in ``journal.jsonl``. The result of a finished lane lies in the lane store,
+under the key in its line, and is written before the line: a line never promises what is not there.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ RESUME = "run the same command again with --resume to go on"
 
 
 class Journal:
-    """The log of one run folder. Holds no open file, so it may be copied and pickled."""
+    """The journal of one run folder; it holds no open file, so it may be copied and pickled."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -28,7 +28,7 @@ class Journal:
         folder.mkdir(parents=True, exist_ok=True)
 
     def append(self, event: str, **data: Any) -> None:
-        """Add one event and force it to disk; starts a new line where a kill has torn the last one."""
+        """Add one event and force it to disk, on a new line where a kill has torn the last one."""
         line = json.dumps({"event": event, "time": round(time.time(), 3), **data}, allow_nan=False)
         with self.path.open("ab") as log:
             log.write((b"\n" if _is_torn(self.path) else b"") + line.encode() + b"\n")
@@ -36,7 +36,7 @@ class Journal:
             os.fsync(log.fileno())
 
     def events(self, kind: str | None = None) -> list[dict[str, Any]]:
-        """Every event in order, or those of one kind; torn lines are passed over."""
+        """All events in order, or those of one kind; torn lines are left out."""
         events = []
         for line in self.path.read_bytes().splitlines() if self.path.exists() else []:
             try:
@@ -46,12 +46,12 @@ class Journal:
         return [e for e in events if kind in (None, e["event"])]
 
     def answered(self) -> bool:
-        """Whether the run has a verdict that stands; an INADMISSIBLE one may be mended and asked again."""
+        """Whether the run has a final verdict; an INADMISSIBLE one may be mended and asked for again."""
         return any(event["verdict"] != "INADMISSIBLE" for event in self.events("judged"))
 
     @contextmanager
     def held(self, wait: bool = False) -> Iterator[None]:
-        """Keep every other process out of this run; a killed one lets go of it.
+        """Hold this run, so that no other process works in it; the lock of a killed process is free again.
 
         Raises:
             InputError: another process is at work in it, and ``wait`` is not asked for.

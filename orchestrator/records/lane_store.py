@@ -1,8 +1,8 @@
-"""Finished lanes of every run that shares a folder, by key: what one sweep trained, no other trains again.
+"""Finished lanes of all runs in a folder, by key: what one sweep has trained, no other trains again.
 
-A key says all that a lane's result depends on: settings, data, code, and whose frames judged it. Files are
-written under another name and then renamed, so that several sweeps may write at once and a kill leaves
-nothing half done.
+A key is a hash of all that a lane's result depends on: settings, data, code, and the split that it was judged
+on. Files are written under another name and then renamed, so that several sweeps may write at once and a kill
+leaves nothing half done.
 """
 
 from __future__ import annotations
@@ -22,27 +22,27 @@ LANES_FOLDER = "lanes"
 
 
 class LaneStore:
-    """Results (``<key>.json``) and weights (``<key>.pt``) in one folder. Holds nothing open."""
+    """Results (``<key>.json``) and weights (``<key>.pt``) of lanes in one folder; no file is held open."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
 
     def keep(self, key: str, result: Mapping[str, Any], weights: Path | None = None) -> None:
-        """Store a lane: its weights first, moved here, then its result, which is what counts."""
+        """Store a lane: first its weights, which are moved here, then its result, by which it is found."""
         if weights is not None and weights.exists():
             weights.replace(self.folder / f"{key}.pt")
         write_atomically(self.folder / f"{key}.json", json.dumps(result))
 
     def result(self, key: str) -> dict[str, Any] | None:
-        """The result of a lane; None where there is none, or none that can be read."""
+        """The result of a lane; None where it is missing or cannot be read."""
         try:
             return json.loads((self.folder / f"{key}.json").read_text())
         except (OSError, ValueError):
             return None
 
     def weights(self, key: str) -> dict[str, Any] | None:
-        """The weights of a lane, or None."""
+        """The weights of a lane; None where they are missing."""
         import torch  # not at the top: most of what is asked here are results
 
         path = self.folder / f"{key}.pt"
@@ -56,21 +56,20 @@ def lane_key(
     code: str,
     companions: Sequence[Mapping[str, Any]] = (),
 ) -> str:
-    """Name of a lane's result: a hash over everything that it depends on, defaults spelled out.
+    """The key of a lane: a hash (32 hex digits) of everything that its result depends on, defaults included.
 
-    The objective counts only where rungs drop lanes by it, or where exploration measures more because of it;
-    the ``companions`` that a lane competes with in
-    its pack then count too.
+    The objective counts only where rungs drop lanes by it, or where exploration measures more because of it.
+    Where there are rungs, the ``companions`` count too, with which a lane competes in its pack.
     """
-    told = _spelled(config)
-    told.pop("representation")  # the data say it
-    rivals = [_spelled(companion) for companion in companions] if told["rung_epochs"] else []
+    settings = _with_defaults(config)
+    settings.pop("representation")  # the hash of the data stands for it
+    rivals = [_with_defaults(companion) for companion in companions] if settings["rung_epochs"] else []
     if not rivals:  # it decides what an exploration measures, if nothing else
-        told["objective"] = measured_for(told["objective"]) if split == "validation" else ""
-    text = json.dumps([told, rivals, split, data_hash, code], sort_keys=True, separators=(",", ":"))
+        settings["objective"] = measured_for(settings["objective"]) if split == "validation" else ""
+    text = json.dumps([settings, rivals, split, data_hash, code], sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def _spelled(config: Mapping[str, Any]) -> dict[str, Any]:
+def _with_defaults(config: Mapping[str, Any]) -> dict[str, Any]:
     structure, lane = split_config(config)
     return {**asdict(structure), **asdict(lane)}

@@ -1,4 +1,4 @@
-"""Run folders of sweeps: fresh ones, unfinished ones, sealed ones, and earlier looks at the same data."""
+"""The run folders of sweeps: new, unfinished and sealed ones, and earlier looks at the same data."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ _SETTINGS = "settings"  # the hash of them, among the arguments of a plan
 def unfinished_run(
     out: Path, arguments: Mapping[str, Any], data_hash: str, code: str, data: str = ""
 ) -> Path:
-    """The newest run folder in ``out`` that the same arguments left without an admissible verdict.
+    """The newest run folder in ``out`` with these arguments that has no admissible verdict yet.
 
-    Where there is none, a run that was sealed goes on whatever has changed since, for its verdict to say so:
-    the newest of the same study and seed on the latents in the folder ``data``.
+    Where there is none, a sealed run goes on although something has changed, and its verdict will name that
+    change: the newest one of the same study and seed on the latents in the folder ``data``.
 
     Raises:
-        InputError: there is none, or data or code have changed since it began (it would mix two experiments).
+        InputError: there is none, or its data, code or declared settings have changed since it began, so that
+            going on would mix two experiments.
     """
     left = [(folder, planned) for folder, planned in _planned_runs(out) if not Journal(folder).answered()]
     same = [(folder, p) for folder, p in left if _asked(p["arguments"]) == _asked(arguments)]
@@ -71,29 +72,31 @@ def _must_equal(folder: Path, what: str, before: str, now: str) -> None:
         )
 
 
-def earlier_looks(out: Path, own: Path, study: str, data_hash: str) -> list[str]:
-    """Other runs in the same folder that put the same study to the same test speakers, and how they ended.
-    Who asks often enough gets any answer, so a report says how often it was.
+def earlier_looks(out: Path, run: Path, study: str, data_hash: str) -> list[str]:
+    """Other runs in ``out`` that asked the same study of the same test speakers, and how they ended.
+
+    A question that is asked often enough gets any answer, so a report names all of them.
     """
-    found = []
+    looks = []
     for path in sorted(out.glob("*/journal.jsonl")):
         journal = Journal(path.parent)
         planned, judged = journal.events("planned"), journal.events("judged")
-        if path.parent == own or not planned or not journal.events("sealed"):
+        if path.parent == run or not planned or not journal.events("sealed"):
             continue
         asked = planned[0]["arguments"]
         if (asked["study"], planned[0]["data_hash"], asked["smoke"]) == (study, data_hash, False):
-            found.append(f"{path.parent.name}: {judged[-1]['verdict'] if judged else 'sealed, not judged'}")
-    return found
+            looks.append(f"{path.parent.name}: {judged[-1]['verdict'] if judged else 'sealed, not judged'}")
+    return looks
 
 
 def is_smoke_run(folder: Path | None) -> bool:
+    """Whether a folder is that of a smoke run; None and a folder without a plan are not."""
     planned = Journal(folder).events("planned") if folder else []
     return bool(planned and planned[0]["arguments"].get("smoke"))
 
 
 def newest_sealed_run(out: Path, study: str) -> Path | None:
-    """The newest run of the study that was sealed; a smoke run only where there is no other."""
+    """The newest sealed run of a study, or None; a smoke run only where there is no other."""
     sealed = [
         path.parent
         for path in sorted(out.glob(f"*/{SEAL_FILE}"), key=lambda p: p.stat().st_mtime, reverse=True)
@@ -103,7 +106,7 @@ def newest_sealed_run(out: Path, study: str) -> Path | None:
 
 
 def fresh_folder(out: Path, study: str) -> Path:
-    """A new run folder, nobody else's."""
+    """A new run folder, which no other process gets."""
     stamp = time.strftime("%Y%m%d-%H%M%S")
     folder, number = out / f"{study}-{stamp}", 1
     while True:

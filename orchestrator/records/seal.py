@@ -1,4 +1,4 @@
-"""What is fixed before the test speakers are looked at, and what of it has changed since.
+"""The seal of a plan, made before the test speakers are looked at, and what has changed since.
 
 A seal holds everything that could be bent to fit a result: hypothesis, criteria, arms with the settings that
 won, exclusions, test, alpha, seeds, data and code. Its hash is written before the confirm phase begins.
@@ -21,26 +21,26 @@ NAME_SEPARATOR = ", "  # the names of representations
 
 
 def breaches(sealed: Mapping[str, Any], folder: Path, now: Mapping[str, Any]) -> list[str]:
-    """What of a seal has changed, a sentence each: what the study does not declare, and edits of the file.
+    """What has changed since a plan was sealed, apart from the declaration of its study: a sentence each.
 
     Args:
-        sealed: what the journal holds, which is what counts.
-        folder: the run; a file that is gone from it is put back.
+        sealed: the seal in the journal, which is the one that counts.
+        folder: the run folder; a missing seal file is written again, and an edited one is a breach.
         now: the same things as they are now; what is left out is not compared.
     """
     kept = {key: value for key, value in sealed.items() if key in now and key != "study"}
-    found = changes(kept, {key: now[key] for key in kept})
+    broken = changes(kept, {key: now[key] for key in kept})
     path = folder / SEAL_FILE
     if not path.exists():
         write_seal(folder, sealed)
     try:
-        told, held = read_seal(path)
+        stored_hash, content = read_seal(path)
     except InputError:
-        return [*found, f"{SEAL_FILE} cannot be read any more."]
-    if {told, seal_hash(held)} != {seal_hash(sealed)}:
-        edits = changes(sealed, held) or ["its hash was rewritten."]
-        found += [f"{SEAL_FILE} was edited: {edit}" for edit in edits]
-    return found
+        return [*broken, f"{SEAL_FILE} cannot be read any more."]
+    if {stored_hash, seal_hash(content)} != {seal_hash(sealed)}:
+        edits = changes(sealed, content) or ["its hash was rewritten."]
+        broken += [f"{SEAL_FILE} was edited: {edit}" for edit in edits]
+    return broken
 
 
 def seal_hash(seal: Mapping[str, Any]) -> str:
@@ -49,23 +49,23 @@ def seal_hash(seal: Mapping[str, Any]) -> str:
 
 
 def write_seal(folder: Path, seal: Mapping[str, Any]) -> Path:
-    """Write a seal with its hash, for people and for :func:`read_seal`."""
-    told = {"hash": seal_hash(seal), **seal}
-    return write_atomically(folder / SEAL_FILE, json.dumps(told, indent=1, ensure_ascii=False))
+    """Write a seal and its hash into the run folder, for people and for :func:`read_seal`."""
+    content = {"hash": seal_hash(seal), **seal}
+    return write_atomically(folder / SEAL_FILE, json.dumps(content, indent=1, ensure_ascii=False))
 
 
 def read_seal(path: Path) -> tuple[str, dict[str, Any]]:
-    """The hash that a sealed plan carries, and what it holds now.
+    """The hash that stands in a seal file, and the content of the file.
 
     Raises:
         InputError: there is no such file, or it is no sealed plan.
     """
     try:
         seal = json.loads(path.read_text())
-        told = str(seal.pop("hash"))
+        stored_hash = str(seal.pop("hash"))
         if not isinstance(seal["study"]["name"], str):
             raise TypeError("a study's name is text")
-        return told, seal
+        return stored_hash, seal
     except (OSError, ValueError, KeyError, AttributeError, TypeError):
         raise InputError(
             f"{path} is not a sealed plan; name a run folder's {SEAL_FILE}, or a file that "
@@ -82,12 +82,12 @@ def changes(sealed: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
 
 
 def study_changes(seal: Mapping[str, Any], study: Study) -> list[str]:
-    """What the study declares otherwise than when it was sealed."""
+    """What a study declares differently from when it was sealed: a sentence each."""
     return changes(seal["study"], declared(as_sealed(study, seal)))
 
 
 def as_sealed(study: Study, seal: Mapping[str, Any]) -> Study:
-    """The study on the representations that a seal names."""
+    """A study bound to the representations that a seal names."""
     names = seal.get("data", {}).get("representation", "").split(NAME_SEPARATOR)
     return bound(study, names) if study.compares and len(names) > 1 else study
 
@@ -107,7 +107,7 @@ def _differences(
 
 
 def _named(values: Any) -> dict[str, Any]:
-    """Criteria and components are told apart by name, so that inserting one does not seem to change all."""
+    """Criteria and components by name, so that inserting one does not seem to change all that follow."""
     if isinstance(values, list) and values and all(isinstance(v, Mapping) and "name" in v for v in values):
         return {repr(v["name"]): v for v in values}
     return {}

@@ -1,4 +1,4 @@
-"""Files and folders that other processes may be at at the same time: written whole, and held by one."""
+"""Files and folders that several processes use at once: written whole, and held by one of them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from trainables.errors import InputError
 
 
 def write_atomically(path: Path, content: str | bytes) -> Path:
-    """Write under another name and rename: a reader, or a kill, never meets half a file. Text is UTF-8."""
+    """Write under another name and rename, so that nobody ever reads half a file; text is UTF-8."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     try:
@@ -26,10 +26,13 @@ def write_atomically(path: Path, content: str | bytes) -> Path:
 
 @contextmanager
 def exclusive_lock(path: Path, busy: str | None = None) -> Iterator[None]:
-    """Keep every other process out of what ``path``, which exists, stands for; a killed one lets go of it.
+    """Hold the lock on ``path``, a file or folder that exists; the lock of a killed process is free again.
+
+    Args:
+        busy: the sentence for a user where another process holds the lock; without one, wait for it.
 
     Raises:
-        InputError: another process holds it; the sentence is ``busy``, and without one it is waited for.
+        InputError: another process holds the lock, and ``busy`` is given.
     """
     handle = os.open(path, os.O_RDONLY)
     try:

@@ -1,4 +1,4 @@
-"""What an autoscaled cluster can grow to: it shows no GPU until something asks for one."""
+"""The size to which an autoscaled cluster can grow: it shows no GPU until something asks for one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A place on the driver's machine where packs leave tensors: no disk that all machines share is needed."""
+"""Tensors kept on the driver's machine, from whatever machine they come: no shared disk is needed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from orchestrator.runtime.atomic_files import write_atomically
 
 
 class CheckpointStore:
-    """Keeps dicts of tensors as files in the run folder, from whatever machine they come."""
+    """Dicts of tensors by name, each a file in the run folder of the driver's machine."""
 
     def __init__(self, folder: Path) -> None:
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
@@ -22,7 +22,7 @@ class CheckpointStore:
         )
 
     def save(self, name: str, state: dict[str, Any]) -> None:
-        """Store a state, in place of an earlier one of that name; returns once it lies on disk."""
+        """Store a state in place of an earlier one of that name, and return once it lies on disk."""
         import torch  # not at the top: the actor below starts faster without it
 
         buffer = io.BytesIO()
@@ -30,7 +30,7 @@ class CheckpointStore:
         ray.get(self._files.write.remote(name, buffer.getvalue()))
 
     def load(self, name: str) -> dict[str, Any] | None:
-        """The state of that name, or None."""
+        """The state of that name, None where there is none."""
         import torch
 
         content = ray.get(self._files.read.remote(name))
@@ -41,12 +41,12 @@ class CheckpointStore:
         )
 
     def drop(self, name: str) -> None:
-        """Forget a state, if there is one."""
+        """Delete a state, if there is one of that name."""
         ray.get(self._files.remove.remote(name))
 
 
 class _Files:
-    """Bytes by name; runs where the run folder is, and needs no torch."""
+    """The actor on the driver's machine: files by name, without torch."""
 
     def __init__(self, folder: str) -> None:
         self._folder = Path(folder)

@@ -1,4 +1,4 @@
-"""How every command meets its user: one sentence for wrong input, no traceback, an honest exit code."""
+"""How a command ends for its user: wrong input is one sentence, no traceback, and its own exit code."""
 
 from __future__ import annotations
 
@@ -47,14 +47,14 @@ def application(command: Callable[..., None], example: str, resume: str = "") ->
 
 
 def guarded(command: Callable[..., None], resume: str) -> Callable[..., None]:
-    """The same command, its errors turned into messages and exit codes."""
+    """The same command, with wrong input and interrupts turned into messages and exit codes."""
 
     @functools.wraps(command)
     def wrapper(*args: object, **kwargs: object) -> None:
         try:
             command(*args, **kwargs)
         except (InputError, StudyError) as error:
-            # A worker's exception arrives wrapped, its text a remote traceback; the cause is what was said.
+            # A worker's exception arrives wrapped, its text a remote traceback; the cause has the sentence.
             typer.echo(f"error: {getattr(error, 'cause', error)}", err=True)
             raise typer.Exit(BAD_INPUT) from None
         except KeyboardInterrupt:

@@ -1,10 +1,10 @@
-"""Seconds in words."""
+"""Durations in words."""
 
 from __future__ import annotations
 
 
 def duration(seconds: float) -> str:
-    """ "40 s", "7 min", "3 h 20 min"."""
+    """Seconds in words, as "40 s", "7 min" or "3 h 20 min"."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)

@@ -1,4 +1,4 @@
-"""Hashes of several things together."""
+"""One hash for several datasets."""
 
 from __future__ import annotations
 
@@ -7,5 +7,5 @@ from collections.abc import Sequence
 
 
 def joint_hash(hashes: Sequence[str]) -> str:
-    """Of several datasets in their order; that of one alone is its own."""
+    """One hash for several datasets in their order; a single dataset keeps its hash."""
     return hashes[0] if len(hashes) == 1 else hashlib.sha256(" ".join(hashes).encode()).hexdigest()[:16]

@@ -11,10 +11,7 @@ _STOPS = (signal.SIGINT, signal.SIGTERM)
 
 
 def interrupt_on_sigterm() -> None:
-    """Let SIGTERM, which ``kill``, ``timeout`` and schedulers send, interrupt this process as Ctrl-C does.
-
-    To be called again after whatever puts a handler of its own in place, as ``ray.init`` does.
-    """
+    """Let SIGTERM, which ``kill``, ``timeout`` and schedulers send, interrupt this process as Ctrl-C does."""
     if _in_main_thread():
         signal.signal(signal.SIGTERM, signal.default_int_handler)
 

@@ -1,4 +1,4 @@
-"""A bar in a terminal, lines elsewhere: what commands that count something show while they run."""
+"""The progress of a command that counts something: a bar in a terminal, lines elsewhere."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 
 class ProgressBar:
-    """Counts to ``total`` with a text beside it; where there is no terminal, ``opening`` is said first."""
+    """A bar up to ``total`` with a text beside it; without a terminal, ``opening`` is printed first."""
 
     def __init__(self, console: Console, name: str, total: int, left: str, opening: str) -> None:
         self._console, self._opening = console, opening
@@ -36,10 +36,10 @@ class ProgressBar:
         self._bar.stop()
 
     def show(self, done: int, text: str) -> None:
-        """In a terminal."""
+        """Update the bar, in a terminal only."""
         self._bar.update(self._task, completed=done, text=text)
 
     def line(self, text: str) -> None:
-        """Elsewhere."""
+        """Print a line, where there is no terminal."""
         if not self._console.is_terminal:
             self._console.print(text, highlight=False, markup=False)

@@ -1,4 +1,4 @@
-"""Ray, started or joined quietly, and what it has to offer."""
+"""Ray, started or joined without its messages, and the devices that it offers."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from orchestrator.runtime.autoscaler import autoscaled_resources
 from orchestrator.runtime.interrupts import interrupt_on_sigterm
+from orchestrator.runtime.ray_internals import no_handler_of_sigterm
 
 RETRIES = 2  # of a trial or a job whose process or machine was lost
 # Read by Ray as it is imported, here and in its processes.
@@ -39,7 +40,7 @@ def set_ray_environment() -> None:
 
 @dataclass(frozen=True)
 class Cluster:
-    """What can be used at once."""
+    """The cores, GPUs and machines of a cluster, with those that its autoscaler may add."""
 
     cpus: int
     gpus: int
@@ -69,12 +70,10 @@ def connected(address: str | None, *, state_api: bool = False) -> Iterator[Clust
 
     _hush(logging.getLogger("ray"))
     private = {} if address else {"include_dashboard": state_api, "dashboard_host": "127.0.0.1"}
-    try:
+    interrupt_on_sigterm()
+    with no_handler_of_sigterm():
         ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **private)
-    except SystemExit:  # raised by the handler of SIGTERM that Ray puts in place
-        raise KeyboardInterrupt from None
     try:
-        interrupt_on_sigterm()
         _hush(*(logging.getLogger(name) for name in ("ray", "ray.data", "ray.tune", "ray.train")))
         resources = ray.cluster_resources() | (autoscaled_resources() if address else {})
         nodes = sum(node["Alive"] for node in ray.nodes())

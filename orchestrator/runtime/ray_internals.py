@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,21 @@ def arrow_blocks(dataset: ray.data.Dataset) -> Iterator[Any]:
                 yield ray.get(block)
     finally:
         del bundles  # which ends the execution
+
+
+@contextmanager
+def no_handler_of_sigterm() -> Iterator[None]:
+    """Keep ``ray.init`` from handling SIGTERM, of which it makes an exit without a word: it would kill Ray's
+    processes while this one still talks to them, and abort.
+    """
+    import ray._private.utils
+
+    before = ray._private.utils.set_sigterm_handler
+    ray._private.utils.set_sigterm_handler = lambda handler: None
+    try:
+        yield
+    finally:
+        ray._private.utils.set_sigterm_handler = before
 
 
 def wait_for_executors() -> None:

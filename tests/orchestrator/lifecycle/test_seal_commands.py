@@ -8,6 +8,7 @@ import pytest
 from orchestrator import report, seal
 from orchestrator.lifecycle import rejudge
 from orchestrator.judging.verdict import TEST
+from orchestrator.lifecycle import rejudge
 from orchestrator.records.code_versions import code_version, judge_version
 from orchestrator.records.journal import Journal
 from orchestrator.records.seal import SEAL_FILE, seal_hash, write_seal
