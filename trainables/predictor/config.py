@@ -189,8 +189,7 @@ class Lane:
     # Standard deviation of the noise on inputs in training, in units of the training RMS.
     input_noise: float = 0.0
     ridge: float = 1e-3  # penalty of the linear baseline, as a share of its inputs' mean variance
-    # Real frames, or a null: white (frames shuffled) or gaussian (phases randomised).
-    surrogate: str = "real"
+    surrogate: str = "real"  # real frames, or a null: white (frames shuffled) or gaussian (phases randomised)
 
     def __post_init__(self) -> None:
         _require(self, "surrogate", self.surrogate in SURROGATES, f"one of {', '.join(SURROGATES)}")
