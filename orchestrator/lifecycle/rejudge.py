@@ -42,7 +42,7 @@ def rejudge(run: Path) -> tuple[Judgement, tuple[Path, ...]]:
 def _as_it_is(evidence: Evidence, sealed: dict[str, Any]) -> dict[str, Any]:
     """What the record and the code say now of the things that were sealed."""
     arms = {
-        name: {**arm, "settings": evidence.arms[name].config} if name in evidence.arms else arm
+        name: {**arm, "settings": evidence.arms[name].config.to_json()} if name in evidence.arms else arm
         for name, arm in sealed["arms"].items()
     }
     seeds = {r.seed for arm in evidence.arms.values() for r in arm.replicates}

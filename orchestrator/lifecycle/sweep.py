@@ -27,6 +27,7 @@ from orchestrator.lifecycle.sealing import make_seal
 from orchestrator.planning import costs
 from orchestrator.planning.ablations import ablation_packs, gather
 from orchestrator.planning.design import design_of
+from orchestrator.planning.pack import Phase
 from orchestrator.planning.plan import Plan, make_plan, with_devices
 from orchestrator.records.code_versions import code_version, git_commit
 from orchestrator.records.evidence import Assay, Evidence
@@ -40,13 +41,14 @@ from orchestrator.runtime.durations import duration
 from orchestrator.runtime.ray_cluster import Cluster, connected
 from orchestrator.statistics.alpha_spending import shares
 from search_spaces.study import criteria_hash
+from trainables.latents.batching.surrogates import NULLS
 from trainables.latents.storage.dataset import SPLITS
-from trainables.predictor.config import NULLS
+from trainables.predictor.config import LaneConfig
 
-Winners = Mapping[str, Mapping[str, Any] | None]  # by arm; None where every lane diverged
+Winners = Mapping[str, LaneConfig | None]  # by arm; None where every lane diverged
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SweepRequest:
     """What the user has asked for, checked."""
 
@@ -98,25 +100,25 @@ class SweepRun:
         self.tracker = self._tracked()
         self.archive = LaneStore(order.folder.parent / LANES_FOLDER)
         self.recorder = LaneRecorder(
-            self.plan,
-            self.journal,
-            self.archive,
-            self.tracker,
-            progress,
-            order.latents,
-            code_version(),
+            plan=self.plan,
+            journal=self.journal,
+            archive=self.archive,
+            tracker=self.tracker,
+            progress=progress,
+            latents=order.latents,
+            code=code_version(),
         )
         self.recorder.retrack()
         self.latents = by_representation(order.latents, SPLITS)
         self.phases = PackRunner(
-            cluster,
-            self.plan.workers,
-            self.latents,
-            CheckpointStore(order.folder),
-            order.folder,
-            self.recorder,
-            progress,
-            self.study.objective,
+            cluster=cluster,
+            workers=self.plan.workers,
+            latents=self.latents,
+            depot=CheckpointStore(order.folder),
+            folder=order.folder,
+            recorder=self.recorder,
+            progress=progress,
+            objective=self.study.objective,
         )
 
     def run(self) -> Judgement:
@@ -141,7 +143,7 @@ class SweepRun:
         for evidence.look, replicates in enumerate(looks, 1):
             if whole:
                 packs = {arm: [self.plan.confirmation(arm, found[arm], replicates)] for arm in found}
-                self.phases.known("confirm", packs)
+                self.phases.known(Phase.CONFIRM, packs)
             evidence.arms = {
                 arm: self.recorder.arm_evidence(arm, config, seeds[:replicates])
                 for arm, config in found.items()
@@ -223,17 +225,20 @@ class SweepRun:
         judgement = _run(order, self.cluster, self.progress)
         self.progress.say(f"assay: {world} is read as {judgement.verdict}")
 
-    def _sealed(self, checked: list[Assay]) -> dict[str, Mapping[str, Any] | None]:
+    def _sealed(self, checked: list[Assay]) -> dict[str, LaneConfig | None]:
         """The winners: those that were sealed, else those that exploration finds; none where the instrument
         is out of order.
         """
         if any(not assay.passed for assay in checked):
             return {}
         for event in self.journal.events("sealed"):
-            return {name: arm["settings"] for name, arm in event["seal"]["arms"].items()}
+            return {
+                name: None if arm["settings"] is None else LaneConfig.of(arm["settings"])
+                for name, arm in event["seal"]["arms"].items()
+            }
         searched = [arm for arm in self.study.arms if self.plan.settled(arm) is None]
         sources = {arm.name: ArmSearch(self.plan, arm, self.recorder.known) for arm in searched}
-        self.phases.searched("explore", dict.fromkeys(sources, self.plan.packs), list(sources.values()))
+        self.phases.searched(Phase.EXPLORE, dict.fromkeys(sources, self.plan.packs), list(sources.values()))
         return {
             arm.name: self.plan.settled(arm) or winner(self.recorder.explored(arm.name))
             for arm in self.study.arms
@@ -268,14 +273,18 @@ class SweepRun:
             ArmsByDataset(
                 dataset,
                 self.latents[dataset.meta.representation],
-                {name: arm for name, arm in evidence.arms.items() if found.of(arm.config) is dataset},
+                {
+                    name: arm
+                    for name, arm in evidence.arms.items()
+                    if found.of(arm.config.structure.representation) is dataset
+                },
             )
             for dataset in found
         ]
 
     def _ablate(self, evidence: Evidence) -> None:
         config = evidence.arms[self.study.primary.arm].config
-        self.phases.known("ablate", {self.study.primary.arm: ablation_packs(self.plan, config)})
+        self.phases.known(Phase.ABLATE, {self.study.primary.arm: ablation_packs(self.plan, config)})
         evidence.ablations = gather(self.plan, config, self.recorder.ablated(self.study.primary.arm))
 
     def _account(self, evidence: Evidence) -> None:

@@ -10,12 +10,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from orchestrator.runtime.atomic_files import write_atomically
-from trainables.predictor.config import split_config
+from trainables.latents.storage.dataset import Split
+from trainables.predictor.config import LaneConfig
 from trainables.predictor.scores import measured_for
 
 LANES_FOLDER = "lanes"
@@ -50,27 +50,22 @@ class LaneStore:
 
 
 def lane_key(
-    config: Mapping[str, Any],
-    split: str,
+    config: LaneConfig,
+    split: Split,
     data_hash: str,
     code: str,
-    companions: Sequence[Mapping[str, Any]] = (),
+    companions: Sequence[LaneConfig] = (),
 ) -> str:
-    """Name of a lane's result: a hash over everything that it depends on, defaults spelled out.
+    """The name of a lane's result: a hash (32 hex digits) of everything that the result depends on.
 
-    The objective counts only where rungs drop lanes by it, or where exploration measures more because of it;
-    the ``companions`` that a lane competes with in
-    its pack then count too.
+    Settings count with their values, whether they were named or are defaults. The objective counts only where
+    rungs drop lanes by it, or where exploration measures more because of it. Where rungs drop lanes, the
+    ``companions`` that a lane competes with in its pack count too.
     """
-    told = _spelled(config)
-    told.pop("representation")  # the data say it
-    rivals = [_spelled(companion) for companion in companions] if told["rung_epochs"] else []
-    if not rivals:  # it decides what an exploration measures, if nothing else
-        told["objective"] = measured_for(told["objective"]) if split == "validation" else ""
-    text = json.dumps([told, rivals, split, data_hash, code], sort_keys=True, separators=(",", ":"))
+    settings = config.with_defaults()
+    settings.pop("representation")  # the hash of the data says it
+    rivals = [companion.with_defaults() for companion in companions] if settings["rung_epochs"] else []
+    if not rivals:  # the objective then decides what an exploration measures, and nothing else
+        settings["objective"] = measured_for(settings["objective"]) if split == Split.VALIDATION else ""
+    text = json.dumps([settings, rivals, split, data_hash, code], sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:32]
-
-
-def _spelled(config: Mapping[str, Any]) -> dict[str, Any]:
-    structure, lane = split_config(config)
-    return {**asdict(structure), **asdict(lane)}

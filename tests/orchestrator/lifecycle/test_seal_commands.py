@@ -7,6 +7,7 @@ import pytest
 
 from orchestrator import report, seal
 from orchestrator.judging.verdict import TEST
+from orchestrator.lifecycle import rejudge
 from orchestrator.records.code_versions import code_version, judge_version
 from orchestrator.records.journal import Journal
 from orchestrator.records.seal import SEAL_FILE, seal_hash, write_seal
@@ -21,7 +22,8 @@ def run(tmp_path):
     sealed = {
         "study": declared(STUDY),
         "arms": {
-            arm.name: {"title": arm.title, "settings": record.arms[arm.name].config} for arm in STUDY.arms
+            arm.name: {"title": arm.title, "settings": record.arms[arm.name].config.to_json()}
+            for arm in STUDY.arms
         },
         "test": TEST,
         "seeds": [r.seed for r in record.arms["vmf"].replicates],
@@ -102,7 +104,7 @@ def test_a_record_that_is_not_what_was_sealed_is_inadmissible(run, old, new, sai
 
 
 def test_other_code_than_was_sealed_is_inadmissible(run, monkeypatch, capsys):
-    monkeypatch.setattr(report, "judge_version", lambda: "other")
+    monkeypatch.setattr(rejudge, "judge_version", lambda: "other")
     assert "Code_of_judge was" in call(monkeypatch, capsys, report, run)[1]
 
 
