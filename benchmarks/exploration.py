@@ -21,8 +21,9 @@ from orchestrator.planning.pack import Pack
 from orchestrator.planning.plan import Plan, make_plan
 from orchestrator.runtime.ray_cluster import Cluster, connected
 from orchestrator.runtime.threads import use_one_thread
-from trainables.latents.storage.dataset import LatentDataset, open_dataset
+from trainables.latents.storage.dataset import LatentDataset, Split, open_dataset
 from trainables.latents.worlds.catalogue import write_world
+from trainables.predictor.config import LaneConfig
 from trainables.predictor.scores import Scores
 
 _LANES, _REPEATS = 8, 1  # lanes of each of two arms; one repeat takes minutes
@@ -72,17 +73,22 @@ def _plan() -> Plan:
     return dataclasses.replace(make_plan(study, trials=_LANES), lanes=_LANES)
 
 
-def _explore(plan: Plan, dataset: LatentDataset, cluster: Cluster, scratch: Path) -> list[dict[str, Any]]:
+def _explore(plan: Plan, dataset: LatentDataset, cluster: Cluster, scratch: Path) -> list[LaneConfig]:
     """The exploration of both arms; returns the settings of their lanes."""
     from orchestrator.datasets.ray_latents import RayLatents
     from orchestrator.execution.ray_tune import Task, pack_resources, run_pack, run_packs
     from orchestrator.execution.search import ArmSearch, PackSearcher
     from orchestrator.runtime.checkpoint_store import CheckpointStore
 
-    latents = RayLatents.of(dataset, ("train", "validation"))
+    latents = RayLatents.of(dataset, (Split.TRAIN, Split.VALIDATION))
     for split in latents.ids:
         latents.read(split)
-    task = Task({"": latents}, "validation", CheckpointStore(scratch), str(scratch / "ray" / "train"))
+    task = Task(
+        latents={"": latents},
+        evaluation=Split.VALIDATION,
+        depot=CheckpointStore(scratch),
+        scratch=str(scratch / "ray" / "train"),
+    )
     watcher = _Watcher(plan.study.objective)
     searches = [ArmSearch(plan, arm) for arm in plan.study.arms]
     searcher = PackSearcher(searches, watcher, limit=cluster.devices)
@@ -90,7 +96,7 @@ def _explore(plan: Plan, dataset: LatentDataset, cluster: Cluster, scratch: Path
     return watcher.configs
 
 
-def _trials(configs: list[dict[str, Any]], dataset: LatentDataset, cluster: Cluster, scratch: Path) -> None:
+def _trials(configs: list[LaneConfig], dataset: LatentDataset, cluster: Cluster, scratch: Path) -> None:
     """The same settings, each in an actor of its own; as many at once as there are devices."""
     from ray import tune
 
@@ -99,7 +105,7 @@ def _trials(configs: list[dict[str, Any]], dataset: LatentDataset, cluster: Clus
     trainable = tune.with_parameters(_train_one, root=str(dataset.root.resolve()))
     results = tune.Tuner(
         tune.with_resources(trainable, pack_resources(cluster)),
-        param_space={"lane": tune.grid_search(configs)},
+        param_space={"lane": tune.grid_search([config.to_json() for config in configs])},
         tune_config=tune.TuneConfig(reuse_actors=False),
         run_config=tune.RunConfig(name="trials", storage_path=str(scratch / "trials"), verbose=0),
     ).fit()
@@ -112,13 +118,12 @@ def _train_one(config: Mapping[str, Any], root: str) -> None:
     from ray import tune
 
     from trainables.latents.batching.feed import Feed
-    from trainables.predictor.config import split_config
     from trainables.predictor.training.train import train_pack
     from trainables.training_context import SoloContext
 
     use_one_thread()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    dataset, (structure, lane) = open_dataset(Path(root)), split_config(config["lane"])
+    dataset, own = open_dataset(Path(root)), LaneConfig.of(config["lane"])
     train, validation = (
         Feed(
             lambda split=split: dataset.tables(split),
@@ -127,10 +132,10 @@ def _train_one(config: Mapping[str, Any], root: str) -> None:
             lattice_step=dataset.meta.lattice_step,
             frame_rate=dataset.meta.frame_rate,
         )
-        for split in ("train", "validation")
+        for split in (Split.TRAIN, Split.VALIDATION)
     )
     context = SoloContext(device)
-    (result,) = train_pack(structure, [lane], train, validation, context, evaluate_each_epoch=True)
+    (result,) = train_pack(own.structure, [own.lane], train, validation, context, evaluate_each_epoch=True)
     tune.report({"status": str(result.status)})
 
 

@@ -24,8 +24,11 @@ from orchestrator.statistics.alpha_spending import shares
 from orchestrator.statistics.intervals import interval
 from orchestrator.statistics.power import smallest_effect
 from search_spaces.study import Role, Spread, Study, declared
-from trainables.predictor.scores import Scores
+from trainables.latents.batching.surrogates import Surrogate
+from trainables.predictor.config import LaneConfig
+from trainables.predictor.scores import LaneStatus, Scores
 
+_SETTINGS = LaneConfig.of({"head": "vmf"})  # of every arm; no verdict depends on them
 _SPEAKERS = 12  # of the control worlds' test split
 _EQUAL, _UNEQUAL = (600, 600), (300, 900)  # windows per speaker
 _NONE, _NULL = 0.0, 0.7  # what frames without memory score: nothing, or enough for the threshold
@@ -80,9 +83,8 @@ class Simulator:
         for arm in study.arms:
             real = [self._replicate(rng, seed, truth + speakers_S, windows_S) for seed in range(self.seeds)]
             white = self._replicate(rng, 100, null + speakers_S, windows_S)
-            arms[arm.name] = ArmEvidence(
-                arm.name, {}, [], real, [dataclasses.replace(white, surrogate="white")]
-            )
+            white.surrogate = Surrogate.WHITE
+            arms[arm.name] = ArmEvidence(arm.name, _SETTINGS, [], real, [white])
         return Evidence(study.name, arms, {"frame_rate": 50.0}, {}, {}, seal=seal, assays=self.assays)
 
     def _replicate(
@@ -96,7 +98,7 @@ class Simulator:
         sums = {curve: value_S[:, None] * counts_SK}
         # A horizon of one step: failure modes at later ones decide nothing, and take half the time.
         scores = Scores(names, 50.0, 1, sums, {curve: counts_SK})
-        return Replicate(seed, "real", "finished", scores.to_json(), [], 0)
+        return Replicate(seed, Surrogate.REAL, LaneStatus.FINISHED, scores.to_json(), [], 0)
 
 
 def _bare(study: Study) -> Study:

@@ -26,7 +26,7 @@ from orchestrator.runtime import cli
 from orchestrator.runtime.atomic_files import write_atomically
 from orchestrator.runtime.ray_cluster import Cluster, connected
 from trainables.errors import InputError
-from trainables.latents.storage.dataset import LatentDataset, open_dataset
+from trainables.latents.storage.dataset import LatentDataset, Split, open_dataset
 
 EXAMPLE = "python -m orchestrator.diagnose control:white --no-heads"
 
@@ -100,7 +100,7 @@ def _counts(dataset: LatentDataset, on: Sequence[str]) -> str:
     speakers = sum(len(dataset.speakers(split)) for split in on)
     return (
         f"{dataset.meta.dim} dimensions at {dataset.meta.frame_rate:g} Hz, "
-        f"{len(dataset.speakers('train'))} training and {speakers} held-out speakers ({' and '.join(on)})"
+        f"{len(dataset.speakers(Split.TRAIN))} training and {speakers} held-out speakers ({' and '.join(on)})"
     )
 
 

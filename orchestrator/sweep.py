@@ -84,9 +84,18 @@ def sweep(
     folder = _continued(plan, collection, out) if resume else fresh_folder(out, plan.study.name)
     again = [word for word in sys.argv[1:] if word != "--resume"]
     command = shlex.join(["python", "-m", "orchestrator.sweep", *again])
-    closer = diagnosis and not smoke
-    order = SweepRequest(plan, collection, folder, address, command, resume, price, closer, design=design)
-    run_sweep(order, Progress())
+    request = SweepRequest(
+        plan=plan,
+        latents=collection,
+        folder=folder,
+        address=address,
+        command=command,
+        resumed=resume,
+        price=price,
+        inspect=diagnosis and not smoke,
+        design=design,
+    )
+    run_sweep(request, Progress())
 
 
 def _continued(plan: Plan, latents: LatentCollection, out: Path) -> Path:

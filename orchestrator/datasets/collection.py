@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from orchestrator.datasets.control_worlds import latents_folder
+from orchestrator.datasets.fewest_speakers import FEWEST_SPEAKERS
 from orchestrator.runtime.hashing import joint_hash
 from trainables.errors import InputError
 from trainables.latents.storage.dataset import SPLITS, LatentDataset, open_dataset
 
-FEWEST_SPEAKERS = {"test": 3, "train": 1, "validation": 1}
 _SLACK = 2.0  # frames of the slower representation by which the lengths of one utterance may differ
 
 
@@ -31,10 +30,10 @@ class LatentCollection:
     def __iter__(self) -> Iterator[LatentDataset]:
         return iter(self.datasets)
 
-    def of(self, settings: Mapping[str, Any]) -> LatentDataset:
-        """The dataset that settings name as their ``representation``; the first where they name none."""
+    def of(self, representation: str) -> LatentDataset:
+        """The dataset of a representation; the first where none is named."""
         named = {dataset.meta.representation: dataset for dataset in self.datasets}
-        return named[settings["representation"]] if settings.get("representation") else self.first
+        return named[representation] if representation else self.first
 
     @property
     def representations(self) -> list[str]:

@@ -16,6 +16,7 @@ from trainables.latents.storage.dataset import FRAME_COLUMNS, LatentDataset
 if TYPE_CHECKING:
     from orchestrator.datasets.collection import LatentCollection
     from trainables.latents.batching.feed import Feed
+    from trainables.latents.batching.surrogates import Surrogate
 
 # Reading is light, and must find room beside workers that hold almost every core.
 _READ_CPUS = 0.25
@@ -104,7 +105,7 @@ def of_split(rows: ray.data.Dataset, split: str, ids: Sequence[str] | None = Non
     return rows.filter(expr=wanted)
 
 
-def feed(latents: RayLatents, split: str, surrogates: Sequence[str], device: Any, dtype: Any) -> Feed:
+def feed(latents: RayLatents, split: str, surrogates: Sequence[Surrogate], device: Any, dtype: Any) -> Feed:
     """The feed of a split in this process, built once: a reused actor finds its shard on the device."""
     from trainables.latents.batching.feed import Feed
 

@@ -1,4 +1,4 @@
-"""What the driver writes down of every lane: archive first, then journal, MLflow and the display."""
+"""What the driver records of every lane: the archive comes first, then journal, MLflow and display."""
 
 from __future__ import annotations
 
@@ -16,6 +16,9 @@ from orchestrator.records.arm_evidence import arm_evidence, explorations, lane_o
 from orchestrator.records.evidence import ArmEvidence, Exploration, Replicate
 from orchestrator.records.journal import Journal
 from orchestrator.records.lane_store import LaneStore, lane_key
+from orchestrator.records.phase import Phase
+from trainables.latents.batching.surrogates import Surrogate
+from trainables.predictor.config import LaneConfig
 from trainables.predictor.scores import LaneStatus
 
 if TYPE_CHECKING:
@@ -23,10 +26,13 @@ if TYPE_CHECKING:
 
 
 class LaneRecorder:
-    """Watches packs for the searcher, and answers what is known already, whichever sweep has found it out."""
+    """Records what the searcher does with packs, and knows which lanes have a result already, from this or
+    another sweep.
+    """
 
     def __init__(
         self,
+        *,
         plan: Plan,
         journal: Journal,
         archive: LaneStore,
@@ -41,14 +47,14 @@ class LaneRecorder:
         self._finished = {place_of(event): event for event in journal.events("finished")}
 
     def key(self, pack: Pack, position: int) -> str:
-        """The name of a lane's result."""
-        split = "validation" if pack.phase == "explore" else "test"
+        """The name under which the archive holds the result of a pack's lane."""
         config = pack.configs[position]
-        return lane_key(config, split, self._latents.of(config).content_hash, self._code, pack.configs)
+        data_hash = self._latents.of(config.structure.representation).content_hash
+        return lane_key(config, pack.phase.judged_on, data_hash, self._code, pack.configs)
 
     def known(self, pack: Pack, position: int) -> Any:
-        """The objective of a finished lane (None where it diverged), else ``UNKNOWN``; one that another sweep
-        has finished is entered in this one's journal.
+        """The objective of a lane that has finished (None where it diverged), else ``NO_RESULT``; a lane that
+        another sweep has finished is entered in the journal of this one.
         """
         key = self.key(pack, position)
         result = self._archive.result(key)
@@ -60,27 +66,28 @@ class LaneRecorder:
         return event["objective"]
 
     def retrack(self) -> None:
-        """Give MLflow what the journal of a resumed sweep holds; it passes over what it has."""
+        """Record the finished lanes of a resumed sweep in MLflow, which ignores those that it has."""
         for event in self._finished.values():
             result = self._archive.result(event["key"])
             if result is not None:
                 self._track(event, result)
 
     def started(self, pack: Pack) -> None:
-        """Journal a pack with the settings of its lanes."""
+        """Enter in the journal that a pack starts, with the settings of its lanes."""
         keys = [self.key(pack, position) for position in range(len(pack.configs))]
+        configs = [config.to_json() for config in pack.configs]
         self._journal.append(
-            "started", phase=pack.phase, arm=pack.arm, pack=pack.number, keys=keys, configs=pack.configs
+            "started", phase=pack.phase, arm=pack.arm, pack=pack.number, keys=keys, configs=configs
         )
         self._progress.started(pack)
 
     def progressed(self, pack: Pack, progress: Mapping[str, Any]) -> None:
-        """Show an epoch."""
+        """Show that a pack has finished an epoch."""
         self._progress.progressed(pack, progress)
 
     def finished(self, pack: Pack, results: Sequence[Mapping[str, Any]]) -> list[float | None]:
         """Record every lane of a pack; return the objectives, None where a lane diverged."""
-        for position, result in enumerate(results):  # all of them before anything else can go wrong
+        for position, result in enumerate(results):  # stored before anything else can fail
             self._archive.keep(self.key(pack, position), result, self._weights(pack, position))
         objectives = [self._enter(pack, i, result)["objective"] for i, result in enumerate(results)]
         self._progress.finished(pack, objectives)
@@ -90,16 +97,16 @@ class LaneRecorder:
         """The finished explorations of an arm, in order."""
         return explorations(self._finished.values(), arm)
 
-    def arm_evidence(self, arm: str, winner: Mapping[str, Any], seeds: Sequence[int]) -> ArmEvidence:
-        """What is recorded of an arm, with its replicates on the given seeds."""
+    def arm_evidence(self, arm: str, winner: LaneConfig, seeds: Sequence[int]) -> ArmEvidence:
+        """Everything recorded of an arm: explorations, nulls, and replicates on the given seeds."""
         return arm_evidence(arm, winner, seeds, self._finished.values(), self._archive.result)
 
-    def ablated(self, arm: str) -> list[tuple[Mapping[str, Any], Replicate]]:
-        """Settings and outcome of every lane of the ablations."""
+    def ablated(self, arm: str) -> list[tuple[LaneConfig, Replicate]]:
+        """The settings and the outcome of every lane of the ablations."""
         return ablated_lanes(self._finished.values(), arm, self._archive.result)
 
     def reused(self) -> int:
-        """How many lanes other sweeps had finished before."""
+        """How many lanes were not trained because another sweep had finished them before."""
         return sum(bool(e["reused"]) for e in self._finished.values())
 
     def _enter(
@@ -115,7 +122,7 @@ class LaneRecorder:
             "objective": objective,
             "seconds": result["seconds"],
             "reused": reused,
-            "config": pack.configs[position],
+            "config": pack.configs[position].to_json(),
         }
         self._journal.append("finished", **event)
         self._finished[place_of(event)] = event
@@ -123,14 +130,13 @@ class LaneRecorder:
         return event
 
     def _weights(self, pack: Pack, position: int) -> Path | None:
-        from orchestrator.execution.ray_tune import (
-            weights_name,  # loads torch and Ray, which reading a record needs not
-        )
+        # Imported here: it loads torch and Ray, which reading a record does not need.
+        from orchestrator.execution.ray_tune import weights_name
 
         return self._journal.folder / weights_name(pack, pack.indexes[position])
 
     def _track(self, event: Mapping[str, Any], result: Mapping[str, Any]) -> None:
-        null = event["phase"] == "confirm" and event["config"]["surrogate"] != "real"
+        null = event["phase"] == Phase.CONFIRM and event["config"]["surrogate"] != Surrogate.REAL
         self._tracker.lane(
             f"{event['arm']} {event['phase']} {event['index']}",
             event["arm"],
@@ -142,12 +148,12 @@ class LaneRecorder:
         )
 
 
-def winner(explored: Sequence[Exploration]) -> dict[str, Any] | None:
-    """The settings with the best objective, the earlier one where two are equal; None where every lane
-    diverged. A lane that a rung stopped wins only where none was trained to its end.
+def winner(explored: Sequence[Exploration]) -> LaneConfig | None:
+    """The settings with the best objective, the earlier ones where two are equal; None where every lane
+    diverged. A lane that was stopped at a rung wins only where no lane was trained to its end.
     """
-    sound = [e for e in explored if e.objective is not None]
-    if not sound:
+    measured = [e for e in explored if e.objective is not None]
+    if not measured:
         return None
-    best = max(sound, key=lambda e: (e.status == LaneStatus.FINISHED, e.objective, -e.index))
-    return {name: value for name, value in best.config.items() if name not in ("seed", "surrogate")}
+    best = max(measured, key=lambda e: (e.status == LaneStatus.FINISHED, e.objective, -e.index))
+    return best.config.without("seed", "surrogate")

@@ -1,4 +1,4 @@
-"""Packs on their way to the devices, phase by phase: on reused actors, or on Ray Train workers."""
+"""Trains the packs of one phase after the other: on reused actors, or on Ray Train workers."""
 
 from __future__ import annotations
 
@@ -12,15 +12,18 @@ from orchestrator.execution.progress import Progress
 from orchestrator.execution.ray_tune import Task, pack_resources, run_pack, run_packs
 from orchestrator.execution.search import FixedPacks, PackSearcher, PackSource
 from orchestrator.planning.pack import Pack, cut
+from orchestrator.records.phase import Phase
 from orchestrator.runtime.checkpoint_store import CheckpointStore
 from orchestrator.runtime.ray_cluster import Cluster
+from trainables.latents.storage.dataset import Split
 
 
 class PackRunner:
-    """Trains whatever packs it is given on what the cluster has."""
+    """Trains packs on the devices of a cluster."""
 
     def __init__(
         self,
+        *,
         cluster: Cluster,
         workers: int,
         latents: Mapping[str, RayLatents],
@@ -34,26 +37,36 @@ class PackRunner:
         self._folder, self._recorder, self._progress = folder, recorder, progress
         self._objective = objective
 
-    def known(self, name: str, packs: Mapping[str, Sequence[Pack]]) -> None:
-        """Train packs known from the start, by arm, and judge them on the test speakers."""
+    def known(self, phase: Phase, packs: Mapping[str, Sequence[Pack]]) -> None:
+        """Train packs that are known from the start, by arm, and judge them on the test speakers.
+
+        Where an arm has fewer packs than its share of the devices, each is cut so that all devices have work.
+        """
         share = max(1, self._cluster.devices // self._workers // max(1, len(packs)))
         sources = {
             arm: FixedPacks(
-                [part for pack in own for part in (cut(pack, share) if len(own) < share else [pack])],
+                [part for pack in whole for part in (cut(pack, share) if len(whole) < share else [pack])],
                 self._recorder.known,
             )
-            for arm, own in packs.items()
+            for arm, whole in packs.items()
         }
-        self.searched(name, {arm: source.ahead for arm, source in sources.items()}, list(sources.values()))
+        self.searched(phase, {arm: source.ahead for arm, source in sources.items()}, list(sources.values()))
 
-    def searched(self, name: str, ahead: Mapping[str, int], sources: Sequence[PackSource]) -> None:
-        """Train what the sources come up with; explorers are shown validation speakers alone."""
+    def searched(self, phase: Phase, ahead: Mapping[str, int], sources: Sequence[PackSource]) -> None:
+        """Train the packs of the sources until they have finished; ``ahead`` says how many there are per arm.
+
+        Exploration is given validation speakers only, the other phases test speakers.
+        """
         if all(source.finished for source in sources):
             return
-        evaluation = "validation" if name == "explore" else "test"
-        self._progress.begin(name, ahead, self._objective)
-        scratch = str(self._folder.resolve() / "ray" / "train")
-        task = Task(self._latents, evaluation, self._depot, scratch, nulls=name == "confirm")
+        self._progress.begin(phase, ahead, self._objective)
+        task = Task(
+            latents=self._latents,
+            evaluation=phase.judged_on,
+            depot=self._depot,
+            scratch=str(self._folder.resolve() / "ray" / "train"),
+            nulls=phase is Phase.CONFIRM,
+        )
         if self._workers == 1:
             self._on_actors(task, sources)
         else:
@@ -62,15 +75,15 @@ class PackRunner:
 
     def _on_actors(self, task: Task, sources: Sequence[PackSource]) -> None:
         for latents in self._latents.values():
-            for split in ("train", task.evaluation):
+            for split in (Split.TRAIN, task.evaluation):
                 latents.read(split)
         task = replace(task, latents=self._shown(task))
         searcher = PackSearcher(sources, self._recorder, limit=self._cluster.devices)
         run_packs(searcher, run_pack, task, pack_resources(self._cluster), self._folder)
 
     def _shown(self, task: Task) -> dict[str, RayLatents]:
-        """What a phase may look at: who explores cannot see the test speakers."""
-        return {name: own.only("train", task.evaluation) for name, own in self._latents.items()}
+        """The latents that a phase may read: an exploration cannot see the test speakers."""
+        return {name: latents.only(Split.TRAIN, task.evaluation) for name, latents in self._latents.items()}
 
     def _on_workers(self, task: Task, sources: Sequence[PackSource]) -> None:
         from orchestrator.execution.ray_train import (

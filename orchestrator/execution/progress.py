@@ -1,4 +1,4 @@
-"""What a sweep shows while it runs: a live table in a terminal, a line per tenth of the work elsewhere."""
+"""What a sweep shows while it runs: a live table in a terminal, elsewhere a line per tenth of the work."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ from rich.table import Table
 from rich.text import Text
 
 from orchestrator.planning.pack import Pack
+from orchestrator.records.phase import Phase
 from orchestrator.runtime.durations import duration
 
 
-@dataclass
-class _Phase:
-    name: str
-    packs: dict[str, int]  # arm -> how many
+@dataclass(kw_only=True)
+class _PhaseProgress:
+    phase: Phase
+    packs: dict[str, int]  # packs to train, by arm
     objective: str
     started: float = field(default_factory=time.monotonic)
-    done: dict[str, int] = field(default_factory=dict)
-    running: dict[str, tuple[Pack, float, str]] = field(
-        default_factory=dict
-    )  # pack name -> pack, share done, words
-    best: dict[str, float] = field(default_factory=dict)
-    diverged: int = 0
+    done: dict[str, int] = field(default_factory=dict)  # packs trained, by arm
+    # By name of the pack: the pack, the share of it that is done, and its state in words.
+    running: dict[str, tuple[Pack, float, str]] = field(default_factory=dict)
+    best: dict[str, float] = field(default_factory=dict)  # objective, by arm
+    diverged: int = 0  # lanes
 
     @property
     def share(self) -> float:
-        """How much of the phase is behind us, 0 to 1."""
+        """The share of the phase that is done, 0 to 1."""
         ahead, done = sum(self.packs.values()), sum(self.done.values())
         return (done + sum(share for _, share, _ in self.running.values())) / max(1, ahead)
 
     def time_left(self) -> str:
-        """In words, once there is something to judge by."""
+        """The time left in words, once enough is done to estimate it."""
         if self.share < 0.02:
-            return "time left not known yet"
+            return "time left unknown as yet"
         seconds = (time.monotonic() - self.started) * (1 / self.share - 1)
         return f"about {duration(seconds)} left"
 
@@ -49,29 +49,30 @@ class Progress:
     def __init__(self, console: Console | None = None) -> None:
         self._console = console or Console(highlight=False, soft_wrap=True)
         self._live: Live | None = None
-        self._phase: _Phase | None = None
+        self._phase: _PhaseProgress | None = None
         self._tenths = 0
 
     def say(self, text: str) -> None:
-        """One line that stays."""
+        """Print a line that stays on the screen."""
         self._console.print(text, markup=False)
 
-    def begin(self, name: str, packs: Mapping[str, int], objective: str) -> None:
-        """A phase starts; ``packs`` counts what is ahead, per arm."""
+    def begin(self, phase: Phase, packs: Mapping[str, int], objective: str) -> None:
+        """Start to show a phase; ``packs`` says how many packs it has to train, by arm."""
         self.end()
-        self._phase, self._tenths = _Phase(name, dict(packs), objective), 0
+        self._phase = _PhaseProgress(phase=phase, packs=dict(packs), objective=objective)
+        self._tenths = 0
         if self._console.is_terminal and sum(packs.values()) > 0:
             self._live = Live(self._table(), console=self._console, auto_refresh=False, transient=True)
             self._live.start()
 
     def started(self, pack: Pack) -> None:
-        """A pack was handed to Ray."""
+        """Show that a pack was given to Ray."""
         if self._phase:
             self._phase.running[pack.name] = (pack, 0.0, "starting")
             self._refresh()
 
     def progressed(self, pack: Pack, progress: Mapping[str, Any]) -> None:
-        """A pack has finished an epoch."""
+        """Show that a pack has finished an epoch."""
         if self._phase:
             done, epochs = progress["epoch"] + 1, progress["epochs"]
             words = f"epoch {done} of {epochs} ({progress['phase']})"
@@ -79,33 +80,33 @@ class Progress:
             self._refresh()
 
     def finished(self, pack: Pack, objectives: Sequence[float | None]) -> None:
-        """A pack has handed in its lanes."""
+        """Show that a pack has finished, with the objectives of its lanes."""
         phase = self._phase
         if not phase:
             return
         phase.running.pop(pack.name, None)
         phase.done[pack.arm] = phase.done.get(pack.arm, 0) + 1
         phase.diverged += sum(o is None for o in objectives)
-        found = [o for o in objectives if o is not None]
-        if found:
-            phase.best[pack.arm] = max([*found, phase.best.get(pack.arm, found[0])])
+        measured = [o for o in objectives if o is not None]
+        if measured:
+            phase.best[pack.arm] = max([*measured, phase.best.get(pack.arm, measured[0])])
         self._refresh()
-        self._tell()
+        self._log()
 
     def end(self) -> None:
-        """The phase is over, however it ended."""
+        """Stop showing the phase, however it ended."""
         if self._live:
             self._live.stop()
         self._live = self._phase = None
 
-    def _tell(self) -> None:
-        """In a log: at most ten lines per phase."""
+    def _log(self) -> None:
+        """Where there is no live table, print at most ten lines per phase."""
         assert self._phase is not None
         done, ahead = sum(self._phase.done.values()), sum(self._phase.packs.values())
         if self._live is None and (10 * done // ahead > self._tenths or done == ahead):
             self._tenths = 10 * done // ahead
             left = "" if done == ahead else f", {self._phase.time_left()}"
-            self.say(f"{self._phase.name}: {done} of {ahead} packs{self._standing()}{left}")
+            self.say(f"{self._phase.phase}: {done} of {ahead} packs{self._standing()}{left}")
 
     def _standing(self) -> str:
         assert self._phase is not None
@@ -127,5 +128,5 @@ class Progress:
             now = [words for pack, _, words in phase.running.values() if pack.arm == arm]
             best = f"{phase.best[arm]:.3f}" if arm in phase.best else "-"
             table.add_row(arm, f"{phase.done.get(arm, 0)}/{packs}", best, "; ".join(now) or "waiting")
-        line = f"{phase.name}: {100 * phase.share:.0f} %, {phase.time_left()}"
+        line = f"{phase.phase}: {100 * phase.share:.0f} %, {phase.time_left()}"
         return Group(Text(line + (f"; {phase.diverged} lanes diverged" if phase.diverged else "")), table)

@@ -20,7 +20,9 @@ from orchestrator.runtime.checkpoint_store import CheckpointStore
 from orchestrator.runtime.ray_cluster import RETRIES, Cluster
 from orchestrator.runtime.threads import use_one_thread
 from trainables.errors import InputError
-from trainables.predictor.config import SURROGATES, Lane, Structure, split_config
+from trainables.latents.batching.surrogates import SURROGATES, Surrogate
+from trainables.latents.storage.dataset import Split
+from trainables.predictor.config import Lane, Structure
 from trainables.predictor.training.lane_result import LaneResult
 from trainables.predictor.training.train import train_pack
 
@@ -30,12 +32,12 @@ if TYPE_CHECKING:
 _SECONDS_BETWEEN_CHECKPOINTS = 5.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Task:
     """The settings that the packs of one phase have in common."""
 
     latents: Mapping[str, RayLatents]  # by representation; under no name, of lanes that name none
-    evaluation: str  # the split that judges: "validation" while exploring, "test" once at the end
+    evaluation: Split  # the speakers that judge: VALIDATION while exploring, TEST once at the end
     depot: CheckpointStore
     scratch: str  # where Ray Train may put its own files
     workers: int = 1
@@ -46,12 +48,12 @@ class Task:
     @property
     def confirms(self) -> bool:
         """Whether the packs are judged on test speakers; their weights are then kept."""
-        return self.evaluation == "test"
+        return self.evaluation == Split.TEST
 
     @property
-    def surrogates(self) -> tuple[str, ...]:
+    def surrogates(self) -> tuple[Surrogate, ...]:
         """The real frames, and the null worlds that lanes may be trained on."""
-        return SURROGATES if self.confirms and self.nulls else SURROGATES[:1]
+        return SURROGATES if self.confirms and self.nulls else (Surrogate.REAL,)
 
     def latents_of(self, structure: Structure) -> RayLatents:
         """The latents that lanes of a structure learn from."""
@@ -117,7 +119,7 @@ def run_pack(config: Mapping[str, Any], task: Task) -> None:
         results = train_pack(
             structure,
             lanes,
-            feed(latents, "train", task.surrogates, device, dtype),
+            feed(latents, Split.TRAIN, task.surrogates, device, dtype),
             feed(latents, task.evaluation, task.surrogates, device, dtype),
             TuneContext(pack, task.depot, device),
             evaluate_each_epoch=not task.confirms,
@@ -132,8 +134,7 @@ def run_pack(config: Mapping[str, Any], task: Task) -> None:
 
 def pack_config(pack: Pack) -> tuple[Structure, list[Lane]]:
     """The structure of a pack and the settings of its lanes."""
-    split = [split_config(config) for config in pack.configs]
-    return split[0][0], [lane for _, lane in split]
+    return pack.configs[0].structure, [config.lane for config in pack.configs]
 
 
 def final_report(pack: Pack, results: list[LaneResult], task: Task) -> dict[str, Any]:

@@ -1,8 +1,10 @@
-"""Which configurations to train next: Optuna asks in packs of equal structure, Ray Tune schedules the packs.
+"""Which configurations to train next: Optuna chooses them in packs of equal structure, Ray Tune schedules the
+packs.
 
-The outcome does not depend on timing. Pack ``n`` of an arm is drawn by a sampler seeded with (seed, arm, n)
-from the results of earlier generations alone, however its neighbours in time may have finished; so an
-interrupted search is rebuilt exactly by asking again and telling what the journal knows.
+The outcome does not depend on timing. Pack ``n`` of an arm is drawn by a sampler that is seeded with (seed,
+arm, n) and has seen the results of earlier generations only, in whatever order packs finish. So an
+interrupted search is rebuilt exactly: the same packs are asked for again, and the results that the journal
+holds are given to the sampler.
 """
 
 from __future__ import annotations
@@ -30,11 +32,12 @@ from ray.tune.search import Searcher
 
 from orchestrator.planning.pack import Pack
 from orchestrator.planning.plan import Plan, combinations
+from orchestrator.records.phase import Phase
 from search_spaces.domains import Choice, Domain, Integer, Uniform
 from search_spaces.study import Arm
-from trainables.predictor.config import Structure
+from trainables.predictor.config import LaneConfig, Structure
 
-# Written down, in every run's record too, because Optuna has changed some of these defaults before.
+# Named here, and recorded with every run, because Optuna has changed some of these defaults before.
 SAMPLER: dict[str, Any] = {
     "n_startup_trials": 8,
     "n_ei_candidates": 24,
@@ -43,7 +46,7 @@ SAMPLER: dict[str, Any] = {
     "constant_liar": True,
 }
 NO_RESULT = object()  # a lane that has no result yet; None is the result of one that diverged
-Known = Callable[[Pack, int], Any]  # the objective of a pack's lane at that position, or UNKNOWN
+Known = Callable[[Pack, int], Any]  # the objective of a pack's lane at that position, or NO_RESULT
 
 
 class PackSource(Protocol):
@@ -54,15 +57,15 @@ class PackSource(Protocol):
         """True once every lane has a result."""
 
     def take(self) -> Pack | None:
-        """The next pack to train; None while there is nothing to do but wait."""
+        """The next pack to train; None while results have to arrive first, or where there is none left."""
 
     def put(self, pack: Pack, objectives: Sequence[float | None]) -> None:
-        """Hand in the objective of each lane of a pack, None where it diverged."""
+        """Receive the objective of each lane of a pack, None where the lane diverged."""
 
 
 class ArmSearch:
-    """The exploration of one arm: ``plan.trials`` configurations, asked of Optuna in packs, maximising the
-    objective.
+    """The exploration of one arm: Optuna chooses ``plan.trials`` configurations, pack by pack, so that the
+    objective is as large as possible.
     """
 
     def __init__(self, plan: Plan, arm: Arm, known: Known = lambda pack, position: NO_RESULT) -> None:
@@ -107,31 +110,35 @@ class ArmSearch:
                 self._queue.append(pack)
 
     def _ask_pack(self, number: int) -> Pack:
-        """The first lane is drawn freely; the others share its structure and are drawn in what remains."""
+        """The first lane is drawn freely; for the others, which share its structure, the rest is drawn."""
         start = number * self._plan.lanes
         indexes = range(start, min(start + self._plan.lanes, self._plan.trials))
         sampler = _sampler(_seed(self._plan.seed, self._arm.name, number))
         structural = {f.name for f in fields(Structure)} & set(self._distributions)
-        configs: list[dict[str, Any]] = []
-        for index in indexes:
-            shared = {name: configs[0][name] for name in structural} if configs else self._due(number)
+        drawn: list[dict[str, Any]] = []
+        for _ in indexes:
+            shared = {name: drawn[0][name] for name in structural} if drawn else self._due(number)
             self._study.sampler = _partly_fixed(shared, sampler) if shared else sampler
             trial = self._study.ask(self._distributions)
             self._asked.append(trial)
-            configs.append(
-                {**self._plan.fixed(self._arm), **trial.params, "seed": self._plan.explore_seed(index)}
-            )
-        configs = [self._plan.in_frames(config) for config in configs]
-        return Pack("explore", self._arm.name, number, tuple(indexes), tuple(configs))
+            drawn.append(trial.params)
+        configs = tuple(map(self._config, drawn, indexes))
+        return Pack(Phase.EXPLORE, self._arm.name, number, tuple(indexes), configs)
+
+    def _config(self, drawn: Mapping[str, Any], index: int) -> LaneConfig:
+        settings = {**self._plan.fixed(self._arm), **drawn, "seed": self._plan.explore_seed(index)}
+        return self._plan.lane_config(settings)
 
     def _due(self, number: int) -> dict[str, Any]:
-        """What a pack has to try, while a combination of such settings is left."""
+        """The combination of settings that a pack has to try; {} once each has had its pack."""
         due = combinations(self._plan.space(self._arm))
         return due[number] if number < len(due) else {}
 
 
 class FixedPacks:
-    """Packs known from the start, such as those of confirmation; what has a result already is left out."""
+    """Packs that are known from the start, such as those of confirmation, without the lanes that already have
+    a result.
+    """
 
     def __init__(self, packs: Sequence[Pack], known: Known = lambda pack, position: NO_RESULT) -> None:
         rests = [split_known(pack, known)[0] for pack in packs]
@@ -150,29 +157,31 @@ class FixedPacks:
 
 
 class Observer(Protocol):
-    """Who wants to know what happens to packs."""
+    """Whoever is told what happens to packs."""
 
-    def started(self, pack: Pack) -> None: ...
+    def started(self, pack: Pack) -> None:
+        """A pack is about to be trained."""
 
-    def progressed(self, pack: Pack, progress: Mapping[str, Any]) -> None: ...
+    def progressed(self, pack: Pack, progress: Mapping[str, Any]) -> None:
+        """A pack has finished an epoch."""
 
     def finished(self, pack: Pack, results: Sequence[Mapping[str, Any]]) -> list[float | None]:
         """Record the results of a pack's lanes; return their objectives."""
 
 
 class PackSearcher(Searcher):
-    """Hands packs to Ray Tune, at most ``limit`` at once, taking turns over the sources (one per arm)."""
+    """Gives Ray Tune packs to train, at most ``limit`` at once, from each source (one per arm) in turn."""
 
     def __init__(self, sources: Sequence[PackSource], observer: Observer, limit: int) -> None:
         super().__init__()
         self._sources, self._observer, self._limit = list(sources), observer, limit
         self._running: dict[str, tuple[Pack, PackSource]] = {}
         self._turn = 0
-        self.failure: str | None = None  # why a pack cannot be trained
-        self.refused = False  # ... and whether the user's input is why
+        self.failure: str | None = None  # why a pack could not be trained
+        self.refused = False  # whether the reason is wrong input
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
-        """The next pack as a Tune configuration, None while waiting, or ``Searcher.FINISHED``."""
+        """The next pack as a Tune configuration, None while none may start, or ``Searcher.FINISHED``."""
         if self.failure or all(source.finished for source in self._sources):
             return Searcher.FINISHED
         if len(self._running) >= self._limit:
@@ -185,38 +194,40 @@ class PackSearcher(Searcher):
                 self._running[trial_id] = (pack, source)
                 self._observer.started(pack)
                 return {"pack": pack.to_json()}
-        # Taking may have been the last step of a source whose lanes were all known already.
+        # A source whose remaining lanes all had a result already has finished by being asked.
         return Searcher.FINISHED if all(source.finished for source in self._sources) else None
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
-        """Pass an epoch's progress on."""
+        """Pass an epoch's progress on to the observer."""
         if trial_id in self._running and "progress" in result:
             self._observer.progressed(self._running[trial_id][0], json.loads(result["progress"]))
 
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
-        """Record a pack's results, or that it failed."""
+        """Record the results of a pack, or why it failed."""
         pack, source = self._running.pop(trial_id)
         if error or not result or "lanes" not in result:
             result = result or {}
-            self.failure = result.get("failure", f"the processes that trained pack {pack.name} kept dying")
+            self.failure = result.get(
+                "failure", f"the processes that trained pack {pack.name} died again and again"
+            )
             self.refused = result.get("refused", False)
             return
         try:
             source.put(pack, self._observer.finished(pack, json.loads(result["lanes"])))
-        except Exception:  # Tune would pass over it, and wait for ever for a pack that is not coming
+        except Exception:  # Tune would ignore it, and then wait for ever for a pack that never comes
             self.failure = traceback.format_exc()
 
     def save(self, checkpoint_path: str) -> None:
-        """Nothing to save: the journal holds it."""
+        """Save nothing: the journal holds the state of the search."""
 
     def restore(self, checkpoint_path: str) -> None:
-        """Nothing to restore: the journal holds it."""
+        """Restore nothing: the journal holds the state of the search."""
 
     def __getstate__(self) -> dict[str, Any]:
-        # Tune pickles its configuration for restore files that nobody reads; the journal and the display stay
-        # out of it.
+        # Tune pickles the searcher for restore files that nobody reads; the journal and the display cannot be
+        # pickled, and are left out.
         return {}
 
 
@@ -232,10 +243,10 @@ def distribution(domain: Domain) -> BaseDistribution:
 
 
 def split_known(pack: Pack, known: Known) -> tuple[Pack, dict[int, float | None]]:
-    """What of a pack remains to be trained, and the objectives of the lanes that need not be."""
+    """The lanes of a pack that remain to be trained, and the objectives of the others by index."""
     objectives = {index: known(pack, position) for position, index in enumerate(pack.indexes)}
-    if NO_RESULT in objectives.values() and any(config.get("rung_epochs") for config in pack.configs):
-        return pack, {}  # lanes that compete are trained together, or not at all
+    if NO_RESULT in objectives.values() and any(config.structure.rung_epochs for config in pack.configs):
+        return pack, {}  # lanes that compete at rungs are trained together, or not at all
     missing = [i for i, index in enumerate(pack.indexes) if objectives[index] is NO_RESULT]
     rest = replace(
         pack, indexes=tuple(pack.indexes[i] for i in missing), configs=tuple(pack.configs[i] for i in missing)

@@ -6,10 +6,9 @@ Shapes: C frames of context, K frames of continuation, T = C + K, D latent dimen
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow.compute as pc
@@ -19,8 +18,8 @@ from trainables.latents.batching.shard import Shard, utterance_rows
 from trainables.latents.codecs.base import Codec
 from trainables.latents.encode_recording import read_audio
 from trainables.latents.speech.corpus import find_corpus
-from trainables.latents.storage.dataset import LatentDataset
-from trainables.predictor.config import split_config
+from trainables.latents.storage.dataset import LatentDataset, Split
+from trainables.predictor.config import LaneConfig
 
 CONTEXT_SECONDS, ROLLOUT_SECONDS = 2.0, 1.0
 SCORED = 24  # clips
@@ -39,15 +38,15 @@ class Clip:
     source: Path | None = None  # the recording, where it is still at hand
 
 
-def choose_clips(dataset: LatentDataset, configs: Sequence[Mapping[str, Any]]) -> list[Clip]:
+def choose_clips(dataset: LatentDataset, configs: Sequence[LaneConfig]) -> list[Clip]:
     """The middles of up to ``SCORED`` test utterances, taking turns over the speakers."""
     rate = dataset.meta.frame_rate
-    needed = max(split_config(config)[0].context for config in configs)
+    needed = max(config.structure.context for config in configs)
     context, rollout = max(needed, round(CONTEXT_SECONDS * rate)), max(1, round(ROLLOUT_SECONDS * rate))
     wanted = _taking_turns(dataset, context + rollout)[:SCORED]
     if not wanted:
         return []
-    tables = list(dataset.tables("test", wanted))
+    tables = list(dataset.tables(Split.TEST, wanted))
     shard = Shard.from_tables(tables, rms=dataset.rms, lattice_step=dataset.meta.lattice_step)
     recordings = _recordings(dataset.meta.source)
     clips = []
@@ -70,7 +69,7 @@ def choose_clips(dataset: LatentDataset, configs: Sequence[Mapping[str, Any]]) -
 def _taking_turns(dataset: LatentDataset, frames: int) -> list[str]:
     """Test utterances of so many frames at least: the first of every speaker, then the second, and so on."""
     index = dataset.index
-    long = pc.and_(pc.equal(index["split"], "test"), pc.greater_equal(index["num_frames"], frames))
+    long = pc.and_(pc.equal(index["split"], Split.TEST), pc.greater_equal(index["num_frames"], frames))
     seen: Counter[str] = Counter()
     order = []
     for row in sorted(index.filter(long).to_pylist(), key=lambda row: row["utterance_id"]):

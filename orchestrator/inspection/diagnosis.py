@@ -24,8 +24,9 @@ from trainables.analysis.head_probe import STRUCTURES, head_in_words, head_score
 from trainables.analysis.rate_distortion import Distortion
 from trainables.errors import InputError
 from trainables.latents.batching.feed import Feed
-from trainables.latents.storage.dataset import SPLITS, LatentDataset
-from trainables.predictor.config import SURROGATES, Structure
+from trainables.latents.batching.surrogates import SURROGATES
+from trainables.latents.storage.dataset import SPLITS, LatentDataset, Split
+from trainables.predictor.config import Structure
 from trainables.predictor.scores import Scores
 
 if TYPE_CHECKING:
@@ -94,7 +95,9 @@ def found_here(dataset: LatentDataset, say: Say, on: Sequence[str] = HELD_OUT) -
             surrogates=SURROGATES,
         )
 
-    return DiagnosisResult(diagnose(feed(["train"]), feed(on), dataset.rms, say), *_distortions(dataset, say))
+    return DiagnosisResult(
+        diagnose(feed([Split.TRAIN]), feed(on), dataset.rms, say), *_distortions(dataset, say)
+    )
 
 
 def found_by_tasks(
@@ -109,8 +112,8 @@ def found_by_tasks(
 
     from orchestrator.datasets.ray_latents import RayLatents
 
-    latents = RayLatents.of(dataset, ("train", *on))
-    for split in ("train", *on):
+    latents = RayLatents.of(dataset, (Split.TRAIN, *on))
+    for split in (Split.TRAIN, *on):
         latents.read(split)
     head = ray.remote(_head).options(num_cpus=1, num_gpus=1 if cluster.gpus else 0, max_retries=2)
     closed = ray.remote(_closed).options(num_cpus=1, max_retries=2)
@@ -146,7 +149,7 @@ def _closed(latents: RayLatents, on: tuple[str, ...]) -> Diagnosis | str:
     """A task: the closed forms, or the sentence of wrong input."""
     use_one_thread()
     try:
-        return diagnose(_feed(latents, ("train",), "cpu"), _feed(latents, on, "cpu"), latents.rms)
+        return diagnose(_feed(latents, (Split.TRAIN,), "cpu"), _feed(latents, on, "cpu"), latents.rms)
     except InputError as error:
         return str(error)
 
@@ -158,7 +161,9 @@ def _head(latents: RayLatents, structure: Structure, on: tuple[str, ...]) -> dic
     use_one_thread()
     device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        return head_scores(structure, _feed(latents, ("train",), device), _feed(latents, on, device), device)
+        return head_scores(
+            structure, _feed(latents, (Split.TRAIN,), device), _feed(latents, on, device), device
+        )
     except InputError as error:
         return str(error)
 
@@ -178,7 +183,7 @@ def _feed(latents: RayLatents, splits: Sequence[str], device: str) -> Feed:
 
 def _distortions(dataset: LatentDataset, say: Say) -> tuple[list[Distortion], str]:
     say(f"{dataset.meta.representation}: the codec's own distortion")
-    return own_distortions(dataset.meta, dataset.utterances("train"))
+    return own_distortions(dataset.meta, dataset.utterances(Split.TRAIN))
 
 
 def _at_hand(dataset: LatentDataset) -> list[bool]:

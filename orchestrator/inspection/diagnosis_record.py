@@ -15,8 +15,8 @@ from trainables.analysis.geometry import LAGS, QUANTILES, dimensions_holding, ef
 from trainables.analysis.independent_frames import Independent
 from trainables.analysis.linear_probe import Asked
 from trainables.analysis.rate_distortion import Distortion, rates
+from trainables.latents.batching.surrogates import SURROGATES, Surrogate
 from trainables.latents.storage.dataset import LatentMeta
-from trainables.predictor.config import SURROGATES
 from trainables.predictor.scores import Scores
 
 # One step ahead: metric, and what it is called. Those of the magnitude's own regression are kept apart.
@@ -144,8 +144,8 @@ def _model(own: Mapping[str, Scores], rate: float) -> dict[str, Any]:
         surrogate: {name: estimate_record(scores, name) for name, _ in MODEL}
         for surrogate, scores in own.items()
     }
-    if "real" in own and "white" in own:
-        found["beyond"] = {name: beyond(own["real"], own["white"], name) for name, _ in MODEL}
+    if Surrogate.REAL in own and Surrogate.WHITE in own:
+        found["beyond"] = {name: beyond(own[Surrogate.REAL], own[Surrogate.WHITE], name) for name, _ in MODEL}
     return {
         which: {name: _json(interval) for name, interval in metrics.items()}
         | {"bits_per_second": _json_bits(metrics[INFORMATION], rate)}

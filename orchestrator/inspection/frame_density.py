@@ -32,12 +32,14 @@ from trainables.analysis.frame_likelihoods import (
     rollout_scores,
 )
 from trainables.analysis.probe_cases import scale_of
+from trainables.latents.batching.feed import Feed
 from trainables.latents.batching.shard import Shard
+from trainables.latents.batching.surrogates import Surrogate
 from trainables.latents.codec_registry import load_codec
-from trainables.latents.storage.dataset import LatentDataset
+from trainables.latents.storage.dataset import SPLITS, LatentDataset, Split
 from trainables.latents.storage.parquet_file import Utterance, utterance_table
-from trainables.predictor.config import Structure, split_config
-from trainables.predictor.scores import Scores
+from trainables.predictor.config import Structure
+from trainables.predictor.scores import LaneStatus, Scores
 
 DENSITY_FOLDER = "densities"  # beside the runs
 SEED = 0
@@ -52,19 +54,19 @@ def densities(
 
     The density is fitted once for data and code, and kept beside the runs.
     """
-    if not all(latents.ids.get(split) for split in ("train", "validation", "test")):
+    if not all(latents.ids.get(split) for split in SPLITS):
         return {}
-    for split in ("train", "validation", "test"):
+    for split in SPLITS:
         latents.read(split)
     fitted = _fitted(archive.folder.parent / DENSITY_FOLDER, latents, progress)
-    shared, test = ray.put(fitted), latents.only("train", "test")
+    shared, test = ray.put(fitted), latents.only(Split.TRAIN, Split.TEST)
     references = ray.remote(_references).remote(test, shared)
     again = _reconstructed(evidence, dataset, latents, shared)
     runs = {
         arm: [
             (replicate.seed, _rolled_out(test, shared, own, archive.weights(replicate.key)))
             for replicate in own.replicates
-            if replicate.status == "finished"
+            if replicate.status == LaneStatus.FINISHED
         ]
         for arm, own in evidence.arms.items()
     }
@@ -90,7 +92,7 @@ def _fitted(folder: Path, latents: RayLatents, progress: Progress) -> dict[str, 
     if path.exists():
         return torch.load(path, map_location="cpu", weights_only=True)
     progress.say("fitting a density of single frames")
-    state = ray.get(ray.remote(_fit).remote(latents.only("train", "validation")))
+    state = ray.get(ray.remote(_fit).remote(latents.only(Split.TRAIN, Split.VALIDATION)))
     buffer = io.BytesIO()
     torch.save(state, buffer)
     write_atomically(path, buffer.getvalue())
@@ -99,14 +101,18 @@ def _fitted(folder: Path, latents: RayLatents, progress: Progress) -> dict[str, 
 
 def _fit(latents: RayLatents) -> dict[str, Any]:
     use_one_thread()
-    train, validation = (feed(latents, s, ("real",), "cpu", torch.float32) for s in ("train", "validation"))
+    train, validation = (_real(latents, split) for split in (Split.TRAIN, Split.VALIDATION))
     return FrameDensity.fit(train, validation, SEED).state()
+
+
+def _real(latents: RayLatents, split: Split) -> Feed:
+    return feed(latents, split, (Surrogate.REAL,), "cpu", torch.float32)
 
 
 def _references(latents: RayLatents, state: Mapping[str, Any]) -> dict[str, Any]:
     use_one_thread()
     density = FrameDensity.from_state(state)
-    train, test = (feed(latents, s, ("real",), "cpu", torch.float32) for s in ("train", "test"))
+    train, test = (_real(latents, split) for split in (Split.TRAIN, Split.TEST))
     found = reference_scores(density, test, scale_of(train))
     mean = float(density.log_prob(density.gaussian.mean_D.unsqueeze(0)))
     return {"frames": {name: own.to_json() for name, own in found.items()}, "mean_frame": mean}
@@ -118,7 +124,7 @@ def _rolled_out(
     """A task, None where the archive has lost the weights."""
     if weights is None:
         return None
-    return ray.remote(_roll_out).remote(latents, state, split_config(arm.config)[0], weights)
+    return ray.remote(_roll_out).remote(latents, state, arm.config.structure, weights)
 
 
 def _roll_out(
@@ -126,7 +132,7 @@ def _roll_out(
 ) -> dict[str, Any] | None:
     """Scores of a lane's runs; None where one of them left the numbers behind."""
     use_one_thread()
-    test = feed(latents, "test", ("real",), "cpu", torch.float32)
+    test = _real(latents, Split.TEST)
     scores = rollout_scores(FrameDensity.from_state(state), structure, weights, test)
     return scores.to_json() if _is_finite(scores) else None
 
@@ -177,6 +183,6 @@ def _as_stored(clips: list[Clip], frames: list[np.ndarray], settings: Mapping[st
     rows = []
     for clip, own in zip(clips, frames, strict=True):
         unknown = np.full(len(own), np.nan, np.float32)
-        rows.append(Utterance(clip.utterance_id, clip.speaker_id, "test", own, unknown, unknown, unknown))
+        rows.append(Utterance(clip.utterance_id, clip.speaker_id, Split.TEST, own, unknown, unknown, unknown))
     table = utterance_table(rows, frames[0].shape[1], settings["frame_rate"])
     return Shard.from_tables([table], rms=settings["rms"], lattice_step=settings["lattice_step"])

@@ -21,8 +21,9 @@ from trainables.latents.codec_registry import load_codec
 from trainables.latents.storage.dataset import LatentDataset
 from trainables.listening.continuation_quality import continuation_quality
 from trainables.listening.decode import decode_continuation, wav_bytes
-from trainables.predictor.config import Structure, split_config
+from trainables.predictor.config import Structure
 from trainables.predictor.evaluation.continuation import continue_from
+from trainables.predictor.scores import LaneStatus
 
 HEARD, OTHERS = 4, 5  # clips heard in the report, and those compared with for chance
 
@@ -83,9 +84,9 @@ class Voice:
 
 
 def _voice(arm: ArmEvidence, archive: LaneStore) -> Voice:
-    sound = {i: r.key for i, r in enumerate(arm.replicates) if r.status == "finished"}
+    sound = {i: r.key for i, r in enumerate(arm.replicates) if r.status == LaneStatus.FINISHED}
     loaded = {i: archive.weights(key) for i, key in sound.items()}
-    return Voice(split_config(arm.config)[0], {i: state for i, state in loaded.items() if state is not None})
+    return Voice(arm.config.structure, {i: state for i, state in loaded.items() if state is not None})
 
 
 def _others(continuations: Sequence[np.ndarray], own: int) -> list[np.ndarray]:

@@ -29,11 +29,13 @@ from trainables.analysis.mixture_components import (
     profiles,
     shuffled,
 )
+from trainables.latents.batching.surrogates import Surrogate
 from trainables.latents.codec_registry import load_codec
-from trainables.latents.storage.dataset import LatentDataset
+from trainables.latents.storage.dataset import LatentDataset, Split
 from trainables.latents.storage.parquet_file import latent_frames
 from trainables.listening.decode import decode_continuation, wav_bytes
-from trainables.predictor.config import BRANCHING, Structure, split_config
+from trainables.predictor.config import BRANCHING, Structure
+from trainables.predictor.scores import LaneStatus
 
 SHOWN, HEARD = 8, 3  # components, and clips of each
 _CLIP_SECONDS, _WARM_UP_SECONDS = 0.6, 0.5
@@ -48,14 +50,14 @@ def mixture_components(
 
     An arm speaks through its first finished replicate: components of two seeds have no common order.
     """
-    if not (latents.ids.get("train") and latents.ids.get("test")):
+    if not (latents.ids.get(Split.TRAIN) and latents.ids.get(Split.TEST)):
         return {}
-    for split in ("train", "test"):
+    for split in (Split.TRAIN, Split.TEST):
         latents.read(split)
     arm, structure, weights = _mixture(evidence, archive)
-    tracks = dataset.tracks("test")
+    tracks = dataset.tracks(Split.TEST)
     task = ray.remote(_profiled)
-    found = ray.get(task.remote(latents.only("train", "test"), structure, weights, tracks))
+    found = ray.get(task.remote(latents.only(Split.TRAIN, Split.TEST), structure, weights, tracks))
     if dataset.meta.codec is not None:
         progress.say("decoding exemplars of the components")
         _decode(found, dataset, latents)
@@ -67,11 +69,11 @@ def _mixture(
 ) -> tuple[str | None, Structure | None, LaneWeights | None]:
     """The first arm with several components, and a lane of it; Nones where there is none."""
     for name, arm in evidence.arms.items():
-        structure = split_config(arm.config)[0]
+        structure = arm.config.structure
         if structure.head not in BRANCHING or structure.components < 2:
             continue
         for replicate in arm.replicates:
-            weights = archive.weights(replicate.key) if replicate.status == "finished" else None
+            weights = archive.weights(replicate.key) if replicate.status == LaneStatus.FINISHED else None
             if weights is not None:
                 return name, structure, weights
     return None, None, None
@@ -82,9 +84,11 @@ def _profiled(
 ) -> dict[str, Any]:
     """Profiles, what they explain, and where exemplars are; the most frequent components first."""
     use_one_thread()
-    test = feed(latents, "test", ("real",), "cpu", torch.float32)
+    test = feed(latents, Split.TEST, (Surrogate.REAL,), "cpu", torch.float32)
     if structure is None or weights is None:
-        steps = archetype_steps(feed(latents, "train", ("real",), "cpu", torch.float32), test, ARCHETYPES)
+        steps = archetype_steps(
+            feed(latents, Split.TRAIN, (Surrogate.REAL,), "cpu", torch.float32), test, ARCHETYPES
+        )
     else:
         steps = component_steps(structure, weights, test)
     rate, features, random = latents.frame_rate, acoustics(steps, tracks), shuffled(steps)
@@ -139,7 +143,7 @@ def _pieces(dataset: LatentDataset, wanted: list[dict[str, Any]]) -> list[tuple[
     rate = dataset.meta.frame_rate
     half, before = round(_CLIP_SECONDS / 2 * rate), round(_WARM_UP_SECONDS * rate)
     frames: dict[str, np.ndarray] = {}
-    for table in dataset.tables("test", {example["utterance_id"] for example in wanted}):
+    for table in dataset.tables(Split.TEST, {example["utterance_id"] for example in wanted}):
         for i, utterance_id in enumerate(table["utterance_id"].to_pylist()):
             frames[utterance_id] = latent_frames(table["latents"].slice(i, 1))[0].astype(np.float32)
     found = []

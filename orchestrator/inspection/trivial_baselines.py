@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import ray
 import torch
 
 from orchestrator.datasets.ray_latents import RayLatents, feed
-from trainables.predictor.config import Structure, split_config
+from trainables.latents.batching.surrogates import Surrogate
+from trainables.latents.storage.dataset import Split
+from trainables.predictor.config import LaneConfig, Structure
 from trainables.predictor.evaluation.evaluate import baseline_scores
 
+_SPLITS = (Split.TRAIN, Split.TEST)
 
-def baselines(latents: RayLatents, config: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+
+def baselines(latents: RayLatents, config: LaneConfig) -> dict[str, dict[str, Any]]:
     """Test scores of "mean" and "persistence", as JSON."""
-    for split in ("train", "test"):
+    for split in _SPLITS:
         latents.read(split)
-    structure, _ = split_config(config)
-    return ray.get(ray.remote(_baselines).remote(latents.only("train", "test"), structure))
+    return ray.get(ray.remote(_baselines).remote(latents.only(*_SPLITS), config.structure))
 
 
 def _baselines(latents: RayLatents, structure: Structure) -> dict[str, dict[str, Any]]:
-    train, test = (feed(latents, split, ("real",), "cpu", torch.float32) for split in ("train", "test"))
+    train, test = (feed(latents, split, (Surrogate.REAL,), "cpu", torch.float32) for split in _SPLITS)
     scores = baseline_scores(test, train.shard(0).moments, structure.context, structure.horizon)
     return {name: own.to_json() for name, own in scores.items()}

@@ -10,7 +10,6 @@ from orchestrator.judging.measures import Measures
 from orchestrator.records.evidence import Ablation, ArmEvidence, Evidence
 from orchestrator.statistics.intervals import Interval
 from search_spaces.study import Study
-from trainables.predictor.config import changes_settings
 
 
 @dataclass(frozen=True)
@@ -57,11 +56,12 @@ def blind_spots(found: Sequence[Effect]) -> list[str]:
 def _effect(evidence: Evidence, arm: str, metric: str, ablation: Ablation, level: float) -> Effect:
     told = (tuple(ablation.components), ablation.neutral, ablation.given, ablation.known_harm)
     winner = evidence.arms[arm].config
-    if not changes_settings({**winner, **ablation.given}, ablation.neutral):
+    given = winner | ablation.given
+    if given.means_the_same_as(given | ablation.neutral):
         return Effect(*told, None, "the winner does without it already")
     whole = evidence.arms[arm].replicates if ablation.against is None else ablation.against
     sides = {"whole": whole, "part": ablation.replicates}
-    arms = {name: ArmEvidence(name, {}, [], list(own), []) for name, own in sides.items()}
+    arms = {name: ArmEvidence(name, winner, [], list(own), []) for name, own in sides.items()}
     alone = Evidence(evidence.study, arms, evidence.data, {}, {})
     effect = Measures(alone, level).value("whole", metric, versus="part")
     if effect is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from orchestrator.datasets.fewest_speakers import FEWEST_SPEAKERS
 from orchestrator.judging.criteria import CriterionResult, Outcome
 from orchestrator.judging.measures import Measures
 from orchestrator.records.evidence import Evidence
@@ -9,8 +10,7 @@ from orchestrator.records.seal import study_changes
 from orchestrator.statistics.alpha_spending import FEWEST_REPLICATES
 from orchestrator.statistics.wording import capital
 from search_spaces.study import Role, Study
-
-FEWEST_SPEAKERS = 3
+from trainables.latents.storage.dataset import Split
 
 
 def problems(
@@ -70,7 +70,8 @@ def _problems_of(arm: str, evidence: Evidence, measures: Measures) -> list[str]:
             f"only {finished} of {asked} replicates of the {arm} arm finished; {FEWEST_REPLICATES} are needed"
         )
         return [capital(f"{what if asked and not finished else some}.")]
-    if measures.speakers(arm) < FEWEST_SPEAKERS:
+    fewest = FEWEST_SPEAKERS[Split.TEST]
+    if measures.speakers(arm) < fewest:
         judged = f"the {arm} arm was judged on {measures.speakers(arm)} test speakers"
-        return [capital(f"{judged}; at least {FEWEST_SPEAKERS} are needed.")]
+        return [capital(f"{judged}; at least {fewest} are needed.")]
     return []

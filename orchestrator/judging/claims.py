@@ -14,6 +14,7 @@ from orchestrator.statistics.intervals import Interval, at_level, half_width
 from orchestrator.statistics.power import fewest
 from orchestrator.statistics.wording import number, plain, spelled, spoken
 from search_spaces.study import Claim, Criterion
+from trainables.latents.batching.surrogates import NULLS, SURROGATES
 
 _MEMORYLESS = "that frames without any memory give"
 
@@ -27,8 +28,7 @@ def assess(criterion: Criterion, measures: Measures, decodable: bool) -> Criteri
         return _times(criterion, measures)
     arm, metric, versus = criterion.arm, criterion.metric, criterion.versus
     found, white, gaussian = (
-        measures.value(arm, metric, versus=versus, surrogate=surrogate)
-        for surrogate in ("real", "white", "gaussian")
+        measures.value(arm, metric, versus=versus, surrogate=surrogate) for surrogate in SURROGATES
     )
     dropped = measures.dropped(arm, metric)
     if found is None:
@@ -36,7 +36,16 @@ def assess(criterion: Criterion, measures: Measures, decodable: bool) -> Criteri
         return CriterionResult(criterion, Outcome.NOT_MEASURED, sentence, dropped=dropped)
     excess = None if white is None else measures.excess(arm, metric, versus)
     outcome, sentence = _decided(criterion, found, white, excess)
-    return CriterionResult(criterion, outcome, sentence, found, white, gaussian, dropped, excess)
+    return CriterionResult(
+        criterion,
+        outcome,
+        sentence,
+        estimate=found,
+        white=white,
+        gaussian=gaussian,
+        dropped=dropped,
+        excess=excess,
+    )
 
 
 def _times(criterion: Criterion, measures: Measures) -> CriterionResult:
@@ -51,15 +60,15 @@ def _times(criterion: Criterion, measures: Measures) -> CriterionResult:
     beyond = ", beyond what frames without any memory give" if null else ""
     sides = f"{spelled(own)} against {spelled(other)}{beyond}"
     said = f"{subject(criterion)} {f'is {spelled(times)} ({sides})' if times else f'cannot be told: {sides}'}"
-    white, gaussian = (measures.value(criterion.arm, metric, surrogate=s) for s in ("white", "gaussian"))
+    white, gaussian = (measures.value(criterion.arm, metric, surrogate=s) for s in NULLS)
     return CriterionResult(
         criterion,
         outcome,
         f"{said}; {why}.",
-        times,
-        white,
-        gaussian,
-        measures.dropped(criterion.arm, metric),
+        estimate=times,
+        white=white,
+        gaussian=gaussian,
+        dropped=measures.dropped(criterion.arm, metric),
         contrast=success,
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import KW_ONLY, asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -28,6 +28,7 @@ class CriterionResult:
     criterion: Criterion
     outcome: Outcome
     sentence: str
+    _: KW_ONLY
     estimate: Interval | None = None
     white: Interval | None = None  # the same settings trained and judged on frames shuffled in time
     gaussian: Interval | None = None  # ... on a linear-Gaussian surrogate of the same autocovariance

@@ -20,7 +20,8 @@ from orchestrator.statistics.intervals import (
     over_speakers,
 )
 from orchestrator.statistics.speaker_cells import Table, from_scores, in_order, paired
-from trainables.predictor.scores import Scores
+from trainables.latents.batching.surrogates import Surrogate
+from trainables.predictor.scores import LaneStatus, Scores
 
 LISTENING = "continuation_quality"
 
@@ -38,26 +39,28 @@ class Measures:
 
     def __init__(self, evidence: Evidence, level: float = 0.95) -> None:
         self.level = level
-        self._dropped: dict[tuple[str, str, str], int] = {}
+        self._dropped: dict[tuple[str, str, Surrogate], int] = {}
         self._baselines = {name: Scores.from_json(scores) for name, scores in evidence.baselines.items()}
-        self._lanes: dict[tuple[str, str], list[_Measured]] = {}
+        self._lanes: dict[tuple[str, Surrogate], list[_Measured]] = {}
         for name, arm in evidence.arms.items():
             for replicate in (*arm.replicates, *arm.nulls):
-                if replicate.status == "finished" and replicate.scores is not None:
+                if replicate.status == LaneStatus.FINISHED and replicate.scores is not None:
                     lane = _Measured(replicate, Scores.from_json(replicate.scores))
                     self._lanes.setdefault((name, replicate.surrogate), []).append(lane)
 
-    def finished(self, arm: str, surrogate: str = "real") -> int:
+    def finished(self, arm: str, surrogate: Surrogate = Surrogate.REAL) -> int:
         """How many replicates of an arm have finished."""
         return len(self._lanes.get((arm, surrogate), []))
 
     def speakers(self, arm: str) -> int:
         """How many test speakers an arm was judged on."""
-        return max((len(lane.scores.speakers) for lane in self._lanes.get((arm, "real"), [])), default=0)
+        return max(
+            (len(lane.scores.speakers) for lane in self._lanes.get((arm, Surrogate.REAL), [])), default=0
+        )
 
     def dropped(self, arm: str, metric: str) -> int:
         """How many finished replicates gave no finite number for a metric that has been asked for."""
-        return self._dropped.get((arm, metric, "real"), 0)
+        return self._dropped.get((arm, metric, Surrogate.REAL), 0)
 
     def horizon(self, arm: str | None = None) -> int:
         """K: rollout steps that every lane (of an arm) was evaluated on; 0 where no lane finished."""
@@ -65,7 +68,7 @@ class Measures:
         return min((lane.scores.horizon for lanes in own for lane in lanes), default=0)
 
     def value(
-        self, arm: str, metric: str, *, versus: str | None = None, surrogate: str = "real"
+        self, arm: str, metric: str, *, versus: str | None = None, surrogate: Surrogate = Surrogate.REAL
     ) -> Interval | None:
         """The metric of an arm (minus that of ``versus``, paired by seed and speaker), or None: not measured.
 
@@ -73,11 +76,11 @@ class Measures:
         interval would know of speakers alone, and be too narrow.
         """
         found = self._value(arm, metric, versus, surrogate)
-        if surrogate == "real" or found is None or found.n_seeds > 1:
+        if surrogate == Surrogate.REAL or found is None or found.n_seeds > 1:
             return found
-        return borrow_seeds(found, self._value(arm, metric, versus, "real"))
+        return borrow_seeds(found, self._value(arm, metric, versus, Surrogate.REAL))
 
-    def _value(self, arm: str, metric: str, versus: str | None, surrogate: str) -> Interval | None:
+    def _value(self, arm: str, metric: str, versus: str | None, surrogate: Surrogate) -> Interval | None:
         if metric == LISTENING:
             return self._listening(arm, versus, surrogate)
         sides = self.sides(arm, metric, versus, surrogate)
@@ -88,7 +91,8 @@ class Measures:
 
     def excess(self, arm: str, metric: str, versus: str | None = None) -> Interval | None:
         """The metric (minus that of ``versus``) minus its own white null, paired by speaker."""
-        own, null = (self.sides(arm, metric, versus, surrogate) for surrogate in ("real", "white"))
+        pair = (Surrogate.REAL, Surrogate.WHITE)
+        own, null = (self.sides(arm, metric, versus, surrogate) for surrogate in pair)
         if own is None or null is None:
             return None
         shared = sorted(set(own[0].speakers) & set(null[0].speakers))
@@ -97,10 +101,10 @@ class Measures:
 
     def frame_rate(self, arm: str) -> float | None:
         """Hz, of the frames that an arm was judged on; None where no lane finished."""
-        rates = [lane.scores.frame_rate for lane in self._lanes.get((arm, "real"), [])]
+        rates = [lane.scores.frame_rate for lane in self._lanes.get((arm, Surrogate.REAL), [])]
         return rates[0] if rates else None
 
-    def sides(self, arm: str, metric: str, versus: str | None, surrogate: str) -> list[Table] | None:
+    def sides(self, arm: str, metric: str, versus: str | None, surrogate: Surrogate) -> list[Table] | None:
         """One table, or two paired by seed and speaker."""
         own = self._table(arm, metric, surrogate)
         if own is None or versus is None:
@@ -115,11 +119,11 @@ class Measures:
             return None
         return counted(over_speakers, cells[1], cells[2], self.level)
 
-    def curve(self, arm: str, name: str, surrogate: str = "real") -> list[Interval | None]:
+    def curve(self, arm: str, name: str, surrogate: Surrogate = Surrogate.REAL) -> list[Interval | None]:
         """A rollout curve (``cos``, ``magnitude_ratio``, ``state_error``) at k = 1..K."""
         return [self.value(arm, f"{name}@{k}", surrogate=surrogate) for k in range(1, self.horizon(arm) + 1)]
 
-    def _listening(self, arm: str, versus: str | None, surrogate: str) -> Interval | None:
+    def _listening(self, arm: str, versus: str | None, surrogate: Surrogate) -> Interval | None:
         """Over speakers and seeds where every seed was heard on every speaker, else over speakers alone."""
         heard = _figures(self._lanes.get((arm, surrogate), []))
         if versus is not None:
@@ -135,7 +139,7 @@ class Measures:
             return interval(numerators_RS, denominators_RS, self.level)
         return over_speakers(numerators_RS.sum(0), denominators_RS.sum(0), self.level)
 
-    def _table(self, arm: str, metric: str, surrogate: str) -> Table | None:
+    def _table(self, arm: str, metric: str, surrogate: Surrogate) -> Table | None:
         lanes = self._lanes.get((arm, surrogate), [])
         rows = {lane.replicate.seed: from_scores(lane.scores, metric) for lane in lanes}
         sound = {seed: row for seed, row in rows.items() if row is not None and np.isfinite(row[1]).all()}

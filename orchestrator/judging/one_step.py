@@ -14,7 +14,7 @@ from orchestrator.judging.measures import Measures
 from orchestrator.statistics.intervals import Interval
 from orchestrator.statistics.units import bits_per_second
 from orchestrator.statistics.wording import number, spelled
-from trainables.predictor.config import SURROGATES
+from trainables.latents.batching.surrogates import SURROGATES, Surrogate
 
 
 @dataclass(frozen=True)
@@ -22,8 +22,8 @@ class OneStep:
     """One arm, one step ahead, on real frames and on both surrogates (None where not measured)."""
 
     arm: str
-    cosine: dict[str, Interval | None]
-    information: dict[str, Interval | None]  # nats per frame
+    cosine: dict[Surrogate, Interval | None]
+    information: dict[Surrogate, Interval | None]  # nats per frame
     bits_per_second: float | None
     sentence: str
 
@@ -42,14 +42,16 @@ class OneStep:
 def one_step(arm: str, measures: Measures, frame_rate: float) -> OneStep:
     """The passage on one arm."""
     cosine = {s: measures.value(arm, "one_step_cosine", surrogate=s) for s in SURROGATES}
-    if cosine["real"] is None:
+    if cosine[Surrogate.REAL] is None:
         cosine = {s: measures.value(arm, "cos@1", surrogate=s) for s in SURROGATES}
     information = {s: measures.value(arm, "predictive_information", surrogate=s) for s in SURROGATES}
-    found = information["real"]
+    found = information[Surrogate.REAL]
     bits = None if found is None else bits_per_second(found.estimate, frame_rate)
     sentences = (
-        _on_cosine(arm, cosine["real"], cosine["white"]),
-        _on_information(found, information["white"], measures.excess(arm, "predictive_information"), bits),
+        _on_cosine(arm, cosine[Surrogate.REAL], cosine[Surrogate.WHITE]),
+        _on_information(
+            found, information[Surrogate.WHITE], measures.excess(arm, "predictive_information"), bits
+        ),
     )
     return OneStep(arm, cosine, information, bits, " ".join(s for s in sentences if s))
 

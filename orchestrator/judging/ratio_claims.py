@@ -16,14 +16,15 @@ from orchestrator.judging.measures import Measures
 from orchestrator.statistics.intervals import Interval, counted, difference, excess
 from orchestrator.statistics.speaker_cells import Table
 from search_spaces.study import Claim, Criterion
+from trainables.latents.batching.surrogates import Surrogate
 
 
 def contrast(measures: Measures, criterion: Criterion, times: float) -> Interval | None:
     """The metric of a criterion's arm less ``times`` that of ``versus``, paired by seed and speaker; where
     ``beats_null`` both less their own white nulls. None where something was not measured.
     """
-    sides = [_sides(measures, criterion, times, surrogate) for surrogate in ("real", "white")]
-    own, null = sides
+    pair = (Surrogate.REAL, Surrogate.WHITE)
+    own, null = (_sides(measures, criterion, times, surrogate) for surrogate in pair)
     if own is None:
         return None
     if not criterion.beats_null:
@@ -73,7 +74,9 @@ def metric_above_null(measures: Measures, criterion: Criterion, arm: str) -> Int
     return measures.excess(arm, metric) if criterion.beats_null else measures.value(arm, metric)
 
 
-def _sides(measures: Measures, criterion: Criterion, times: float, surrogate: str) -> list[Table] | None:
+def _sides(
+    measures: Measures, criterion: Criterion, times: float, surrogate: Surrogate
+) -> list[Table] | None:
     """Both arms' cells, the second one's metric so many times over."""
     found = measures.sides(criterion.arm, criterion.metric, criterion.versus, surrogate)
     if found is None:

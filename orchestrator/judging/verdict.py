@@ -27,6 +27,7 @@ from orchestrator.statistics.alpha_spending import alpha_at
 from orchestrator.statistics.beliefs import posterior
 from orchestrator.statistics.wording import capital
 from search_spaces.study import Role, Study, criteria_hash
+from trainables.predictor.scores import LaneStatus
 
 TEST = (
     "two-way random effects over test speakers and seeds, paired by seed, speaker and utterance; t interval "
@@ -44,7 +45,7 @@ class Verdict(StrEnum):
     INADMISSIBLE = "INADMISSIBLE"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Judgement:
     """A verdict and everything it rests on."""
 
@@ -138,7 +139,7 @@ def _modes(arm: str, measures: Measures) -> list[str]:
 
 def _replicates(evidence: Evidence, arm: str) -> dict[str, int]:
     statuses = [replicate.status for replicate in evidence.arms[arm].replicates]
-    finished = statuses.count("finished")
+    finished = statuses.count(LaneStatus.FINISHED)
     return {"asked": len(statuses), "finished": finished, "diverged": len(statuses) - finished}
 
 

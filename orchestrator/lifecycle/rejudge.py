@@ -42,7 +42,7 @@ def rejudge(run: Path) -> tuple[Judgement, tuple[Path, ...]]:
 def _as_it_is(evidence: Evidence, sealed: dict[str, Any]) -> dict[str, Any]:
     """The things that were sealed, as the evidence and the code have them now."""
     arms = {
-        name: {**arm, "settings": evidence.arms[name].config} if name in evidence.arms else arm
+        name: {**arm, "settings": evidence.arms[name].config.to_json()} if name in evidence.arms else arm
         for name, arm in sealed["arms"].items()
     }
     seeds = {r.seed for arm in evidence.arms.values() for r in arm.replicates}

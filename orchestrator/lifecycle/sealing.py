@@ -15,6 +15,8 @@ from orchestrator.records.journal import Journal
 from orchestrator.records.seal import NAME_SEPARATOR, SEAL_FILE, changes, read_seal
 from search_spaces.study import declared
 from trainables.errors import InputError
+from trainables.latents.storage.dataset import Split
+from trainables.predictor.config import LaneConfig
 
 
 def stored_seal(study: str, path: Path) -> tuple[str, dict[str, Any]]:
@@ -51,20 +53,21 @@ def export_seal(path: Path, content: dict[str, Any], stored_hash: str) -> None:
 
 
 def make_seal(
-    plan: Plan, latents: LatentCollection, winners: Mapping[str, Mapping[str, Any] | None], code: str
+    plan: Plan, latents: LatentCollection, winners: Mapping[str, LaneConfig | None], code: str
 ) -> dict[str, Any]:
     """The seal: everything that confirmation depends on, as plain data."""
+    settings = {arm: None if config is None else config.to_json() for arm, config in winners.items()}
     content = {
         "study": declared(plan.study),
         "arms": {
-            arm.name: {"title": arm.title, "settings": winners.get(arm.name)} for arm in plan.study.arms
+            arm.name: {"title": arm.title, "settings": settings.get(arm.name)} for arm in plan.study.arms
         },
         "test": TEST,
         "seeds": plan.confirm_seeds(),
         "data": {
             "hash": latents.content_hash,
             "representation": NAME_SEPARATOR.join(latents.representations),
-            "test_speakers": latents.first.speakers("test"),
+            "test_speakers": latents.first.speakers(Split.TEST),
         },
         "code": code,
         "code_of_judge": judge_version(),

@@ -33,6 +33,7 @@ from orchestrator.records.code_versions import code_version, git_commit
 from orchestrator.records.evidence import Assay, Evidence
 from orchestrator.records.journal import Journal
 from orchestrator.records.lane_store import LANES_FOLDER, LaneStore
+from orchestrator.records.phase import Phase
 from orchestrator.records.run_folders import earlier_looks
 from orchestrator.records.seal import breaches, seal_hash, study_changes, write_seal
 from orchestrator.reporting.study_page import write_report
@@ -41,13 +42,14 @@ from orchestrator.runtime.durations import duration
 from orchestrator.runtime.ray_cluster import Cluster, connected
 from orchestrator.statistics.alpha_spending import shares
 from search_spaces.study import criteria_hash
+from trainables.latents.batching.surrogates import NULLS
 from trainables.latents.storage.dataset import SPLITS
-from trainables.predictor.config import NULLS
+from trainables.predictor.config import LaneConfig
 
-Winners = Mapping[str, Mapping[str, Any] | None]  # by arm; None where every lane diverged
+Winners = Mapping[str, LaneConfig | None]  # by arm; None where every lane diverged
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SweepRequest:
     """A sweep as the user asked for it, checked."""
 
@@ -123,25 +125,25 @@ class SweepRun:
         self._track()
         self.archive = LaneStore(order.folder.parent / LANES_FOLDER)
         self.recorder = LaneRecorder(
-            self.plan,
-            self.journal,
-            self.archive,
-            self.tracker,
-            progress,
-            order.latents,
-            code_version(),
+            plan=self.plan,
+            journal=self.journal,
+            archive=self.archive,
+            tracker=self.tracker,
+            progress=progress,
+            latents=order.latents,
+            code=code_version(),
         )
         self.recorder.retrack()
         self.latents = by_representation(order.latents, SPLITS)
         self.phases = PackRunner(
-            cluster,
-            self.plan.workers,
-            self.latents,
-            CheckpointStore(order.folder),
-            order.folder,
-            self.recorder,
-            progress,
-            self.study.objective,
+            cluster=cluster,
+            workers=self.plan.workers,
+            latents=self.latents,
+            depot=CheckpointStore(order.folder),
+            folder=order.folder,
+            recorder=self.recorder,
+            progress=progress,
+            objective=self.study.objective,
         )
 
     def run(self) -> Judgement:
@@ -169,14 +171,14 @@ class SweepRun:
             evidence.look = look
             if intact:
                 packs = {arm: [self.plan.confirmation(arm, sound[arm], replicates)] for arm in sound}
-                self.phases.known("confirm", packs)
+                self.phases.known(Phase.CONFIRM, packs)
             judgement = self._judge(evidence, sound, replicates, listen=intact)
             if not intact or judgement.verdict in (Verdict.GO, Verdict.NO_GO):
                 break
         return judgement
 
     def _judge(
-        self, evidence: Evidence, sound: Mapping[str, Mapping[str, Any]], replicates: int, listen: bool
+        self, evidence: Evidence, sound: Mapping[str, LaneConfig], replicates: int, listen: bool
     ) -> Judgement:
         """The verdict on the first so many replicates of each arm."""
         seeds = self.plan.confirm_seeds()[:replicates]
@@ -241,17 +243,20 @@ class SweepRun:
         judgement = run_on_cluster(order, self.cluster, self.progress)
         self.progress.say(f"assay: {world} is read as {judgement.verdict}")
 
-    def _winners(self, checked: list[Assay]) -> dict[str, Mapping[str, Any] | None]:
+    def _winners(self, checked: list[Assay]) -> dict[str, LaneConfig | None]:
         """The winners: the sealed ones, else those that exploration finds; none where a control world was
         misread.
         """
         if any(not assay.passed for assay in checked):
             return {}
         for event in self.journal.events("sealed"):
-            return {name: arm["settings"] for name, arm in event["seal"]["arms"].items()}
+            return {
+                name: None if arm["settings"] is None else LaneConfig.of(arm["settings"])
+                for name, arm in event["seal"]["arms"].items()
+            }
         searched = [arm for arm in self.study.arms if self.plan.settled(arm) is None]
         sources = {arm.name: ArmSearch(self.plan, arm, self.recorder.known) for arm in searched}
-        self.phases.searched("explore", dict.fromkeys(sources, self.plan.packs), list(sources.values()))
+        self.phases.searched(Phase.EXPLORE, dict.fromkeys(sources, self.plan.packs), list(sources.values()))
         return {
             arm.name: self.plan.settled(arm) or winner(self.recorder.explored(arm.name))
             for arm in self.study.arms
@@ -286,7 +291,11 @@ class SweepRun:
             ArmsByDataset(
                 dataset,
                 self.latents[dataset.meta.representation],
-                {name: arm for name, arm in evidence.arms.items() if latents.of(arm.config) is dataset},
+                {
+                    name: arm
+                    for name, arm in evidence.arms.items()
+                    if latents.of(arm.config.structure.representation) is dataset
+                },
             )
             for dataset in latents
         ]
@@ -294,7 +303,7 @@ class SweepRun:
     def _ablate(self, evidence: Evidence) -> None:
         arm, seeds = self.study.primary.arm, self.plan.confirm_seeds()
         config = evidence.arms[arm].config
-        self.phases.known("ablate", {arm: ablation_packs(self.plan, config)})
+        self.phases.known(Phase.ABLATE, {arm: ablation_packs(self.plan, config)})
         evidence.ablations = gather(self.study, seeds, config, self.recorder.ablated(arm))
 
     def _account(self, evidence: Evidence) -> None:

@@ -18,18 +18,20 @@ from orchestrator.runtime.threads import use_one_thread
 from search_spaces.domains import Choice
 from search_spaces.study import Arm
 from trainables.errors import InputError
-from trainables.latents.storage.dataset import LatentDataset
-from trainables.predictor.config import NULLS, Structure, split_config
+from trainables.latents.batching.surrogates import NULLS
+from trainables.latents.storage.dataset import LatentDataset, Split
+from trainables.predictor.config import Structure
 
-# A probe runs alone and warm: what it promises is met at best, and missed by so much at worst.
+# A sweep's time as a multiple of the probe's promise, at best and at worst: a probe runs alone and warmed up.
 _BEST, _WORST = 0.8, 1.8
-_STARTING = (4.0, 12.0)  # seconds per phase until the first pack trains: processes, imports, first reading
+# Seconds per phase until the first pack trains: starting processes, imports, reading the data.
+_STARTING = (4.0, 12.0)
 _RESULT_BYTES = 200_000  # of one lane's scores and history
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Costs:
-    """What to expect; ranges are (low, high)."""
+    """What a sweep is expected to cost; ranges are (low, high)."""
 
     lanes: int
     packs: int
@@ -40,7 +42,7 @@ class Costs:
     price: tuple[float, float] | None = None  # in the currency of the price per hour
 
     def text(self) -> str:
-        """One line for the user who is about to spend it."""
+        """The estimate in one line, for the user who is about to spend it."""
         money = "" if self.price is None else f", costs {self.price[0]:.2f} to {self.price[1]:.2f}"
         plural = "s" * (self.devices != 1)
         return (
@@ -50,16 +52,17 @@ class Costs:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data."""
+        """The estimate as plain data."""
         return asdict(self)
 
 
 def estimate(
     plan: Plan, latents: LatentCollection, cluster: Cluster | None = None, price: float | None = None
 ) -> Costs:
-    """What the plan will take on the cluster, or on this machine where there is none yet.
+    """What the plan will cost on the cluster, or on this machine where there is none yet.
 
-    The cheapest and the dearest structure of every arm's search space are timed for a second or two each.
+    The cheapest and the most expensive structure of every arm's search space are timed for a second or two
+    each.
     """
     devices = cluster.devices if cluster else _devices_here()
     probed = _paces(plan, latents, cluster)
@@ -78,18 +81,18 @@ def estimate(
     )
     hours = (low * _BEST / 3600, high * _WORST / 3600)
     return Costs(
-        lanes,
-        packs,
-        hours,
-        (wall[0] / 3600, wall[1] / 3600),
-        lanes * (most + _RESULT_BYTES),
-        devices,
-        None if price is None else (hours[0] * price, hours[1] * price),
+        lanes=lanes,
+        packs=packs,
+        device_hours=hours,
+        wall_hours=(wall[0] / 3600, wall[1] / 3600),
+        disk_bytes=lanes * (most + _RESULT_BYTES),
+        devices=devices,
+        price=None if price is None else (hours[0] * price, hours[1] * price),
     )
 
 
 def spent(events: Sequence[Mapping[str, Any]], workers: int, price: float | None) -> dict[str, Any]:
-    """What a journal says was spent, its control worlds left out.
+    """What a run has spent by its journal, without its control worlds.
 
     Device time runs from each pack's start to its end on every worker, wall time from each opening of the
     run to the last event before the next one.
@@ -116,7 +119,7 @@ def spent(events: Sequence[Mapping[str, Any]], workers: int, price: float | None
 
 
 def _counts(plan: Plan) -> tuple[int, int]:
-    """Lanes and packs of a sweep; winners decide how ablations pack, so that part is a guess."""
+    """Lanes and packs of a sweep; the winner decides how ablations are packed, so that part is a guess."""
     searched = [arm for arm in plan.study.arms if plan.settled(arm) is None]
     confirmed = plan.replicates + len(NULLS)
     taken_out = _ablated(plan)
@@ -125,17 +128,21 @@ def _counts(plan: Plan) -> tuple[int, int]:
 
 
 def _ablated(plan: Plan) -> int:
-    """Settings that ablations train: one per variant, and one more where both sides are overlaid."""
+    """Configurations that ablations train: one per variant, and one more where both sides share other
+    settings than the winner's.
+    """
     return sum(1 + bool(v.given) for v in variants(plan.study)) if plan.ablate else 0
 
 
 def _arm_seconds(
     plan: Plan, arm: Arm, latents: LatentCollection, structure: Structure, pace: Any
 ) -> tuple[float, int]:
-    """Device seconds of an arm were all of it of one structure, and the bytes of one lane's weights."""
-    dataset = _read_by(latents, structure)
-    exploring = pace.seconds(structure, windows(dataset, "validation", structure), evaluate_each_epoch=True)
-    judged = pace.seconds(structure, windows(dataset, "test", structure), evaluate_each_epoch=False)
+    """Device seconds of an arm if all its lanes had this structure, and the bytes of one lane's weights."""
+    dataset = latents.of(structure.representation)
+    exploring = pace.seconds(
+        structure, windows(dataset, Split.VALIDATION, structure), evaluate_each_epoch=True
+    )
+    judged = pace.seconds(structure, windows(dataset, Split.TEST, structure), evaluate_each_epoch=False)
     packs = 0 if plan.settled(arm) is not None else plan.trials / plan.lanes
     confirmed = (plan.replicates + len(NULLS)) / plan.lanes
     if arm.name == plan.study.primary.arm:
@@ -143,7 +150,7 @@ def _arm_seconds(
     return packs * exploring + confirmed * judged, pace.bytes
 
 
-def windows(dataset: LatentDataset, split: str, structure: Structure) -> int:
+def windows(dataset: LatentDataset, split: Split, structure: Structure) -> int:
     """Rollouts that an evaluation runs: horizons tile each utterance after its context."""
     index = dataset.index
     frames = np.asarray(index["num_frames"])[np.asarray(index["split"]) == split]
@@ -158,22 +165,18 @@ def _paces(
         for arm in plan.study.arms
     }
     each = list(dict.fromkeys(itertools.chain.from_iterable(wanted.values())))
-    dims = [_read_by(latents, structure).meta.dim for structure in each]
+    dims = [latents.of(structure.representation).meta.dim for structure in each]
     if cluster is None:
-        found = [_pace(structure, plan.lanes, dim) for structure, dim in zip(each, dims, strict=True)]
+        paces = [_pace(structure, plan.lanes, dim) for structure, dim in zip(each, dims, strict=True)]
     else:
         import ray
 
         task = ray.remote(_pace).options(num_cpus=1, num_gpus=1 if cluster.gpus else 0)
-        found = ray.get(
+        paces = ray.get(
             [task.remote(structure, plan.lanes, dim) for structure, dim in zip(each, dims, strict=True)]
         )
-    pace_of = dict(zip(each, found, strict=True))
-    return {arm: [(structure, pace_of[structure]) for structure in own] for arm, own in wanted.items()}
-
-
-def _read_by(latents: LatentCollection, structure: Structure) -> LatentDataset:
-    return latents.of({"representation": structure.representation})
+    pace_of = dict(zip(each, paces, strict=True))
+    return {arm: [(structure, pace_of[structure]) for structure in both] for arm, both in wanted.items()}
 
 
 def _pace(structure: Structure, lanes: int, dim: int) -> Any:
@@ -185,8 +188,8 @@ def _pace(structure: Structure, lanes: int, dim: int) -> Any:
     return pace(structure, lanes, dim, "cuda" if torch.cuda.is_available() else "cpu")
 
 
-def _flow(latents: LatentCollection, representation: str) -> float:
-    meta = latents.of({"representation": representation}).meta
+def _numbers_per_second(latents: LatentCollection, representation: str) -> float:
+    meta = latents.of(representation).meta
     return meta.dim * meta.frame_rate
 
 
@@ -197,12 +200,12 @@ def _extreme(plan: Plan, arm: Arm, latents: LatentCollection, pick: Any) -> Stru
         if isinstance(domain, Choice):
             numeric = all(isinstance(option, int | float) for option in domain.options)
             ordered = sorted(domain.options) if numeric else domain.options
-            if name == "representation":  # numbers in a second
-                ordered = sorted(ordered, key=lambda option: _flow(latents, option))
+            if name == "representation":
+                ordered = sorted(ordered, key=lambda option: _numbers_per_second(latents, option))
             chosen[name] = ordered[0 if pick is min else -1]
         else:
             chosen[name] = pick(domain.low, domain.high)
-    return split_config(plan.in_frames(chosen))[0]
+    return plan.lane_config(chosen).structure
 
 
 def _devices_here() -> int:
@@ -225,6 +228,10 @@ def _size(size: int) -> str:
 
 
 def require_price(price: float | None) -> None:
-    """Refuse a price that is none."""
+    """Refuse a price that is not a number of at least 0.
+
+    Raises:
+        InputError: the price is infinite, not a number or negative.
+    """
     if price is not None and not (math.isfinite(price) and price >= 0):
         raise InputError(f"--price is {price:g}; it must be a number, at least 0")

@@ -1,4 +1,4 @@
-"""What a study's design can detect, before it is run; and the refusal of one that cannot decide."""
+"""What effect a study's design can detect, before it is run; a design that cannot decide is refused."""
 
 from __future__ import annotations
 
@@ -19,30 +19,27 @@ from orchestrator.statistics.power import needed, smallest_effect, spread_of
 from orchestrator.statistics.wording import number, spoken
 from search_spaces.study import Claim, Criterion, Spread, Study
 from trainables.errors import InputError
-from trainables.latents.storage.dataset import LatentDataset
+from trainables.latents.storage.dataset import LatentDataset, Split
 
-_LARGEST = {
-    "cos": 1.0,
-    "one_step_cosine": 1.0,
-    "log_magnitude_r2": 1.0,
-}  # what no metric of that name exceeds
+# The largest value that a metric of this name can have.
+_LARGEST = {"cos": 1.0, "one_step_cosine": 1.0, "log_magnitude_r2": 1.0}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Design:
-    """How small an effect on the primary metric so many speakers and seeds can show."""
+    """The smallest effect on the primary metric that a number of speakers and seeds can show."""
 
     criterion: Criterion
-    speakers: int
-    worth: int  # that many speakers of equal length
-    seeds: int
-    level: float
-    power: float
+    speakers: int  # in the test split
+    worth: int  # speakers with equally many frames that would tell as much
+    seeds: int  # paired over arms
+    level: float  # of the intervals, 1 - alpha
+    power: float  # the probability of detecting the effect
     spread: Spread
-    effect: float  # distance from a threshold that is detected with that power
+    effect: float  # distance from a threshold that is detected with this power
 
     def text(self) -> str:
-        """For the user who is about to spend something."""
+        """The design in one line, for the user who is about to spend something."""
         c, metric = self.criterion, spoken(self.criterion.metric)
         if c.claim is Claim.TIMES:
             metric = f"the ratio of {metric}"
@@ -56,10 +53,10 @@ class Design:
 
 
 def design_of(plan: Plan, latents: LatentCollection, out: Path) -> Design:
-    """What the plan can detect on these data.
+    """What effect the plan can detect on these data.
 
     Raises:
-        InputError: it could not say GO whatever the truth; the sentence names what would do.
+        InputError: the plan could not end in GO whatever the truth is; the message says what would be enough.
     """
     study, worth = plan.study, min(map(effective_speakers, latents))
     spread = earlier_spread(out, study, latents.first.meta.representation) or study.spread
@@ -67,14 +64,14 @@ def design_of(plan: Plan, latents: LatentCollection, out: Path) -> Design:
     level = 1 - alpha_at(study.budget.alpha, looks, len(shares(plan.replicates, looks)))
     effect = smallest_effect(spread, worth, plan.replicates, level, study.budget.power)
     design = Design(
-        study.primary,
-        len(latents.first.speakers("test")),
-        worth,
-        plan.replicates,
-        level,
-        study.budget.power,
-        spread,
-        effect,
+        criterion=study.primary,
+        speakers=len(latents.first.speakers(Split.TEST)),
+        worth=worth,
+        seeds=plan.replicates,
+        level=level,
+        power=study.budget.power,
+        spread=spread,
+        effect=effect,
     )
     if not plan.smoke:
         _require_decidable(design)
@@ -82,11 +79,12 @@ def design_of(plan: Plan, latents: LatentCollection, out: Path) -> Design:
 
 
 def effective_speakers(dataset: LatentDataset) -> int:
-    """How many test speakers of equal length would be worth as much: (sum n)^2 / sum n^2 over their frames
-    (L. Kish, "Survey sampling", 1965), rounded down, for longer recordings count for more.
+    """How many test speakers with equally many frames would tell as much: (sum n)^2 / sum n^2 over the frames
+    n of each speaker, rounded down, because a speaker with more frames weighs more (L. Kish, "Survey
+    sampling", 1965).
     """
     frames: dict[str, int] = {}
-    for row in dataset.index.filter(pc.equal(dataset.index["split"], "test")).to_pylist():
+    for row in dataset.index.filter(pc.equal(dataset.index["split"], Split.TEST)).to_pylist():
         frames[row["speaker_id"]] = frames.get(row["speaker_id"], 0) + row["num_frames"]
     lengths = list(frames.values())
     return max(2, int(sum(lengths) ** 2 / sum(n * n for n in lengths)))
@@ -114,6 +112,7 @@ def earlier_spread(out: Path, study: Study, representation: str) -> Spread | Non
 
 
 def _require_decidable(design: Design) -> None:
+    """Refuse a design whose smallest detectable effect lies beyond the largest value of the metric."""
     largest = _LARGEST.get(design.criterion.metric.split("@")[0])
     room = None if largest is None else largest - design.criterion.success
     if room is None or design.effect < room:
@@ -125,7 +124,7 @@ def _require_decidable(design: Design) -> None:
     ]
     raise InputError(
         f"{design.speakers} test speakers and {design.seeds} replicates cannot decide: the smallest effect "
-        f"that they detect on {design.criterion.metric} is {number(design.effect)}, and above the threshold "
-        f"of {design.criterion.success:g} there is room for {number(room)}; "
+        f"that they can detect on {design.criterion.metric} is {number(design.effect)}, but above the "
+        f"threshold of {design.criterion.success:g} the metric can rise by {number(room)} only; "
         f"{'use ' + ' or '.join(ways) if ways else 'use both more speakers and more replicates'}"
     )

@@ -1,4 +1,4 @@
-"""What ``--dry-run`` prints: the plan, its size and where everything would go."""
+"""What ``--dry-run`` prints: the plan, its expected cost, and where its results would be written."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ from orchestrator.planning.plan import Plan
 from orchestrator.records.ablation_evidence import variants
 from orchestrator.runtime.ray_cluster import connected
 from search_spaces.domains import Choice, Domain
-from trainables.latents.storage.dataset import SPLITS, LatentDataset
-from trainables.predictor.config import NULLS
+from trainables.latents.batching.surrogates import NULLS
+from trainables.latents.storage.dataset import SPLITS, LatentDataset, Split
 
 
 def dry_run_text(
     plan: Plan, latents: LatentCollection, address: str | None, out: Path, price: float | None = None
 ) -> str:
-    """The plan of a sweep as text. Nothing is trained; with an address, its cluster times the probe.
+    """The plan of a sweep as text. Nothing is trained; the costs are timed on the cluster at ``address``, or
+    on this machine where it is None.
 
     Raises:
         InputError: the design cannot decide.
@@ -31,7 +32,7 @@ def dry_run_text(
     lines = [
         plan.study.title,
         "",
-        *(line for dataset in latents for line in _described(dataset)),
+        *(line for dataset in latents for line in _data_lines(dataset)),
         f"explore     {plan.trials} configurations per arm in {plan.packs} packs of up to {plan.lanes} "
         f"lanes, maximising {plan.study.objective} on validation speakers",
         f"confirm     {plan.replicates} replicates and {len(NULLS)} nulls ({', '.join(NULLS)}) per arm, "
@@ -40,8 +41,8 @@ def dry_run_text(
             if plan.study.budget.looks == 1
             else f"judged in up to {plan.study.budget.looks} looks at test speakers"
         ),
-        *_assayed(plan),
-        *_taken_apart(plan),
+        *_assay_lines(plan),
+        *_ablation_lines(plan),
         f"work        {_steps(plan):,} optimiser steps of one lane before any ablation",
         expected.text().replace("expected: ", "expected    "),
         design.text().replace("design: ", "design      "),
@@ -52,29 +53,29 @@ def dry_run_text(
     for arm in plan.study.arms:
         lines += ["", f"arm {arm.name}: {arm.title}"]
         lines += [f"  {name:20} {value}" for name, value in sorted(plan.fixed(arm).items())]
-        lines += [f"  {name:20} {_spelled(domain)}" for name, domain in plan.space(arm).items()]
+        lines += [f"  {name:20} {_in_words(domain)}" for name, domain in plan.space(arm).items()]
     return "\n".join(lines)
 
 
-def _assayed(plan: Plan) -> list[str]:
+def _assay_lines(plan: Plan) -> list[str]:
     worlds = ", ".join(f"{world} ({verdict})" for world, verdict in plan.study.controls.items())
     return [f"assay       control worlds through the same code: {worlds}"] if worlds else []
 
 
-def _taken_apart(plan: Plan) -> list[str]:
+def _ablation_lines(plan: Plan) -> list[str]:
     parts = ", ".join(" + ".join(variant.components) for variant in variants(plan.study))
     return [f"ablate      the winner without {parts}"] if parts and plan.ablate else []
 
 
-def _described(dataset: LatentDataset) -> list[str]:
+def _data_lines(dataset: LatentDataset) -> list[str]:
     meta = dataset.meta
     return [
         f"data        {dataset.root}: {meta.representation}, {meta.dim} dimensions at {meta.frame_rate:g} Hz",
-        *(f"            {split}: {_split(dataset, split)}" for split in SPLITS),
+        *(f"            {split}: {_amount(dataset, split)}" for split in SPLITS),
     ]
 
 
-def _split(dataset: LatentDataset, split: str) -> str:
+def _amount(dataset: LatentDataset, split: Split) -> str:
     seconds = dataset.frames(split) / dataset.meta.frame_rate
     return (
         f"{len(dataset.speakers(split))} speakers, {len(dataset.utterances(split))} utterances, "
@@ -100,7 +101,7 @@ def _device(address: str | None) -> str:
     return f"this machine, {gpus} GPUs" if gpus else f"this machine, {os.cpu_count()} CPU cores"
 
 
-def _spelled(domain: Domain) -> str:
+def _in_words(domain: Domain) -> str:
     if isinstance(domain, Choice):
         return "one of " + ", ".join(map(str, domain.options))
     return f"{domain.low:g} to {domain.high:g}" + (", logarithmic" if domain.log else "")

@@ -5,22 +5,24 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, replace
-from typing import Any
+
+from orchestrator.records.phase import Phase
+from trainables.predictor.config import LaneConfig
 
 
 @dataclass(frozen=True)
 class Pack:
     """Lanes of equal structure that train side by side in one program."""
 
-    phase: str  # "explore", "confirm" or "ablate"
+    phase: Phase
     arm: str
     number: int
     indexes: tuple[int, ...]  # of the lanes within their phase and arm
-    configs: tuple[dict[str, Any], ...]  # flat settings, one per lane
+    configs: tuple[LaneConfig, ...]  # one per lane
 
     @property
     def name(self) -> str:
-        """Unique within a sweep, and readable."""
+        """A name that is unique within a sweep, and readable."""
         return f"{self.phase}-{self.arm}-{self.number}"
 
     @property
@@ -30,17 +32,22 @@ class Pack:
 
     def to_json(self) -> str:
         """The pack as text."""
-        return json.dumps([self.phase, self.arm, self.number, self.indexes, self.configs], sort_keys=True)
+        configs = [config.to_json() for config in self.configs]
+        return json.dumps([self.phase, self.arm, self.number, self.indexes, configs], sort_keys=True)
 
     @classmethod
     def from_json(cls, text: str) -> Pack:
-        """The inverse of :meth:`to_json`."""
+        """The pack that :meth:`to_json` wrote.
+
+        Raises:
+            InputError: a lane's settings are wrong.
+        """
         phase, arm, number, indexes, configs = json.loads(text)
-        return cls(phase, arm, number, tuple(indexes), tuple(configs))
+        return cls(Phase(phase), arm, number, tuple(indexes), tuple(map(LaneConfig.of, configs)))
 
 
 def cut(pack: Pack, parts: int) -> list[Pack]:
-    """A pack cut into so many of about equal size, where it has lanes for them."""
+    """A pack cut into the given number of packs of about equal size, or into one per lane if it has fewer."""
     parts = max(1, min(parts, len(pack.indexes)))
     cuts = [round(i * len(pack.indexes) / parts) for i in range(parts + 1)]
     return [

@@ -10,14 +10,16 @@ from itertools import product
 from typing import Any
 
 from orchestrator.planning.pack import Pack
+from orchestrator.records.phase import Phase
 from orchestrator.statistics.power import fewest_seeds, smallest_p
 from search_spaces.domains import Choice, Domain
 from search_spaces.study import Arm, Study
 from trainables.errors import InputError
-from trainables.predictor.config import NULLS
+from trainables.latents.batching.surrogates import NULLS, Surrogate
+from trainables.predictor.config import LaneConfig
 
-_TIME = "_ms"  # ends the names of settings that are milliseconds
-# A smoke run walks the whole path in a minute; its numbers mean nothing.
+_TIME = "_ms"  # ending of the names of settings that are in milliseconds
+# A smoke run goes through every step in a minute; its numbers mean nothing.
 SMOKE_BUDGET = {"trials": 2, "lanes": 2, "replicates": 2}
 SMOKE_SETTINGS = {
     "width": 8,
@@ -33,19 +35,20 @@ SMOKE_SETTINGS = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Plan:
-    """A study with its budgets settled. The same numbers hold for every arm."""
+    """A study with its budgets fixed; the same budgets hold for every arm."""
 
     study: Study
     trials: int  # configurations explored per arm
-    lanes: int  # of them trained side by side
-    replicates: int
+    lanes: int  # of these, how many are trained side by side in one pack
+    replicates: int  # fresh seeds on which each arm's winner is trained again
     workers: int  # processes that share one pack by data parallelism
-    seed: int
+    seed: int  # from which all other seeds are derived
     smoke: bool
-    ablate: bool = True  # whether the confirmed winner is taken apart
-    generation: int = 1  # packs per arm in flight at once; later packs learn from earlier generations only
+    ablate: bool = True  # whether the confirmed winner is trained without each of its components
+    # Packs per arm that are in training at once; a pack learns from the results of earlier generations only.
+    generation: int = 1
     frame_rates: Mapping[str, float] = field(default_factory=dict)  # Hz, by representation
 
     @property
@@ -64,35 +67,43 @@ class Plan:
         space: Mapping[str, Domain] = {**self.study.space, **arm.space}
         return {name: space[name] for name in sorted(space)}
 
-    def in_frames(self, settings: Mapping[str, Any]) -> dict[str, Any]:
-        """Settings whose times, such as ``horizon_ms``, are frames of their representation: ``horizon``."""
-        found = dict(settings)
+    def lane_config(self, settings: Mapping[str, Any]) -> LaneConfig:
+        """What a lane is told; a time such as ``horizon_ms`` becomes as many frames of its representation.
+
+        Raises:
+            InputError: a setting is unknown, has a value that is not allowed, or clashes with another.
+        """
+        in_frames = dict(settings)
         for name in [name for name in settings if name.endswith(_TIME)]:
-            frames = found.pop(name) * self.frame_rates[settings.get("representation", "")] / 1000
-            found[name.removesuffix(_TIME)] = max(1, round(frames))
-        return found
+            frames = in_frames.pop(name) * self.frame_rates[settings.get("representation", "")] / 1000
+            in_frames[name.removesuffix(_TIME)] = max(1, round(frames))
+        return LaneConfig.of(in_frames)
 
     def explore_seed(self, index: int) -> int:
-        """Seed of the lane ``index`` of exploration; the same in every arm."""
-        return 2 * _number(self.seed, "explore", index)
+        """The seed of an exploration's lane ``index``; the same in every arm."""
+        return 2 * _number(self.seed, Phase.EXPLORE, index)
 
     def confirm_seeds(self) -> list[int]:
-        """The fresh seeds of confirmation, paired over arms; odd, so that none was explored."""
-        return [2 * _number(self.seed, "confirm", index) + 1 for index in range(self.replicates)]
+        """The seeds of confirmation, the same in every arm; they are odd and those of exploration even, so no
+        seed is used in both.
+        """
+        return [2 * _number(self.seed, Phase.CONFIRM, index) + 1 for index in range(self.replicates)]
 
-    def confirmation(self, arm: str, winner: Mapping[str, Any], replicates: int | None = None) -> Pack:
-        """What confirms an arm: its winner once on each null, and on the first so many of the fresh seeds."""
+    def confirmation(self, arm: str, winner: LaneConfig, replicates: int | None = None) -> Pack:
+        """The pack that confirms an arm: its winner once on each null, and on real frames with the first
+        ``replicates`` of the fresh seeds (all where None).
+        """
         seeds = self.confirm_seeds()
-        lanes = [{**winner, "seed": seeds[0], "surrogate": null} for null in NULLS]
-        lanes += [{**winner, "seed": seed, "surrogate": "real"} for seed in seeds[:replicates]]
-        return Pack("confirm", arm, 0, tuple(range(len(lanes))), tuple(lanes))
+        lanes = [winner | {"seed": seeds[0], "surrogate": null} for null in NULLS]
+        lanes += [winner | {"seed": seed, "surrogate": Surrogate.REAL} for seed in seeds[:replicates]]
+        return Pack(Phase.CONFIRM, arm, 0, tuple(range(len(lanes))), tuple(lanes))
 
-    def settled(self, arm: Arm) -> dict[str, Any] | None:
+    def settled(self, arm: Arm) -> LaneConfig | None:
         """The settings of an arm that leaves nothing to search, else None."""
-        return None if self.space(arm) else self.in_frames(self.fixed(arm))
+        return None if self.space(arm) else self.lane_config(self.fixed(arm))
 
     def arguments(self) -> dict[str, Any]:
-        """What must be equal for one sweep to be the continuation of another."""
+        """The arguments that two sweeps must have in common for one to continue the other."""
         asked = {
             "study": self.study.name,
             "trials": self.trials,
@@ -117,10 +128,10 @@ def make_plan(
     ablate: bool = True,
     frame_rates: Mapping[str, float] | None = None,
 ) -> Plan:
-    """Settle the budgets of a study: the user's number, else the smoke run's, else the study's own.
+    """Fix the budgets of a study: the user's number, else that of a smoke run, else the study's own.
 
     Raises:
-        InputError: a budget with which nothing can be trained or decided, or a study that cannot run yet.
+        InputError: with such a budget nothing can be trained or decided, or the study cannot run yet.
     """
     if study.missing:
         raise InputError(f"the study {study.name!r} cannot run yet: it waits for {study.missing}")
@@ -143,28 +154,38 @@ def make_plan(
     _at_least("--workers", workers, 1)
     _at_least("--seed", seed, 0)
     lanes = min(defaults["lanes"], trials)
-    plan = Plan(asked, trials, lanes, replicates, workers, seed, smoke, ablate, frame_rates=frame_rates or {})
+    plan = Plan(
+        study=asked,
+        trials=trials,
+        lanes=lanes,
+        replicates=replicates,
+        workers=workers,
+        seed=seed,
+        smoke=smoke,
+        ablate=ablate,
+        frame_rates=frame_rates or {},
+    )
     for arm in plan.study.arms:
         _shareable(plan.fixed(arm).get("batch"), workers)
     return plan
 
 
 def with_devices(plan: Plan, devices: int) -> Plan:
-    """Let every arm have as many packs in flight as the devices can hold."""
+    """The same plan, with as many packs of each arm in training at once as the devices can hold."""
     share = max(1, devices // len(plan.study.arms))
     return replace(plan, generation=min(share, plan.packs))
 
 
 def combinations(space: Mapping[str, Domain]) -> list[dict[str, Any]]:
-    """Of the options of which each is to be tried, the first setting varying fastest; [{}] where there are
-    none.
+    """All combinations of the settings whose every option has to be tried, the first setting varying fastest;
+    [{}] where there are no such settings.
     """
     each = {n: d.options for n, d in space.items() if isinstance(d, Choice) and d.each}
     return [dict(zip(reversed(each), row, strict=True)) for row in product(*reversed(each.values()))]
 
 
 def shrunk(study: Study) -> Study:
-    """The same question asked of tiny predictors."""
+    """The same study with tiny predictors and a few components, for a smoke run."""
     keep = lambda space: {  # noqa: E731
         k: v for k, v in space.items() if k.removesuffix(_TIME) not in SMOKE_SETTINGS
     }

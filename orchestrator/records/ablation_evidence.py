@@ -5,25 +5,26 @@ Pure functions, whose code is a part of the version of the judge.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.records.arm_evidence import Event, ResultOf, lanes_of, replicate
 from orchestrator.records.evidence import Ablation, Replicate
+from orchestrator.records.phase import Phase
 from search_spaces.study import Study
-from trainables.predictor.config import changes_settings
+from trainables.latents.batching.surrogates import Surrogate
+from trainables.predictor.config import LaneConfig
 
 
 @dataclass(frozen=True)
 class Variant:
-    """Components taken out together: the settings that stand in for them, and the settings of both sides."""
+    """One or more components that are taken out of the winner together."""
 
     components: tuple[str, ...]
-    neutral: Mapping[str, Any]
-    given: Mapping[str, Any]
-    known_harm: bool
+    neutral: Mapping[str, Any]  # settings that stand in for the components
+    given: Mapping[str, Any]  # settings that both sides of the comparison share, in place of the winner's
+    known_harm: bool  # whether taking them out is known to do harm, so that the ablation has to see it
 
 
 def variants(study: Study) -> list[Variant]:
@@ -44,39 +45,38 @@ def variants(study: Study) -> list[Variant]:
 
 def ablated_lanes(
     events: Iterable[Event], arm: str, result_of: ResultOf
-) -> list[tuple[Mapping[str, Any], Replicate]]:
+) -> list[tuple[LaneConfig, Replicate]]:
     """Settings and outcome of every lane of the ablations of an arm."""
-    return [(e["config"], replicate(e, result_of(e["key"]))) for e in lanes_of(events, "ablate", arm)]
+    return [
+        (LaneConfig.of(e["config"]), replicate(e, result_of(e["key"])))
+        for e in lanes_of(events, Phase.ABLATE, arm)
+    ]
 
 
 def gather(
     study: Study,
     seeds: Sequence[int],
-    winner: Mapping[str, Any],
-    lanes: Iterable[tuple[Mapping[str, Any], Replicate]],
+    winner: LaneConfig,
+    lanes: Iterable[tuple[LaneConfig, Replicate]],
 ) -> list[Ablation]:
     """The evidence of every variant, from settings and outcomes of the lanes that ran on the given seeds."""
-    outcomes = {settings_text(config): outcome for config, outcome in lanes}
+    outcomes = dict(lanes)
 
-    def replicates(config: Mapping[str, Any]) -> list[Replicate]:
-        wanted = (settings_text({**config, "seed": seed, "surrogate": "real"}) for seed in seeds)
-        return [outcomes[text] for text in wanted if text in outcomes]
+    def replicates(config: LaneConfig) -> list[Replicate]:
+        wanted = (config | {"seed": seed, "surrogate": Surrogate.REAL} for seed in seeds)
+        return [outcomes[lane] for lane in wanted if lane in outcomes]
 
-    return [
-        Ablation(
-            components=list(variant.components),
-            neutral=dict(variant.neutral),
-            replicates=replicates({**winner, **variant.given, **variant.neutral}),
-            given=dict(variant.given),
-            against=replicates({**winner, **variant.given})
-            if changes_settings(winner, variant.given)
-            else None,
-            known_harm=variant.known_harm,
+    ablations = []
+    for variant in variants(study):
+        whole = winner | variant.given
+        ablations.append(
+            Ablation(
+                components=list(variant.components),
+                neutral=dict(variant.neutral),
+                replicates=replicates(whole | variant.neutral),
+                given=dict(variant.given),
+                against=None if whole.means_the_same_as(winner) else replicates(whole),
+                known_harm=variant.known_harm,
+            )
         )
-        for variant in variants(study)
-    ]
-
-
-def settings_text(config: Mapping[str, Any]) -> str:
-    """Settings as text: two are equal where their settings are."""
-    return json.dumps(config, sort_keys=True)
+    return ablations

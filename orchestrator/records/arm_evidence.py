@@ -10,6 +10,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from orchestrator.records.evidence import ArmEvidence, Exploration, Replicate
+from orchestrator.records.phase import Phase
+from trainables.latents.batching.surrogates import Surrogate
+from trainables.predictor.config import LaneConfig
 from trainables.predictor.scores import LaneStatus, Scores
 
 Event = Mapping[str, Any]  # a "finished" line of the journal
@@ -22,40 +25,46 @@ def place_of(event: Event) -> Place:
     return event["phase"], event["arm"], event["index"]
 
 
-def lanes_of(events: Iterable[Event], phase: str, arm: str) -> list[Event]:
+def lanes_of(events: Iterable[Event], phase: Phase, arm: str) -> list[Event]:
     """The last line of every lane of one phase and arm, in the order of their indexes."""
     last = {place_of(event): event for event in events}
     return [last[place] for place in sorted(last) if place[:2] == (phase, arm)]
 
 
-def lane_outcome(result: Mapping[str, Any], metric: str) -> tuple[str, float | None]:
+def lane_outcome(result: Mapping[str, Any], metric: str) -> tuple[LaneStatus, float | None]:
     """Status and objective of a lane; one whose objective is not a finite number has diverged."""
     if result["status"] == LaneStatus.DIVERGED or result["scores"] is None:
         return LaneStatus.DIVERGED, None
     value = Scores.from_json(result["scores"]).value(metric)
-    return (result["status"], value) if math.isfinite(value) else (LaneStatus.DIVERGED, None)
+    return (LaneStatus(result["status"]), value) if math.isfinite(value) else (LaneStatus.DIVERGED, None)
 
 
 def explorations(events: Iterable[Event], arm: str) -> list[Exploration]:
     """The finished explorations of an arm, in order."""
     return [
-        Exploration(e["index"], e["config"], e["objective"], e["status"], e["seconds"])
-        for e in lanes_of(events, "explore", arm)
+        Exploration(
+            index=e["index"],
+            config=LaneConfig.of(e["config"]),
+            objective=e["objective"],
+            status=LaneStatus(e["status"]),
+            seconds=e["seconds"],
+        )
+        for e in lanes_of(events, Phase.EXPLORE, arm)
     ]
 
 
 def arm_evidence(
-    arm: str, winner: Mapping[str, Any], seeds: Sequence[int], events: Iterable[Event], result_of: ResultOf
+    arm: str, winner: LaneConfig, seeds: Sequence[int], events: Iterable[Event], result_of: ResultOf
 ) -> ArmEvidence:
     """What is recorded of an arm, with its replicates on the given seeds and all of its nulls."""
     events = list(events)
-    confirmed = [replicate(event, result_of(event["key"])) for event in lanes_of(events, "confirm", arm)]
+    confirmed = [replicate(event, result_of(event["key"])) for event in lanes_of(events, Phase.CONFIRM, arm)]
     return ArmEvidence(
         name=arm,
-        config=dict(winner),
+        config=winner,
         explored=explorations(events, arm),
-        replicates=[r for r in confirmed if r.surrogate == "real" and r.seed in seeds],
-        nulls=[r for r in confirmed if r.surrogate != "real"],
+        replicates=[r for r in confirmed if r.surrogate == Surrogate.REAL and r.seed in seeds],
+        nulls=[r for r in confirmed if r.surrogate != Surrogate.REAL],
     )
 
 
@@ -64,8 +73,8 @@ def replicate(event: Event, result: Mapping[str, Any] | None) -> Replicate:
     diverged = result is None or event["status"] == LaneStatus.DIVERGED
     return Replicate(
         seed=event["config"]["seed"],
-        surrogate=event["config"]["surrogate"],
-        status=event["status"],
+        surrogate=Surrogate(event["config"]["surrogate"]),
+        status=LaneStatus(event["status"]),
         scores=None if diverged or result is None else result["scores"],
         history=result["history"] if result else [],
         parameters=result["parameters"] if result else 0,

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import base64
 import json
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from orchestrator.runtime.atomic_files import write_atomically
 from orchestrator.runtime.hashing import joint_hash
 from trainables.errors import InputError
+from trainables.latents.batching.surrogates import Surrogate
+from trainables.predictor.config import LaneConfig
+from trainables.predictor.scores import LaneStatus
 
 
 @dataclass
@@ -18,9 +22,9 @@ class Exploration:
     """One explored configuration of an arm, scored on validation speakers."""
 
     index: int
-    config: dict[str, Any]
+    config: LaneConfig
     objective: float | None  # None where the lane diverged
-    status: str  # "finished", "diverged", or "stopped" at a rung
+    status: LaneStatus
     seconds: float
 
 
@@ -29,8 +33,8 @@ class Replicate:
     """The winner of an arm trained again on a fresh seed (or a null surrogate), judged on test speakers."""
 
     seed: int
-    surrogate: str  # "real", "white", "gaussian"
-    status: str
+    surrogate: Surrogate
+    status: LaneStatus
     scores: dict[str, Any] | None  # Scores.to_json(), None where the lane diverged
     history: list[dict[str, Any]]  # per epoch: epoch, phase, loss ...
     parameters: int  # trainable numbers of this lane
@@ -45,7 +49,7 @@ class ArmEvidence:
     """An arm with everything that was measured of it."""
 
     name: str
-    config: dict[str, Any]  # the winner: flat settings
+    config: LaneConfig  # of the winner, without seed and surrogate
     explored: list[Exploration]
     replicates: list[Replicate]  # surrogate "real", one per paired seed, same seeds in every arm
     nulls: list[Replicate]  # the same settings trained on surrogate frames
@@ -132,10 +136,7 @@ class Evidence:
 
     def write(self, path: Path) -> None:
         """Write the evidence as JSON, with clips in base64."""
-        data = asdict(self)
-        for exhibit in data["exhibits"]:
-            exhibit["clips"] = {k: base64.b64encode(v).decode() for k, v in exhibit["clips"].items()}
-        write_atomically(path, json.dumps(data, indent=1))
+        write_atomically(path, json.dumps(self, default=_plain, indent=1))
 
     @classmethod
     def read(cls, path: Path) -> Evidence:
@@ -158,10 +159,10 @@ class Evidence:
         arms = {
             name: ArmEvidence(
                 name=arm["name"],
-                config=arm["config"],
-                explored=[Exploration(**e) for e in arm["explored"]],
-                replicates=[Replicate(**r) for r in arm["replicates"]],
-                nulls=[Replicate(**r) for r in arm["nulls"]],
+                config=LaneConfig.of(arm["config"]),
+                explored=[_exploration(e) for e in arm["explored"]],
+                replicates=[_replicate(r) for r in arm["replicates"]],
+                nulls=[_replicate(r) for r in arm["nulls"]],
             )
             for name, arm in data.pop("arms").items()
         }
@@ -174,10 +175,32 @@ class Evidence:
             Ablation(
                 **{
                     **a,
-                    "replicates": [Replicate(**r) for r in a["replicates"]],
-                    "against": None if a["against"] is None else [Replicate(**r) for r in a["against"]],
+                    "replicates": [_replicate(r) for r in a["replicates"]],
+                    "against": None if a["against"] is None else [_replicate(r) for r in a["against"]],
                 }
             )
             for a in data.pop("ablations")
         ]
         return cls(arms=arms, exhibits=exhibits, assays=assays, ablations=ablations, **data)
+
+
+def _exploration(data: Mapping[str, Any]) -> Exploration:
+    typed = {"config": LaneConfig.of(data["config"]), "status": LaneStatus(data["status"])}
+    return Exploration(**{**data, **typed})
+
+
+def _replicate(data: Mapping[str, Any]) -> Replicate:
+    typed = {"surrogate": Surrogate(data["surrogate"]), "status": LaneStatus(data["status"])}
+    return Replicate(**{**data, **typed})
+
+
+def _plain(value: Any) -> Any:
+    """A part of a record as plain data: settings as they were named, bytes in base64, the rest by field."""
+    match value:
+        case LaneConfig():
+            return value.to_json()
+        case bytes():
+            return base64.b64encode(value).decode()
+        case Evidence() | ArmEvidence() | Exploration() | Replicate() | Ablation() | Assay() | Exhibit():
+            return {field.name: getattr(value, field.name) for field in fields(value)}
+    raise TypeError(f"{type(value).__name__} is no part of a record")

@@ -10,12 +10,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from orchestrator.runtime.atomic_files import write_atomically
-from trainables.predictor.config import split_config
+from trainables.latents.storage.dataset import Split
+from trainables.predictor.config import LaneConfig
 from trainables.predictor.scores import measured_for
 
 LANES_FOLDER = "lanes"
@@ -50,26 +50,22 @@ class LaneStore:
 
 
 def lane_key(
-    config: Mapping[str, Any],
-    split: str,
+    config: LaneConfig,
+    split: Split,
     data_hash: str,
     code: str,
-    companions: Sequence[Mapping[str, Any]] = (),
+    companions: Sequence[LaneConfig] = (),
 ) -> str:
-    """The key of a lane: a hash (32 hex digits) of everything that its result depends on, defaults included.
+    """The name of a lane's result: a hash (32 hex digits) of everything that the result depends on.
 
-    The objective counts only where rungs drop lanes by it, or where exploration measures more because of it.
-    Where there are rungs, the ``companions`` count too, with which a lane competes in its pack.
+    Settings count with their values, whether they were named or are defaults. The objective counts only where
+    rungs drop lanes by it, or where exploration measures more because of it. Where rungs drop lanes, the
+    ``companions`` that a lane competes with in its pack count too.
     """
-    settings = _with_defaults(config)
-    settings.pop("representation")  # the hash of the data stands for it
-    rivals = [_with_defaults(companion) for companion in companions] if settings["rung_epochs"] else []
-    if not rivals:  # it decides what an exploration measures, if nothing else
-        settings["objective"] = measured_for(settings["objective"]) if split == "validation" else ""
+    settings = config.with_defaults()
+    settings.pop("representation")  # the hash of the data says it
+    rivals = [companion.with_defaults() for companion in companions] if settings["rung_epochs"] else []
+    if not rivals:  # the objective then decides what an exploration measures, and nothing else
+        settings["objective"] = measured_for(settings["objective"]) if split == Split.VALIDATION else ""
     text = json.dumps([settings, rivals, split, data_hash, code], sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:32]
-
-
-def _with_defaults(config: Mapping[str, Any]) -> dict[str, Any]:
-    structure, lane = split_config(config)
-    return {**asdict(structure), **asdict(lane)}

@@ -26,8 +26,8 @@ from orchestrator.statistics.wording import number
 from trainables.analysis.diagnostics import CONTEXT_AHEAD, Diagnosis
 from trainables.analysis.geometry import LAGS, QUANTILES, dimensions_holding, effective_rank
 from trainables.analysis.linear_probe import Asked
+from trainables.latents.batching.surrogates import SURROGATES
 from trainables.latents.storage.dataset import LatentMeta
-from trainables.predictor.config import SURROGATES
 from trainables.predictor.scores import Scores
 
 _NOTE = (

@@ -12,6 +12,7 @@ from orchestrator.records.evidence import Evidence
 from orchestrator.reporting.result_rows import ABSENT, ResultRow, shown
 from orchestrator.statistics.wording import capital, number
 from search_spaces.study import Claim, Role, Study
+from trainables.latents.batching.surrogates import Surrogate
 
 _MUCH = 0.25  # share of a ΔNLL that noise alone gives, from which on it is a reason
 _COLUMNS = (
@@ -117,8 +118,10 @@ def _narrow(arm: str, data: dict[str, Any], measures: Measures) -> str:
 
 def _likelihoods(arm: str, measures: Measures) -> tuple[Any, Any]:
     """-ΔNLL of an arm on real frames and on shuffled ones."""
-    return measures.value(arm, "-dnll"), measures.value(arm, "-dnll", surrogate="white")
+    return measures.value(arm, "-dnll"), measures.value(arm, "-dnll", surrogate=Surrogate.WHITE)
 
 
 def _representation(arm: str, evidence: Evidence) -> str:
-    return str(evidence.arms[arm].config.get("representation") or evidence.data.get("representation", ABSENT))
+    return str(
+        evidence.arms[arm].config.structure.representation or evidence.data.get("representation", ABSENT)
+    )

@@ -14,6 +14,7 @@ from orchestrator.statistics.intervals import Interval
 from orchestrator.statistics.units import bits_per_second
 from orchestrator.statistics.wording import number, plain, spelled
 from search_spaces.study import Claim, Criterion
+from trainables.latents.batching.surrogates import SURROGATES
 
 ResultRow = list[str]
 ABSENT = "–"
@@ -92,7 +93,7 @@ def one_step_rows(arm: str, measures: Measures, baselines: list[str], frame_rate
     """Each one-step metric of an arm: itself, both surrogates, and the rules that learn nothing."""
     rows = []
     for metric, title, unit, better in ONE_STEP:
-        found = [measures.value(arm, metric, surrogate=s) for s in ("real", "white", "gaussian")]
+        found = [measures.value(arm, metric, surrogate=s) for s in SURROGATES]
         found += [measures.baseline(name, metric) for name in baselines]
         if any(found):
             rows.append([title, unit, better, *map(shown, found)])
@@ -157,8 +158,9 @@ def mode_legend() -> list[tuple[str, str]]:
 
 def settings_rows(arms: Mapping[str, ArmEvidence]) -> list[ResultRow]:
     """Settings of each arm's winner, one row per setting; those that differ come first."""
-    names = {name: None for arm in arms.values() for name in arm.config}
-    rows = [[name, *(_setting(arm.config.get(name)) for arm in arms.values())] for name in names]
+    winners = [arm.config.to_json() for arm in arms.values()]
+    names = dict.fromkeys(name for settings in winners for name in settings)
+    rows = [[name, *(_setting(settings.get(name)) for settings in winners)] for name in names]
     rows.sort(key=lambda row: len(set(row[1:])) == 1)
     sizes = [
         next((f"{r.parameters:,}" for r in arm.replicates if r.parameters), ABSENT) for arm in arms.values()

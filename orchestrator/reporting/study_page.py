@@ -31,6 +31,8 @@ from orchestrator.reporting.study_markdown import markdown
 from orchestrator.runtime.atomic_files import write_atomically
 from orchestrator.statistics.beliefs import RULE
 from search_spaces.study import Role, Study
+from trainables.latents.batching.surrogates import Surrogate
+from trainables.predictor.scores import LaneStatus
 
 _FEW_ARMS = 4  # more would hide each other's nulls in a figure; the tables have them
 _CAPTIONS = {
@@ -208,7 +210,7 @@ def _figures(
         )
     }
     objectives = {arm: [e.objective for e in evidence.arms[arm].explored] for arm in arms}
-    ended = {arm: [e for e in evidence.arms[arm].explored if e.status == "finished"] for arm in arms}
+    ended = {arm: [e for e in evidence.arms[arm].explored if e.status == LaneStatus.FINISHED] for arm in arms}
     best = {
         arm: max((e.objective for e in own if e.objective is not None), default=None)
         for arm, own in ended.items()
@@ -263,9 +265,11 @@ def _lines(arms: list[str], name: str, measures: Measures) -> list[Line]:
     places = _places(arms, measures)
     real = [Line(arm, i, measures.curve(arm, name), at=places[i]) for i, arm in enumerate(arms)]
     nulls = [
-        Line(f"{arm}, shuffled frames", i, measures.curve(arm, name, "white"), null=True, at=places[i])
+        Line(
+            f"{arm}, shuffled frames", i, measures.curve(arm, name, Surrogate.WHITE), null=True, at=places[i]
+        )
         for i, arm in enumerate(arms)
-        if measures.finished(arm, "white")
+        if measures.finished(arm, Surrogate.WHITE)
     ]
     return [*real, *nulls] if len(arms) <= _FEW_ARMS else real
 

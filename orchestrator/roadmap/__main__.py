@@ -43,9 +43,17 @@ def roadmap(
     from orchestrator.roadmap.runner import RoadmapRequest, RoadmapRunner
 
     command = shlex.join(["python", "-m", "orchestrator.roadmap", *sys.argv[1:]])
-    journey = RoadmapRunner(
-        RoadmapRequest(latents, out, until, price, address, seed, smoke, command), say=typer.echo
+    request = RoadmapRequest(
+        latents=latents,
+        out=out,
+        until=until,
+        price=price,
+        address=address,
+        seed=seed,
+        smoke=smoke,
+        command=command,
     )
+    journey = RoadmapRunner(request, say=typer.echo)
     if plan:
         from orchestrator.roadmap.plan_text import itinerary
 

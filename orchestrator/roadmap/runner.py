@@ -29,7 +29,7 @@ from trainables.latents.storage.dataset import LatentDataset, open_dataset
 Sweep = Callable[[Study, LatentCollection, Path, bool, Design], None]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RoadmapRequest:
     """What the user has asked for, checked."""
 
@@ -91,14 +91,14 @@ class RoadmapRunner:
         if outlook.representation:
             hashes.add(self._hash_of(outlook.representation) or "")
         return Standing(
-            outlook,
-            self.studies,
-            tuple(e for e in entries if e.data_hash in hashes),
-            verdicts,
-            self.order.latents,
-            self.dataset.meta.representation,
-            self.order.until,
-            self.order.smoke,
+            outlook=outlook,
+            studies=self.studies,
+            entries=tuple(e for e in entries if e.data_hash in hashes),
+            verdicts=verdicts,
+            latents=self.order.latents,
+            representation=self.dataset.meta.representation,
+            until=self.order.until,
+            smoke=self.order.smoke,
         )
 
     def _answer(self, name: str) -> None:
@@ -172,13 +172,13 @@ class RoadmapRunner:
         order = self.order
         run.run_sweep(
             run.SweepRequest(
-                self.plan(study),
-                latents,
-                folder,
-                order.address,
-                order.command,
-                resumed,
-                order.price,
+                plan=self.plan(study),
+                latents=latents,
+                folder=folder,
+                address=order.address,
+                command=order.command,
+                resumed=resumed,
+                price=order.price,
                 inspect=not order.smoke,
                 design=design,
             ),

@@ -11,7 +11,7 @@ from search_spaces.roadmap import GO, INADMISSIBLE, NO_GO, Roadmap
 from search_spaces.study import Study, criteria_hash
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Standing:
     """The roadmap as it stands, with everything that its page and its plan tell."""
 

@@ -13,7 +13,9 @@ import numpy as np
 from orchestrator.records.evidence import ArmEvidence, Assay, Evidence, Exhibit, Exploration, Replicate
 from search_spaces import load
 from search_spaces.study import Study, criteria_hash, declared
-from trainables.predictor.scores import Scores
+from trainables.latents.batching.surrogates import NULLS, Surrogate
+from trainables.predictor.config import LaneConfig
+from trainables.predictor.scores import LaneStatus, Scores
 
 STUDY: Study = load("vmf_vs_mdn")
 HORIZON = 16
@@ -132,22 +134,23 @@ def evidence(
 
 def _arm(rng, name: str, truth: Truth, replicates: int, speakers: int, shared: np.ndarray) -> ArmEvidence:
     effects = truth.speaker_sd * shared
-    lanes = [_replicate(rng, truth, seed, "real", speakers, effects) for seed in range(replicates)]
+    lanes = [_replicate(rng, truth, seed, Surrogate.REAL, speakers, effects) for seed in range(replicates)]
     for lane in lanes[: truth.diverged]:
-        lane.status, lane.scores, lane.listening = "diverged", None, []
+        lane.status, lane.scores, lane.listening = LaneStatus.DIVERGED, None, []
     heads = {"mdn": {"components": 4}, "vmf": {"kappa_prior": 0.003, "kappa_prior_ratio": 1.4}}
     head = {"head": name, **heads[name]} if name in heads else {"head": "mdn"}
-    config = {**STUDY.fixed, **head, "learning_rate": 0.0042, "rollout": 16, "feedback": "mean"}
+    settings = {**STUDY.fixed, **head, "learning_rate": 0.0042, "rollout": 16, "feedback": "mean"}
+    config = LaneConfig.of(settings)
     return ArmEvidence(
         name=name,
-        config={**config, **truth.config},
+        config=config | truth.config,
         explored=[_exploration(rng, i, config, truth) for i in range(12)],
         replicates=lanes,
-        nulls=[_replicate(rng, truth, 100, s, speakers, effects) for s in ("white", "gaussian")],
+        nulls=[_replicate(rng, truth, 100, s, speakers, effects) for s in NULLS],
     )
 
 
-def _replicate(rng, truth: Truth, seed: int, surrogate: str, speakers: int, effects) -> Replicate:
+def _replicate(rng, truth: Truth, seed: int, surrogate: Surrogate, speakers: int, effects) -> Replicate:
     cos = {"real": truth.cos, "white": truth.white, "gaussian": truth.gaussian}[surrogate]
     information = {"real": truth.information, "white": 0.0, "gaussian": 0.6 * truth.information}[surrogate]
     judged = scores(rng, cos, truth.ratio, information, speakers, truth.speaker_sd, truth.seed_sd, effects)
@@ -166,14 +169,15 @@ def _replicate(rng, truth: Truth, seed: int, surrogate: str, speakers: int, effe
             for s in range(min(speakers, 8))
             for u in range(2)
         ]
-    return Replicate(seed, surrogate, "finished", judged.to_json(), history, 48_231, listening)
+    return Replicate(seed, surrogate, LaneStatus.FINISHED, judged.to_json(), history, 48_231, listening)
 
 
-def _exploration(rng, index: int, config: dict[str, Any], truth: Truth) -> Exploration:
+def _exploration(rng, index: int, config: LaneConfig, truth: Truth) -> Exploration:
     diverged = index == 5
     objective = None if diverged else float(truth.cos[1] - 0.2 * rng.exponential())
-    config = {**config, "learning_rate": float(10 ** rng.uniform(-3, -2))}
-    return Exploration(index, config, objective, "diverged" if diverged else "finished", 6.5)
+    drawn = config | {"learning_rate": float(10 ** rng.uniform(-3, -2))}
+    status = LaneStatus.DIVERGED if diverged else LaneStatus.FINISHED
+    return Exploration(index, drawn, objective, status, 6.5)
 
 
 def _exhibit(index: int, arms: list[str]) -> Exhibit:

@@ -10,7 +10,6 @@ import search_spaces
 from orchestrator.planning.plan import make_plan
 from search_spaces.domains import Choice, Integer, Uniform
 from search_spaces.study import OTHERS, REFERENCE, Prior, Role, Study, StudyError, bound, criteria_hash
-from trainables.predictor.config import split_config
 
 STUDIES = [search_spaces.load(name) for name in search_spaces.names()]
 VERDICTS = ("GO", "NO-GO", "INCONCLUSIVE", "INADMISSIBLE")
@@ -38,7 +37,7 @@ class TestEveryStudy:
         plan = make_plan(study, frame_rates=dict.fromkeys(("", "a", "b", "c"), 50.0))
         for arm in study.arms:
             for corner in _corners(plan.space(arm)):
-                structure, _ = split_config(plan.in_frames({**plan.fixed(arm), **corner}))
+                structure = plan.lane_config({**plan.fixed(arm), **corner}).structure
                 assert structure.horizon >= 16
 
     def test_no_setting_is_both_fixed_and_searched(self, study: Study):

@@ -21,6 +21,7 @@ from trainables.analysis.linear_probe import Asked, Horizon, probe
 from trainables.analysis.probe_cases import Scale
 from trainables.latents.batching.feed import Feed
 from trainables.latents.batching.shard import Shard
+from trainables.latents.batching.surrogates import Surrogate
 from trainables.predictor.scores import Scores
 
 _FRAMES = 50_000  # of which the known cosine is a mean
@@ -43,7 +44,9 @@ class Independent:
         """
         found = probe(_Mixed(train), _Mixed(held_out), scale, Horizon((context,), (1,)))
         return cls(
-            found[Asked("real", context, 1)], -len(scale.mean_D) / 2 * math.log(2), _cosine(train, scale)
+            found[Asked(Surrogate.REAL, context, 1)],
+            -len(scale.mean_D) / 2 * math.log(2),
+            _cosine(train, scale),
         )
 
 
@@ -51,7 +54,7 @@ class _Mixed(Feed):
     """The real frames of a feed, exchanged between all utterances of a chunk, whose lengths stay."""
 
     def __init__(self, feed: Feed) -> None:
-        self.frame_rate, self.surrogates, self._feed = feed.frame_rate, ("real",), feed
+        self.frame_rate, self.surrogates, self._feed = feed.frame_rate, (Surrogate.REAL,), feed
 
     def chunks(self) -> Iterator[Shard]:
         for number, shard in enumerate(self._feed.chunks()):

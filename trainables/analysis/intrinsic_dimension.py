@@ -10,6 +10,7 @@ import numpy as np
 from trainables.errors import InputError
 from trainables.latents.batching.feed import Feed
 from trainables.latents.batching.shard import frame_pairs
+from trainables.latents.batching.surrogates import Surrogate
 
 _DISCARDED = 0.1  # share of the points with the largest ratios
 POINTS = (10_000, 5_000, 2_500)  # of the samples
@@ -58,7 +59,7 @@ def intrinsic_dimensions(feed: Feed) -> dict[str, dict[int, float]]:
     frames_SND, _ = frame_pairs(feed.shard(0))
     found: dict[str, dict[int, float]] = {}
     for surrogate, frames_ND in zip(feed.surrogates, frames_SND, strict=True):
-        if surrogate == "white":  # the same frames in another order
+        if surrogate == Surrogate.WHITE:  # the same frames in another order
             continue
         for wanted in POINTS:
             chosen_ND = frames_ND[:: max(1, len(frames_ND) // wanted)][:wanted].numpy()

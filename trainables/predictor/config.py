@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from functools import cached_property
 from typing import Any
 
 from trainables.errors import InputError
+from trainables.latents.batching.surrogates import SURROGATES, Surrogate
 
 BACKBONES = ("transformer", "gru", "mlp")
 HEADS = (
@@ -62,8 +64,6 @@ _COUNTS = (
     "steps",
     "marginal_steps",
 )
-NULLS = ("white", "gaussian")
-SURROGATES = ("real", *NULLS)
 
 
 @dataclass(frozen=True)
@@ -189,10 +189,11 @@ class Lane:
     # Standard deviation of the noise on inputs in training, in units of the training RMS.
     input_noise: float = 0.0
     ridge: float = 1e-3  # penalty of the linear baseline, as a share of its inputs' mean variance
-    surrogate: str = "real"  # real frames, or a null: white (frames shuffled) or gaussian (phases randomised)
+    surrogate: Surrogate = Surrogate.REAL  # the frames that it is trained and judged on
 
     def __post_init__(self) -> None:
         _require(self, "surrogate", self.surrogate in SURROGATES, f"one of {', '.join(SURROGATES)}")
+        object.__setattr__(self, "surrogate", Surrogate(self.surrogate))  # given as text in JSON
         for name in ("learning_rate", "kappa_prior_ratio", "kappa_prior_width", "ridge"):
             _require(self, name, getattr(self, name) > 0, "above 0")
         for name in ("weight_decay", "kappa_prior", "input_noise"):
@@ -200,28 +201,73 @@ class Lane:
         _require(self, "scheduled_sampling", 0 <= self.scheduled_sampling <= 1, "between 0 and 1")
 
 
-def split_config(config: Mapping[str, Any]) -> tuple[Structure, Lane]:
-    """Split a flat configuration into what the pack shares and what the lane has of its own.
+@dataclass(frozen=True, eq=False)
+class LaneConfig:
+    """All that one lane is told: settings as they were named, in that order; the others have their defaults.
+
+    Two are equal that name the same settings with the same values, in whatever order.
 
     Raises:
-        InputError: a key belongs to neither.
+        InputError: a setting is unknown, has a value that is not allowed or clashes with another, or the head
+            is not named.
     """
-    structure_names = {f.name for f in fields(Structure)}
-    lane_names = {f.name for f in fields(Lane)}
-    unknown = sorted(set(config) - structure_names - lane_names)
-    if unknown:
-        raise InputError(
-            f"unknown setting {unknown[0]!r}; known are {', '.join(sorted(structure_names | lane_names))}"
-        )
-    return (
-        Structure(**{k: v for k, v in config.items() if k in structure_names}),
-        Lane(**{k: v for k, v in config.items() if k in lane_names}),
-    )
+
+    settings: tuple[tuple[str, Any], ...]
+
+    def __post_init__(self) -> None:
+        named = {name for name, _ in self.settings}
+        unknown = sorted(named - _STRUCTURE_NAMES - _LANE_NAMES)
+        if unknown:
+            known = ", ".join(sorted(_STRUCTURE_NAMES | _LANE_NAMES))
+            raise InputError(f"unknown setting {unknown[0]!r}; known are {known}")
+        if "head" not in named:
+            raise InputError(f"head is missing; it must be one of {', '.join(map(str, _ALLOWED['head']))}")
+        _ = self.structure, self.lane  # built now, so that a wrong value is refused where it is given
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any]) -> LaneConfig:
+        """The configuration with these settings, in their order."""
+        return cls(tuple(settings.items()))
+
+    @cached_property
+    def structure(self) -> Structure:
+        """What the lane shares with all lanes of its pack."""
+        return Structure(**{name: value for name, value in self.settings if name in _STRUCTURE_NAMES})
+
+    @cached_property
+    def lane(self) -> Lane:
+        """What the lane has of its own."""
+        return Lane(**{name: value for name, value in self.settings if name in _LANE_NAMES})
+
+    def __or__(self, changes: Mapping[str, Any]) -> LaneConfig:
+        """The same settings with some changed or added."""
+        return LaneConfig.of({**self.to_json(), **changes})
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, LaneConfig) and self.to_json() == other.to_json()
+
+    def __hash__(self) -> int:
+        return hash(frozenset(self.settings))
+
+    def without(self, *names: str) -> LaneConfig:
+        """The same settings but for some, which get their defaults."""
+        return LaneConfig(tuple((name, value) for name, value in self.settings if name not in names))
+
+    def means_the_same_as(self, other: LaneConfig) -> bool:
+        """Whether both train the same lane, though one may name a default that the other leaves out."""
+        return (self.structure, self.lane) == (other.structure, other.lane)
+
+    def to_json(self) -> dict[str, Any]:
+        """The settings that were named, as a flat dictionary."""
+        return dict(self.settings)
+
+    def with_defaults(self) -> dict[str, Any]:
+        """Every setting there is, as a flat dictionary."""
+        return {**asdict(self.structure), **asdict(self.lane)}
 
 
-def flat_config(structure: Structure, lane: Lane) -> dict[str, Any]:
-    """The flat configuration that :func:`split_config` splits into these two."""
-    return {**asdict(structure), **asdict(lane)}
+_STRUCTURE_NAMES = frozenset(f.name for f in fields(Structure))
+_LANE_NAMES = frozenset(f.name for f in fields(Lane))
 
 
 def _require(settings: Structure | Lane, name: str, holds: bool, wanted: str) -> None:
@@ -237,9 +283,3 @@ def _known_objective(objective: str, horizon: int) -> tuple[bool, str]:
     )
     wanted = f"one of {', '.join(_ONE_STEP)}, or {', '.join(_PER_STEP)} with @k, k from 1 to {horizon}"
     return known, wanted + ", with or without a minus"
-
-
-def changes_settings(winner: Mapping[str, Any], settings: Mapping[str, Any]) -> bool:
-    """Whether the settings change anything; a setting that the winner does not name has its default there."""
-    before, after = split_config(dict(winner)), split_config({**winner, **settings})
-    return before != after

@@ -21,8 +21,8 @@ def folders(tmp_path_factory):
 def test_a_collection_finds_each_representation_and_the_reference_under_no_name(folders):
     latents = open_collection([str(folder) for folder in folders])
     assert latents.representations == ["first", "second"]
-    assert latents.of({}) is latents.first is latents.of({"representation": "first"})
-    assert latents.of({"representation": "second"}).meta.dim == 5
+    assert latents.of("") is latents.first is latents.of("first")
+    assert latents.of("second").meta.dim == 5
     assert latents.frame_rates == {"": 50.0, "first": 50.0, "second": 50.0}
 
 
@@ -67,11 +67,12 @@ def test_times_become_frames_of_each_representation():
     rates = {"": 12.5, "slow": 12.5, "quick": 50.0, "quickest": 75.0}
     plan = make_plan(study, frame_rates=rates)
     for name, arm in (("slow", "reference"), ("quick", "other"), ("quickest", "other")):
-        settings = plan.in_frames({**plan.fixed(plan.study.arm(arm)), "representation": name})
-        assert settings["horizon"] == round(0.64 * rates[name])
-        assert settings["context"] == round(1.28 * rates[name])
-        assert not any(key.endswith("_ms") for key in settings)
-    assert plan.in_frames({"horizon_ms": 1, "representation": "slow"})["horizon"] == 1
+        settings = {**plan.fixed(plan.study.arm(arm)), "representation": name}
+        config = plan.lane_config({"head": "mdn", **settings})
+        assert config.structure.horizon == round(0.64 * rates[name])
+        assert config.structure.context == round(1.28 * rates[name])
+        assert not any(key.endswith("_ms") for key in config.to_json())
+    assert plan.lane_config({"head": "mdn", "horizon_ms": 1, "representation": "slow"}).structure.horizon == 1
 
 
 def test_one_representation_alone_cannot_be_compared(folders, tmp_path):

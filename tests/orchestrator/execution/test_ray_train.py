@@ -1,6 +1,7 @@
 """One loop, three places: a plain call, a reused Tune actor and two Ray Train workers end alike."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,12 +13,15 @@ from orchestrator.execution.ray_train import driver_resources, jobs_at_once, run
 from orchestrator.execution.ray_tune import Task, pack_config, run_pack, run_packs, weights_name
 from orchestrator.execution.search import FixedPacks, PackSearcher
 from orchestrator.planning.pack import Pack
+from orchestrator.records.phase import Phase
 from orchestrator.runtime.checkpoint_store import CheckpointStore
 from orchestrator.runtime.ray_cluster import Cluster, connected
 from tests.orchestrator.tiny_world import write_latents
 from trainables.errors import InputError
 from trainables.latents.batching.feed import Feed
-from trainables.latents.storage.dataset import open_dataset
+from trainables.latents.batching.surrogates import SURROGATES
+from trainables.latents.storage.dataset import Split, open_dataset
+from trainables.predictor.config import LaneConfig
 from trainables.predictor.training.train import train_pack
 from trainables.training_context import SoloContext
 
@@ -39,7 +43,7 @@ SETTINGS = {
 # Ray lets the processes that it starts be collected while they end.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 LANES = [{"seed": 1}, {"seed": 2, "learning_rate": 3e-3}, {"seed": 1, "surrogate": "white"}]
-PACK = Pack("confirm", "vmf", 0, (0, 1, 2), tuple({**SETTINGS, **lane} for lane in LANES))
+PACK = Pack(Phase.CONFIRM, "vmf", 0, (0, 1, 2), tuple(LaneConfig.of({**SETTINGS, **lane}) for lane in LANES))
 
 
 class Collector:
@@ -74,7 +78,7 @@ def solo(dataset):
             rms=dataset.rms,
             lattice_step=None,
             frame_rate=50.0,
-            surrogates=("real", "white", "gaussian"),
+            surrogates=SURROGATES,
             dtype=torch.float64,
         )
         for split in ("train", "test")
@@ -91,7 +95,12 @@ def cluster():
 @pytest.fixture
 def task(cluster, dataset, tmp_path):
     latents = RayLatents.of(dataset, ("train", "test"))
-    return Task({"": latents}, "test", CheckpointStore(tmp_path), str(tmp_path / "ray"))
+    return Task(
+        latents={"": latents},
+        evaluation=Split.TEST,
+        depot=CheckpointStore(tmp_path),
+        scratch=str(tmp_path / "ray"),
+    )
 
 
 def run(pack, trainable, task, resources, folder):
@@ -145,9 +154,7 @@ def test_a_tune_actor_that_is_lost_goes_on_from_its_last_epoch_with_the_same_num
 
 @pytest.mark.timeout(600)
 def test_two_workers_of_ray_train_end_where_one_does(task, solo, cluster, tmp_path):
-    task = Task(
-        task.latents, "test", task.depot, task.scratch, workers=2, worker_cpus=worker_cpus(cluster, 2)
-    )
+    task = replace(task, workers=2, worker_cpus=worker_cpus(cluster, 2))
     collector = run(PACK, run_pack_on_workers, task, driver_resources(), tmp_path)
     assert collector.epochs == [0, 1, 2, 3]
     assert_same(collector, task.depot, PACK, solo)
@@ -157,9 +164,9 @@ def test_two_workers_of_ray_train_end_where_one_does(task, solo, cluster, tmp_pa
 def test_a_pack_that_refuses_its_settings_ends_in_its_own_sentence(task, tmp_path):
     for split in ("train", "test"):
         task.latents[""].read(split)
-    too_long = {**SETTINGS, "rollout": 99, "seed": 0}
+    too_long = LaneConfig.of({**SETTINGS, "rollout": 99, "seed": 0})
     with pytest.raises(InputError, match="^no training utterance is as long as context"):
-        run(Pack("confirm", "vmf", 0, (0,), (too_long,)), run_pack, task, {"cpu": 1}, tmp_path)
+        run(Pack(Phase.CONFIRM, "vmf", 0, (0,), (too_long,)), run_pack, task, {"cpu": 1}, tmp_path)
 
 
 def test_workers_leave_room_for_reading():

@@ -3,7 +3,7 @@
 import json
 import random
 from collections import Counter
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import pytest
 from ray.tune.search import Searcher
@@ -15,9 +15,9 @@ from orchestrator.records.evidence import Exploration
 from search_spaces.domains import Choice, Integer, Uniform
 from search_spaces.study import Arm, Budget, Criterion, Prior, Role, Study
 from trainables.errors import InputError
-from trainables.predictor.config import Structure, split_config
+from trainables.predictor.config import LaneConfig
+from trainables.predictor.scores import LaneStatus
 
-STRUCTURAL = {f.name for f in fields(Structure)}
 STUDY = Study(
     name="toy",
     title="toy",
@@ -35,12 +35,14 @@ STUDY = Study(
     budget=Budget(trials=10, lanes=4, replicates=6),
 )
 
+MDN = LaneConfig.of({"head": "mdn"})
+
 
 def objective(config):
     """Best at a learning rate of 0.01 and a rollout of 8; very large learning rates diverge."""
-    if config["learning_rate"] > 0.08:
+    if config.lane.learning_rate > 0.08:
         return None
-    return -abs(config["learning_rate"] - 0.01) + 0.01 * (config["rollout"] == 8)
+    return -abs(config.lane.learning_rate - 0.01) + 0.01 * (config.structure.rollout == 8)
 
 
 class Watcher:
@@ -87,21 +89,16 @@ def simulate(plan, order=0, slots=4, known=lambda pack, position: NO_RESULT, sto
 def test_lanes_of_a_pack_share_their_structure_and_differ_elsewhere():
     watcher = simulate(make_plan(STUDY))
     for pack in watcher.packs:
-        structures = {
-            json.dumps({k: v for k, v in c.items() if k in STRUCTURAL}, sort_keys=True) for c in pack.configs
-        }
-        assert len(structures) == 1
-        assert len({c["learning_rate"] for c in pack.configs}) == len(pack.configs)
-        for config in pack.configs:
-            split_config(config)
+        assert len({config.structure for config in pack.configs}) == 1
+        assert len({config.lane.learning_rate for config in pack.configs}) == len(pack.configs)
 
 
 def test_every_arm_gets_the_same_budget_and_paired_seeds():
     watcher = simulate(make_plan(STUDY))
     assert Counter(arm for arm, _ in watcher.lanes) == {"mdn": 10, "vmf": 10}
     for index in range(10):
-        assert watcher.lanes["mdn", index]["seed"] == watcher.lanes["vmf", index]["seed"]
-    assert len({config["seed"] for config in watcher.lanes.values()}) == 10
+        assert watcher.lanes["mdn", index].lane.seed == watcher.lanes["vmf", index].lane.seed
+    assert len({config.lane.seed for config in watcher.lanes.values()}) == 10
 
 
 @pytest.mark.parametrize("devices", [1, 4])
@@ -140,8 +137,8 @@ def test_a_search_rebuilt_from_what_is_known_goes_on_where_it_stopped(stop_after
     plan = with_devices(make_plan(STUDY), 4)
     undisturbed = simulate(plan).lanes
     before = simulate(plan, stop_after=stop_after).lanes
-    memory = {json.dumps(config, sort_keys=True): objective(config) for config in before.values()}
-    known = lambda p, i: memory.get(json.dumps(p.configs[i], sort_keys=True), NO_RESULT)  # noqa: E731
+    memory = {config: objective(config) for config in before.values()}
+    known = lambda p, i: memory.get(p.configs[i], NO_RESULT)  # noqa: E731
     after = simulate(plan, order=7, known=known).lanes
     assert not set(before) & set(after), "a finished lane was trained again"
     assert {**before, **after} == undisturbed
@@ -182,10 +179,16 @@ def test_lanes_that_compete_at_rungs_are_trained_together_or_not_at_all():
 def test_the_winner_was_trained_to_its_end(fates, best):
     values = [0.6, 0.9, 0.5]
     lanes = [
-        Exploration(i, {"width": i, "seed": 3}, None if fate == "diverged" else value, fate, 1.0)
+        Exploration(
+            i,
+            MDN | {"width": i + 1, "seed": 3},
+            None if fate == "diverged" else value,
+            LaneStatus(fate),
+            1.0,
+        )
         for i, (fate, value) in enumerate(zip(fates, values, strict=True))
     ]
-    assert winner(lanes) == (None if best is None else {"width": best})
+    assert winner(lanes) == (None if best is None else MDN | {"width": best + 1})
 
 
 def test_everything_known_ends_at_once():
@@ -194,7 +197,7 @@ def test_everything_known_ends_at_once():
     )
     assert searcher.suggest("t") == Searcher.FINISHED
     searcher = PackSearcher(
-        [FixedPacks([make_plan(STUDY).confirmation("mdn", {})], lambda p, i: 0.1)], Watcher(), limit=2
+        [FixedPacks([make_plan(STUDY).confirmation("mdn", MDN)], lambda p, i: 0.1)], Watcher(), limit=2
     )
     assert searcher.suggest("t") == Searcher.FINISHED
 
@@ -218,10 +221,10 @@ def test_a_failed_pack_ends_the_search_and_says_why():
 
 def test_confirmation_has_fresh_paired_seeds_and_one_lane_per_null():
     plan = make_plan(STUDY)
-    pack = plan.confirmation("vmf", {"head": "vmf"})
-    assert [c["surrogate"] for c in pack.configs] == ["white", "gaussian"] + ["real"] * 6
-    assert [c["seed"] for c in pack.configs] == [c["seed"] for c in plan.confirmation("mdn", {}).configs]
-    assert not {c["seed"] for c in pack.configs} & {plan.explore_seed(i) for i in range(plan.trials)}
+    lanes = [c.lane for c in plan.confirmation("vmf", LaneConfig.of({"head": "vmf"})).configs]
+    assert [lane.surrogate for lane in lanes] == ["white", "gaussian"] + ["real"] * 6
+    assert [lane.seed for lane in lanes] == [c.lane.seed for c in plan.confirmation("mdn", MDN).configs]
+    assert not {lane.seed for lane in lanes} & {plan.explore_seed(i) for i in range(plan.trials)}
 
 
 def test_domains_become_the_same_domains_of_optuna():
@@ -262,7 +265,7 @@ def test_every_combination_of_what_is_to_be_tried_gets_a_pack_of_its_own_first()
     watcher = simulate(plan, order=3)
     for arm, names in (("mdn", ("backbone", "feedback")), ("vmf", ("backbone",))):
         packs = sorted((p for p in watcher.packs if p.arm == arm), key=lambda p: p.number)
-        tried = [tuple(pack.configs[0][name] for name in names) for pack in packs]
+        tried = [tuple(pack.configs[0].to_json()[name] for name in names) for pack in packs]
         count = len(combinations(plan.space(plan.study.arm(arm))))
         assert len(set(tried[:count])) == count == {"mdn": 6, "vmf": 2}[arm]
     assert combinations(STUDY.space) == [{}]

@@ -20,12 +20,14 @@ from orchestrator.records.evidence import ArmEvidence, Evidence, Replicate
 from orchestrator.records.lane_store import LaneStore
 from orchestrator.runtime.ray_cluster import connected
 from tests.orchestrator.inspection.test_listening import speechlike
+from trainables.latents.batching.surrogates import Surrogate
 from trainables.latents.codec_registry import load_codec
 from trainables.latents.speech.acoustics import energy, spectral_flux
 from trainables.latents.storage.dataset import SPLITS, open_dataset
 from trainables.latents.storage.parquet_file import LatentMeta, Utterance, write_utterances
-from trainables.predictor.config import flat_config, split_config
+from trainables.predictor.config import LaneConfig
 from trainables.predictor.model.predictor import Predictor
+from trainables.predictor.scores import LaneStatus
 
 EACH = {"train": 5, "validation": 2, "test": 3}  # speakers
 CONFIG = {"width": 4, "context": 4, "horizon": 6}
@@ -87,19 +89,19 @@ def world(tmp_path_factory):
 def sweep(folder, dim, arms) -> tuple[Evidence, LaneStore]:
     """Lanes of untrained weights in an archive, one of which has lost all numbers and one its weights."""
     archive, evidence = LaneStore(folder / "lanes"), Evidence("vmf_vs_mdn", {}, {}, {}, {})
-    for arm, config in arms.items():
-        structure, lane = split_config(config)
-        own = ArmEvidence(arm, flat_config(structure, lane), [], [], [])
+    for arm, settings in arms.items():
+        config = LaneConfig.of(settings)
+        own = ArmEvidence(arm, config, [], [], [])
         for seed in (1, 2, 3, 4):
             torch.manual_seed(seed)
-            state = {k: v.detach() for k, v in Predictor(structure, dim).state_dict().items()}
+            state = {k: v.detach() for k, v in Predictor(config.structure, dim).state_dict().items()}
             if seed == 3:
                 state = {k: torch.full_like(v, torch.nan) for k, v in state.items()}
             key = f"{arm}-{seed}"
             if seed < 4:
                 torch.save(state, folder / key)
                 archive.keep(key, {}, folder / key)
-            own.replicates.append(Replicate(seed, "real", "finished", None, [], 0, key=key))
+            own.replicates.append(Replicate(seed, Surrogate.REAL, LaneStatus.FINISHED, None, [], 0, key=key))
         evidence.arms[arm] = own
     return evidence, archive
 

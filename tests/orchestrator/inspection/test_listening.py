@@ -13,11 +13,11 @@ from orchestrator.inspection.listening import Voice, _score, _speak
 from trainables.latents.codec_registry import load_codec
 from trainables.latents.storage.dataset import open_dataset
 from trainables.latents.storage.parquet_file import LatentMeta, Utterance, write_utterances
-from trainables.predictor.config import split_config
+from trainables.predictor.config import LaneConfig
 from trainables.predictor.model.predictor import Predictor
 
 SPEAKERS, EACH, SECONDS = 3, 2, 3.4
-CONFIG = {"head": "mdn", "width": 4, "context": 4, "components": 1}
+CONFIG = LaneConfig.of({"head": "mdn", "width": 4, "context": 4, "components": 1})
 CODEC = ("logmel", None)
 
 
@@ -93,7 +93,7 @@ def test_an_original_that_is_gone_is_left_out(clips, tmp_path):
 
 
 def test_continuations_are_scored_and_heard_and_a_broken_one_is_missing_not_zero(clips, dataset):
-    structure, _ = split_config(CONFIG)
+    structure = CONFIG.structure
     torch.manual_seed(0)
     weights = {name: tensor.detach() for name, tensor in Predictor(structure, 80).state_dict().items()}
     broken = {name: torch.full_like(tensor, torch.nan) for name, tensor in weights.items()}

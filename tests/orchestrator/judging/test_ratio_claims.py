@@ -19,8 +19,11 @@ from orchestrator.runtime.hashing import joint_hash
 from search_spaces import load
 from search_spaces.study import Claim, Criterion, StudyError, bound
 from tests.orchestrator.synthetic_evidence import STUDY, Truth, evidence
-from trainables.predictor.scores import Scores
+from trainables.latents.batching.surrogates import Surrogate
+from trainables.predictor.config import LaneConfig
+from trainables.predictor.scores import LaneStatus, Scores
 
+CONFIG = LaneConfig.of({"head": "vmf"})
 TIMES = Criterion(
     "twice as much",
     "predictive_bits_per_second_gaussian",
@@ -103,7 +106,7 @@ def test_the_interval_of_a_ratio_covers_the_truth():
             values = mean + speaker[i] + seed[i][:, None] + rng.normal(0, 0.5, (5, 8))
             arms[name] = [_lane(k, row) for k, row in enumerate(values)]
         found = Measures(
-            Evidence("x", {n: ArmEvidence(n, {}, [], own, []) for n, own in arms.items()}, {}, {}, {})
+            Evidence("x", {n: ArmEvidence(n, CONFIG, [], own, []) for n, own in arms.items()}, {}, {}, {})
         )
         criterion = dataclasses.replace(TIMES, metric="figure", arm="a", versus="b", beats_null=False)
         interval = ratio(found, criterion)
@@ -115,7 +118,7 @@ def _lane(seed: int, row: np.ndarray) -> Replicate:
     scores = Scores(
         [f"s{i}" for i in range(len(row))], 50.0, 1, {"figure": row}, {"figure": np.ones(len(row))}
     )
-    return Replicate(seed, "real", "finished", scores.to_json(), [], 1)
+    return Replicate(seed, Surrogate.REAL, LaneStatus.FINISHED, scores.to_json(), [], 1)
 
 
 def test_bits_per_second_follow_the_frame_rate_and_the_share_may_have_a_negative_whole():
@@ -138,7 +141,7 @@ def compared(reference: Truth, other: Truth):
     found.other_data = [{**found.data, "representation": "quick", "frame_rate": 50.0, "dim": 64}]
     for name, representation, rate in (("reference", "slow", 12.5), ("other", "quick", 50.0)):
         arm = found.arms[name]
-        arm.config["representation"] = representation
+        arm.config |= {"representation": representation}
         for replicate in (*arm.replicates, *arm.nulls):
             replicate.scores["frame_rate"] = rate
     return study, found

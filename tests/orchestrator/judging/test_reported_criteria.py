@@ -25,7 +25,7 @@ def _criterion(claim=Claim.GREATER, role=Role.REPORTED, **given):
 
 
 def _result(found=FOUND, outcome=Outcome.MET, excess=None, **how):
-    return CriterionResult(_criterion(**how), outcome, "as it was", found, excess=excess)
+    return CriterionResult(_criterion(**how), outcome, "as it was", estimate=found, excess=excess)
 
 
 def test_holms_adjusted_p_values():

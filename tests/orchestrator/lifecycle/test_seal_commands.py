@@ -6,7 +6,6 @@ import sys
 import pytest
 
 from orchestrator import report, seal
-from orchestrator.lifecycle import rejudge
 from orchestrator.judging.verdict import TEST
 from orchestrator.lifecycle import rejudge
 from orchestrator.records.code_versions import code_version, judge_version
@@ -23,7 +22,8 @@ def run(tmp_path):
     sealed = {
         "study": declared(STUDY),
         "arms": {
-            arm.name: {"title": arm.title, "settings": record.arms[arm.name].config} for arm in STUDY.arms
+            arm.name: {"title": arm.title, "settings": record.arms[arm.name].config.to_json()}
+            for arm in STUDY.arms
         },
         "test": TEST,
         "seeds": [r.seed for r in record.arms["vmf"].replicates],

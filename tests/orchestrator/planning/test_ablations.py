@@ -13,21 +13,23 @@ from orchestrator.records.evidence import Ablation
 from search_spaces import load
 from search_spaces.study import Component
 from tests.orchestrator.synthetic_evidence import Truth, evidence
-from trainables.predictor.config import split_config
+from trainables.predictor.config import LaneConfig
 
 STUDY = load("vmf_vs_mdn")
-WINNER = {
-    **STUDY.fixed,
-    "objective": STUDY.objective,
-    "head": "vmf",
-    "kappa_prior": 0.003,
-    "kappa_prior_ratio": 1.4,
-    "learning_rate": 0.004,
-    "weight_decay": 1e-4,
-    "scheduled_sampling": 0.3,
-    "rollout": 8,
-    "feedback": "mean",
-}
+WINNER = LaneConfig.of(
+    {
+        **STUDY.fixed,
+        "objective": STUDY.objective,
+        "head": "vmf",
+        "kappa_prior": 0.003,
+        "kappa_prior_ratio": 1.4,
+        "learning_rate": 0.004,
+        "weight_decay": 1e-4,
+        "scheduled_sampling": 0.3,
+        "rollout": 8,
+        "feedback": "mean",
+    }
+)
 
 
 def test_every_component_is_taken_out_alone_and_chosen_ones_together():
@@ -42,17 +44,16 @@ def test_packs_hold_each_setting_once_on_the_seeds_of_the_replicates_and_of_one_
     plan = make_plan(STUDY)
     packs = ablation_packs(plan, WINNER)
     lanes = [lane for pack in packs for lane in pack.configs]
-    texts = [repr(sorted(lane.items())) for lane in lanes]
-    assert len(texts) == len(set(texts)) and len(lanes) % plan.replicates == 0
-    assert {lane["seed"] for lane in lanes} == set(plan.confirm_seeds())
+    assert len(lanes) == len(set(lanes)) and len(lanes) % plan.replicates == 0
+    assert {config.lane.seed for config in lanes} == set(plan.confirm_seeds())
     assert sorted(i for pack in packs for i in pack.indexes) == list(range(len(lanes)))
     for pack in packs:
-        assert len({split_config(lane)[0] for lane in pack.configs}) == 1
+        assert len({config.structure for config in pack.configs}) == 1
 
 
 def test_what_the_winner_does_without_needs_no_lane():
     plan = make_plan(STUDY)
-    without = {**WINNER, "scheduled_sampling": 0.0, "kappa_prior": 0.0}
+    without = WINNER | {"scheduled_sampling": 0.0, "kappa_prior": 0.0}
     fewer, more = (sum(len(p.indexes) for p in ablation_packs(plan, w)) for w in (without, WINNER))
     # Neither part has to be taken out, and the pair is then the same as rollout training alone.
     assert more - fewer == 3 * plan.replicates
@@ -87,7 +88,7 @@ PARTS = {
 
 def test_effects_are_ranked_and_what_was_put_there_is_found():
     record = _evidence(PARTS, {"idle": (0.0, False), "useful": (0.2, False), "harmful": (-0.1, False)})
-    record.arms["vmf"].config = {**record.arms["vmf"].config, "scheduled_sampling": 0.3}
+    record.arms["vmf"].config |= {"scheduled_sampling": 0.3}
     found = effects(STUDY, record, 0.95)
     assert [e.components for e in found] == [("useful",), ("idle",), ("harmful",)]
     assert found[0].effect.estimate == pytest.approx(0.2, abs=0.02)
@@ -110,14 +111,14 @@ def test_gathering_puts_every_lane_where_it_belongs():
     plan = make_plan(dataclasses.replace(STUDY, components=(PARTS["useful"], PARTS["check"]), pairs=()))
     outcome = evidence().arms["vmf"].replicates[0]
     lanes = [
-        (config, dataclasses.replace(outcome, seed=config["seed"], parameters=len(config)))
+        (config, dataclasses.replace(outcome, seed=config.lane.seed, parameters=len(config.to_json())))
         for pack in ablation_packs(plan, WINNER)
         for config in pack.configs
     ]
     useful, check = gather(plan.study, plan.confirm_seeds(), WINNER, lanes)
     assert useful.against is None and len(useful.replicates) == plan.replicates
     assert [r.seed for r in check.against] == [r.seed for r in check.replicates] == plan.confirm_seeds()
-    assert {r.parameters for r in check.replicates} == {len(WINNER) + 4}
+    assert {r.parameters for r in check.replicates} == {len(WINNER.to_json()) + 4}
     assert np.isfinite(check.replicates[0].parameters)
 
 

@@ -7,12 +7,13 @@ import torch
 
 from orchestrator.records.lane_store import LaneStore, lane_key
 from trainables.errors import InputError
+from trainables.predictor.config import LaneConfig
 
 LANE = {"head": "vmf", "learning_rate": 0.01, "seed": 3}
 
 
 def key(config=LANE, split="test", data="data", code="code", companions=()):
-    return lane_key(config, split, data, code, companions)
+    return lane_key(LaneConfig.of(config), split, data, code, [LaneConfig.of(c) for c in companions])
 
 
 def test_a_lane_is_known_by_settings_data_code_and_judges():

@@ -14,9 +14,13 @@ from search_spaces.study import bound, declared
 from tests.orchestrator.tiny_world import write_latents
 from trainables.errors import InputError
 from trainables.latents.storage.dataset import open_dataset
+from trainables.predictor.config import LaneConfig
 
 STUDY = load("vmf_vs_mdn")
-WINNERS = {"mdn": {"head": "mdn", "components": 2}, "vmf": {"head": "vmf"}}
+WINNERS = {
+    "mdn": LaneConfig.of({"head": "mdn", "components": 2}),
+    "vmf": LaneConfig.of({"head": "vmf"}),
+}
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +67,7 @@ def test_seeds_data_code_and_winners_are_sealed_too(dataset, tmp_path):
     assert any("data: hash" in c for c in changes(sealed, seal(other)))
     assert any(c.startswith("seeds") for c in changes(sealed, seal(dataset, seed=5)))
     assert any(c.startswith('code was "c1"') for c in changes(sealed, seal(dataset, code="c2")))
-    moved = {**WINNERS, "mdn": {"head": "mdn", "components": 8}}
+    moved = {**WINNERS, "mdn": LaneConfig.of({"head": "mdn", "components": 8})}
     assert changes(sealed, seal(dataset, winners=moved)) == [
         "arms: mdn: settings: components was 2 when sealed and is 8 now."
     ]

@@ -43,5 +43,5 @@ class Sweeps:
 
 def journey(world, sweeps, **more):
     said = []
-    order = RoadmapRequest(str(world / "toy"), world / "runs", **more)
+    order = RoadmapRequest(latents=str(world / "toy"), out=world / "runs", **more)
     return RoadmapRunner(order, say=said.append, sweep=sweeps), said

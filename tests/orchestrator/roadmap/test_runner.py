@@ -94,7 +94,9 @@ def test_other_latents_or_other_criteria_ask_again(world, monkeypatch):
     journey(world, Sweeps({}), until=1)[0].travel()
     write_latents(world / "other", seed=5)
     trip = RoadmapRunner(
-        RoadmapRequest(str(world / "other"), world / "runs", until=1), say=print, sweep=Sweeps({})
+        RoadmapRequest(latents=str(world / "other"), out=world / "runs", until=1),
+        say=print,
+        sweep=Sweeps({}),
     )
     assert trip.standing().outlook.ready[0] == "vmf_vs_mdn"
     load = search_spaces.load

@@ -8,6 +8,7 @@ import pyarrow as pa
 import torch
 
 from trainables.latents.batching.shard import Shard
+from trainables.latents.batching.surrogates import Surrogate
 from trainables.latents.storage.dataset import latent_frames
 
 _RESIDENT_BYTES = 4 << 30
@@ -26,7 +27,7 @@ class Feed:
         lattice_step: float | None,
         frame_rate: float,
         ids: Sequence[str] | None = None,
-        surrogates: Sequence[str] = ("real",),
+        surrogates: Sequence[Surrogate] = (Surrogate.REAL,),
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
         budget_bytes: int = _RESIDENT_BYTES,

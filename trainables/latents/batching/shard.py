@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from trainables.errors import InputError
-from trainables.latents.batching.surrogates import phase_randomised, white
+from trainables.latents.batching.surrogates import Surrogate, phase_randomised, white
 from trainables.latents.storage.dataset import latent_frames
 
 _FRAMES_SURVEYED = 20_000
@@ -50,7 +50,7 @@ class Shard:
         *,
         rms: float,
         lattice_step: float | None,
-        surrogates: Sequence[str] = ("real",),
+        surrogates: Sequence[Surrogate] = (Surrogate.REAL,),
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
     ) -> Shard:
@@ -151,7 +151,11 @@ def utterance_rows(tables: Iterable[pa.Table | pa.RecordBatch]) -> Iterator[tupl
 
 
 def _prepare(
-    utterance_id: str, frames: np.ndarray, rms: float, lattice_step: float | None, surrogates: Sequence[str]
+    utterance_id: str,
+    frames: np.ndarray,
+    rms: float,
+    lattice_step: float | None,
+    surrogates: Sequence[Surrogate],
 ) -> np.ndarray:
     rng = np.random.default_rng(zlib.crc32(utterance_id.encode()))
     frames = frames.astype(np.float64)
@@ -159,8 +163,8 @@ def _prepare(
         frames = frames + rng.uniform(-lattice_step / 2, lattice_step / 2, frames.shape)
     frames = frames / rms
     makers = {
-        "real": lambda x: x,
-        "white": lambda x: white(x, rng),
-        "gaussian": lambda x: phase_randomised(x, rng),
+        Surrogate.REAL: lambda x: x,
+        Surrogate.WHITE: lambda x: white(x, rng),
+        Surrogate.GAUSSIAN: lambda x: phase_randomised(x, rng),
     }
     return np.stack([makers[name](frames) for name in surrogates])

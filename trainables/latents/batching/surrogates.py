@@ -5,9 +5,23 @@ Shapes: T frames, D latent dimensions, E end candidates.
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 import numpy as np
 
 _SLACK = 0.1  # share of the frames that may be left out at either end
+
+
+class Surrogate(StrEnum):
+    """Which frames a lane sees: the real ones, or a surrogate of them."""
+
+    REAL = "real"
+    WHITE = "white"  # the frames of each utterance in random order
+    GAUSSIAN = "gaussian"  # each utterance with the phases of its spectrum randomised
+
+
+SURROGATES = tuple(Surrogate)
+NULLS = (Surrogate.WHITE, Surrogate.GAUSSIAN)
 
 
 def white(frames_TD: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -15,7 +15,7 @@ import torch
 from trainables.latents.batching.shard import Shard
 from trainables.latents.derived.bottleneck_settings import BottleneckSettings
 from trainables.latents.derived.transform import Learn, Transform
-from trainables.latents.storage.dataset import LatentDataset, read_table
+from trainables.latents.storage.dataset import LatentDataset, Split, read_table
 from trainables.latents.storage.parquet_file import Utterance, table_utterances
 
 _SILENCE = 1e-12  # power, -120 dB
@@ -23,7 +23,7 @@ _SILENCE = 1e-12  # power, -120 dB
 
 def training_frames(dataset: LatentDataset) -> Iterator[np.ndarray]:
     """Training utterances [T, D] in the codec's units, dithered as wherever they are learnt from."""
-    for table in dataset.tables("train"):
+    for table in dataset.tables(Split.TRAIN):
         if len(table):
             yield from _dithered(table, dataset.meta.lattice_step).values()
 

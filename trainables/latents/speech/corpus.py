@@ -21,7 +21,7 @@ from pathlib import Path
 
 from trainables.errors import InputError
 from trainables.latents.speech.splits import split_by_subset, split_speakers
-from trainables.latents.storage.parquet_file import SPLITS
+from trainables.latents.storage.parquet_file import SPLITS, Split
 
 AUDIO_SUFFIXES = (".flac", ".wav", ".ogg", ".opus", ".mp3", ".aiff", ".aif")
 _LIBRISPEECH = re.compile(r"(\d+)-\d+-\d+")
@@ -119,14 +119,14 @@ def _from_metadata(listing: Path) -> Corpus:
     return _corpus(Recording(name, s, splits[s], file) for name, s, file in recordings)
 
 
-def _given_splits(listing: Path, rows: list[dict[str, str]]) -> dict[str, str]:
-    splits: dict[str, str] = {}
+def _given_splits(listing: Path, rows: list[dict[str, str]]) -> dict[str, Split]:
+    splits: dict[str, Split] = {}
     for number, row in enumerate(rows, start=2):
         speaker, split = row["speaker_id"], row["split"]
         if split not in SPLITS:
             allowed = ", ".join(SPLITS)
             raise InputError(f"{listing}, line {number}: split is {split!r}; it must be one of {allowed}")
-        if splits.setdefault(speaker, split) != split:
+        if splits.setdefault(speaker, Split(split)) != split:
             raise InputError(
                 f"{listing}, line {number}: speaker {speaker} is in {splits[speaker]} and in {split}; "
                 "a speaker belongs to one split"

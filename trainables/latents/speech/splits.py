@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from hashlib import sha256
 
+from trainables.latents.storage.parquet_file import Split
+
 _SHARE = 0.1  # of the speakers for test, and as much for validation
 _MIN_TEST, _MIN_VALIDATION = 3, 2  # speakers, where the corpus has enough
 
 
-def split_speakers(speakers: Collection[str]) -> dict[str, str]:
+def split_speakers(speakers: Collection[str]) -> dict[str, Split]:
     """80 % train, 10 % validation, 10 % test by a stable hash of each speaker's name.
 
     At least 3 speakers are for test and 2 for validation, where that leaves as many for the rest.
@@ -18,11 +20,11 @@ def split_speakers(speakers: Collection[str]) -> dict[str, str]:
     test = _first(order, upto=_SHARE, at_least=_MIN_TEST, at_most=len(order) // 2)
     rest = order[test:]
     validation = _first(rest, upto=2 * _SHARE, at_least=_MIN_VALIDATION, at_most=len(rest) - 1)
-    names = ["test"] * test + ["validation"] * validation
-    return dict(zip(order, names + ["train"] * (len(order) - len(names)), strict=True))
+    names = [Split.TEST] * test + [Split.VALIDATION] * validation
+    return dict(zip(order, names + [Split.TRAIN] * (len(order) - len(names)), strict=True))
 
 
-def split_by_subset(subsets: Mapping[str, Collection[str]]) -> dict[str, str]:
+def split_by_subset(subsets: Mapping[str, Collection[str]]) -> dict[str, Split]:
     """Splits from the official subsets (train, dev, test) that each speaker was found in.
 
     A speaker of several subsets belongs to the most protected. A split without a subset is filled with a
@@ -32,16 +34,16 @@ def split_by_subset(subsets: Mapping[str, Collection[str]]) -> dict[str, str]:
     if "train" not in found or len(found) == 1:
         return split_speakers(subsets)
     splits = {
-        speaker: "test" if "test" in kinds else "validation" if "dev" in kinds else "train"
+        speaker: Split.TEST if "test" in kinds else Split.VALIDATION if "dev" in kinds else Split.TRAIN
         for speaker, kinds in subsets.items()
     }
-    train = sorted((s for s, split in splits.items() if split == "train"), key=_fraction)
+    train = sorted((s for s, split in splits.items() if split == Split.TRAIN), key=_fraction)
     if "dev" not in found:
         moved = _first(train, upto=_SHARE, at_least=_MIN_VALIDATION, at_most=len(train) - 1)
-        splits |= dict.fromkeys(train[:moved], "validation")
+        splits |= dict.fromkeys(train[:moved], Split.VALIDATION)
     if "test" not in found:
         moved = _first(train, upto=_SHARE, at_least=_MIN_TEST, at_most=len(train) - 1)
-        splits |= dict.fromkeys(train[:moved], "test")
+        splits |= dict.fromkeys(train[:moved], Split.TEST)
     return splits
 
 

@@ -22,6 +22,7 @@ from trainables.latents.storage.parquet_file import (
     SCALAR_COLUMNS,
     SPLITS,
     LatentMeta,
+    Split,
     Utterance,
     latent_frames,
     write_utterances,
@@ -32,6 +33,7 @@ __all__ = [
     "SPLITS",
     "LatentDataset",
     "LatentMeta",
+    "Split",
     "Utterance",
     "latent_frames",
     "open_dataset",
@@ -135,7 +137,7 @@ class LatentDataset:
                 found[utterance_id] = {name: table[name][i].values.to_numpy() for name in ACOUSTIC_COLUMNS}
         return found
 
-    def require_speakers(self, minimum: int, split: str = "test") -> None:
+    def require_speakers(self, minimum: int, split: str = Split.TEST) -> None:
         """Refuse a dataset with fewer than ``minimum`` speakers in ``split``.
 
         Raises:

@@ -9,6 +9,7 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from enum import StrEnum
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -17,12 +18,22 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-SPLITS = ("train", "validation", "test")
 SCALAR_COLUMNS = ["utterance_id", "speaker_id", "split", "num_frames"]
 META_KEY, PART_KEY = b"latents", b"latents.part"
 _ACOUSTICS = ("energy", "f0", "spectral_flux")
 _TRACK = pa.list_(pa.field("element", pa.float32()))
 _ROW_GROUP = 64  # utterances
+
+
+class Split(StrEnum):
+    """What the speakers of an utterance are for."""
+
+    TRAIN = "train"  # to learn from
+    VALIDATION = "validation"  # to choose settings by
+    TEST = "test"  # to judge on
+
+
+SPLITS = tuple(Split)
 
 
 @dataclass(frozen=True)
@@ -175,7 +186,7 @@ def _offsets(rows: Sequence[np.ndarray]) -> pa.Array:
 
 
 def _part_statistics(rows: Sequence[Utterance], latents: Sequence[np.ndarray]) -> dict[str, Any]:
-    train = [z.astype(np.float64) for row, z in zip(rows, latents, strict=True) if row.split == "train"]
+    train = [z.astype(np.float64) for row, z in zip(rows, latents, strict=True) if row.split == Split.TRAIN]
     digest = sum(_digest(row, z) for row, z in zip(rows, latents, strict=True)) % (1 << 256)
     return {
         "sum_squares": float(sum(np.square(z).sum() for z in train)),  # of the training split,

@@ -25,7 +25,7 @@ from pathlib import Path
 import numpy as np
 
 from trainables.errors import InputError
-from trainables.latents.storage.dataset import LatentMeta, Utterance, write_utterances
+from trainables.latents.storage.dataset import LatentMeta, Split, Utterance, write_utterances
 from trainables.latents.worlds.atari import ATARI_FRAME_RATE as GAME_RATE
 from trainables.latents.worlds.atari import Atari
 from trainables.latents.worlds.base import World
@@ -48,7 +48,7 @@ WORLDS: dict[str, World] = {
 }
 FRAME_RATE = 50.0  # Hz
 HORIZON = 16  # rollout steps whose optimum is known
-_SPEAKERS = {"train": 40, "validation": 10, "test": 10}
+_SPEAKERS = {Split.TRAIN: 40, Split.VALIDATION: 10, Split.TEST: 10}
 _UTTERANCES = 8  # of each speaker
 _EPISODES = 2  # of each player of a game: the emulator makes a thousand frames a second
 _FRAMES = (160, 240)  # shortest and longest utterance

@@ -19,7 +19,8 @@ import pyarrow as pa
 import torch
 
 from trainables.latents.batching.feed import Feed
-from trainables.predictor.config import FITTED_HEADS, SURROGATES, Lane, Structure
+from trainables.latents.batching.surrogates import SURROGATES
+from trainables.predictor.config import FITTED_HEADS, Lane, Structure
 from trainables.predictor.evaluation.context_free import Marginals
 from trainables.predictor.evaluation.evaluate import evaluate
 from trainables.predictor.evaluation.options import EVERYTHING, EvaluationOptions

@@ -2,13 +2,13 @@
 
 import io
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 import torch
 
 from trainables.latents.batching.feed import Feed
-from trainables.predictor.config import Lane, Structure, flat_config, split_config
+from trainables.predictor.config import Lane, LaneConfig, Structure
 from trainables.predictor.heads import Survey
 from trainables.predictor.lanes.optimiser import LaneAdamW
 from trainables.predictor.lanes.pack import StackedPack
@@ -109,11 +109,10 @@ NEUTRAL = [
 @pytest.mark.parametrize("settings", NEUTRAL, ids=str)
 def test_every_component_can_be_taken_out(settings: dict, make_feed: Callable[..., Feed]) -> None:
     lane = Lane(seed=3, learning_rate=1e-2, kappa_prior=0.5, kappa_prior_ratio=5.0, scheduled_sampling=0.5)
-    given = flat_config(structure("vmf"), lane)
+    given = LaneConfig.of({**asdict(structure("vmf")), **asdict(lane)})
     ends = []
-    for config in (given, {**given, **settings}):
-        own, lane = split_config(config)
-        (result,) = train(own, [lane], make_feed)
+    for config in (given, given | settings):
+        (result,) = train(config.structure, [config.lane], make_feed)
         assert (result.status, len(result.history)) == (LaneStatus.FINISHED, 2)
         ends.append(result.state["head.mu.weight"])
     assert not torch.allclose(*ends, rtol=0, atol=1e-6)
