@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import FrameType
 
 _STOPS = (signal.SIGINT, signal.SIGTERM)
+_Handler = Callable[[int, FrameType | None], None] | signal.Handlers
 
 
 def interrupt_on_sigterm() -> None:
@@ -19,15 +21,45 @@ def interrupt_on_sigterm() -> None:
 @contextmanager
 def uninterrupted() -> Iterator[None]:
     """Ignore Ctrl-C and SIGTERM for a moment, while an interrupted command closes what it has opened."""
-    if not _in_main_thread():  # which alone is interrupted
+    with _handled_by(signal.SIG_IGN):
+        yield
+
+
+@contextmanager
+def interrupted_afterwards() -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM wait for the end of a block that must not be left half done.
+
+    A second one does not wait. Handlers that the block itself puts in place are replaced by the former ones.
+    """
+    received: list[int] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        signal.alarm(0)  # set by Ray, whose own handler runs first: three seconds later it would abort
+        received.append(number)
+        if len(received) > 1:
+            raise KeyboardInterrupt
+
+    with _handled_by(note):
+        yield
+    if received:
+        raise KeyboardInterrupt
+
+
+@contextmanager
+def _handled_by(handler: _Handler) -> Iterator[None]:
+    """Handle both signals this way for a while, in the main thread, which alone is interrupted."""
+    if not _in_main_thread():
         yield
         return
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in _STOPS}
+    before = {number: signal.getsignal(number) for number in _STOPS}
+    for number, former in before.items():
+        if former is not signal.SIG_IGN:
+            signal.signal(number, handler)
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+        for number, former in before.items():
+            signal.signal(number, signal.SIG_DFL if former is None else former)
 
 
 def _in_main_thread() -> bool:

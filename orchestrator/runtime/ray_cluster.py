@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from orchestrator.runtime.autoscaler import autoscaled_resources
-from orchestrator.runtime.interrupts import interrupt_on_sigterm
+from orchestrator.runtime.interrupts import interrupt_on_sigterm, interrupted_afterwards
 from orchestrator.runtime.ray_internals import no_handler_of_sigterm
 
 RETRIES = 2  # of a trial or a job whose process or machine was lost
@@ -71,9 +71,9 @@ def connected(address: str | None, *, state_api: bool = False) -> Iterator[Clust
     _hush(logging.getLogger("ray"))
     private = {} if address else {"include_dashboard": state_api, "dashboard_host": "127.0.0.1"}
     interrupt_on_sigterm()
-    with no_handler_of_sigterm():
-        ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **private)
     try:
+        with interrupted_afterwards(), no_handler_of_sigterm():  # a Ray half started would crash at the exit
+            ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **private)
         _hush(*(logging.getLogger(name) for name in ("ray", "ray.data", "ray.tune", "ray.train")))
         resources = ray.cluster_resources() | (autoscaled_resources() if address else {})
         nodes = sum(node["Alive"] for node in ray.nodes())

@@ -36,9 +36,7 @@ def arrow_blocks(dataset: ray.data.Dataset) -> Iterator[Any]:
 
 @contextmanager
 def no_handler_of_sigterm() -> Iterator[None]:
-    """Keep ``ray.init`` from handling SIGTERM, of which it makes an exit without a word: it would kill Ray's
-    processes while this one still talks to them, and abort.
-    """
+    """Keep ``ray.init`` from letting SIGTERM kill Ray's processes while this one still talks to them."""
     import ray._private.utils
 
     before = ray._private.utils.set_sigterm_handler

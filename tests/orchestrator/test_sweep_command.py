@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from orchestrator import sweep as sweep_module
 from orchestrator.sweep import main
 from orchestrator.sweep import sweep as sweep_command
 from tests.orchestrator.tiny_world import SPEAKERS, sweep, write_latents
@@ -99,3 +100,20 @@ def test_the_command_line_stays_as_small_as_it_is():
         "price",
         "list_studies",
     ]
+
+
+def test_a_sweep_is_handed_the_design_that_was_checked_before_it_started(tmp_path, monkeypatch):
+    from orchestrator.lifecycle import sweep as lifecycle
+
+    write_latents(tmp_path / "latents")
+    monkeypatch.chdir(tmp_path)
+    worked_out, handed = [], []
+    design_of = sweep_module.design_of
+    monkeypatch.setattr(
+        sweep_module, "design_of", lambda *of: worked_out.append(design_of(*of)) or worked_out[0]
+    )
+    monkeypatch.setattr(lifecycle, "run_sweep", lambda order, progress: handed.append(order.design))
+    monkeypatch.setattr(sys, "argv", ["sweep", "vmf_vs_mdn", "--smoke", "--latents", "latents"])
+    with pytest.raises(SystemExit):
+        main()
+    assert len(worked_out) == 1 and handed[0] is worked_out[0]

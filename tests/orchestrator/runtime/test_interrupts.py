@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from orchestrator.runtime.interrupts import interrupt_on_sigterm, uninterrupted
+from orchestrator.runtime.interrupts import interrupt_on_sigterm, interrupted_afterwards, uninterrupted
 
 
 @pytest.fixture(autouse=True)
@@ -31,6 +31,22 @@ def test_nothing_interrupts_what_is_being_closed_and_afterwards_it_does_again(nu
         os.kill(os.getpid(), number)
     with pytest.raises(KeyboardInterrupt):
         os.kill(os.getpid(), number)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_waits_for_the_end_of_a_block_and_a_second_one_does_not(number):
+    interrupt_on_sigterm()
+    reached = []
+    with pytest.raises(KeyboardInterrupt), interrupted_afterwards():
+        os.kill(os.getpid(), number)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # as ray.init puts handlers in place
+        reached.append("the end")
+    assert reached == ["the end"] and signal.getsignal(signal.SIGTERM) is signal.default_int_handler
+    with pytest.raises(KeyboardInterrupt), interrupted_afterwards():
+        os.kill(os.getpid(), number)
+        os.kill(os.getpid(), number)
+        reached.append("too far")
+    assert reached == ["the end"]
 
 
 def test_a_command_that_gets_sigterm_ends_with_130_and_the_advice():
