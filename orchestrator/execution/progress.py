@@ -38,7 +38,7 @@ class _PhaseProgress:
     def time_left(self) -> str:
         """The time left in words, once enough is done to estimate it."""
         if self.share < 0.02:
-            return "time left unknown as yet"
+            return "time left not yet known"
         seconds = (time.monotonic() - self.started) * (1 / self.share - 1)
         return f"about {duration(seconds)} left"
 

@@ -15,6 +15,7 @@ from orchestrator.statistics.units import bits_per_second
 from orchestrator.statistics.wording import number, plain, spelled
 from search_spaces.study import Claim, Criterion
 from trainables.latents.batching.surrogates import SURROGATES
+from trainables.predictor.scores import LaneStatus
 
 ResultRow = list[str]
 ABSENT = "–"
@@ -182,8 +183,9 @@ def budget_rows(arms: Mapping[str, ArmEvidence]) -> list[ResultRow]:
     ]
 
 
-def _fates(statuses: list[str]) -> str:
-    counts = {fate: statuses.count(fate) for fate in ("diverged", "stopped") if fate in statuses}
+def _fates(statuses: list[LaneStatus]) -> str:
+    unfinished = (LaneStatus.DIVERGED, LaneStatus.STOPPED)
+    counts = {fate: statuses.count(fate) for fate in unfinished if fate in statuses}
     said = " and ".join(f"{count} {fate}" for fate, count in counts.items())
     return f"{len(statuses)}, of which {said}" if said else f"{len(statuses)}, none diverged"
 

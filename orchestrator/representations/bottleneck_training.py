@@ -27,7 +27,7 @@ from trainables.latents.batching.feed import Feed
 from trainables.latents.derived.beta_vae import BetaVae
 from trainables.latents.derived.bottleneck_training import train_bottleneck
 from trainables.latents.derived.mapped_feed import MappedFeed
-from trainables.latents.storage.dataset import LatentDataset
+from trainables.latents.storage.dataset import LatentDataset, Split
 
 if TYPE_CHECKING:
     from ray.train.torch import TorchTrainer
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from trainables.latents.derived.maps import Map
     from trainables.latents.derived.transform import Learn
 
-TRAINING_SPLITS = ("train", "validation")
+TRAINING_SPLITS = (Split.TRAIN, Split.VALIDATION)
 _RESULT = "result.pt"
 _SECONDS_BETWEEN_LOOKS = 0.5
 Watch = Callable[[dict[str, Any]], None]  # is told of each epoch
@@ -115,7 +115,7 @@ def learn_on_cluster(
         _train_on_worker,
         {"job": job},
         open_rows(latents),
-        WorkerUtterances(latents, start.settings.batch, "validation"),
+        WorkerUtterances(latents, start.settings.batch, Split.VALIDATION),
         workers=workers,
         cpus=worker_cpus(cluster, workers),
         use_gpu=cluster.gpus > 0,
@@ -212,7 +212,9 @@ def long_enough(dataset: LatentDataset, start: BetaVae, before: Sequence[Map]) -
     needed = rate * start.settings.frames
     rows = dataset.index.select(["utterance_id", "num_frames"]).to_pylist()
     long = {row["utterance_id"] for row in rows if row["num_frames"] >= needed}
-    ids = {split: [i for i in dataset.utterances(split) if i in long] for split in TRAINING_SPLITS}
+    ids: dict[str, list[str]] = {
+        split: [i for i in dataset.utterances(split) if i in long] for split in TRAINING_SPLITS
+    }
     for split, purpose in zip(TRAINING_SPLITS, ("to learn from", "to choose when to stop"), strict=True):
         if not ids[split]:
             raise InputError(
