@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 
 import pyarrow as pa
 import torch
@@ -35,13 +36,14 @@ class Feed:
         self.surrogates = tuple(surrogates)
         self._ids = ids
         self._open = open_stream
-        self._shard_settings = {
-            "rms": rms,
-            "lattice_step": lattice_step,
-            "surrogates": surrogates,
-            "device": device,
-            "dtype": dtype,
-        }
+        self._shard_of = partial(
+            Shard.from_tables,
+            rms=rms,
+            lattice_step=lattice_step,
+            surrogates=surrogates,
+            device=device,
+            dtype=dtype,
+        )
         self._bytes_per_value = (torch.finfo(dtype).bits // 8) * len(surrogates)
         self._budget = budget_bytes
         self._resident: Shard | None = None
@@ -72,11 +74,11 @@ class Feed:
         for table in self._open():
             needed = len(latent_frames(table["latents"])[0].reshape(-1)) * self._bytes_per_value
             if waiting and size + needed > self._budget:
-                yield Shard.from_tables(waiting, **self._shard_settings)
+                yield self._shard_of(waiting)
                 waiting, size, pieces = [], 0, pieces + 1
             waiting.append(table)
             size += needed
-        last = Shard.from_tables(waiting, **self._shard_settings)
+        last = self._shard_of(waiting)
         if pieces == 0:
             self._resident = last
         yield last

@@ -26,7 +26,7 @@ class Slots:
         self.owned = np.arange(rank, batch, world_size)
         row = {utterance_id: i for i, utterance_id in enumerate(shard.ids)}
         tables = []
-        for slot in self.owned:
+        for slot in self.owned.tolist():
             rows = [row[i] for i in _slot_utterances(ids, batch, slot) if i in row]
             own = _starts(shard, rows, frames)
             tables.append(own if len(own) else _starts(shard, range(len(shard.ids)), frames))

@@ -52,7 +52,7 @@ class EnCodec(Pretrained):
         return latents if self._codebooks is None else self._quantised(latents)
 
     def _quantised(self, latents_1DT: Tensor) -> Tensor:
-        rest, chosen = latents_1DT, 0
+        rest, chosen = latents_1DT, latents_1DT.new_zeros(())
         for layer in self._model.quantizer.layers[: self._codebooks]:
             entry = layer.decode(layer.encode(rest))
             rest, chosen = rest - entry, chosen + entry

@@ -14,7 +14,7 @@ from trainables.latents.codecs.neural import Neural
 from trainables.latents.codecs.weights import Published
 
 if TYPE_CHECKING:
-    from moshi.models import MimiModel
+    from moshi.models.compression import MimiModel
     from torch import Tensor
 
 HUB_ID = "kyutai/moshiko-pytorch-bf16"  # moshi.models.loaders.DEFAULT_REPO

@@ -25,7 +25,7 @@ _FRAMES_AT_ONCE = 8192
 
 @dataclass(frozen=True)
 class BetaVae:
-    """K codes of a frame; see :mod:`trainables.latents.derived.bottleneck_network` for what they are trained to be.
+    """K codes of a frame; :mod:`~trainables.latents.derived.bottleneck_network` says what they are trained to be.
 
     Frames are centred and divided by one scalar, so that an error counts as it does for :class:`Pca`, in the
     base's own metric; put ``of whiten`` behind it where all directions are to count alike. From
@@ -34,7 +34,7 @@ class BetaVae:
 
     count: int
     settings: BottleneckSettings = BottleneckSettings()
-    weights: dict[str, np.ndarray] | None = field(default=None, compare=False)
+    weights: dict[str, np.ndarray] = field(default_factory=dict, compare=False)  # none until it is fitted
     outcome: dict[str, Any] = field(
         default_factory=dict, compare=False
     )  # what training came to, plain values

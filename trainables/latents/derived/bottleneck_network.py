@@ -65,6 +65,9 @@ class Coder(nn.Module):
 class Network(nn.Module):
     """Encoder, decoder, and the linear predictor of the predictability loss."""
 
+    mean: Tensor
+    scale: Tensor
+
     def __init__(self, dim: int, count: int, settings: BottleneckSettings) -> None:
         super().__init__()
         self.count, self.settings = count, settings
@@ -121,6 +124,7 @@ class Network(nn.Module):
 
     def prediction_squares(self, mu_BTK: Tensor) -> Tensor:
         """Squared error of the linear predictor, [B, T - P]."""
+        assert self.predictor is not None
         past = self.settings.past
         last = mu_BTK.shape[1] - past
         past_BTI = torch.cat([mu_BTK[:, back : back + last] for back in range(past)], -1)

@@ -24,7 +24,7 @@ def validate(network: Network, source: MappedFeed, gather: Callable[[Any], list[
     ``relative_error`` is that of the decoded mean code, as a share of the frames' variance about the training
     mean; ``collapsed`` counts the dimensions of the code with less KL than ``COLLAPSED``.
     """
-    own = {}
+    own: dict[str, dict[str, Tensor]] = {}
     for shard in source.chunks():
         spans = zip(shard.ids, shard.offsets[:-1], shard.offsets[1:], strict=True)
         own |= {name: _sums(network, name, shard.frames_SND[0, begin:end]) for name, begin, end in spans}

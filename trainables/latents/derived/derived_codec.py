@@ -13,14 +13,14 @@ from trainables.latents.derived.transform import Transform
 class DerivedCodec:
     """Encodes to derived latents, and decodes them by way of the base."""
 
-    lattice_step = None
+    lattice_step: float | None = None
 
     def __init__(self, base: Codec, transform: Transform, folder: Path) -> None:
         self._base, self._transform = base, transform
         self.name, self.dim, self.hash = transform.name, transform.dim, transform.hash
         self.sample_rate, self.uses_gpu = base.sample_rate, base.uses_gpu
         self.frame_rate = base.frame_rate / transform.rate
-        self.weights = str(folder.resolve())
+        self.weights: str | None = str(folder.resolve())
         self.note = transform.note
 
     def encode(self, audio: np.ndarray) -> np.ndarray:

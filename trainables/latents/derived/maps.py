@@ -6,7 +6,7 @@ Shapes: T frames, D dimensions of what goes in, K of what comes out.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
 
 import numpy as np
@@ -27,9 +27,15 @@ class FrameMoments:
 class Map(Protocol):
     """One step of a derivation."""
 
-    name: str  # as it is asked for, "pca(32)"
-    rate: int  # frames that become one
     needs_moments: ClassVar[bool]  # whether it must be fitted
+
+    @property
+    def name(self) -> str:
+        """As it is asked for, "pca(32)"."""
+
+    @property
+    def rate(self) -> int:
+        """Frames that become one."""
 
     def fitted(self, dim: int, moments: FrameMoments | None) -> Map:
         """The same map for frames of ``dim`` dimensions.
@@ -51,6 +57,10 @@ class Map(Protocol):
         """What was fitted, by name; ``type(self)(..., **arrays)`` is the same map again."""
 
 
+def _unfitted() -> np.ndarray:
+    return np.empty(0)
+
+
 @dataclass(frozen=True)
 class Pca:
     """The first K principal components of centred frames, not scaled.
@@ -60,8 +70,8 @@ class Pca:
     """
 
     count: int
-    mean: np.ndarray | None = None  # [D]
-    components: np.ndarray | None = None  # [D, K], orthonormal
+    mean: np.ndarray = field(default_factory=_unfitted, compare=False)  # [D]
+    components: np.ndarray = field(default_factory=_unfitted, compare=False)  # [D, K], orthonormal
 
     needs_moments: ClassVar[bool] = True
     rate = 1
@@ -105,9 +115,9 @@ class Whiten:
     is less than :data:`FLOOR` of the largest is scaled as if it had that, and keeps a variance below 1.
     """
 
-    mean: np.ndarray | None = None  # [D]
-    matrix: np.ndarray | None = None  # [D, D], symmetric
-    inverse: np.ndarray | None = None  # [D, D]
+    mean: np.ndarray = field(default_factory=_unfitted, compare=False)  # [D]
+    matrix: np.ndarray = field(default_factory=_unfitted, compare=False)  # [D, D], symmetric
+    inverse: np.ndarray = field(default_factory=_unfitted, compare=False)  # [D, D]
 
     name = "whiten"
     needs_moments: ClassVar[bool] = True

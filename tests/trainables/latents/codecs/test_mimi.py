@@ -55,7 +55,7 @@ class TestMimi(CodecContract):
             expected = continuous._model.decode_latent(codes)[0].T.numpy()
             sound = continuous._model.decode(codes)[0, 0].numpy()
         latents = codec.encode(audio)
-        continuous._model.set_num_codebooks(mimi.CODEBOOKS)
+        continuous._model.set_num_codebooks(mimi.MIMI_CODEBOOKS)
         assert codes.shape[1] == books and sound.std() > 1e-4
         np.testing.assert_array_equal(latents, expected)
         for decoder in (codec, continuous):
