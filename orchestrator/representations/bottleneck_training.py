@@ -164,7 +164,6 @@ def _train_on_worker(config: Mapping[str, Any]) -> None:
     )
     found = train_bottleneck(job.start, train, validation, context)
     if context.rank == 0:
-        assert found.weights is not None
         weights = {name: torch.from_numpy(values) for name, values in found.weights.items()}
         job.depot.save(_RESULT, {"weights": weights, "outcome": json.dumps(found.outcome)})
 

@@ -77,7 +77,7 @@ def derive_dataset(
             f"no utterance of {base.root} has the {2 * transform.rate} frames that two derived take"
         )
     for trained in bottlenecks(transform.maps):
-        typer.echo(trained.told())
+        typer.echo(trained.summary())
     found = open_dataset(out)
     utterances = found.index.num_rows
     typer.echo(

@@ -209,7 +209,7 @@ def _flow(dim: int, settings: FlowSettings) -> nn.Module:
     return flow
 
 
-def _last_parameters(transform: nn.Module) -> list[nn.Parameter]:
+def _last_parameters(transform: Any) -> list[nn.Parameter]:
     if not hasattr(transform, "hyper"):  # a permutation; or of one dimension, where there is nothing to mask
         return list(transform.parameters())
     return list(transform.hyper[-1].parameters())

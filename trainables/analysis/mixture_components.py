@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from trainables.analysis.probe_cases import cases
+from trainables.distributions.mixture import GaussianMixture, PolarMixture
 from trainables.latents.batching.feed import Feed
 from trainables.latents.batching.shard import Shard, frame_pairs
 from trainables.predictor.config import Structure
@@ -66,6 +67,8 @@ def component_steps(structure: Structure, weights: Mapping[str, Tensor], held_ou
         predictor = lane(structure, weights, shard.dim)
         for windows in windows_of(structure, shard):
             law, delta_BKD = expected(structure, predictor, windows)
+            if not isinstance(law, GaussianMixture | PolarMixture):
+                raise ValueError(f"the head {structure.head!r} predicts no mixture; there are no components")
             responsibility = law.responsibilities(delta_BKD).flatten(0, 1)
             sure_N, own_N = responsibility.max(-1)
             gating_N = law.log_weights.argmax(-1).flatten()
@@ -87,6 +90,7 @@ def archetype_steps(train: Feed, held_out: Feed, count: int = ARCHETYPES) -> Ste
     """
     now_ND, next_ND = frame_pairs(train.shard(0))[:, 0]
     codes_KD = survey(Structure(head="direction_codebook", components=count), next_ND - now_ND).codes_KD
+    assert codes_KD is not None  # a codebook's survey holds codes
     parts = []
     for shard in held_out.chunks():
         frames_ND = shard.frames_SND[0]

@@ -24,6 +24,10 @@ from trainables.predictor.model.rollout import Start, free_run
 class EchoState(Backbone):
     """r_t = tanh(A r_{t-1} + B z_t + b), with a dense random A; the hidden state is (z_t, r_t)."""
 
+    recurrent: Tensor
+    inputs: Tensor
+    bias: Tensor
+
     def __init__(
         self, dim: int, units: int, radius: float, inputs: float, rng: np.random.Generator, bias: float = 0.0
     ) -> None:

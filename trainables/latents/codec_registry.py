@@ -1,9 +1,8 @@
 """Codecs by name, derived ones included.
 
-A name is one of ``CODECS``, or one of ``QUANTISED`` followed by -qN: then the latents are what the first N
-codebooks of its quantiser make of them, vectors of the same dimension out of a finite set. The name of a
-derived representation, "pca32(mimi-12.5)", is that of a codec too: its weights are the folder that it was
-derived into.
+A name is one of ``CODECS``, or one of ``QUANTISED`` followed by -qN: then the first N codebooks of the
+quantiser turn the latents into vectors of the same dimension out of a finite set. The name of a derived
+representation, "pca32(mimi-12.5)", is that of a codec too: its weights are the folder of the derived latents.
 """
 
 from __future__ import annotations
@@ -15,10 +14,8 @@ from pathlib import Path
 
 from trainables.errors import InputError
 from trainables.latents.codecs.base import Codec
-from trainables.latents.derived.derived_codec import DerivedCodec
-from trainables.latents.derived.transform import Transform
 
-_CLASSES = {  # imported on demand: each file brings its own heavy dependency
+_CLASSES = {  # each imported where it is asked for, because it loads a heavy library
     "soundstream": "soundstream.SoundStream",
     "logmel": "logmel.LogMel",
     "world": "world.WorldVocoder",
@@ -34,17 +31,17 @@ NAMES = f"{', '.join(CODECS)}; and with -qN, behind N codebooks of the quantiser
 
 
 def load_codec(name: str, weights: str | None) -> Codec:
-    """The codec called ``name``, its weights found and checked.
+    """The codec called ``name``, with weights that have been found and checked.
 
     Args:
-        name: one of ``CODECS``, or one of ``QUANTISED`` and a number of codebooks, "mimi-12.5-q8", or that of
-            a derived representation.
-        weights: a file or folder, a hub id where the codec has one, or None where it needs none; of a derived
-            representation the folder that it was derived into.
+        name: one of ``CODECS``, one of ``QUANTISED`` and a number of codebooks, "mimi-12.5-q8", or the name
+            of a derived representation.
+        weights: a file or folder, a hub id where the codec has one, or None where it needs none; for a
+            derived representation the folder of the derived latents.
 
     Raises:
-        InputError: unknown name, a number of codebooks that the quantiser does not have, or weights that are
-            missing or unreadable, and how to get them.
+        InputError: an unknown name, a number of codebooks that the quantiser does not have, or weights that
+            are missing or unreadable; the message says how to get them.
     """
     if name.endswith(")"):
         return _derived(name, weights)
@@ -64,10 +61,9 @@ def load_codec(name: str, weights: str | None) -> Codec:
 
 
 def _derived(name: str, weights: str | None) -> Codec:
-
     if weights is None:
         raise InputError(
-            f"representation {name!r} is derived: it needs --weights FOLDER, where it was derived into"
+            f"representation {name!r} is derived: it needs --weights FOLDER, where its latents are"
         )
     codec = load_derived(Path(weights))
     if codec.name != name:
@@ -76,22 +72,28 @@ def _derived(name: str, weights: str | None) -> Codec:
 
 
 def load_derived(folder: Path) -> Codec:
-    """The codec of the derived latents in ``folder``, with the weights that the base was encoded with.
+    """The codec of the derived latents in ``folder``, over the codec that encoded their base.
 
     Raises:
         InputError: the folder is gone or holds no transform, the base is a control world, or its weights are
             not what they were.
     """
+    # Like every other codec imported where it is asked for: it loads torch.
+    from trainables.latents.derived.derived_codec import DerivedCodec
+    from trainables.latents.derived.transform import Transform
+
     if not folder.is_dir():
         raise InputError(
-            f"{folder}, which holds what the derived latents were made with, does not exist; put it back, or "
+            f"{folder}, which holds the transform of the derived latents, does not exist; put it back, or "
             "derive the latents again"
         )
     transform = Transform.load(folder)
     base = transform.base
     if base.codec is None:
-        raise InputError(f"{folder} is derived from {base.representation}, which nothing decodes")
+        raise InputError(f"{folder} is derived from {base.representation}, which no codec decodes")
     codec = load_codec(base.codec, base.weights)
     if codec.hash != base.codec_hash:
-        raise InputError(f"{base.weights} are other weights than {folder} was derived with; derive it again")
+        raise InputError(
+            f"{base.weights} holds other weights than those that {folder} was derived with; derive it again"
+        )
     return DerivedCodec(codec, transform, folder)

@@ -1,4 +1,4 @@
-"""One audio file to one utterance: read, resample, encode, and describe what is heard in each frame."""
+"""From an audio file to an utterance: read, resample, encode, and measure the acoustics of each frame."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ from trainables.latents.storage.parquet_file import Utterance, storable_latents
 
 
 def read_audio(path: Path, sample_rate: int) -> np.ndarray:
-    """The file as mono float32 [samples] at ``sample_rate``; channels are averaged.
+    """An audio file as mono float32 [samples] at ``sample_rate`` Hz; channels are averaged.
 
     Raises:
-        InputError: the file cannot be read, holds nothing, or holds NaN; the message is the reason alone.
+        InputError: the file cannot be read, is empty, or a sample is not finite; the message gives the reason
+            and leaves it to the caller to name the file.
     """
     try:
         audio, rate = soundfile.read(path, dtype="float32", always_2d=True)
@@ -36,8 +37,14 @@ def read_audio(path: Path, sample_rate: int) -> np.ndarray:
 
 
 def encode_recording(codec: Codec, recording: Recording, audio: np.ndarray, pitch_P: np.ndarray) -> Utterance:
-    """The utterance of a recording, from its audio at the codec's sample rate and its pitch
-    (:func:`~trainables.latents.acoustics.pitch_track`), which is the same for all codecs.
+    """The utterance of a recording: its latents, and its energy, pitch and spectral flux in each frame.
+
+    Args:
+        codec: that encodes it.
+        recording: whose ids and split the utterance gets.
+        audio: mono [samples] at the codec's sample rate.
+        pitch_P: its pitch every 16 ms, Hz, the same for all codecs; see
+            :func:`~trainables.latents.speech.acoustics.pitch_track`.
 
     Raises:
         InputError: it is shorter than the two frames that a step needs.

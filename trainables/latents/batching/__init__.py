@@ -1,1 +1,1 @@
-"""From Arrow batches to windows on a device."""
+"""Latents on their way from Arrow batches to windows on a device."""

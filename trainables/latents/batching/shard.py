@@ -1,4 +1,4 @@
-"""From Arrow batches of utterances to windows on a device: no Python object per frame on the way.
+"""Utterances from Arrow batches to windows on a device, without a Python object per frame on the way.
 
 Shapes: S surrogates, N frames of all utterances end to end, D latent dimensions, L lanes, B windows, T frames
 of a window.
@@ -21,27 +21,24 @@ from trainables.errors import InputError
 from trainables.latents.batching.surrogates import Surrogate, phase_randomised, white
 from trainables.latents.storage.dataset import latent_frames
 
-_FRAMES_SURVEYED = 20_000
-
-
-@dataclass(frozen=True)
-class Moments:
-    """First and second moments of training frames, in units of the training RMS."""
-
-    mean_D: Tensor
-    frame_distance: float  # RMS distance between two random frames, sqrt(2 tr Cov)
+_MOST_PAIRS = 20_000  # about so many are taken
 
 
 class Shard:
-    """Utterances resident on a device: normalised, dithered frames end to end, real ones and surrogates side
-    by side.
+    """Utterances that lie on a device: normalised and dithered frames, real ones and surrogates side by side.
+
+    Attributes:
+        frames_SND: frames of all utterances end to end, for each surrogate, in units of the training RMS.
+        offsets: where each utterance begins and, last, where all end, [U + 1].
+        ids: of the utterances, sorted.
+        speakers: of each utterance.
     """
 
     def __init__(self, frames_SND: Tensor, offsets: np.ndarray, ids: list[str], speakers: list[str]) -> None:
         self.frames_SND = frames_SND
-        self.offsets = offsets  # [U + 1]
+        self.offsets = offsets
         self.ids = ids
-        self.speakers = speakers  # of each utterance
+        self.speakers = speakers
 
     @classmethod
     def from_tables(
@@ -54,11 +51,21 @@ class Shard:
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
     ) -> Shard:
-        """Frames divided by ``rms``; a codec whose latents lie on a lattice gets uniform dither of half a
-        step.
+        """The utterances of Arrow batches as a shard.
 
-        Dither and surrogates depend on the utterance's id alone, so they are the same on every worker, for
-        every arm.
+        Dither and surrogates depend on an utterance's id alone: they are the same on every worker, for every
+        arm.
+
+        Args:
+            tables: with the columns ``utterance_id``, ``speaker_id`` and ``latents``.
+            rms: by which frames are divided.
+            lattice_step: of the codec; its latents get uniform dither of half a step either way.
+            surrogates: which are made of each utterance, in this order; "real" is the utterance itself.
+            device: on which the frames will lie.
+            dtype: of the frames there.
+
+        Raises:
+            InputError: there is no utterance.
         """
         rows = sorted(utterance_rows(tables), key=lambda row: row[0])
         if not rows:
@@ -72,12 +79,12 @@ class Shard:
 
     @property
     def dim(self) -> int:
-        """D."""
+        """Latent dimensions, D."""
         return self.frames_SND.shape[-1]
 
     @property
     def lengths(self) -> np.ndarray:
-        """Frames of each utterance, [U]."""
+        """Number of frames of each utterance, [U]."""
         return np.diff(self.offsets)
 
     def gather(self, starts_LB: Tensor, frames: int, surrogate_L: Tensor) -> Tensor:
@@ -86,18 +93,22 @@ class Shard:
         return self.frames_SND[surrogate_L[:, None, None], starts_LB[..., None] + steps]
 
     def evaluation_windows(self, context: int, horizon: int) -> tuple[np.ndarray, np.ndarray]:
-        """Starts of windows of context + horizon frames whose horizons tile each utterance, and their
-        utterances.
+        """First frames of windows of ``context`` + ``horizon`` frames, and the utterance of each, [B] each.
+
+        The horizons of an utterance's windows lie end to end.
         """
         starts, owners = [], []
         for utterance, (begin, end) in enumerate(zip(self.offsets[:-1], self.offsets[1:], strict=True)):
-            own = np.arange(begin, end - context - horizon + 1, horizon)
-            starts.append(own)
-            owners.append(np.full(len(own), utterance))
+            begins = np.arange(begin, end - context - horizon + 1, horizon)
+            starts.append(begins)
+            owners.append(np.full(len(begins), utterance))
         return np.concatenate(starts).astype(np.int64), np.concatenate(owners).astype(np.int64)
 
     def tallies(self) -> dict[str, Tensor]:
-        """What each utterance adds to the moments of the real frames, [2 D + 1] each, by utterance id."""
+        """What each utterance adds to the moments of the real frames, by utterance id: float64 [2 D + 1].
+
+        The first D numbers are the sum of its frames, the next D that of their squares, the last their count.
+        """
         frames = self.frames_SND[0].double()
         owner = torch.from_numpy(np.repeat(np.arange(len(self.ids)), self.lengths)).to(frames.device)
         per_frame = torch.cat([frames, frames.square(), torch.ones_like(frames[:, :1])], 1)
@@ -106,12 +117,29 @@ class Shard:
 
     @cached_property
     def moments(self) -> Moments:
-        """Of the real frames."""
+        """Moments of the real frames."""
         return pooled_moments([self.tallies()])
 
 
+@dataclass(frozen=True)
+class Moments:
+    """First and second moments of training frames, in units of the training RMS.
+
+    Attributes:
+        mean_D: the mean frame.
+        frame_distance: root mean square distance between two random frames, sqrt(2 tr Cov).
+    """
+
+    mean_D: Tensor
+    frame_distance: float
+
+
 def pooled_moments(parts: Sequence[dict[str, Tensor]]) -> Moments:
-    """Moments of everything that the workers hold; an utterance that several hold counts once."""
+    """Moments of all real frames that the workers hold; an utterance that several hold counts once.
+
+    Args:
+        parts: the tallies of each worker, see :meth:`Shard.tallies`.
+    """
     merged = {utterance_id: tally for part in parts for utterance_id, tally in part.items()}
     total = torch.stack([merged[utterance_id] for utterance_id in sorted(merged)]).sum(0)
     dim, frames = len(total) // 2, float(total[-1])
@@ -121,28 +149,31 @@ def pooled_moments(parts: Sequence[dict[str, Tensor]]) -> Moments:
 
 
 def frame_pairs(shard: Shard, gather: Callable[[Any], list[Any]] = lambda value: [value]) -> Tensor:
-    """Some frames and their successors within utterances, evenly spread over all workers: [2, S, N, D], on
-    the CPU.
+    """About 20,000 frames and the frame that follows each, [2, S, N, D], on the CPU.
 
-    ``gather`` returns the values of all workers; every one of them gets the same frames.
+    They are evenly spread over the utterances of all workers, and every worker gets the same ones.
+
+    Args:
+        shard: what this worker holds.
+        gather: returns the values of all workers.
     """
     lengths = gather(dict(zip(shard.ids, shard.lengths.tolist(), strict=True)))
     counts = {i: n - 1 for part in lengths for i, n in part.items()}
     ids = sorted(counts)
     first = dict(zip(ids, np.cumsum([0, *(counts[i] for i in ids)]), strict=False))
-    stride = max(1, sum(counts.values()) // _FRAMES_SURVEYED)
-    own = {}
+    stride = max(1, sum(counts.values()) // _MOST_PAIRS)
+    held = {}
     for begin, utterance_id in zip(shard.offsets, shard.ids, strict=False):
         # Every stride-th pair of the whole, whichever worker holds it.
         rows = torch.arange(counts[utterance_id], device=shard.frames_SND.device) + int(begin)
         rows = rows[-int(first[utterance_id]) % stride :: stride]
-        own[utterance_id] = torch.stack([shard.frames_SND[:, rows], shard.frames_SND[:, rows + 1]]).cpu()
-    merged = {i: pairs for part in gather(own) for i, pairs in part.items()}
+        held[utterance_id] = torch.stack([shard.frames_SND[:, rows], shard.frames_SND[:, rows + 1]]).cpu()
+    merged = {i: pairs for part in gather(held) for i, pairs in part.items()}
     return torch.cat([merged[i] for i in ids], dim=2)
 
 
 def utterance_rows(tables: Iterable[pa.Table | pa.RecordBatch]) -> Iterator[tuple[str, str, np.ndarray]]:
-    """Id, speaker and frames [T, D] as they are stored, of each utterance; no copy where Arrow allows."""
+    """Id, speaker and stored frames, float16 [T, D], of each utterance; no copy where Arrow allows."""
     for table in tables:
         frames, offsets = latent_frames(table["latents"])
         names = zip(table["utterance_id"].to_pylist(), table["speaker_id"].to_pylist(), strict=True)

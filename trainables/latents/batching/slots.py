@@ -1,4 +1,7 @@
-"""Which training windows make up a batch, whatever the number of workers."""
+"""Which training windows make up a batch: the same ones, however many workers share it.
+
+Shapes: L lanes, B windows of a batch, M windows of the richest slot.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +16,22 @@ from trainables.latents.batching.shard import Shard
 
 
 class Slots:
-    """Which windows make up a batch: slot j draws from the training utterances whose rank is j modulo the
-    batch size.
+    """The slots of a batch that a worker fills, and the windows that each may draw.
 
-    The rule fixes every batch whatever the number of workers, and a worker that owns the slots r, r + W, r +
-    2W ... needs to hold no utterance of another slot.
+    Slot j draws from the training utterances whose place in the sorted ids is j modulo the batch size. So a
+    batch is the same however many workers share it, and a worker that fills the slots r, r + W, r + 2 W ...
+    holds no utterance of another slot.
+
+    Args:
+        shard: what this worker holds.
+        ids: of the training utterances of all workers, sorted.
+        batch: number of slots.
+        frames: length of a window.
+        rank: of this worker, r.
+        world_size: number of workers, W.
+
+    Raises:
+        InputError: no utterance is as long as a window.
     """
 
     def __init__(
@@ -26,10 +40,10 @@ class Slots:
         self.owned = np.arange(rank, batch, world_size)
         row = {utterance_id: i for i, utterance_id in enumerate(shard.ids)}
         tables = []
-        for slot in self.owned:
+        for slot in self.owned.tolist():
             rows = [row[i] for i in _slot_utterances(ids, batch, slot) if i in row]
-            own = _starts(shard, rows, frames)
-            tables.append(own if len(own) else _starts(shard, range(len(shard.ids)), frames))
+            starts = _starts(shard, rows, frames)
+            tables.append(starts if len(starts) else _starts(shard, range(len(shard.ids)), frames))
         if not all(len(table) for table in tables):
             raise InputError(
                 f"no training utterance is as long as context + rollout = {frames} frames; "
@@ -40,14 +54,18 @@ class Slots:
         self.starts_BM = torch.from_numpy(np.stack([np.resize(t, widest) for t in tables]))
 
     def starts(self, uniform_LB: Tensor) -> Tensor:
-        """First frames [L, B_owned] from uniform draws in [0, 1) for all slots [L, B]."""
-        own = uniform_LB[:, torch.as_tensor(self.owned)].double()
-        picked = (own * self.counts_B).long()
+        """First frames of this worker's windows, [L, owned slots].
+
+        Args:
+            uniform_LB: draws in [0, 1) for the slots of all workers.
+        """
+        uniform = uniform_LB[:, torch.as_tensor(self.owned)].double()
+        picked = (uniform * self.counts_B).long()
         return self.starts_BM.gather(1, picked.T).T
 
 
 def worker_utterances(ids: Sequence[str], batch: int, rank: int, world_size: int) -> list[str]:
-    """The training utterances that worker ``rank`` of ``world_size`` draws windows from.
+    """Ids of the training utterances that worker ``rank`` of ``world_size`` draws windows from, sorted.
 
     Raises:
         InputError: the batch cannot be shared out evenly.
@@ -61,7 +79,7 @@ def worker_utterances(ids: Sequence[str], batch: int, rank: int, world_size: int
 
 
 def _slot_utterances(ids: Sequence[str], batch: int, slot: int) -> Sequence[str]:
-    """``ids`` sorted. With fewer utterances than slots, slots share them."""
+    """The utterances of a slot, out of sorted ``ids``; where there are fewer than slots, slots share them."""
     return ids[slot::batch] if len(ids) >= batch else [ids[slot % len(ids)]]
 
 

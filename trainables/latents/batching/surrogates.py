@@ -1,4 +1,4 @@
-"""Surrogates of one utterance: what its frames would be if they had no past, or a linear-Gaussian one only.
+"""Surrogates of an utterance: frames like its own, but without a past, or with a linear-Gaussian one only.
 
 Shapes: T frames, D latent dimensions, E end candidates.
 """
@@ -9,7 +9,7 @@ from enum import StrEnum
 
 import numpy as np
 
-_SLACK = 0.1  # share of the frames that may be left out at either end
+_SLACK = 0.1  # share of the frames that may be left out at each end
 
 
 class Surrogate(StrEnum):
@@ -25,19 +25,20 @@ NULLS = (Surrogate.WHITE, Surrogate.GAUSSIAN)
 
 
 def white(frames_TD: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """The same frames in random order [T, D]: the marginal is kept, the past tells nothing."""
+    """The same frames in random order, [T, D]: their distribution is kept, and the past says nothing."""
     return frames_TD[rng.permutation(len(frames_TD))]
 
 
 def phase_randomised(frames_TD: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """A linear-Gaussian surrogate [T, D] with the mean and all auto- and cross-covariances of the utterance.
 
-    Every Fourier coefficient is turned by a random phase that all dimensions share (D. Prichard, J. Theiler,
-    "Generating surrogate data for time series with several simultaneously measured variables", 1994). The
-    transform takes the utterance for a period of an endless signal, and a jump from its end to its beginning
-    would leak into all frequencies, whiten the surrogate and make the null too easy. So the period is the
-    stretch of at least 80 % of the frames whose ends match best, and the surrogate is continued periodically
-    to T frames.
+    Every Fourier coefficient is turned by a random phase that all dimensions share. The transform takes the
+    utterance for a period of an endless signal: a jump from its end to its beginning would leak into all
+    frequencies, whiten the surrogate and make the null too easy. So the period is the stretch of at least
+    80 % of the frames whose ends match best, and the surrogate repeats it up to T frames.
+
+    D. Prichard, J. Theiler, "Generating surrogate data for time series with several simultaneously measured
+    variables", 1994.
     """
     begin, end = matching_ends(frames_TD)
     coefficients = np.fft.rfft(np.asarray(frames_TD[begin:end], dtype=np.float64), axis=0)
@@ -50,8 +51,10 @@ def phase_randomised(frames_TD: np.ndarray, rng: np.random.Generator) -> np.ndar
 
 
 def matching_ends(frames_TD: np.ndarray) -> tuple[int, int]:
-    """The stretch [begin, end) whose frame after the last lies nearest to its first, so that it repeats
-    without a jump."""
+    """The stretch [begin, end) that repeats with the smallest jump.
+
+    The frame that follows it is nearest to its first frame.
+    """
     frames = len(frames_TD)
     slack = int(_SLACK * frames)
     if slack < 1:

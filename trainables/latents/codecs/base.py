@@ -1,4 +1,4 @@
-"""What a codec is: a frozen map from audio to latents and back, and the little that every one needs."""
+"""What a codec is, a frozen map from audio to latents and back, and what several codecs need."""
 
 from __future__ import annotations
 
@@ -14,35 +14,47 @@ from trainables.errors import InputError
 
 
 class Codec(Protocol):
-    """A frozen codec. The same audio always gives the same latents, whatever was encoded before."""
+    """A frozen codec: the same audio always gives the same latents, whatever was encoded before.
+
+    Attributes:
+        name: of the representation, as ``load_codec`` takes it.
+        sample_rate: of the audio that it encodes and that it decodes to, Hz.
+        frame_rate: of the latents, Hz.
+        dim: latent dimensions, D.
+        hash: of weights and settings; two codecs with one hash give the same latents.
+        lattice_step: of the lattice that the latents lie on; None where they lie on none.
+        weights: where they were loaded from, as ``load_codec`` takes it; None where there are none.
+        note: what a reader of results must know, "random weights".
+        uses_gpu: whether a GPU makes it faster.
+    """
 
     name: str
-    sample_rate: int  # Hz, of the audio it takes and gives
-    frame_rate: float  # Hz, of the latents
+    sample_rate: int
+    frame_rate: float
     dim: int
-    hash: str  # of weights and settings: two codecs of one hash give the same latents
-    lattice_step: float | None  # of the lattice that the latents lie on, where they do
-    weights: str | None  # where they were loaded from, as load_codec takes it
-    note: str  # what a reader of results must know, "random weights"
-    uses_gpu: bool  # whether a GPU makes it faster
+    hash: str
+    lattice_step: float | None
+    weights: str | None
+    note: str
+    uses_gpu: bool
 
     def encode(self, audio: np.ndarray) -> np.ndarray:
-        """Audio [samples] float32 in -1..1 to latents [ceil(samples / hop), dim] float32.
+        """Latents, float32 [ceil(samples / hop), dim], of audio, float32 [samples] in -1..1.
 
         Raises:
-            InputError: the audio is empty, not mono, or holds what is no number.
+            InputError: the audio is empty or not mono, or a sample is not finite.
         """
 
     def decode(self, latents: np.ndarray) -> np.ndarray:
-        """Latents [frames, dim] to audio [frames * hop] float32.
+        """Audio, float32 [frames * hop], of latents [frames, dim].
 
         Raises:
-            InputError: there is no frame, a frame has another width, or holds what is no number.
+            InputError: there is no frame, a frame has another width, or a value is not finite.
         """
 
 
 def hash_of(settings: str, files: Iterable[Path] = ()) -> str:
-    """A short hash of a codec's settings and the bytes of its weight files.
+    """A hash of a codec's settings and of the bytes of its weight files, 16 hex digits.
 
     Raises:
         InputError: a file cannot be read.
@@ -57,10 +69,10 @@ def hash_of(settings: str, files: Iterable[Path] = ()) -> str:
 
 
 def whole_frames(audio: np.ndarray, hop: int) -> np.ndarray:
-    """Audio as float32, padded with silence to a whole number of frames.
+    """Audio [samples] as float32, padded with silence to a whole number of frames of ``hop`` samples.
 
     Raises:
-        InputError: it is empty, not mono, or holds what is no number.
+        InputError: it is empty or not mono, or a sample is not finite.
     """
     samples = np.asarray(audio, np.float32)
     if samples.ndim != 1 or not len(samples):
@@ -71,10 +83,10 @@ def whole_frames(audio: np.ndarray, hop: int) -> np.ndarray:
 
 
 def sound_latents(latents: np.ndarray, dim: int) -> np.ndarray:
-    """Latents as float32, once it is clear that they can be decoded.
+    """Latents as float32 [frames, dim], once it is clear that they can be decoded.
 
     Raises:
-        InputError: there is no frame, a frame has another width than ``dim``, or holds what is no number.
+        InputError: there is no frame, a frame has another width than ``dim``, or a value is not finite.
     """
     frames = np.asarray(latents, np.float32)
     if frames.ndim != 2 or frames.shape[1] != dim or not len(frames):
@@ -85,20 +97,25 @@ def sound_latents(latents: np.ndarray, dim: int) -> np.ndarray:
 
 
 def require_codebooks(name: str, wanted: int | None, available: int) -> None:
-    """Refuse a number of codebooks that a quantiser does not have; None asks for no quantiser.
+    """Refuse a number of codebooks that a quantiser does not have.
+
+    Args:
+        name: of the representation, for the message.
+        wanted: number of codebooks; None asks for no quantiser.
+        available: number of codebooks of the quantiser.
 
     Raises:
-        InputError: with the numbers that it does have.
+        InputError: the number is not from 1 to ``available``.
     """
     if wanted is not None and not 1 <= wanted <= available:
         raise InputError(f"{name}: its quantiser has 1 to {available} codebooks, not {wanted}")
 
 
 def noise_of(audio: np.ndarray) -> np.random.Generator:
-    """A source of noise that is the same whenever the audio is."""
+    """A source of noise that is the same for the same audio."""
     return np.random.default_rng(zlib.crc32(audio.tobytes()))
 
 
 def dithered(audio: np.ndarray, noise: np.random.Generator) -> np.ndarray:
-    """Audio with half a least significant bit of 16-bit noise: digital silence is no longer frozen."""
+    """Audio [samples] with noise of half a least significant bit of 16: digital silence is not constant."""
     return audio + noise.uniform(-0.5, 0.5, len(audio)).astype(np.float32) / 32768

@@ -1,7 +1,9 @@
 """Descript's audio codec through `transformers`: 16 kHz, 50 Hz, 1024 dimensions before the quantiser.
 
-Convolutions that look both ways (Kumar et al., High-fidelity audio compression with improved RVQGAN, 2023).
-With their own --weights, the models at 24 kHz (75 Hz) and 44.1 kHz (86 Hz) are loaded in its place.
+It is made of convolutions that see both past and future. The models at 24 kHz (75 Hz) and at 44.1 kHz (86 Hz)
+are loaded in its place where --weights names theirs.
+
+R. Kumar et al., "High-fidelity audio compression with improved RVQGAN", 2023.
 """
 
 from __future__ import annotations
@@ -16,14 +18,13 @@ if TYPE_CHECKING:
 
 
 class Dac(Pretrained):
-    """``dac``: the encoder up to its quantiser.
+    """``dac``: the encoder's output before its quantiser; raises as ``Pretrained``.
 
-    Decoding goes through the whole quantiser. Each codebook looks at 8 dimensions of its own, and nothing in
-    the model's training asks that the encoder's output be near the sum of what the codebooks give back, which
-    is all that the decoder has ever seen.
+    Decoding goes through the whole quantiser. Each codebook looks at 8 dimensions of its own, and the model's
+    training does not bring the encoder's output near the sum of the codebooks' entries, which is all that the
+    decoder has ever seen.
 
-    With ``codebooks``, ``dac-qN``: that sum for the first N codebooks (1..12 at 16 kHz), decoded as it is.
-    Raises as ``Pretrained``.
+    With ``codebooks``, ``dac-qN``: that sum over the first N codebooks (1..12 at 16 kHz), decoded as it is.
     """
 
     name = "dac"
@@ -38,7 +39,7 @@ class Dac(Pretrained):
 
     @property
     def available(self) -> int:
-        """Codebooks of the quantiser: 12 at 16 kHz, 32 at 24 kHz, 9 at 44.1 kHz."""
+        """Number of codebooks of the quantiser: 12 at 16 kHz, 32 at 24 kHz, 9 at 44.1 kHz."""
         return self._config.n_codebooks
 
     def _encode(self, samples_11S: Tensor) -> Tensor:

@@ -1,7 +1,8 @@
 """EnCodec at 24 kHz through `transformers`: 75 Hz, 128 continuous dimensions before the quantiser.
 
-Convolutions and two layers of LSTM, all causal but for the padding of the first samples (Defossez et al.,
-High fidelity neural audio compression, 2022).
+It is made of convolutions and two layers of LSTM, all causal except for the padding of the first samples.
+
+A. Defossez et al., "High fidelity neural audio compression", 2022.
 """
 
 from __future__ import annotations
@@ -17,10 +18,12 @@ if TYPE_CHECKING:
 
 
 class EnCodec(Pretrained):
-    """``encodec``: the encoder up to its quantiser, and the decoder from there on.
+    """``encodec``: the encoder's output before its quantiser, and the decoder after it.
 
-    With ``codebooks``, ``encodec-qN``: the sum of the nearest entries of the first N codebooks (1..32), each
-    chosen for what the ones before have left. Raises as ``Pretrained``, and for the model at 48 kHz.
+    Raises as ``Pretrained``, and for the model at 48 kHz.
+
+    With ``codebooks``, ``encodec-qN``: the sum of the nearest entries of the first N codebooks (1..32), where
+    each codebook quantises what those before it have left.
     """
 
     name = "encodec"
@@ -35,7 +38,7 @@ class EnCodec(Pretrained):
 
     @property
     def available(self) -> int:
-        """Codebooks of the quantiser: 32, whose sum is 24 kbit/s."""
+        """Number of codebooks of the quantiser: 32, which send 24 kbit/s together."""
         return self._config.num_quantizers
 
     def _read_config(self) -> Any:
@@ -52,11 +55,11 @@ class EnCodec(Pretrained):
         return latents if self._codebooks is None else self._quantised(latents)
 
     def _quantised(self, latents_1DT: Tensor) -> Tensor:
-        rest, chosen = latents_1DT, 0
+        rest, total = latents_1DT, latents_1DT.new_zeros(())
         for layer in self._model.quantizer.layers[: self._codebooks]:
             entry = layer.decode(layer.encode(rest))
-            rest, chosen = rest - entry, chosen + entry
-        return chosen
+            rest, total = rest - entry, total + entry
+        return total
 
     def _decode(self, latents_1DT: Tensor) -> Tensor:
         return self._model.decoder(latents_1DT)

@@ -1,4 +1,7 @@
-"""Log-mel spectrogram, which needs no weights: 16 kHz, 50 Hz, 80 dimensions, decoded by Griffin-Lim."""
+"""The log-mel spectrogram, which needs no weights: 16 kHz, 50 Hz, 80 dimensions, decoded by Griffin-Lim.
+
+Shapes: T frames, F frequencies, M mel bands.
+"""
 
 from __future__ import annotations
 
@@ -18,10 +21,10 @@ _INVERSION_STEPS, _PHASE_STEPS = 50, 32
 
 
 class LogMel:
-    """ln of the HTK mel magnitude spectrogram; frame t is centred on sample 320 t.
+    """``logmel``: ln of the HTK mel magnitude spectrogram; frame t is centred on sample 320 t.
 
-    Half a least significant bit of dither, drawn from the audio itself, keeps digital silence off the floor,
-    where every frame would equal the last and a density of their difference have no bound.
+    Dither of half a least significant bit, drawn from the audio itself, keeps digital silence off the floor,
+    where every frame would equal the one before it and a density of their difference would have no bound.
     """
 
     name = "logmel"
@@ -39,7 +42,7 @@ class LogMel:
         self.hash = hash_of(f"{self.name} {_HOP} {_N_FFT} {_DIM} {_FLOOR} magnitude htk dither")
 
     def encode(self, audio: np.ndarray) -> np.ndarray:
-        """Audio [samples] at 16 kHz to log-mel [frames, 80]."""
+        """Log-mel frames [frames, 80] of audio [samples] at 16 kHz; raises as ``Codec.encode``."""
         import torch
 
         whole = whole_frames(audio, _HOP)
@@ -51,11 +54,14 @@ class LogMel:
         return (self._filters_FM.T @ spectrum_FT).clamp(min=_FLOOR).log().T.contiguous().numpy()
 
     def decode(self, latents: np.ndarray) -> np.ndarray:
-        """Log-mel [frames, 80] to audio [frames * 320] at 16 kHz; the same audio every time."""
+        """Audio [frames * 320] at 16 kHz of log-mel frames [frames, 80]; raises as ``Codec.decode``.
+
+        The random phases that Griffin-Lim starts from are the same every time.
+        """
         import torch
         from torchaudio.functional import griffinlim
 
-        # Frames are centred on their hops: without two more the last would be cut short.
+        # Frames are centred on their hops: without two more frames the audio would end too early.
         padded = np.pad(sound_latents(latents, _DIM), ((0, 2), (0, 0)), mode="edge")
         spectrum_FT = self._linear_spectrum(torch.from_numpy(padded).T.exp())
         samples = _HOP * (len(padded) - 1)
@@ -91,7 +97,7 @@ class LogMel:
     def _linear_spectrum(self, mel_MT: Tensor) -> Tensor:
         """The spectrum [F, T] whose mel is nearest in Kullback-Leibler divergence, by multiplicative updates.
 
-        Lee and Seung, Algorithms for non-negative matrix factorization, 2001, with the filters held fixed.
+        D. D. Lee, H. S. Seung, "Algorithms for non-negative matrix factorization", 2001, with fixed filters.
         """
         filters = self._filters_FM
         weight_F1 = filters.sum(1, keepdim=True).clamp(min=1e-8)

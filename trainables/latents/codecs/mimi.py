@@ -1,8 +1,9 @@
 """Mimi through the `moshi` package: 24 kHz audio, 512 continuous dimensions, at 12.5, 25 or 50 Hz.
 
-The encoder ends in a causal transformer with 10 s of context, so a frame depends on the frames before it
-(Defossez et al., Moshi: a speech-text foundation model for real-time dialogue, 2024). It runs at 25 Hz, and a
-learnt convolution halves that before the quantiser.
+The encoder ends in a causal transformer with 10 s of context, so a frame depends on the frames before it. It
+runs at 25 Hz, and a learnt convolution halves that rate before the quantiser.
+
+A. Defossez et al., "Moshi: a speech-text foundation model for real-time dialogue", 2024.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from trainables.latents.codecs.neural import Neural
 from trainables.latents.codecs.weights import Published
 
 if TYPE_CHECKING:
-    from moshi.models import MimiModel
+    from moshi.models.compression import MimiModel
     from torch import Tensor
 
 HUB_ID = "kyutai/moshiko-pytorch-bf16"  # moshi.models.loaders.DEFAULT_REPO
@@ -27,14 +28,14 @@ PUBLISHED = Published(
     frozenset({"encoder.model.0.conv.conv.weight", "upsample.convtr.convtr.convtr.weight"}),
 )
 _HOP = 1920  # samples of a frame at 12.5 Hz
-_WHOLE, _CHUNK = 750 * _HOP, 125 * _HOP  # 60 s, 10 s
+_LONGEST, _PIECE = 750 * _HOP, 125 * _HOP  # samples: encoded at once, 60 s; else in pieces of 10 s
 
 
 class Mimi(Neural):
-    """``mimi-12.5``: Mimi's encoder up to its quantiser, and its decoder from there on.
+    """``mimi-12.5``: the output of Mimi's encoder before its quantiser, and Mimi's decoder after it.
 
-    With ``codebooks``, ``mimi-12.5-qN``: what the quantiser makes of these latents with its first N of 32
-    codebooks. The first was distilled from WavLM and has a projection of its own; the others share another.
+    With ``codebooks``, ``mimi-12.5-qN``: these latents quantised with the first N of 32 codebooks. The first
+    codebook was distilled from WavLM and has a projection of its own; the others share another.
 
     Raises:
         InputError: no weights, other weights than Mimi's, or a number of codebooks outside 1..32.
@@ -56,15 +57,17 @@ class Mimi(Neural):
         self.hash = hash_of(self.name, (self._file,))
 
     def _encode(self, samples_11S: Tensor) -> Tensor:
-        """Recordings over a minute go through in steps of 10 s, since the memory of attention grows with the
-        square of their length; that shifts the far edge of its context (1 % of the latents' spread at most).
+        """Latents [1, D, T] of samples; a recording of more than a minute is encoded in pieces of 10 s.
+
+        The memory of attention grows with the square of a recording's length. Pieces shift the far edge of
+        its context, which changes latents by at most 1 % of their spread.
         """
         import torch
 
-        if samples_11S.shape[-1] <= _WHOLE:
+        if samples_11S.shape[-1] <= _LONGEST:
             return self._step(samples_11S)
         with self._model.streaming(1):
-            return torch.cat([self._step(step) for step in samples_11S.split(_CHUNK, -1)], -1)
+            return torch.cat([self._step(piece) for piece in samples_11S.split(_PIECE, -1)], -1)
 
     def _step(self, samples_11S: Tensor) -> Tensor:
         latents = self._model._to_framerate(self._hidden(samples_11S))
@@ -75,14 +78,14 @@ class Mimi(Neural):
     def _hidden(self, samples_11S: Tensor) -> Tensor:
         """The encoder's output at 25 Hz, [1, D, T].
 
-        Its parts are called one by one: under ``MimiModel.encode`` a GPU would record them for one length of
-        step, and refuse the last.
+        Its parts are called one by one: ``MimiModel.encode`` would record them on a GPU for one length of
+        audio, and refuse the last piece, which is shorter.
         """
         (hidden,) = self._model.encoder_transformer(self._model.encoder(samples_11S))
         return hidden
 
     def _decode(self, latents_1DT: Tensor) -> Tensor:
-        """Latents as they are, never quantised on the way."""
+        """Audio of latents as they are: nothing is quantised on the way."""
         (hidden,) = self._model.decoder_transformer(self._model._to_encoder_framerate(latents_1DT))
         return self._model.decoder(hidden)
 
@@ -95,9 +98,9 @@ class Mimi(Neural):
 class Mimi25(Mimi):
     """``mimi-25``: the encoder's output at 25 Hz, before it is down-sampled.
 
-    Decoded through Mimi's own down- and up-sampling, because its decoder knows nothing else: down-sampling
-    mixes all dimensions and up-sampling treats each by itself, so what goes into the one and what comes out
-    of the other are written in different bases, and the decoder has only ever seen the second.
+    Decoding goes through Mimi's own down- and up-sampling. Down-sampling mixes all dimensions and up-sampling
+    treats each by itself, so that their input and their output are written in different bases, and the
+    decoder has only ever seen the second.
     """
 
     name = "mimi-25"
@@ -117,10 +120,11 @@ class Mimi25(Mimi):
 class Mimi50(Mimi):
     """``mimi-50``: four encodings at 12.5 Hz, of audio 60, 40, 20 and 0 ms late, frame by frame in turn.
 
-    A frame has heard the audio up to its own end and no more: frames 3, 7, 11 ... are those of ``mimi-12.5``.
-    These alone are decoded, and give the audio that ``mimi-12.5`` gives. The mean of all four decodings would
-    use every frame, but waveforms that a generator makes of different frames need not agree in phase: what
-    disagrees would cancel, high frequencies first, and with them the errors that one is there to hear.
+    A frame depends on the audio up to its own end and on no later audio: frames 3, 7, 11 ... are those of
+    ``mimi-12.5``. Only these are decoded, and give the audio that ``mimi-12.5`` gives. The mean of all four
+    decodings would use every frame, but the waveforms that a generator makes of different frames need not
+    agree in phase. What disagrees would cancel, high frequencies first, and the errors that one wants to hear
+    would cancel with it.
     """
 
     name = "mimi-50"
@@ -146,7 +150,7 @@ class Mimi50(Mimi):
 
 
 def _whole(latents_1DT: Tensor, count: int) -> Tensor:
-    """Latents up to a multiple of ``count`` frames, the last repeated."""
+    """Latents with the last frame repeated until their number is a multiple of ``count``."""
     from torch.nn.functional import pad
 
     return pad(latents_1DT, (0, -latents_1DT.shape[-1] % count), mode="replicate")

@@ -1,4 +1,4 @@
-"""What codecs that run in torch have in common: a model loaded at first use, on a GPU where there is one.
+"""What codecs that run in torch have in common: a model loaded at first use, on a GPU if there is one.
 
 Shapes: S samples, T frames, D dimensions; 1 stands for the batch of one and for the single channel of audio.
 """
@@ -18,17 +18,21 @@ if TYPE_CHECKING:
 
 
 class Neural(ABC):
-    """From arrays to tensors and back around a model; what the model does is each codec's own."""
+    """A codec around a torch model, which takes care of arrays, tensors and the device.
+
+    Attributes:
+        hop: samples of a frame. The others are those of ``Codec``.
+    """
 
     sample_rate: int
     frame_rate: float
     dim: int
-    hop: int  # samples of a frame
+    hop: int
     lattice_step = None
     uses_gpu = True
 
     def encode(self, audio: np.ndarray) -> np.ndarray:
-        """Audio [samples] at ``sample_rate`` to latents [frames, dim]; raises as ``Codec.encode``."""
+        """Latents [frames, dim] of audio [samples] at ``sample_rate``; raises as ``Codec.encode``."""
         import torch
 
         samples = whole_frames(audio, self.hop)
@@ -37,7 +41,7 @@ class Neural(ABC):
         return latents_1DT[0].T.contiguous().cpu().numpy()
 
     def decode(self, latents: np.ndarray) -> np.ndarray:
-        """Latents [frames, dim] to audio [frames * hop]; raises as ``Codec.decode``."""
+        """Audio [frames * hop] of latents [frames, dim]; raises as ``Codec.decode``."""
         import torch
 
         frames = sound_latents(latents, self.dim)
@@ -48,11 +52,11 @@ class Neural(ABC):
 
     @abstractmethod
     def _encode(self, samples_11S: Tensor) -> Tensor:
-        """Samples of whole frames to latents [1, D, T]."""
+        """Latents [1, D, T] of samples that fill whole frames."""
 
     @abstractmethod
     def _decode(self, latents_1DT: Tensor) -> Tensor:
-        """Latents to samples [1, 1, S]; too many are cut off at the end, and missing ones become silence."""
+        """Samples [1, 1, S] of latents; extra ones are cut off at the end, missing ones become silence."""
 
     @abstractmethod
     def _load(self, device: str) -> Any:

@@ -16,7 +16,12 @@ FILES = ("config.json", "model.safetensors")
 
 
 class Pretrained(Neural):
-    """A model that says in its config.json how its audio is sampled and its latents are spaced.
+    """A codec whose config.json says the sample rate of its audio and the frame rate of its latents.
+
+    Attributes:
+        published: the files of the weights, and where they are published.
+        ratios: the setting of config.json whose product is the hop.
+        model: the class in transformers; the class of its configuration ends in Config in place of Model.
 
     Raises:
         InputError: no weights, weights of another model, or a number of codebooks that it does not have.
@@ -24,8 +29,8 @@ class Pretrained(Neural):
 
     name: str
     published: Published
-    ratios: str  # the setting whose product is the hop
-    model: str  # the class in transformers; its configuration ends in Config where it ends in Model
+    ratios: str
+    model: str
 
     def __init__(self, weights: str | None, codebooks: int | None = None) -> None:
         if codebooks is not None:
@@ -36,7 +41,7 @@ class Pretrained(Neural):
         self.hash = hash_of(self.name, files)
         self._config = self._read_config()
         self.sample_rate = self._config.sampling_rate
-        # Not the config's own hop_length: that of descript/dac_16khz is another model's.
+        # Not hop_length in the config: in descript/dac_16khz it is that of another model.
         self.hop = math.prod(getattr(self._config, self.ratios))
         self.frame_rate = self.sample_rate / self.hop
         self.dim = self._config.hidden_size
@@ -46,7 +51,7 @@ class Pretrained(Neural):
     @property
     @abstractmethod
     def available(self) -> int:
-        """Codebooks of the quantiser."""
+        """Number of codebooks of the quantiser."""
 
     def _read_config(self) -> Any:
         import transformers
@@ -68,12 +73,12 @@ class Pretrained(Neural):
         import transformers
 
         try:
-            # Given a folder and no hub id, this asks nobody; it is told so all the same.
-            model, found = getattr(transformers, self.model).from_pretrained(
+            # A folder needs nothing from the hub; local_files_only makes sure that nothing is asked for.
+            model, report = getattr(transformers, self.model).from_pretrained(
                 self._file.parent, local_files_only=True, use_safetensors=True, output_loading_info=True
             )
         except RuntimeError as error:  # tensors of other shapes than the configuration says
             raise self.published.foreign(self._file) from error
-        if found["missing_keys"]:  # which the library would fill with random numbers
+        if report["missing_keys"]:  # which the library would fill with random numbers
             raise self.published.foreign(self._file)
         return model.to(device).eval()

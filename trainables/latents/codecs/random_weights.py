@@ -1,8 +1,8 @@
 """`python -m trainables.latents.codecs.random_weights NAME FOLDER`: weights of real size that mean nothing.
 
-A machine that cannot reach the published weights can then walk the whole way from audio to a verdict. The
-files are those that the codec reads, and say what they are in their header: the note "random weights" follows
-whatever is made with them.
+A machine that cannot reach the published weights can then go all the way from audio to a verdict. The files
+are those that the codec reads, and their header says what they are: the note "random weights" follows
+everything that is made with them.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ NOTE = "random weights"
 
 
 def write_random_weights(name: str, folder: Path, **settings: Any) -> Path:
-    """Write random weights, the same every time, and give the folder to load them from.
+    """Write random weights, the same every time, and return the folder to load them from.
 
     Args:
         name: "mimi", "encodec" or "dac".
         folder: is made; must not hold weights already.
-        settings: of the configuration that differ from the published model's; mimi has none.
+        settings: of the configuration, in place of the published model's; mimi has none.
 
     Raises:
         InputError: another name, or a folder that holds weights.
@@ -38,9 +38,9 @@ def write_random_weights(name: str, folder: Path, **settings: Any) -> Path:
 
     if name not in WRITERS:
         raise InputError(f"{name!r} has no weights to be replaced (known: {', '.join(WRITERS)})")
-    held = sorted(folder.glob("*.safetensors"))
-    if held:
-        raise InputError(f"{folder} holds weights already ({held[0].name}); give another folder")
+    present = sorted(folder.glob("*.safetensors"))
+    if present:
+        raise InputError(f"{folder} holds weights already ({present[0].name}); give another folder")
     folder.mkdir(parents=True, exist_ok=True)
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(0)
@@ -51,7 +51,7 @@ def write_random_weights(name: str, folder: Path, **settings: Any) -> Path:
 def _mimi(folder: Path) -> None:
     from moshi.models.loaders import get_mimi
 
-    # Its encoder hands on little, and codes further apart than that would hardly ever change.
+    # The encoder's output is small, and with codebook entries further apart a code would hardly ever change.
     _save(get_mimi(None).state_dict(), "embedding_sum", folder / mimi.HUB_FILE, {}, spread=0.005)
 
 
@@ -78,10 +78,10 @@ WRITERS: dict[str, Callable[..., None]] = {"mimi": _mimi, "encodec": _encodec, "
 def _save(
     state: dict[str, Tensor], codebooks: str, file: Path, header: dict[str, str], spread: float = 1.0
 ) -> None:
-    """Write what was drawn as the model was built, mended so that codes and audio depend on what goes in.
+    """Write a new model's weights, changed so that codes and audio depend on what goes in.
 
-    As built, biases drown what goes in, codebooks are empty, and some weights are so small that nothing comes
-    through.
+    In a new model biases are larger than the signal, codebooks are empty, and some weights are so small that
+    nothing comes through.
     """
     import torch
     from safetensors.torch import save_file
@@ -91,9 +91,7 @@ def _save(
             values.zero_()
         elif name.endswith(codebooks):
             values.normal_(std=spread)
-        elif name.endswith(
-            "weight.original0"
-        ):  # the norm of what feeds a channel, where weights are normalised
+        elif name.endswith("weight.original0"):  # the norm of a channel's weights, where they are normalised
             values.fill_(2**0.5)
         elif values.ndim == 3 and not name.endswith(("alpha", "weight.original1")):
             torch.nn.init.xavier_uniform_(values)
@@ -102,7 +100,7 @@ def _save(
 
 
 def _sort_header(file: Path) -> None:
-    """The library writes a header's entries in any order; sorted, the same weights have the same hash."""
+    """Sort the entries of a header, which the library writes in any order: equal weights then hash alike."""
     with file.open("r+b") as stream:
         length = int.from_bytes(stream.read(8), "little")
         entries = json.loads(stream.read(length))
@@ -111,16 +109,16 @@ def _sort_header(file: Path) -> None:
 
 
 def main(arguments: list[str]) -> None:
-    """Parse NAME and FOLDER, write, and say how to use it."""
+    """The command: write the weights, and say how to use them."""
     parser = argparse.ArgumentParser(prog="random_weights", description="Write random weights of a codec.")
     parser.add_argument("name", metavar="NAME", help=f"one of {', '.join(WRITERS)}")
     parser.add_argument("folder", metavar="FOLDER", type=Path, help="where to write them")
-    given = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     try:
-        folder = write_random_weights(given.name, given.folder)
+        folder = write_random_weights(options.name, options.folder)
     except InputError as error:
         parser.exit(2, f"{error}\n")
-    print(f"wrote random weights of {given.name}; use them with --weights {folder}")
+    print(f"wrote random weights of {options.name}; use them with --weights {folder}")
 
 
 if __name__ == "__main__":

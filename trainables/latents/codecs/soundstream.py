@@ -1,8 +1,10 @@
-"""SoundStream as shipped with Lyra V2 (Zeghidour et al., 2021), through LiteRT: 16 kHz, 50 Hz, 64 dimensions.
+"""SoundStream as it comes with Lyra V2, through LiteRT: 16 kHz, 50 Hz, 64 dimensions.
 
 The latents are the encoder's continuous output before its quantiser. They lie on an int8 lattice, because the
-encoder's last layer is quantised: z = 0.2635 (q - 20). Behind the quantiser they are sums of codebook
-entries, which lie on no lattice.
+encoder's last layer is quantised: z = 0.2635 (q - 20). Quantised latents are sums of codebook entries, which
+lie on no lattice.
+
+N. Zeghidour et al., "SoundStream: an end-to-end neural audio codec", 2021.
 """
 
 from __future__ import annotations
@@ -28,9 +30,10 @@ _WHERE = "(lyra/model_coeffs in github.com/google/lyra)"
 
 
 class SoundStream:
-    """Encoder and decoder graphs of one frame a call, causal, with no lag between audio and latents.
+    """``soundstream``: graphs of an encoder and a decoder, causal, with no lag between audio and latents.
 
-    With ``codebooks``, ``soundstream-qN``: what the first N of 46 codebooks make of them, 4 N bits a frame.
+    With ``codebooks``, ``soundstream-qN``: the latents quantised with the first N of 46 codebooks, 4 N bits a
+    frame.
 
     Raises:
         InputError: no weights, files that are no such graphs, or a number of codebooks outside 1..46.
@@ -68,24 +71,24 @@ class SoundStream:
                 raise InputError(f"weights file {file} is no quantiser; --weights must be {expected}")
 
     def encode(self, audio: np.ndarray) -> np.ndarray:
-        """Audio [samples] at 16 kHz to latents [frames, 64]."""
+        """Latents [frames, 64] of audio [samples] at 16 kHz; raises as ``Codec.encode``."""
         latents = _run(self._encoder, whole_frames(audio, _HOP).reshape(-1, 1, _HOP), _DIM)
         return latents if self._codebooks is None else self._quantised(latents, self._codebooks)
 
     def decode(self, latents: np.ndarray) -> np.ndarray:
-        """Latents [frames, 64] to audio [frames * 320] at 16 kHz."""
+        """Audio [frames * 320] at 16 kHz of latents [frames, 64]; raises as ``Codec.decode``."""
         frames = sound_latents(latents, _DIM).reshape(-1, 1, 1, _DIM)
         return _run(self._decoder, frames, _HOP).reshape(-1)
 
     def _quantised(self, latents: np.ndarray, codebooks: int) -> np.ndarray:
-        """Latents [frames, 64] through the quantiser's own graphs; index -1 is an unused codebook."""
+        """Latents [frames, 64] after the graphs of the quantiser, in which index -1 is an unused codebook."""
         graph = _fresh(*self._quantiser)
         to_indices, to_latents = (graph.get_signature_runner(name) for name in ("encode", "decode"))
         count = np.int32(codebooks)
         quantised = np.empty_like(latents)
         for frame, output in zip(latents, quantised, strict=True):
-            found = to_indices(input_frames=frame.reshape(1, 1, _DIM), num_quantizers=count)
-            output[:] = to_latents(encoding_indices=found["output_0"])["output_0"].reshape(-1)
+            indices = to_indices(input_frames=frame.reshape(1, 1, _DIM), num_quantizers=count)["output_0"]
+            output[:] = to_latents(encoding_indices=indices)["output_0"].reshape(-1)
         return quantised
 
     def _check(self, file: Path, takes: tuple[int, ...], gives: tuple[int, ...]) -> None:
@@ -97,7 +100,7 @@ class SoundStream:
 
 
 def _run(file: Path, frames: np.ndarray, width: int) -> np.ndarray:
-    """Every frame through the graph, in order; [frames, width]."""
+    """The graph's output for every frame, in order: [frames, width]."""
     graph = _fresh(file)
     source, target = graph.get_input_details()[0]["index"], graph.get_output_details()[0]["index"]
     outputs = np.empty((len(frames), width), np.float32)
@@ -116,7 +119,7 @@ def _opened(file: Path) -> Interpreter:
 
 
 def _fresh(file: Path) -> Interpreter:
-    """A new interpreter: the state of the last utterance survives reset_all_variables()."""
+    """A new interpreter for every recording, because the last one's state survives reset_all_variables()."""
     from ai_edge_litert.interpreter import Interpreter
 
     with _quiet_stderr():

@@ -1,6 +1,6 @@
-"""Where a codec's published weights are found: a path, the local cache of the Hugging Face hub, or the hub.
+"""Where a codec's published weights are: a path, the local cache of the Hugging Face hub, or the hub itself.
 
-Weights are safetensors files and nothing else: a pickle runs whatever code it holds.
+Only safetensors files are read: loading a pickle would run whatever code it holds.
 """
 
 from __future__ import annotations
@@ -13,16 +13,23 @@ from trainables.errors import InputError
 
 @dataclass(frozen=True)
 class Published:
-    """The files of a codec's weights, and the repository of the hub that has them."""
+    """The files of a codec's weights, and the repository of the hub that has them.
+
+    Attributes:
+        codec: its name in messages.
+        repository: hub id, "descript/dac_16khz".
+        files: their names; the weights come last, what describes them before.
+        landmarks: names of parameters that only the weights of this codec have.
+    """
 
     codec: str
     repository: str
-    files: tuple[str, ...]  # the weights last, what describes them before
-    landmarks: frozenset[str]  # names of parameters by which the codec's weights are known
+    files: tuple[str, ...]
+    landmarks: frozenset[str]
 
     @property
     def how_to_get(self) -> str:
-        """One clause for whoever has no weights yet."""
+        """A clause that says where the weights come from, for the end of an error message."""
         names = " and ".join(self.files)
         return (
             f"it needs the file{'s' * (len(self.files) > 1)} {names} of {self.repository}: on a machine with "
@@ -31,13 +38,13 @@ class Published:
         )
 
     def find(self, weights: str | None) -> tuple[tuple[Path, ...], str]:
-        """The files, and the path or hub id that finds them again.
+        """Paths of the files, in the order of ``files``, and the path or hub id that finds them again.
 
         Args:
             weights: a folder with the files, the weights file itself, a hub id, or None for ``repository``.
 
         Raises:
-            InputError: they are not there, or out of reach.
+            InputError: they are not there, or the hub is out of reach.
         """
         if weights is None:
             return self._from_hub(self.repository), self.repository
@@ -54,9 +61,9 @@ class Published:
         raise InputError(f"weights {weights} of {self.codec}: there is no file {missing}; {self.how_to_get}")
 
     def note(self, file: Path) -> str:
-        """The note in a weights file's own header, "random weights"; empty where there is none.
+        """The note in the header of a weights file, "random weights"; empty where there is none.
 
-        In the file and not beside it: a copy of the weights then cannot lose it.
+        It is in the file and not beside it, so that a copy of the weights cannot lose it.
 
         Raises:
             InputError: the file is no safetensors file, or holds another model.
@@ -74,18 +81,21 @@ class Published:
             ) from error
 
     def foreign(self, file: Path) -> InputError:
-        """What to raise for a file of another model."""
+        """The error to raise for a file that holds another model."""
         return InputError(f"weights file {file} holds another model than {self.codec}; {self.how_to_get}")
 
     def _in_folder(self, folder: Path) -> tuple[Path, ...]:
-        # absolute(), not resolve(): in the hub's cache the names with the suffixes are links.
+        # absolute(), not resolve(): in the hub's cache the names with the suffixes are links to hashes.
         return tuple((folder / name).absolute() for name in self.files)
 
     def _beside(self, file: Path) -> tuple[Path, ...]:
         return (*self._in_folder(file.parent)[:-1], file.absolute())
 
     def _from_hub(self, repository: str) -> tuple[Path, ...]:
-        """From the local cache, else from the hub, asked first without the client's 25 s of retries."""
+        """Files from the local cache, or else from the hub.
+
+        The hub is asked first whether it has the repository, without the client's 25 s of retries.
+        """
         import huggingface_hub
         from huggingface_hub.errors import LocalEntryNotFoundError
 

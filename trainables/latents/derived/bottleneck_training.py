@@ -1,4 +1,4 @@
-"""The training of a bottleneck, in a plain call or on the workers of a data-parallel job, with one result.
+"""The training of a bottleneck, in one process or on several data-parallel workers, with the same result.
 
 Shapes: B windows, T frames, D dimensions of a frame, K of its code.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,34 +17,34 @@ from trainables.latents.batching.slots import Slots
 from trainables.latents.derived.beta_vae import BetaVae
 from trainables.latents.derived.bottleneck_validation import validate
 from trainables.latents.derived.mapped_feed import MappedFeed
-
-if TYPE_CHECKING:
-    from trainables.training_context import Context
+from trainables.training_context import Context
 
 _LONGEST_GRADIENT = 10.0
 
 
 def train_bottleneck(start: BetaVae, train: MappedFeed, validation: MappedFeed, context: Context) -> BetaVae:
-    """Train until validation speakers find it no better, or the epochs are over; theirs is the best epoch.
+    """The bottleneck of the epoch that is best on validation speakers.
+
+    Training ends when they have not gained for some epochs, or after the last epoch.
 
     Args:
-        start: from :meth:`BetaVae.fitted`.
-        train: frames of training speakers, as the maps before the bottleneck make them.
-        validation: the same of validation speakers.
+        start: the map that training starts from, see :meth:`BetaVae.fitted`.
+        train: frames of training speakers, after the maps before the bottleneck.
+        validation: frames of validation speakers, after the same maps.
         context: where it runs; after each epoch it is given the state to go on from.
 
     Raises:
         InputError: no epoch ended in finite figures.
     """
-    run = Training(start, train, validation, context)
+    run = BottleneckTraining(start, train, validation, context)
     while not run.is_over:
         run.train_epoch()
         context.report(run.progress(), run.state())
     return run.result()
 
 
-class Training:
-    """A bottleneck in training, able to stop after any epoch and go on from its state."""
+class BottleneckTraining:
+    """A bottleneck in training, which can stop after any epoch and go on from its state."""
 
     def __init__(self, start: BetaVae, train: MappedFeed, validation: MappedFeed, context: Context) -> None:
         self.start, self.settings = start, start.settings
@@ -62,30 +62,30 @@ class Training:
 
     @property
     def epoch(self) -> int:
-        """How many are behind us."""
+        """Number of epochs that are done."""
         return len(self.history)
 
     @property
     def best_epoch(self) -> int | None:
-        """The one that validation speakers find best, of those with finite figures."""
+        """The epoch with the smallest loss on validation speakers, from 0; None where no loss was finite."""
         finite = [past for past in self.history if math.isfinite(past["validation"]["loss"])]
         return min(finite, key=lambda past: past["validation"]["loss"])["epoch"] if finite else None
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing more is to be trained."""
+        """Whether all epochs are done, or ``patience`` of them without a better one."""
         since = self.epoch - 1 - (self.best_epoch if self.best_epoch is not None else -1)
         return self.epoch >= self.settings.epochs or since >= self.settings.patience
 
     def train_epoch(self) -> None:
-        """So many steps, and a look at validation speakers."""
+        """Take the optimiser steps of an epoch, and validate."""
         began, logs = time.perf_counter(), self._steps()
-        found = validate(self.network, self.validation, self.context.gather)
+        figures = validate(self.network, self.validation, self.context.gather)
         self.history.append(
             {
                 "epoch": self.epoch,
                 "train": logs,
-                "validation": found,
+                "validation": figures,
                 "seconds": time.perf_counter() - began,
             }
         )
@@ -93,11 +93,11 @@ class Training:
             self.best = {name: tensor.detach().cpu().clone() for name, tensor in self._weights().items()}
 
     def progress(self) -> dict[str, Any]:
-        """The last epoch, for whoever watches."""
+        """Figures of the last epoch, for whoever watches: plain values."""
         return {**self.history[-1], "epochs": self.settings.epochs, "best_epoch": self.best_epoch}
 
     def state(self) -> dict[str, Any]:
-        """Everything needed to go on after this epoch: tensors, numbers and lists."""
+        """Everything that is needed to go on after this epoch: tensors, numbers and lists."""
         return {
             "network": {name: tensor.detach().cpu() for name, tensor in self._weights().items()},
             "optimiser": self.optimiser.state_dict(),
@@ -106,7 +106,11 @@ class Training:
         }
 
     def result(self) -> BetaVae:
-        """The best epoch's weights and figures."""
+        """The bottleneck with the weights and figures of the best epoch.
+
+        Raises:
+            InputError: no epoch ended in finite figures.
+        """
         if self.best_epoch is None:
             raise InputError(
                 f"{self.start.name} diverged: no epoch ended in finite figures; lower --smoothness and "
@@ -121,38 +125,37 @@ class Training:
         return self.network.state_dict()
 
     def _steps(self) -> dict[str, float]:
-        """Mean of each part of the loss over the epoch's steps and all workers."""
+        """Take the steps of an epoch; the mean of each part of the loss over steps and workers."""
         settings, device = self.settings, self.context.device
         shard = self.train.shard(self.epoch)
         slots = Slots(
             shard, self.train.ids, settings.batch, settings.frames, self.context.rank, self.context.world_size
         )
-        # Every worker draws for all windows, and uses what belongs to its own.
+        # Every worker draws for all windows, and uses what belongs to its slots.
         draws = torch.Generator().manual_seed(settings.seed * 1_000_003 + self.epoch)
-        shape, own = (settings.batch, settings.frames, self.start.count), torch.as_tensor(slots.owned)
+        shape, owned = (settings.batch, settings.frames, self.start.count), torch.as_tensor(slots.owned)
         real, totals = torch.zeros(1, dtype=torch.long, device=device), []
         for step in range(settings.steps):
             starts_LB = slots.starts(torch.rand(1, settings.batch, dtype=torch.float64, generator=draws))
-            noise_BTK = torch.randn(shape, generator=draws)[own].to(device)
+            noise_BTK = torch.randn(shape, generator=draws)[owned].to(device)
             windows_BTD = shard.gather(starts_LB.to(device), settings.frames, real)[0]
             totals.append(self._step(windows_BTD, noise_BTK, step))
         names = list(totals[0])
         means = torch.stack([torch.stack([t[name] for name in names]) for t in totals]).double().mean(0)
-        return dict(zip(names, self._pool(means.cpu()).tolist(), strict=True))
+        return dict(zip(names, self._mean_over_workers(means.cpu()).tolist(), strict=True))
 
     def _step(self, windows_BTD: Tensor, noise_BTK: Tensor, step: int) -> dict[str, Tensor]:
         done = (self.epoch + step / self.settings.steps) / self.settings.epochs
         for group in self.optimiser.param_groups:
             group["lr"] = self.settings.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
-        loss, logs = self.parallel(windows_BTD, noise_BTK, self._pool)
+        loss, logs = self.parallel(windows_BTD, noise_BTK, self._mean_over_workers)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), _LONGEST_GRADIENT)
         self.optimiser.step()
         return logs
 
-    def _pool(self, value: Tensor) -> Tensor:
-        """The mean over workers."""
+    def _mean_over_workers(self, value: Tensor) -> Tensor:
         if self.context.world_size == 1:
             return value
         values = torch.stack(self.context.gather(value.detach().cpu()))

@@ -14,15 +14,14 @@ import torch
 
 from trainables.latents.batching.shard import Shard
 from trainables.latents.derived.bottleneck_settings import BottleneckSettings
+from trainables.latents.derived.slower_tracks import slower, slower_energy, slower_f0
 from trainables.latents.derived.transform import Learn, Transform
 from trainables.latents.storage.dataset import LatentDataset, Split, read_table
 from trainables.latents.storage.parquet_file import Utterance, table_utterances
 
-_SILENCE = 1e-12  # power, -120 dB
-
 
 def training_frames(dataset: LatentDataset) -> Iterator[np.ndarray]:
-    """Training utterances [T, D] in the codec's units, dithered as wherever they are learnt from."""
+    """Training utterances [T, D] in the codec's units, float64, with the dither that all learning sees."""
     for table in dataset.tables(Split.TRAIN):
         if len(table):
             yield from _dithered(table, dataset.meta.lattice_step).values()
@@ -34,7 +33,13 @@ def fit_transform(
     settings: BottleneckSettings | None = None,
     learn: Learn | None = None,
 ) -> Transform:
-    """Fit to the dataset's training speakers; no other frame is read, but by ``learn`` to know when to stop.
+    """Fit a derivation to the dataset's training speakers.
+
+    Args:
+        expression: maps, such as ``pca(32) of stack(4)``.
+        dataset: the base; of its other speakers nothing is read, except by ``learn`` to know when to stop.
+        settings: those of a beta-vae, where the expression has one.
+        learn: trains the beta-vae; without it, one is left as probabilistic PCA.
 
     Raises:
         InputError: the expression is wrong, or does not suit the dataset.
@@ -44,7 +49,11 @@ def fit_transform(
 
 
 def derived_utterances(file: Path, transform: Transform) -> tuple[list[Utterance], list[str]]:
-    """The utterances of one file of the base, derived, and the ids of those that lose all but one frame."""
+    """The utterances of one file of the base, derived, and the ids of those with fewer than two frames left.
+
+    Raises:
+        InputError: the file is damaged.
+    """
     table = read_table(file)
     frames = _dithered(table, transform.base.lattice_step)
     made, lost = [], []
@@ -65,28 +74,6 @@ def derived_utterances(file: Path, transform: Transform) -> tuple[list[Utterance
             )
         )
     return made, lost
-
-
-def slower(track_T: np.ndarray, rate: int) -> np.ndarray:
-    """The mean of each ``rate`` values that are known, [T // rate]; NaN where none is."""
-    groups = np.asarray(track_T, np.float64)[: len(track_T) // rate * rate].reshape(-1, rate)
-    known = np.isfinite(groups)
-    count = known.sum(1)
-    total = np.where(known, groups, 0.0).sum(1)
-    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
-
-
-def slower_energy(level_T: np.ndarray, rate: int) -> np.ndarray:
-    """Levels in dB, averaged as powers: the level of the longer frame's own samples."""
-    power = slower(10 ** (np.asarray(level_T, np.float64) / 10), rate)
-    return 10 * np.log10(np.maximum(power, _SILENCE))
-
-
-def slower_f0(pitch_T: np.ndarray, rate: int) -> np.ndarray:
-    """Pitch in Hz, averaged over voiced frames; 0 where none is voiced, NaN where nothing is known."""
-    pitch = np.asarray(pitch_T, np.float64)
-    voiced = slower(np.where(pitch > 0, pitch, np.nan), rate)
-    return np.where(np.isfinite(voiced), voiced, np.where(np.isnan(slower(pitch, rate)), np.nan, 0.0))
 
 
 def _dithered(table: pa.Table, lattice_step: float | None) -> dict[str, np.ndarray]:

@@ -1,4 +1,4 @@
-"""What is asked for, "pca(32) of stack(4)", as the maps that do it."""
+"""The language of derivations: "pca(32) of stack(4)" as the maps that it names."""
 
 from __future__ import annotations
 
@@ -17,7 +17,11 @@ _CALL = re.compile(r"([a-z-]+)\((\d+)\)")
 
 
 def parse(expression: str, settings: BottleneckSettings | None = None) -> list[Map]:
-    """The maps in the order in which they are applied, not fitted yet; ``settings`` are those of a beta-vae.
+    """The maps of an expression, in the order in which they are applied, not fitted yet.
+
+    Args:
+        expression: maps joined by "of", the last to be applied first.
+        settings: those of a beta-vae; None stands for the defaults.
 
     Raises:
         InputError: a part is unknown, or its number too small.
@@ -27,7 +31,7 @@ def parse(expression: str, settings: BottleneckSettings | None = None) -> list[M
 
 
 def derived_name(maps: Sequence[Map], base: str) -> str:
-    """The representation's name: ``pca32(stack4(soundstream))``."""
+    """The name of the representation that ``maps`` make of ``base``: ``pca32(stack4(soundstream))``."""
     for step in maps:
         base = f"{step.name.replace('(', '').replace(')', '')}({base})"
     return base
@@ -36,10 +40,10 @@ def derived_name(maps: Sequence[Map], base: str) -> str:
 def _map(part: str, expression: str, settings: BottleneckSettings) -> Map:
     if part == "whiten":
         return Whiten()
-    found = _CALL.fullmatch(part)
-    if found is None or found[1] not in _LEAST:
+    call = _CALL.fullmatch(part)
+    if call is None or call[1] not in _LEAST:
         raise InputError(f"--as {expression!r}: {part!r} is unknown (known: {KNOWN})")
-    name, count = found[1], int(found[2])
+    name, count = call[1], int(call[2])
     if count < _LEAST[name]:
         raise InputError(f"--as {expression!r}: {part} must have at least {_LEAST[name]} (known: {KNOWN})")
     return BetaVae(count, settings) if name == "beta-vae" else _MAKERS[name](count)

@@ -1,4 +1,4 @@
-"""A fitted derivation: the maps one after another, kept beside the latents that they made.
+"""A fitted derivation: the maps that are applied one after another, kept beside the latents that they made.
 
 Shapes: T frames, D dimensions of the base, K of what is derived.
 """
@@ -19,7 +19,7 @@ from trainables.errors import InputError
 from trainables.latents.derived.beta_vae import BetaVae
 from trainables.latents.derived.bottleneck_settings import BottleneckSettings
 from trainables.latents.derived.expression import derived_name, parse
-from trainables.latents.derived.maps import FrameMoments, Map, through
+from trainables.latents.derived.maps import FrameMoments, Map, apply_maps
 from trainables.latents.storage.parquet_file import LatentMeta
 
 TRANSFORM_FILE = "transform.safetensors"
@@ -29,11 +29,18 @@ Learn = Callable[[BetaVae, Sequence[Map]], BetaVae]  # trains a bottleneck behin
 
 @dataclass(frozen=True)
 class Transform:
-    """Fitted maps, and what they were fitted to."""
+    """Fitted maps, and what they were fitted to.
+
+    Attributes:
+        expression: how they were asked for, ``pca(32) of stack(4)``.
+        base: what the latents of the base have in common.
+        base_hash: content hash of the dataset that they were fitted to.
+        maps: in the order in which they are applied.
+    """
 
     expression: str
     base: LatentMeta
-    base_hash: str  # content of the dataset that it was fitted to
+    base_hash: str
     maps: tuple[Map, ...]
 
     @classmethod
@@ -46,11 +53,15 @@ class Transform:
         settings: BottleneckSettings | None = None,
         learn: Learn | None = None,
     ) -> Transform:
-        """Fit each map to what the maps before it make of the training frames.
+        """Fit each map to the training frames as they are after the maps before it.
 
         Args:
-            settings: of a beta-vae, where there is one.
-            learn: trains it; without, it is left as probabilistic PCA.
+            expression: maps, such as ``pca(32) of stack(4)``.
+            base: what the latents of the base have in common.
+            base_hash: content hash of the dataset.
+            train: opens the training utterances, once for each pass over them.
+            settings: those of a beta-vae, where there is one.
+            learn: trains the beta-vae; without it, one is left as probabilistic PCA.
 
         Raises:
             InputError: the expression is wrong, does not suit the base, or nothing is left of the frames.
@@ -67,17 +78,17 @@ class Transform:
 
     @property
     def name(self) -> str:
-        """Of the representation."""
+        """Name of the representation, ``pca32(stack4(soundstream))``."""
         return derived_name(self.maps, self.base.representation)
 
     @property
     def rate(self) -> int:
-        """Frames of the base that become one."""
+        """Number of frames of the base that become one."""
         return int(np.prod([step.rate for step in self.maps]))
 
     @property
     def dim(self) -> int:
-        """K."""
+        """Dimensions of a derived frame, K."""
         dim = self.base.dim
         for step in self.maps:
             dim = step.width(dim)
@@ -85,18 +96,18 @@ class Transform:
 
     @property
     def hash(self) -> str:
-        """Of the base's codec and everything that was fitted."""
+        """Hash of the base's codec and of everything that was fitted, 16 hex digits."""
         digest = sha256(f"{self.name} {self.base.codec_hash}".encode())
         for name, values in sorted(self._arrays().items()):
             digest.update(name.encode() + np.ascontiguousarray(values).tobytes())
         return digest.hexdigest()[:16]
 
     def forward(self, frames_TD: np.ndarray) -> np.ndarray:
-        """Base frames [T, D], dithered where they lie on a lattice, to float64 [T // rate, K]."""
-        return through(self.maps, frames_TD)
+        """Derived frames, float64 [T // rate, K], of base frames [T, D], dithered where on a lattice."""
+        return apply_maps(self.maps, frames_TD)
 
     def to_base(self, latents_TK: np.ndarray) -> np.ndarray:
-        """Derived frames to frames of the base that its codec decodes, float64 [T rate, D]."""
+        """Frames of the base that its codec decodes, float64 [T rate, D], of derived frames [T, K]."""
         for step in reversed(self.maps):
             latents_TK = step.back(latents_TK)
         return latents_TK
@@ -107,10 +118,7 @@ class Transform:
         return f"derived from {self.base.representation}{f', {self.base.note}' if self.base.note else ''}"
 
     def meta(self, folder: Path) -> LatentMeta:
-        """Of the dataset derived into ``folder``, whose codec is the base's behind this transform.
-
-        Nothing of its values lies on a lattice any more.
-        """
+        """What the latents derived into ``folder`` have in common; none of their values lie on a lattice."""
         decodes = self.base.codec is not None
         return LatentMeta(
             representation=self.name,
@@ -126,7 +134,7 @@ class Transform:
         )
 
     def save(self, folder: Path) -> None:
-        """Write :data:`FILE` under a temporary name and rename it."""
+        """Write :data:`TRANSFORM_FILE` into ``folder``, under a temporary name that is renamed at the end."""
         about = {"expression": self.expression, "base": json.dumps(asdict(self.base)), "hash": self.base_hash}
         trained = [step for step in self.maps if isinstance(step, BetaVae)]
         if trained:
@@ -139,7 +147,7 @@ class Transform:
 
     @classmethod
     def load(cls, folder: Path) -> Transform:
-        """The inverse of :meth:`save`.
+        """Read what :meth:`save` wrote into ``folder``.
 
         Raises:
             InputError: the folder holds no transform, or one of another version.
@@ -152,46 +160,46 @@ class Transform:
             settings = BottleneckSettings(**json.loads(about["settings"])) if "settings" in about else None
             outcomes = iter(json.loads(about.get("outcomes", "[]")))
             maps = [
-                step.restored(_own(arrays, i), next(outcomes))
+                step.restored(_arrays_of(arrays, i), next(outcomes))
                 if isinstance(step, BetaVae)
-                else type(step)(**_settings(step), **_own(arrays, i))
+                else type(step)(**_settings(step), **_arrays_of(arrays, i))
                 for i, step in enumerate(parse(about["expression"], settings))
             ]
-            found = cls(
-                about["expression"], LatentMeta(**json.loads(about["base"])), about["hash"], tuple(maps)
-            )
-            if about.get("weights_hash", found.hash) != found.hash:
+            base = LatentMeta(**json.loads(about["base"]))
+            transform = cls(about["expression"], base, about["hash"], tuple(maps))
+            if about.get("weights_hash", transform.hash) != transform.hash:
                 raise ValueError("its weights are not those that were saved")
-            return found
+            return transform
         except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
             raise InputError(
                 f"{file} holds no fitted transform ({error}); derive the latents again"
             ) from error
 
     def _arrays(self) -> dict[str, np.ndarray]:
-        own = {f"{i}.{name}": v for i, step in enumerate(self.maps) for name, v in step.arrays().items()}
-        return own or {"none": np.zeros(1)}  # a file must hold something
+        arrays = {f"{i}.{name}": v for i, step in enumerate(self.maps) for name, v in step.arrays().items()}
+        return arrays or {"none": np.zeros(1)}  # a file must hold something
 
 
 def _settings(step: Map) -> dict[str, int]:
     return {"count": step.count} if hasattr(step, "count") else {}
 
 
-def _own(arrays: dict[str, np.ndarray], number: int) -> dict[str, np.ndarray]:
+def _arrays_of(arrays: dict[str, np.ndarray], number: int) -> dict[str, np.ndarray]:
+    """The arrays of one map, by their names in it."""
     prefix = f"{number}."
     return {name.removeprefix(prefix): v for name, v in arrays.items() if name.startswith(prefix)}
 
 
 def _moments(train: Frames, maps: Sequence[Map], dim: int) -> FrameMoments:
-    """Of the training frames behind ``maps``; in two passes, so that nothing cancels."""
+    """Moments of the training frames after ``maps``, in two passes, so that no digits cancel."""
     count, total_D = 0, np.zeros(dim)
     for frames_TD in train():
-        made = through(maps, frames_TD)
-        count, total_D = count + len(made), total_D + made.sum(0)
+        mapped = apply_maps(maps, frames_TD)
+        count, total_D = count + len(mapped), total_D + mapped.sum(0)
     if count < 2:
         raise InputError("fewer than two training frames are left to fit to; encode more speakers")
     mean_D, products_DD = total_D / count, np.zeros((dim, dim))
     for frames_TD in train():
-        centred = through(maps, frames_TD) - mean_D
+        centred = apply_maps(maps, frames_TD) - mean_D
         products_DD += centred.T @ centred
     return FrameMoments(mean_D, products_DD / count)

@@ -1,4 +1,7 @@
-"""What an ear would name in each latent frame: how loud, at what pitch, how much its spectrum changed."""
+"""What is heard in each latent frame: how loud it is, at what pitch, and how much its spectrum changed.
+
+Shapes: P instants, 16 ms apart.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ _LOWEST, _HIGHEST, _VOICED = 50.0, 550.0, 0.5  # Hz, Hz, confidence
 
 
 def energy(audio: np.ndarray, frames: int, hop: int) -> np.ndarray:
-    """RMS level of each frame's own samples, [frames], in dB below full scale; -120 for digital silence."""
+    """RMS level of the samples of each frame, [frames], in dB re full scale; -120 for digital silence."""
     samples = _fitted(audio, frames * hop).reshape(frames, hop)
     return 10 * np.log10(np.square(samples).mean(1) + _SILENCE)
 
@@ -25,7 +28,7 @@ def energy(audio: np.ndarray, frames: int, hop: int) -> np.ndarray:
 def pitch_track(audio: np.ndarray, sample_rate: int) -> np.ndarray:
     """Fundamental frequency every 16 ms, float32 [P], in Hz; 0 where unvoiced.
 
-    SwiftF0 (Nieradzik, SwiftF0: fast and accurate monophonic pitch detection, 2025).
+    L. Nieradzik, "SwiftF0: fast and accurate monophonic pitch detection", 2025.
     """
     if sample_rate != _PITCH_RATE:
         audio = audio_functional.resample(torch.from_numpy(audio), sample_rate, _PITCH_RATE).numpy()
@@ -34,16 +37,24 @@ def pitch_track(audio: np.ndarray, sample_rate: int) -> np.ndarray:
 
 
 def f0(pitch_P: np.ndarray, frames: int, frame_rate: float) -> np.ndarray:
-    """The track's value at the middle of each frame, [frames]."""
+    """Fundamental frequency at the middle of each frame, [frames], in Hz; 0 where unvoiced.
+
+    Args:
+        pitch_P: from :func:`pitch_track`.
+        frames: number of frames.
+        frame_rate: of the latents, Hz.
+    """
     middles = (np.arange(frames) + 0.5) / frame_rate
     return pitch_P[np.minimum(np.rint(middles / _PITCH_STEP).astype(int), len(pitch_P) - 1)]
 
 
 def spectral_flux(audio: np.ndarray, sample_rate: int, frames: int, hop: int) -> np.ndarray:
-    """Squared distance between unit-norm magnitude spectra of successive frames, [frames], 0..2; 0 at first.
+    """Squared distance of the spectra of each frame and the one before it, [frames], from 0 to 2.
 
-    Tzanetakis and Cook, Musical genre classification of audio signals, 2002. The spectra are of 40 ms around
-    the middle of each frame; silence has no shape and counts as unchanged.
+    Magnitude spectra of 40 ms around the middle of each frame, scaled to norm 1. Silence has no shape and
+    counts as unchanged; the first frame has 0.
+
+    G. Tzanetakis, P. Cook, "Musical genre classification of audio signals", 2002.
     """
     width = round(_WINDOW_SECONDS * sample_rate)
     padded = np.pad(_fitted(audio, frames * hop), (width // 2, width))
@@ -59,7 +70,7 @@ def spectral_flux(audio: np.ndarray, sample_rate: int, frames: int, hop: int) ->
 
 @cache
 def _tracker() -> SwiftF0:
-    return SwiftF0(threads=1, spin=False)  # one thread per process: the pipeline runs one process per core
+    return SwiftF0(threads=1, spin=False)  # because encoding runs one process per core
 
 
 def _fitted(audio: np.ndarray, samples: int) -> np.ndarray:

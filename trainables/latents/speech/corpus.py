@@ -1,4 +1,4 @@
-"""A folder of audio: which recordings it holds, who speaks, and which split each speaker belongs to.
+"""A folder of audio: the recordings in it, who speaks, and which split each speaker belongs to.
 
 Three layouts are recognised, in this order:
 
@@ -31,7 +31,7 @@ _COLUMNS = ("utterance_id", "speaker_id", "path")
 
 @dataclass(frozen=True)
 class Recording:
-    """One audio file and where it belongs."""
+    """An audio file, its ids, and the split of its speaker."""
 
     utterance_id: str
     speaker_id: str
@@ -41,22 +41,27 @@ class Recording:
 
 @dataclass(frozen=True)
 class Corpus:
-    """The recordings of a source, sorted by id; ``strays`` are audio files without a place in its layout."""
+    """The recordings of a source.
+
+    Attributes:
+        recordings: sorted by utterance id.
+        strays: audio files without a place in the source's layout.
+    """
 
     recordings: tuple[Recording, ...]
     strays: tuple[Path, ...] = ()
 
     @property
     def hash(self) -> str:
-        """Of the listing: who said what, in which split."""
+        """Hash of the listing, of who said what in which split: 16 hex digits."""
         listing = "\n".join(f"{r.utterance_id}\t{r.speaker_id}\t{r.split}" for r in self.recordings)
         return sha256(listing.encode()).hexdigest()[:16]
 
     def first(self, limit: int | None) -> list[Recording]:
-        """At most ``limit`` recordings, dealt in turn over the splits and, within a split, over speakers.
+        """At most ``limit`` recordings, from each split in turn and, in a split, from each speaker in turn.
 
-        So a small number of them still makes a dataset with several speakers in every split, and a larger
-        number contains a smaller one.
+        So even a few recordings make a dataset with several speakers in every split, and a larger number of
+        them contains a smaller one. None stands for all.
         """
         splits: dict[str, dict[str, list[Recording]]] = {split: defaultdict(list) for split in SPLITS}
         for recording in self.recordings:
@@ -65,11 +70,11 @@ class Corpus:
 
 
 def find_corpus(source: Path) -> Corpus:
-    """The recordings below ``source``, with speaker-disjoint splits that are the same in every run.
+    """The recordings below ``source``, with splits by speaker that are the same in every run.
 
     Raises:
-        InputError: no such folder, no audio in it, speakers that cannot be told apart, or a metadata.csv that
-            contradicts itself.
+        InputError: no such folder, no audio in it, no word on who speaks, two files of one utterance id, or a
+            metadata.csv that lacks something or contradicts itself.
     """
     if not source.is_dir():
         raise InputError(f"source {source} is not a folder; give a folder of audio files")

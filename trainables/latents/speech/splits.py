@@ -1,4 +1,4 @@
-"""Which split each speaker belongs to: no speaker crosses, and nothing but the speakers' names decides."""
+"""Which split each speaker belongs to: each to one alone, as the names of the speakers decide."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from hashlib import sha256
 
 from trainables.latents.storage.parquet_file import Split
 
-_SHARE = 0.1  # of the speakers for test, and as much for validation
+_SHARE = 0.1  # of the speakers for test, and as many for validation
 _MIN_TEST, _MIN_VALIDATION = 3, 2  # speakers, where the corpus has enough
 
 
 def split_speakers(speakers: Collection[str]) -> dict[str, Split]:
-    """80 % train, 10 % validation, 10 % test by a stable hash of each speaker's name.
+    """The split of each speaker: 80 % train, 10 % validation and 10 % test, by a stable hash of their names.
 
-    At least 3 speakers are for test and 2 for validation, where that leaves as many for the rest.
+    At least 3 speakers are for test and 2 for validation, as far as the corpus has enough: test never gets
+    more than half of the speakers, and one at least is left for training.
     """
     order = sorted(speakers, key=_fraction)
     test = _first(order, upto=_SHARE, at_least=_MIN_TEST, at_most=len(order) // 2)
@@ -25,23 +26,24 @@ def split_speakers(speakers: Collection[str]) -> dict[str, Split]:
 
 
 def split_by_subset(subsets: Mapping[str, Collection[str]]) -> dict[str, Split]:
-    """Splits from the official subsets (train, dev, test) that each speaker was found in.
+    """The split of each speaker, from the official subsets (train, dev, test) that hold recordings of theirs.
 
-    A speaker of several subsets belongs to the most protected. A split without a subset is filled with a
-    tenth of the train speakers. Where train, or all but train, is missing, see split_speakers.
+    A speaker of several subsets belongs to test rather than validation, and to either rather than train. A
+    split without a subset gets a tenth of the train speakers. Where train, or everything but train, is
+    missing, speakers are split as by :func:`split_speakers`.
     """
-    found = {kind for kinds in subsets.values() for kind in kinds}
-    if "train" not in found or len(found) == 1:
+    present = {subset for those in subsets.values() for subset in those}
+    if "train" not in present or len(present) == 1:
         return split_speakers(subsets)
     splits = {
-        speaker: Split.TEST if "test" in kinds else Split.VALIDATION if "dev" in kinds else Split.TRAIN
-        for speaker, kinds in subsets.items()
+        speaker: Split.TEST if "test" in those else Split.VALIDATION if "dev" in those else Split.TRAIN
+        for speaker, those in subsets.items()
     }
     train = sorted((s for s, split in splits.items() if split == Split.TRAIN), key=_fraction)
-    if "dev" not in found:
+    if "dev" not in present:
         moved = _first(train, upto=_SHARE, at_least=_MIN_VALIDATION, at_most=len(train) - 1)
         splits |= dict.fromkeys(train[:moved], Split.VALIDATION)
-    if "test" not in found:
+    if "test" not in present:
         moved = _first(train, upto=_SHARE, at_least=_MIN_TEST, at_most=len(train) - 1)
         splits |= dict.fromkeys(train[:moved], Split.TEST)
     return splits
@@ -54,5 +56,5 @@ def _first(order: list[str], upto: float, at_least: int, at_most: int) -> int:
 
 
 def _fraction(speaker: str) -> float:
-    """A number in [0, 1) that only the speaker's name decides."""
+    """A number in [0, 1) that the speaker's name alone decides."""
     return int.from_bytes(sha256(f"split of {speaker}".encode()).digest()[:8], "big") / 2**64

@@ -1,4 +1,4 @@
-"""A folder of latent Parquet files, opened as one dataset: its contents, normaliser, hash and rows."""
+"""A folder of latent Parquet files as one dataset: its speakers, its normaliser, its hash and its rows."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ __all__ = [
 ]
 
 ACOUSTIC_COLUMNS = ["energy", "f0", "spectral_flux"]
-FRAME_COLUMNS = ["utterance_id", "speaker_id", "latents"]  # what learning reads
+FRAME_COLUMNS = ["utterance_id", "speaker_id", "latents"]  # what is read for training
 _HOW_TO_MAKE = "make one with `python -m orchestrator.encode SOURCE --representation NAME --out FOLDER`"
 
 
 def open_dataset(root: Path) -> LatentDataset:
-    """Open a folder of latent Parquet files, reading footers and the scalar columns only.
+    """The dataset in a folder of latent Parquet files, of which footers and scalar columns alone are read.
 
     Raises:
         InputError: no such folder, no latent dataset, a truncated or foreign file (named), files of two
@@ -70,17 +70,25 @@ def open_dataset(root: Path) -> LatentDataset:
 
 @dataclass(frozen=True, eq=False)
 class LatentDataset:
-    """An opened folder of latents."""
+    """An opened folder of latents.
+
+    Attributes:
+        root: the folder.
+        files: its Parquet files, sorted.
+        meta: what the latents have in common.
+        index: a row per utterance, with utterance_id, speaker_id, split, num_frames and file.
+        parts: of each file, the sum of squares and the number of training latents, and a digest of all rows.
+    """
 
     root: Path
     files: list[Path]
     meta: LatentMeta
-    index: pa.Table  # a row per utterance: utterance_id, speaker_id, split, num_frames, file
-    parts: tuple[dict[str, Any], ...]  # per file: moments of the training split, digest of all rows
+    index: pa.Table
+    parts: tuple[dict[str, Any], ...]
 
     @cached_property
     def rms(self) -> float:
-        """The normaliser: root mean square of all training latents.
+        """The normaliser: the root mean square of all training latents, in the codec's units.
 
         Raises:
             InputError: no utterance is in the training split, or all its latents are zero.
@@ -88,18 +96,20 @@ class LatentDataset:
         squares = sum(part["sum_squares"] for part in self.parts)
         values = sum(part["values"] for part in self.parts)
         if not squares > 0:
-            raise InputError(f"{self.root} has no training latents but zeros; encode more speakers into it")
+            raise InputError(
+                f"{self.root} holds no training latents other than zero; encode more speakers into it"
+            )
         return float(np.sqrt(squares / values))
 
     @cached_property
     def content_hash(self) -> str:
-        """A hash of everything that learning can see, whatever the order of rows and files."""
+        """Hash of all that training can see, 16 hex digits; the order of rows and files is irrelevant."""
         total = sum(int(part["digest"], 16) for part in self.parts) % (1 << 256)
         kind = json.dumps(self.meta.kind(), sort_keys=True)
         return sha256(f"{total:064x} {kind}".encode()).hexdigest()[:16]
 
     def speakers(self, split: str) -> list[str]:
-        """Speakers of a split, sorted."""
+        """Ids of the speakers of a split, sorted."""
         return sorted(set(self._rows(split)["speaker_id"].to_pylist()))
 
     def utterances(self, split: str) -> list[str]:
@@ -107,14 +117,18 @@ class LatentDataset:
         return sorted(self._rows(split)["utterance_id"].to_pylist())
 
     def frames(self, split: str) -> int:
-        """Frames of a split, over all its utterances."""
+        """Number of frames of a split, over all its utterances."""
         return int(pc.sum(self._rows(split)["num_frames"]).as_py() or 0)
 
     def tables(self, split: str, ids: Collection[str] | None = None) -> Iterator[pa.Table]:
-        """The rows of a split (of ``ids`` alone where given), file by file, with the columns FRAME_COLUMNS.
+        """The rows of a split, file by file, with the columns :data:`FRAME_COLUMNS`.
+
+        Args:
+            split: train, validation or test.
+            ids: of the utterances that are wanted; None stands for all.
 
         Raises:
-            InputError: a file has been damaged since it was opened.
+            InputError: a file has been damaged since the dataset was opened.
         """
         rows = self._rows(split)
         if ids is not None:
@@ -125,23 +139,28 @@ class LatentDataset:
             yield table.filter(pc.is_in(table["utterance_id"], wanted))
 
     def tracks(self, split: str) -> dict[str, dict[str, np.ndarray]]:
-        """Of every utterance of a split ``energy`` (dB), ``f0`` (Hz, 0 unvoiced) and ``spectral_flux``, [T]
-        each; NaN where nothing is known (control worlds).
+        """Acoustic tracks of each utterance of a split, [T] each, by utterance id and name.
+
+        They are ``energy`` (dB), ``f0`` (Hz, 0 where unvoiced) and ``spectral_flux``; NaN where they are
+        unknown, as in control worlds.
+
+        Raises:
+            InputError: a file has been damaged since the dataset was opened.
         """
         rows = self._rows(split)
-        wanted, found = rows["utterance_id"].combine_chunks(), {}
+        wanted, tracks = rows["utterance_id"].combine_chunks(), {}
         for file in sorted(set(rows["file"].to_pylist())):
             table = read_table(Path(file), ["utterance_id", *ACOUSTIC_COLUMNS])
             table = table.filter(pc.is_in(table["utterance_id"], wanted))
             for i, utterance_id in enumerate(table["utterance_id"].to_pylist()):
-                found[utterance_id] = {name: table[name][i].values.to_numpy() for name in ACOUSTIC_COLUMNS}
-        return found
+                tracks[utterance_id] = {name: table[name][i].values.to_numpy() for name in ACOUSTIC_COLUMNS}
+        return tracks
 
     def require_speakers(self, minimum: int, split: str = Split.TEST) -> None:
         """Refuse a dataset with fewer than ``minimum`` speakers in ``split``.
 
         Raises:
-            InputError: with the counts and the remedy.
+            InputError: there are fewer; the message says how many, and the remedy.
         """
         count = len(self.speakers(split))
         if count < minimum:
@@ -155,10 +174,10 @@ class LatentDataset:
 
 
 def read_table(file: Path, columns: list[str] | None = None) -> pa.Table:
-    """The rows of one file, with some columns or all.
+    """The rows of one latent Parquet file, with some columns or, where there is no list, all of them.
 
     Raises:
-        InputError: it is damaged.
+        InputError: the file is truncated or damaged.
     """
     try:
         with pq.ParquetFile(file) as parquet:
@@ -192,23 +211,23 @@ def _damaged(file: Path, error: Exception) -> InputError:
     )
 
 
-def _require_same_kind(first: Path, expected: LatentMeta, file: Path, found: LatentMeta) -> None:
-    if found.representation != expected.representation:
+def _require_same_kind(first: Path, expected: LatentMeta, file: Path, meta: LatentMeta) -> None:
+    if meta.representation != expected.representation:
         raise InputError(
             f"latents of two representations in one folder: {first} is {expected.representation} and {file} "
-            f"is {found.representation}; give each representation a folder of its own"
+            f"is {meta.representation}; give each representation a folder of its own"
         )
-    differing = [k for k, v in expected.kind().items() if found.kind()[k] != v]
+    differing = [k for k, v in expected.kind().items() if meta.kind()[k] != v]
     if differing:
         raise InputError(
-            f"{first} and {file} are both {found.representation} but differ in {', '.join(differing)}; "
+            f"{first} and {file} are both {meta.representation} but differ in {', '.join(differing)}; "
             "encode them again into separate folders"
         )
 
 
 def _require_disjoint(root: Path, index: pa.Table) -> None:
-    found = index.group_by("utterance_id").aggregate([("file", "count"), ("file", "min"), ("file", "max")])
-    for row in found.filter(pc.greater(found["file_count"], 1)).to_pylist()[:1]:
+    files_of = index.group_by("utterance_id").aggregate([("file", "count"), ("file", "min"), ("file", "max")])
+    for row in files_of.filter(pc.greater(files_of["file_count"], 1)).to_pylist()[:1]:
         files = f"{row['file_min']} and {row['file_max']}"
         raise InputError(f"{files} both hold {row['utterance_id']}; delete one")
     splits = index.group_by("speaker_id").aggregate([("split", "count_distinct")])

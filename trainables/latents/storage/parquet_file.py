@@ -1,4 +1,4 @@
-"""One latent Parquet file: a row per utterance, frames in one flat buffer plus offsets, no object per frame.
+"""A latent Parquet file: a row per utterance, and frames in a flat buffer with offsets, not as objects.
 
 Shapes: T frames of an utterance, D latent dimensions, U utterances, N frames of several utterances together.
 """
@@ -38,22 +38,37 @@ SPLITS = tuple(Split)
 
 @dataclass(frozen=True)
 class LatentMeta:
-    """What the latents of a dataset have in common; JSON under the key ``latents`` of a file's metadata."""
+    """What the latents of a dataset have in common; stored as JSON under ``latents`` in a file's metadata.
 
-    representation: str  # "soundstream", "logmel", "mimi-12.5", "control:directional"
+    Attributes:
+        representation: "soundstream", "logmel", "mimi-12.5", "control:directional".
+        dim: latent dimensions, D.
+        frame_rate: of the latents, Hz.
+        codec: name of the codec that decodes them; None where none does, as in control worlds.
+        codec_hash: of the codec's weights and settings.
+        weights: path or hub id that the codec was loaded from; None where it has none.
+        corpus_hash: of the source's listing.
+        lattice_step: of the lattice that the latents lie on, dithered by half a step either way when they are
+            loaded; None where they lie on none.
+        world: of a control world its name, parameters and optimum, which may be None.
+        note: what a reader of results must know, "random weights".
+        source: folder of the audio, for those who want to hear the original.
+    """
+
+    representation: str
     dim: int
-    frame_rate: float  # Hz
-    codec: str | None  # the codec that decodes; None where nothing does (control worlds)
-    codec_hash: str  # of the codec's weights and settings
-    weights: str | None  # path or hub id that the codec was loaded from
-    corpus_hash: str  # of the source's listing
-    lattice_step: float | None  # latents lie on a lattice of this step: dither uniformly by +-step/2 on load
-    world: dict[str, Any] | None = None  # control worlds: {"name", "parameters", "optimum" or None}
-    note: str = ""  # "random weights"
-    source: str | None = None  # folder of the audio, for whoever wants to hear the original
+    frame_rate: float
+    codec: str | None
+    codec_hash: str
+    weights: str | None
+    corpus_hash: str
+    lattice_step: float | None
+    world: dict[str, Any] | None = None
+    note: str = ""
+    source: str | None = None
 
     def kind(self) -> dict[str, Any]:
-        """What must agree for two files to belong to one dataset."""
+        """The fields that agree between all files of a dataset."""
         return {
             k: v for k, v in asdict(self).items() if k not in ("weights", "corpus_hash", "note", "source")
         }
@@ -61,7 +76,17 @@ class LatentMeta:
 
 @dataclass(frozen=True)
 class Utterance:
-    """Latents [T, D] of an utterance and, per frame [T], energy (dB), f0 (Hz, 0 unvoiced), spectral flux."""
+    """An utterance: its latents, and its acoustics in each frame.
+
+    Attributes:
+        utterance_id: unique in a dataset.
+        speaker_id: of who speaks.
+        split: train, validation or test, the same for all utterances of a speaker.
+        latents: [T, D], in the codec's units.
+        energy: [T], dB relative to full scale; NaN where unknown, as the other two.
+        f0: [T], Hz; 0 where unvoiced.
+        spectral_flux: [T], from 0 to 2.
+    """
 
     utterance_id: str
     speaker_id: str
@@ -73,10 +98,17 @@ class Utterance:
 
 
 def write_utterances(path: Path, utterances: Sequence[Utterance], meta: LatentMeta) -> None:
-    """Write one Parquet file under a temporary name and rename it, so that a reader never meets half a file.
+    """Write a latent Parquet file, under a temporary name that is renamed at the end.
+
+    A reader therefore never meets half a file.
+
+    Args:
+        path: of the file, whose folder is made.
+        utterances: in any order; they are stored by split and id.
+        meta: what they have in common.
 
     Raises:
-        ValueError: an utterance contradicts ``meta`` or itself, or holds a number that float16 cannot.
+        ValueError: an utterance contradicts ``meta`` or itself, or a latent is not finite in float16.
     """
     rows = sorted(utterances, key=lambda u: (u.split, u.utterance_id))
     latents = [storable_latents(row, meta.dim) for row in rows]
@@ -105,8 +137,13 @@ def write_utterances(path: Path, utterances: Sequence[Utterance], meta: LatentMe
 def storable_latents(row: Utterance, dim: int) -> np.ndarray:
     """The latents of an utterance as float16 [T, D], once everything about the row has been checked.
 
+    Args:
+        row: the utterance.
+        dim: latent dimensions of the dataset, D.
+
     Raises:
-        ValueError: naming the utterance and what is wrong with it.
+        ValueError: an unknown split, latents of another shape or not finite in float16, or a track of another
+            length; the message names the utterance.
     """
     with np.errstate(over="ignore"):  # an overflow is reported below, with the utterance's name
         latents = np.ascontiguousarray(row.latents, dtype=np.float16)
@@ -124,7 +161,7 @@ def storable_latents(row: Utterance, dim: int) -> np.ndarray:
 def latent_frames(column: pa.ChunkedArray | pa.Array) -> tuple[np.ndarray, np.ndarray]:
     """The frames of a ``latents`` column, float16 [N, D], and the offsets [U + 1] of its utterances.
 
-    Zero-copy where the column is one chunk, sliced or not.
+    Nothing is copied where the column is one chunk, sliced or not.
     """
     if isinstance(column, pa.ChunkedArray):
         chunks = column.chunks or [pa.array([], column.type)]
@@ -137,7 +174,7 @@ def latent_frames(column: pa.ChunkedArray | pa.Array) -> tuple[np.ndarray, np.nd
 
 
 def utterance_table(rows: Sequence[Utterance], dim: int, frame_rate: float) -> pa.Table:
-    """The rows as they are stored, in the order given.
+    """A table of utterances as they are stored, in the order given.
 
     Raises:
         ValueError: see :func:`storable_latents`.
@@ -154,7 +191,7 @@ def utterance_table(rows: Sequence[Utterance], dim: int, frame_rate: float) -> p
 
 
 def table_utterances(table: pa.Table) -> list[Utterance]:
-    """The inverse of :func:`utterance_table`; the arrays are views of the table's buffers."""
+    """The utterances of a table from :func:`utterance_table`; their arrays are views of its buffers."""
     if not len(table):
         return []
     frames, offsets = latent_frames(table["latents"])
@@ -170,7 +207,7 @@ def table_utterances(table: pa.Table) -> list[Utterance]:
 def _nested_latents(latents: Sequence[np.ndarray], dim: int) -> pa.ListArray:
     frame = pa.list_(pa.field("element", pa.float16()), dim)  # "element" is what Parquet reads back
     values = np.concatenate([np.empty((0, dim), np.float16), *latents]).reshape(-1)
-    # pa.array takes half floats one by one, for a tenth of the time in which SoundStream makes them.
+    # pa.array would take half floats one by one, in a tenth of the time that SoundStream needs to make them.
     halves = pa.Array.from_buffers(pa.float16(), len(values), [None, pa.py_buffer(values)])
     frames = pa.FixedSizeListArray.from_arrays(halves, type=frame)
     return pa.ListArray.from_arrays(_offsets(latents), frames, type=pa.list_(pa.field("element", frame)))
@@ -189,13 +226,14 @@ def _part_statistics(rows: Sequence[Utterance], latents: Sequence[np.ndarray]) -
     train = [z.astype(np.float64) for row, z in zip(rows, latents, strict=True) if row.split == Split.TRAIN]
     digest = sum(_digest(row, z) for row, z in zip(rows, latents, strict=True)) % (1 << 256)
     return {
-        "sum_squares": float(sum(np.square(z).sum() for z in train)),  # of the training split,
-        "values": int(sum(z.size for z in train)),  # so that a normaliser needs footers only
+        # Of the training split, so that the normaliser takes no more than footers.
+        "sum_squares": float(sum(np.square(z).sum() for z in train)),
+        "values": int(sum(z.size for z in train)),
         "digest": f"{digest:064x}",
     }
 
 
 def _digest(row: Utterance, latents: np.ndarray) -> int:
-    """A number per row; their sum does not depend on the order of rows nor on their division into files."""
+    """A number for each row; the sum of all depends neither on their order nor on how files divide them."""
     name = f"{row.utterance_id}\0{row.speaker_id}\0{row.split}\0".encode()
     return int(sha256(name + latents.tobytes()).hexdigest(), 16)

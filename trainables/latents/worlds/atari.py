@@ -1,4 +1,4 @@
-"""Atari 2600 games played at random: the game observations that audio is said to be harder than.
+"""Atari 2600 games played at random: the observations of games, to which audio is compared.
 
 Research Discussion 7, section 1.2, sets "Atari at 64x64x3 RGB, 4 Hz" beside audio latents. Here a frame is
 what an agent of the literature sees, the grey screen at every fourth picture (15 Hz; V. Mnih et al.,
@@ -25,7 +25,7 @@ COMPONENTS = 64
 # Of grey, 0 to 255. A hue has eight luminances, some twenty apart: pixels lie on a lattice, and what stands
 # still would have a density without bound. Half a step of 16 either way hides no luminance from the next.
 STEP = 16.0
-ACTION, ACTION_NOISE = 100.0, 5.0  # size of an action's one-hot, and deviation of the noise upon it
+ACTION, ACTION_NOISE = 100.0, 5.0  # size of an action's one-hot, and standard deviation of its noise
 _SKIP = 4  # pictures to a decision
 _OPENING = 70  # decisions until every game has begun in earnest; the longest tune lasts 65
 _LEAD = 60  # random decisions between the opening and the first frame: at most so many
@@ -34,21 +34,25 @@ _FITTED = (6, 200, 2600)  # episodes, their frames and their seed, for the compo
 
 @dataclass(frozen=True)
 class Atari:
-    """z_t: 64 principal components of the screen, and, with ``actions``, the action about to be taken at t.
+    """The 64 principal components of the screen and, with ``actions``, the action that is about to be taken.
 
-    Every decision draws one of the game's own actions uniformly, independently of everything else. The past
-    of such a combined frame therefore tells nothing of its action, and what it tells of the next frame is
-    exactly what past observations *and actions* tell of the next observation: predictive information needs no
-    further conditioning to be that of a world model which is given the actions.
+    Every decision draws one of the game's actions uniformly and independently of everything else. The past of
+    such a combined frame says nothing about its action, and what it says about the next frame is exactly what
+    past observations *and actions* say about the next observation: predictive information is that of a world
+    model which is given the actions, without further conditioning.
 
     The components are orthonormal, in grey levels, without scaling: distances and angles are those of
-    pictures, as far as 64 dimensions carry them. They are fitted to episodes that are in no split. Uniform
-    noise of +-STEP / 2 on every pixel keeps densities bounded; thousands of pixels make a component, so that
-    its share of the noise is normal to all purposes, with variance STEP^2 / 12, and it is added there. The
-    information that is measured depends on this noise, as that of audio does on its own.
+    pictures, as far as 64 dimensions can carry them. They are fitted to episodes that are in no split.
+    Uniform noise of +-STEP / 2 on every pixel keeps densities bounded. Thousands of pixels make a component,
+    so that its share of the noise is practically normal, with variance STEP^2 / 12: it is added to the
+    components. The information that is measured depends on this noise, as that of audio depends on its own.
 
-    An action is a one-hot of A numbers, times ACTION (a small moving object is worth a few hundred), centred,
-    with normal noise of deviation ACTION_NOISE.
+    An action is a one-hot of A numbers times ACTION (a small moving object amounts to a few hundred), centred
+    and with normal noise of standard deviation ACTION_NOISE.
+
+    Attributes:
+        game: its name in the emulator, "pong".
+        actions: whether frames hold actions.
     """
 
     game: str
@@ -56,22 +60,26 @@ class Atari:
 
     @property
     def dim(self) -> int:
-        """64, and A with actions."""
+        """Latent dimensions, D: 64, and A more with actions.
+
+        Raises:
+            InputError: the package ale-py is not installed.
+        """
         return COMPONENTS + (len(_console(self.game).actions) if self.actions else 0)
 
     def simulate(self, utterances: int, frames: int, rng: np.random.Generator) -> np.ndarray:
-        """Stretches [U, T, D] of episodes, each with a seed of its own; a lost game begins anew.
+        """Stretches [U, T, D] of episodes, each with another seed; a game that is over begins again.
 
         Raises:
-            InputError: the package ale-py is not installed, or has no such game.
+            InputError: the package ale-py is not installed.
         """
-        return np.stack([self._stretch(frames, own) for own in rng.spawn(utterances)])
+        return np.stack([self._stretch(frames, child) for child in rng.spawn(utterances)])
 
     def optimum(self, horizon: int) -> None:
-        """Nobody knows what the best predictor of a game played at random would score."""
+        """None: nobody knows what the best predictor of a game played at random would score."""
 
     def parameters(self) -> dict[str, float]:
-        """What makes frames of pictures."""
+        """The numbers by which pictures become frames, by name."""
         return {
             "frame_skip": _SKIP,
             "components": COMPONENTS,
@@ -94,23 +102,23 @@ class Atari:
 
 
 def reduced(game: str, pictures_NP: np.ndarray) -> np.ndarray:
-    """Pictures to their components [N, 64], without noise."""
+    """The components [N, 64] of pictures [N, P], without noise."""
     mean_P, basis_PD = principal_components(game)
     return ((pictures_NP - mean_P) @ basis_PD).astype(np.float64)
 
 
 def restored(game: str, frames_ND: np.ndarray) -> np.ndarray:
-    """The pictures [N, P] that frames stand for; actions are left out."""
+    """The pictures [N, P] that frames [N, D] stand for; actions are left out."""
     mean_P, basis_PD = principal_components(game)
     return frames_ND[:, :COMPONENTS] @ basis_PD.T + mean_P
 
 
 @cache
 def principal_components(game: str) -> tuple[np.ndarray, np.ndarray]:
-    """Mean [P] and orthonormal directions [P, 64] of greatest variance of the game's pictures."""
+    """Mean [P] of a game's pictures, and their orthonormal directions [P, 64] of greatest variance."""
     episodes, frames, seed = _FITTED
-    own = np.random.default_rng(seed).spawn(episodes)
-    pictures_NP = np.concatenate([_console(game).play(frames, rng)[0] for rng in own])
+    children = np.random.default_rng(seed).spawn(episodes)
+    pictures_NP = np.concatenate([_console(game).play(frames, rng)[0] for rng in children])
     mean_P = pictures_NP.mean(0)
     centred = pictures_NP - mean_P
     _, vectors = np.linalg.eigh((centred @ centred.T).astype(np.float64))
@@ -136,7 +144,7 @@ class _Console:
         self._begun = self._ale.cloneState()
 
     def play(self, frames: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """Pictures [T, P], float32, and the place [T] of the action that is taken after each."""
+        """Pictures, float32 [T, P], and the index of the action that is taken after each, [T]."""
         self._ale.restoreState(self._begun)
         lead = 1 + int(rng.integers(_LEAD))
         taken = rng.integers(len(self.actions), size=lead + frames)
@@ -148,20 +156,21 @@ class _Console:
         return np.stack(pictures), taken[lead:]
 
     def _decide(self, action: Any) -> np.ndarray:
-        """Hold the action for four pictures; see the last two, brighter pixels first: sprites take turns."""
+        """Hold the action for four pictures; the brighter pixels of the last two, as sprites take turns."""
         for _ in range(_SKIP - 1):
             self._ale.act(action)
         before = self._ale.getScreenGrayscale().copy()
         self._ale.act(action)
-        seen = np.maximum(before, self._ale.getScreenGrayscale())
+        screen = np.maximum(before, self._ale.getScreenGrayscale())
         if self._ale.game_over():
             self._ale.restoreState(self._begun)
-        return halved(seen)
+        return halved(screen)
 
 
 def halved(screen: np.ndarray) -> np.ndarray:
-    """210 x 160 grey pixels to 105 x 80, flat [P]: twice the mean of each four, which keeps norms of what is
-    larger than a pixel.
+    """A screen of 210 x 160 grey pixels at half the size, 105 x 80, flat [P].
+
+    A pixel is twice the mean of four, which keeps the norm of everything that is larger than a pixel.
     """
     sums = screen[0::2, 0::2].astype(np.float32) + screen[1::2, 0::2] + screen[0::2, 1::2]
     return ((sums + screen[1::2, 1::2]) / 2).ravel()

@@ -1,4 +1,4 @@
-"""What a world must supply, and what "its optimum" means.
+"""What a world has to supply, and what its optimum is.
 
 Shapes: U utterances, T frames, D latent dimensions, K rollout steps.
 """
@@ -13,26 +13,29 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Optimum:
-    """What no predictor can beat on average over the world's stationary law, in the latents' own units.
+    """What no predictor can beat on average over the world's stationary law, in the units of the latents.
 
-    ``one_step_cosine`` equals ``cos[0]``. ``cos[k-1]`` is E |E[d_{t+k-1} | past of z_t]|: the mean cosine
-    between the true direction at rollout step k and the direction that maximises it given the frames before
-    the rollout. No rollout, whatever it feeds back, can pass it. ``magnitude_ratio[k-1]`` is E[|delta_pred| /
-    |delta_true|], averaged frame by frame, of the true one-step law rolled out under mean feedback; it is a
-    description, not a bound. ``nll`` is the entropy rate of delta in R^D in nats per frame, None without a
-    bound.
-    ``predictive_information`` is the entropy of z_t less ``nll``; None where it has no formula.
+    Attributes:
+        one_step_cosine: equals ``cos[0]``.
+        cos: [K]. ``cos[k-1]`` is E |E[d_{t+k-1} | past of z_t]|: the mean cosine between the true direction
+            at rollout step k and the direction that maximises it given the frames before the rollout. No
+            rollout, whatever it feeds back, can exceed it.
+        magnitude_ratio: [K]. ``magnitude_ratio[k-1]`` is E[|delta_pred| / |delta_true|], averaged frame by
+            frame, of the true one-step law rolled out under mean feedback: a description, not a bound.
+        nll: entropy rate of delta in R^D, nats per frame; None where there is no bound.
+        predictive_information: the entropy of z_t less ``nll``, nats per frame; None where it has no formula.
+        how: the numbers were computed, in words.
     """
 
     one_step_cosine: float
-    cos: list[float]  # [K]
-    magnitude_ratio: list[float]  # [K]
+    cos: list[float]
+    magnitude_ratio: list[float]
     nll: float | None
     predictive_information: float | None
     how: str
 
     def to_json(self) -> dict[str, Any]:
-        """Plain numbers, for the metadata of latent files."""
+        """The optimum as plain values, for the metadata of latent files."""
         return asdict(self)
 
 
@@ -41,7 +44,7 @@ class World(Protocol):
 
     @property
     def dim(self) -> int:
-        """D."""
+        """Latent dimensions, D."""
 
     def simulate(self, utterances: int, frames: int, rng: np.random.Generator) -> np.ndarray:
         """Independent stretches [U, T, D] of the stationary process, float64."""

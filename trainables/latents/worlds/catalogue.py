@@ -1,17 +1,16 @@
-"""Control worlds: latents with a known answer, written like any other latents, with that answer in their
-metadata.
+"""Control worlds: latents with a known answer, written like any others, with the answer in their metadata.
 
-Each world is a question put to the whole path from Parquet to verdict:
+Each world is a question to the whole path from Parquet to verdict:
 
-* ``directional``: the direction is predictable at cosine 0.85, and hardly less 16 frames on; the magnitude is
-  not. A sound path reaches the optimum; standing still or repeating a direction does not.
+* ``directional``: the direction is predictable at cosine 0.85, and hardly less 16 frames later; the magnitude
+  is not. A sound path reaches the optimum; standing still or repeating a direction does not.
 * ``white``: nothing is predictable, and yet the best one-step cosine is 0.70, for ``delta = -z``.
 * ``gaussian``: linear-Gaussian truth, where a Gaussian arm can be exact and the linear-Gaussian surrogate is
   the same process.
 * ``smooth``: the past holds more information than in ``gaussian``, but the one-step cosine is less than a
-  quarter of white noise's.
-* ``lorenz``: no noise at all, and yet nothing can be foretold for ever: small errors grow.
-* ``pong``, ``breakout``, ``ms_pacman``, and each with ``-actions``: games played at random, outside audio.
+  quarter of that of white noise.
+* ``lorenz``: there is no noise at all, and yet nothing can be predicted for ever, because small errors grow.
+* ``pong``, ``breakout``, ``ms_pacman``, and each with ``-actions``: games played at random, and no audio.
   Their optimum is unknown.
 """
 
@@ -50,16 +49,20 @@ FRAME_RATE = 50.0  # Hz
 HORIZON = 16  # rollout steps whose optimum is known
 _SPEAKERS = {Split.TRAIN: 40, Split.VALIDATION: 10, Split.TEST: 10}
 _UTTERANCES = 8  # of each speaker
-_EPISODES = 2  # of each player of a game: the emulator makes a thousand frames a second
+_EPISODES = 2  # of each player of a game, because the emulator makes only a thousand frames a second
 _FRAMES = (160, 240)  # shortest and longest utterance
 
 
 def write_world(name: str, out: Path, seed: int = 0) -> None:
-    """Write world ``name`` into the folder ``out``, one Parquet file per split.
+    """Write the control world ``name`` into a folder, one Parquet file for each split.
 
-    The metadata's ``world`` holds name, parameters and ``optimum`` (see
-    :class:`trainables.latents.worlds.base.Optimum`). ``seed`` chooses the utterances; world and optimum do
-    not depend on it. There are no acoustic tracks: they are NaN.
+    ``world`` in the metadata holds its name, parameters and ``optimum``, see
+    :class:`~trainables.latents.worlds.base.Optimum`. Acoustic tracks are unknown: NaN.
+
+    Args:
+        name: one of ``WORLDS``.
+        out: the folder; is made.
+        seed: chooses the utterances; neither the world nor its optimum depends on it.
 
     Raises:
         InputError: no world has that name, or it is a game and ale-py is not installed.
@@ -103,7 +106,7 @@ def _meta(name: str, world: World, seed: int) -> LatentMeta:
 
 
 def _utterances_each(world: World) -> int:
-    """Of a speaker."""
+    """Number of utterances of each speaker."""
     return _EPISODES if isinstance(world, Atari) else _UTTERANCES
 
 

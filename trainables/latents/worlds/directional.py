@@ -22,24 +22,32 @@ _STARTS, _CONTINUATIONS = 200, 64
 
 @dataclass(frozen=True)
 class DirectionalWorld:
-    """delta_t = m_t d_t with d_t ~ vMF(mu(z_t), kappa), and log m_t ~ N(log step, spread^2) independently.
+    """The process delta_t = m_t d_t, where d_t ~ vMF(mu(z_t), kappa), log m_t ~ N(log step, spread^2).
 
     kappa solves A_D(kappa) = cosine, so that the best one-step direction, mu(z_t), scores exactly ``cosine``.
     The field follows a circle of the given radius in one plane: with x = P z / radius and y the rest of z /
     radius, mu is the unit vector along J x + pull (1 - |x|^2) x - pull y, where J turns the plane by a right
-    angle. The pull keeps trajectories bounded, so that a rollout can stay right; the turning makes neither
-    standing still nor a repeated direction right.
+    angle. The pull keeps trajectories bounded, so that a rollout can stay right; because of the turning,
+    neither standing still nor repeating a direction is right.
+
+    Attributes:
+        dim: latent dimensions, D.
+        cosine: of the best one-step direction, A_D(kappa).
+        step: median of m.
+        spread: standard deviation of log m.
+        radius: of the circle.
+        pull: strength of the pull towards the circle, the speed along it being 1.
     """
 
     dim: int
-    cosine: float  # A_D(kappa)
-    step: float  # median of m
-    spread: float  # standard deviation of log m
-    radius: float  # of the cycle
-    pull: float  # towards the cycle, against the speed along it
+    cosine: float
+    step: float
+    spread: float
+    radius: float
+    pull: float
 
     def simulate(self, utterances: int, frames: int, rng: np.random.Generator) -> np.ndarray:
-        """Stationary stretches [U, T, D], each from a phase of its own."""
+        """Stationary stretches [U, T, D], each from another random phase."""
         phase = rng.uniform(0, 2 * np.pi, utterances)
         z_UD = self.radius * np.stack([np.cos(phase), np.sin(phase)], 1) @ self.plane.T
         path = [z for z, _ in self.walk(z_UD, _BURN_IN + frames, rng)]
@@ -48,7 +56,7 @@ class DirectionalWorld:
     def walk(
         self, z_UD: np.ndarray, frames: int, rng: np.random.Generator
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """From the given states: at each frame the states [U, D] and their mean directions [U, D]."""
+        """At each frame the states [U, D] and their mean directions [U, D], beginning at ``z_UD``."""
         along = vmf_cosines(self.dim, self.kappa, frames * len(z_UD), rng).reshape(frames, len(z_UD), 1)
         magnitude = self.step * np.exp(self.spread * rng.standard_normal(along.shape))
         for t in range(frames):
@@ -60,7 +68,7 @@ class DirectionalWorld:
             z_UD = z_UD + magnitude[t] * (along[t] * mu + np.sqrt(1 - along[t] ** 2) * across)
 
     def field(self, z: np.ndarray) -> np.ndarray:
-        """mu(z), unit vectors of the shape of z [..., D]."""
+        """The mean directions mu(z) at states z [..., D]: unit vectors [..., D]."""
         x = z @ self.plane / self.radius
         across = z / self.radius - x @ self.plane.T
         turn = np.stack([-x[..., 1], x[..., 0]], axis=-1)
@@ -70,7 +78,7 @@ class DirectionalWorld:
 
     @cached_property
     def plane(self) -> np.ndarray:
-        """P^T [D, 2]: orthonormal, fixed, oblique to every coordinate."""
+        """The plane of the circle as orthonormal columns, P^T [D, 2]: fixed, oblique to every coordinate."""
         return np.linalg.qr(np.random.default_rng(self.dim).standard_normal((self.dim, 2)))[0]
 
     @cached_property
@@ -79,10 +87,10 @@ class DirectionalWorld:
         return float(brentq(lambda k: mean_resultant(self.dim, k) - self.cosine, 1e-3, 100 * self.dim))
 
     def optimum(self, horizon: int) -> Optimum:
-        """NLL, cos[1] and magnitude ratios by formula; cos[k] from k = 2 by Monte Carlo.
+        """The optimum: NLL, cos@1 and magnitude ratios by formula, cos@2 onwards by Monte Carlo.
 
-        Under mean feedback the prediction always has the length E[m] A_D, whence the ratio E[m] A_D E[1/m] =
-        A_D exp(s^2).
+        Under mean feedback the prediction always has the length E[m] A_D, so the magnitude ratio is
+        E[m] A_D E[1/m] = A_D exp(spread^2).
         """
         return Optimum(
             one_step_cosine=self.cosine,
@@ -94,12 +102,12 @@ class DirectionalWorld:
         )
 
     def entropy(self) -> float:
-        """Of delta in R^D given z: those of direction and magnitude, and the Jacobian (D - 1) E[log m]."""
+        """Entropy of delta in R^D given z, nats: of direction and of magnitude, and (D - 1) E[log m]."""
         magnitude = 0.5 * math.log(2 * math.pi * math.e * self.spread**2) + math.log(self.step)
         return direction_entropy(self.dim, self.kappa) + magnitude + (self.dim - 1) * math.log(self.step)
 
     def _later_cosines(self, horizon: int) -> list[float]:
-        """A_D E |E[mu(z_{t+k-1}) | z_t]| for k = 2..K, from U-statistics: squared norms without bias."""
+        """A_D E |E[mu(z_{t+k-1}) | z_t]| for k = 2..K, with U-statistics in place of biased squared norms."""
         rng = np.random.default_rng(self.dim)
         starts_SD = self.simulate(_STARTS, 1, rng)[:, 0]
         states = np.repeat(starts_SD, _CONTINUATIONS, axis=0)
@@ -111,12 +119,12 @@ class DirectionalWorld:
         return cosines
 
     def parameters(self) -> dict[str, float]:
-        """The fields and kappa."""
+        """The numbers that define the process, by name, and kappa."""
         return {**asdict(self), "kappa": self.kappa}
 
 
 def mean_resultant(dim: int, kappa: float) -> float:
-    """A_D(kappa) = I_{D/2} / I_{D/2-1}; scipy's scaled Bessel functions hold at the D and kappa used here."""
+    """The mean resultant length A_D(kappa) = I_{D/2} / I_{D/2-1}, where scipy's ``ive`` is no 0 or inf."""
     return float(ive(dim / 2, kappa) / ive(dim / 2 - 1, kappa))
 
 
@@ -129,7 +137,7 @@ def direction_entropy(dim: int, kappa: float) -> float:
 
 
 def vmf_cosines(dim: int, kappa: float, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Draws [count] of mu.x under vMF, by rejection.
+    """Draws [count] of the cosine mu.x under a von Mises-Fisher law on the sphere in R^D, by rejection.
 
     A. T. A. Wood, "Simulation of the von Mises Fisher distribution", 1994.
     """

@@ -1,4 +1,4 @@
-"""A linear-Gaussian world that turns and decays alike in all planes: every metric has a closed form.
+"""A linear-Gaussian world that turns and decays equally in all planes: every metric has a closed form.
 
 Shapes: U utterances, T frames, D latent dimensions, K rollout steps.
 """
@@ -16,18 +16,24 @@ from trainables.latents.worlds.base import Optimum
 
 @dataclass(frozen=True)
 class RotatingAR:
-    """z_{t+1} = decay Q z_t + innovation, where Q turns each of D / 2 planes and z_t ~ N(0, scale^2 I).
+    """The process z_{t+1} = decay Q z_t + innovation: Q turns each of D / 2 planes, z_t ~ N(0, scale^2 I).
 
     ``decay = 0`` is white noise and ``angle = 0`` a first-order autoregression. Given z_t, the k-th delta has
-    the mean a_k = (decay Q - I)(decay Q)^{k-1} z_t, and both are isotropic Gaussians whose coordinates
-    correlate with r_k = decay^{k-1} sqrt(|1 - decay e^{i angle}|^2 / (2 (1 - decay cos angle))). Isotropy
+    the mean a_k = (decay Q - I)(decay Q)^{k-1} z_t, and both are isotropic Gaussians whose coordinates have
+    the correlation r_k = decay^{k-1} sqrt(|1 - decay e^{i angle}|^2 / (2 (1 - decay cos angle))). Isotropy
     makes a_k the best direction, and mean feedback follows a_k exactly.
+
+    Attributes:
+        dim: latent dimensions, D, an even number.
+        decay: of a frame's influence from one frame to the next, from 0 to below 1.
+        angle: by which Q turns, radians per frame.
+        scale: standard deviation of each coordinate.
     """
 
     dim: int
     decay: float
-    angle: float  # radians per frame
-    scale: float  # standard deviation of each coordinate
+    angle: float
+    scale: float
 
     def simulate(self, utterances: int, frames: int, rng: np.random.Generator) -> np.ndarray:
         """Stationary stretches [U, T, D]."""
@@ -41,14 +47,14 @@ class RotatingAR:
         return z_TUD.transpose(1, 0, 2)
 
     def rotation(self) -> np.ndarray:
-        """Q [D, D]: the planes are spanned by a fixed random basis, so that no coordinate is special."""
+        """The matrix Q [D, D], whose planes span a fixed random basis: no coordinate is special."""
         basis_DD = np.linalg.qr(np.random.default_rng(self.dim).standard_normal((self.dim, self.dim)))[0]
         cos, sin = math.cos(self.angle), math.sin(self.angle)
         turn = np.kron(np.eye(self.dim // 2), np.array([[cos, -sin], [sin, cos]]))
         return basis_DD @ turn @ basis_DD.T
 
     def optimum(self, horizon: int) -> Optimum:
-        """By formula, from the correlation between the coordinates of prediction and truth."""
+        """The optimum in closed form, from the correlation between coordinates of prediction and truth."""
         correlations = self.correlation() * self.decay ** np.arange(horizon)
         cos = [mean_cosine(self.dim, r) for r in correlations]
         variance = (self.scale**2) * (1 - self.decay**2)
@@ -62,30 +68,34 @@ class RotatingAR:
         )
 
     def correlation(self) -> float:
-        """r_1: between each coordinate of delta and of its best prediction."""
+        """The correlation r_1 between each coordinate of delta and of its best prediction."""
         predicted = 1 - 2 * self.decay * math.cos(self.angle) + self.decay**2
         return math.sqrt(predicted / (2 * (1 - self.decay * math.cos(self.angle))))
 
     def parameters(self) -> dict[str, float]:
-        """The fields."""
+        """The numbers that define the process, by name."""
         return asdict(self)
 
 
 def mean_cosine(dim: int, correlation: float) -> float:
-    """E cos(x, y) of Gaussian vectors in R^d whose coordinate pairs (x_i, y_i) correlate with r, i = 1..d.
+    """The mean cosine, E cos(x, y), of Gaussian vectors in R^d whose coordinates have the correlation r.
 
-    r (2/d) (Gamma((d+1)/2) / Gamma(d/2))^2 2F1(1/2, 1/2; d/2 + 1; r^2): the mean of a sample correlation
-    about a known mean (H. Hotelling, "New light on the correlation coefficient and its transforms", 1953).
+    It is r (2/d) (Gamma((d+1)/2) / Gamma(d/2))^2 2F1(1/2, 1/2; d/2 + 1; r^2), the mean of a sample
+    correlation about a known mean.
+
+    H. Hotelling, "New light on the correlation coefficient and its transforms", 1953.
     """
     growth = math.exp(2 * (gammaln((dim + 1) / 2) - gammaln(dim / 2)))
     return float(correlation * 2 / dim * growth * hyp2f1(0.5, 0.5, dim / 2 + 1, correlation**2))
 
 
 def mean_length_ratio(dim: int, correlation: float) -> float:
-    """E |x| / |y| of such vectors when x is the best prediction of y, so that their scales have the ratio r.
+    """The mean ratio, E |x| / |y|, of the same vectors where x is the best prediction of y; d is at least 2.
 
-    r Gamma((d+1)/2) Gamma((d-1)/2) / Gamma(d/2)^2 2F1(-1/2, 1/2; d/2; r^2): a mixed moment of Kibble's
-    bivariate gamma law (W. F. Kibble, "A two-variate gamma type distribution", 1941). Needs d >= 2.
+    The scales of x and y then have the ratio r, and the mean is r Gamma((d+1)/2) Gamma((d-1)/2) /
+    Gamma(d/2)^2 2F1(-1/2, 1/2; d/2; r^2), a mixed moment of Kibble's bivariate gamma law.
+
+    W. F. Kibble, "A two-variate gamma type distribution", 1941.
     """
     growth = math.exp(gammaln((dim + 1) / 2) + gammaln((dim - 1) / 2) - 2 * gammaln(dim / 2))
     return float(correlation * growth * hyp2f1(-0.5, 0.5, dim / 2, correlation**2))

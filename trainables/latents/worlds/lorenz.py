@@ -1,4 +1,4 @@
-"""The Lorenz system: three dimensions, no noise, and a horizon beyond which nothing can be foretold.
+"""The Lorenz system: three dimensions, no noise, and a horizon beyond which nothing can be predicted.
 
 Shapes: U utterances, T frames.
 """
@@ -20,10 +20,16 @@ _BURN_IN = 30.0  # units of time from a random point to the attractor
 
 @dataclass(frozen=True)
 class Lorenz:
-    """dx = sigma (y - x), dy = x (rho - z) - y, dz = x y - beta z, seen every ``dt``, standardised.
+    """The flow dx = sigma (y - x), dy = x (rho - z) - y, dz = x y - beta z, seen every ``dt``, standardised.
 
-    E. N. Lorenz, "Deterministic nonperiodic flow", 1963. Errors grow by exp(LYAPUNOV t): what a predictor is
-    worth is how long its free run stays valid, in units of 1 / LYAPUNOV.
+    Errors grow by exp(LYAPUNOV t): the measure of a predictor is how long its free run stays valid, in units
+    of 1 / LYAPUNOV.
+
+    E. N. Lorenz, "Deterministic nonperiodic flow", 1963.
+
+    Attributes:
+        dt: time from one frame to the next, in units of the system's time.
+        sigma, rho, beta: parameters of the flow.
     """
 
     dt: float
@@ -33,11 +39,11 @@ class Lorenz:
 
     @property
     def dim(self) -> int:
-        """Three."""
+        """Three latent dimensions: x, y and z."""
         return 3
 
     def simulate(self, utterances: int, frames: int, rng: np.random.Generator) -> np.ndarray:
-        """Stretches [U, T, 3] from initial conditions of their own, once on the attractor."""
+        """Stretches [U, T, 3] on the attractor, each from another random point."""
         state = _MEAN + _DEVIATION * rng.standard_normal((utterances, 3))
         for _ in range(round(_BURN_IN / self.dt)):
             state = self._next(state)
@@ -62,7 +68,10 @@ class Lorenz:
         return np.stack([self.sigma * (y - x), x * (self.rho - z) - y, x * y - self.beta * z], -1)
 
     def optimum(self, horizon: int) -> Optimum:
-        """Every step can be foretold over a horizon far below 1 / LYAPUNOV; no density has a bound."""
+        """Perfect scores: over a horizon far below 1 / LYAPUNOV every step can be predicted.
+
+        Densities have no bound.
+        """
         return Optimum(
             one_step_cosine=1.0,
             cos=[1.0] * horizon,
@@ -73,5 +82,5 @@ class Lorenz:
         )
 
     def parameters(self) -> dict[str, float]:
-        """The fields, and the rate at which errors grow."""
+        """The numbers that define the flow, by name, and the rate at which errors grow."""
         return {**asdict(self), "lyapunov": LYAPUNOV}

@@ -114,7 +114,7 @@ def test_what_cannot_be_shared_or_cut_is_refused(table: pa.Table) -> None:
 
 
 def test_pairs_are_spread_evenly_even_over_utterances_shorter_than_the_spread(monkeypatch) -> None:
-    monkeypatch.setattr("trainables.latents.batching.shard._FRAMES_SURVEYED", 10)
+    monkeypatch.setattr("trainables.latents.batching.shard._MOST_PAIRS", 10)
     lengths = [40, 3, 2, 4, 30, 3]
     frames = {f"s-{i}": np.full((n, 1), i) + np.arange(n)[:, None] / 100 for i, n in enumerate(lengths)}
     shard = Shard.from_tables([utterance_table(frames)], rms=1.0, lattice_step=None, dtype=torch.float64)

@@ -55,7 +55,7 @@ class TestMimi(CodecContract):
             expected = continuous._model.decode_latent(codes)[0].T.numpy()
             sound = continuous._model.decode(codes)[0, 0].numpy()
         latents = codec.encode(audio)
-        continuous._model.set_num_codebooks(mimi.CODEBOOKS)
+        continuous._model.set_num_codebooks(mimi.MIMI_CODEBOOKS)
         assert codes.shape[1] == books and sound.std() > 1e-4
         np.testing.assert_array_equal(latents, expected)
         for decoder in (codec, continuous):
@@ -93,8 +93,8 @@ class TestMimi(CodecContract):
     def test_long_recordings_go_through_in_steps(self, get, speech, name, monkeypatch):
         codec, audio = get(name), speech(24000)[0]
         whole = codec.encode(audio)
-        monkeypatch.setattr(mimi, "_WHOLE", 8 * 1920)
-        monkeypatch.setattr(mimi, "_CHUNK", 5 * 1920)
+        monkeypatch.setattr(mimi, "_LONGEST", 8 * 1920)
+        monkeypatch.setattr(mimi, "_PIECE", 5 * 1920)
         np.testing.assert_allclose(codec.encode(audio), whole, atol=1e-3 * whole.std())
 
     def test_tells_random_weights_from_real_ones(self, get, mimi_file):

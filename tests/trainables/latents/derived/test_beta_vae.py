@@ -16,7 +16,7 @@ from trainables.latents.codec_registry import load_derived
 from trainables.latents.codecs.logmel import LogMel
 from trainables.latents.derived.beta_vae import BetaVae
 from trainables.latents.derived.bottleneck_settings import BottleneckSettings
-from trainables.latents.derived.bottleneck_training import Training, train_bottleneck
+from trainables.latents.derived.bottleneck_training import BottleneckTraining, train_bottleneck
 from trainables.latents.derived.derive_dataset import fit_transform, training_frames
 from trainables.latents.derived.expression import parse
 from trainables.latents.derived.mapped_feed import MappedFeed
@@ -132,12 +132,12 @@ def test_training_starts_from_pca(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_large_beta_collapses_the_code_and_that_is_told(tmp_path: Path) -> None:
+def test_a_large_beta_collapses_the_code_and_that_is_said(tmp_path: Path) -> None:
     dataset = write(tmp_path, lambda rng: mixed([0.9, 0.0], rng))
     free, strict = (fit("beta-vae(2)", dataset, replace(SMALL, beta=b, epochs=6)).maps[0] for b in (0.1, 500))
-    assert free.outcome["validation"]["collapsed"] == 0 and "collapsed" not in free.told()
+    assert free.outcome["validation"]["collapsed"] == 0 and "collapsed" not in free.summary()
     assert strict.outcome["validation"]["collapsed"] == 2
-    assert "2 of 2 dimensions have collapsed" in strict.told() and "lower --beta" in strict.told()
+    assert "2 of 2 dimensions have collapsed" in strict.summary() and "lower --beta" in strict.summary()
 
 
 @pytest.mark.slow
@@ -256,7 +256,8 @@ def test_the_gradients_of_two_workers_average_to_that_of_one(tmp_path: Path, los
 def test_training_stops_once_validation_speakers_gain_nothing(tmp_path: Path) -> None:
     dataset, settings = write(tmp_path, curved), replace(SMALL, epochs=50, patience=2)
     start = fit_transform("beta-vae(4)", dataset, settings).maps[0]
-    run = Training(start, source(dataset, "train", []), source(dataset, "validation", []), SoloContext())
+    feeds = (source(dataset, split, []) for split in ("train", "validation"))
+    run = BottleneckTraining(start, *feeds, SoloContext())
     for epoch, loss in enumerate([3.0, 2.0, float("nan")]):
         run.history.append({"epoch": epoch, "validation": {"loss": loss}})
     assert run.best_epoch == 1 and not run.is_over

@@ -165,7 +165,7 @@ def test_nothing_decodes_what_is_derived_from_a_control_world(base, tmp_path):
     transform = fit_transform("stack(2)", world)
     transform.save(tmp_path)
     assert (transform.meta(tmp_path).codec, transform.meta(tmp_path).weights) == (None, None)
-    with pytest.raises(InputError, match="derived from logmel, which nothing decodes"):
+    with pytest.raises(InputError, match="derived from logmel, which no codec decodes"):
         load_codec("stack2(logmel)", str(tmp_path))
 
 
@@ -176,7 +176,7 @@ def test_says_what_is_wrong_with_its_folder(derived, tmp_path):
         (
             meta.codec,
             str(tmp_path / "gone"),
-            "gone, which holds what .* does not exist; put it back, or derive",
+            "gone, which holds the transform .* does not exist; put it back, or derive",
         ),
         (meta.codec, str(tmp_path), "holds no fitted transform"),
         ("pca8(logmel)", meta.weights, r"holds pca16\(logmel\), not pca8\(logmel\)"),

@@ -11,17 +11,11 @@ import pytest
 
 from trainables.errors import InputError
 from trainables.latents.codec_registry import load_derived
-from trainables.latents.derived.derive_dataset import (
-    derived_utterances,
-    fit_transform,
-    slower,
-    slower_energy,
-    slower_f0,
-    training_frames,
-)
+from trainables.latents.derived.derive_dataset import derived_utterances, fit_transform, training_frames
 from trainables.latents.derived.derived_codec import DerivedCodec
 from trainables.latents.derived.expression import parse
 from trainables.latents.derived.maps import Pool, Stack
+from trainables.latents.derived.slower_tracks import slower, slower_energy, slower_f0
 from trainables.latents.derived.transform import Transform
 from trainables.latents.storage.dataset import LatentDataset, open_dataset, write_utterances
 from trainables.latents.storage.parquet_file import LatentMeta, Utterance

@@ -82,7 +82,7 @@ def test_actions_are_centred_and_can_be_told_apart(seen: np.ndarray) -> None:
 def test_noise_is_what_dithered_pixels_would_give() -> None:
     """A component of uniform noise on all pixels: its variance is STEP^2 / 12, and it is normal."""
     rng = np.random.default_rng(2)
-    mean_P, _ = atari.components("pong")
+    mean_P, _ = atari.principal_components("pong")
     noise = rng.uniform(-STEP / 2, STEP / 2, (300, 210, 160)).astype(np.float32)
     seen_NP = np.stack([atari.halved(screen) for screen in noise])
     z_ND = atari.reduced("pong", seen_NP + mean_P)
@@ -91,11 +91,11 @@ def test_noise_is_what_dithered_pixels_would_give() -> None:
 
 
 def test_components_are_orthonormal_and_fitted_to_nothing_that_is_written() -> None:
-    _, basis_PD = atari.components("pong")
+    _, basis_PD = atari.principal_components("pong")
     np.testing.assert_allclose(basis_PD.T @ basis_PD, np.eye(COMPONENTS), atol=1e-4)
     before = basis_PD.copy()
     WORLDS["pong"].simulate(1, 5, np.random.default_rng(0))
-    np.testing.assert_array_equal(atari.components("pong")[1], before)
+    np.testing.assert_array_equal(atari.principal_components("pong")[1], before)
 
 
 @pytest.mark.parametrize(("game", "least"), [("breakout", 0.6), ("ms_pacman", 0.5), ("pong", 0.7)])
