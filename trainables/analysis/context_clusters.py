@@ -36,7 +36,7 @@ def cluster_scores(train: Feed, held_out: Feed, scale: Scale) -> dict[str, Score
     Raises:
         InputError: fewer training contexts than clusters.
     """
-    found = {}
+    found: dict[str, Scores] = {}
     for number, surrogate in enumerate(train.surrogates):
         index = _clusters(train, number, scale)
         rng = np.random.default_rng(_SEED)
