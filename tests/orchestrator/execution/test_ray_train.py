@@ -13,7 +13,7 @@ from orchestrator.execution.ray_tune import Task, pack_config, run_pack, run_pac
 from orchestrator.execution.search import FixedPacks, PackSearcher
 from orchestrator.planning.pack import Pack
 from orchestrator.runtime.checkpoint_store import CheckpointStore
-from orchestrator.runtime.ray_cluster import Cluster, connected
+from orchestrator.runtime.ray_cluster import Cluster
 from tests.orchestrator.tiny_world import write_latents
 from trainables.errors import InputError
 from trainables.latents.batching.feed import Feed
@@ -80,12 +80,6 @@ def solo(dataset):
         for split in ("train", "test")
     )
     return train_pack(structure, lanes, train, test, SoloContext(), evaluate_each_epoch=False)
-
-
-@pytest.fixture(scope="module")
-def cluster():
-    with connected(None) as found:
-        yield found
 
 
 @pytest.fixture
