@@ -15,26 +15,34 @@ export PYTHONUNBUFFERED := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test ui lint install clean
+.PHONY: help demo test quick ui lint install clean
 
 help:
 	@echo "make demo    run the study vmf_vs_mdn on the built-in control world and print its verdict"
 	@echo "make test    run the tests (ARGS='-k name' selects some)"
+	@echo "make quick   run those that need no Ray and take no more than some seconds, in a minute and a half"
 	@echo "make ui      serve the MLflow UI on http://127.0.0.1:$(PORT)"
-	@echo "make lint    run ruff, mypy and the import contracts"
+	@echo "make lint    run ruff, its formatter's check, mypy and the import contracts"
 	@echo "make clean   remove .venv and caches; results stay"
 
 demo: $(STAMP)
 	@$(BIN)/python -m orchestrator.sweep vmf_vs_mdn --no-ablation --no-diagnosis
 
+# Files are shared out between two processes; what needs Ray goes to one of them (tests/conftest.py).
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder --durations 8
+
 test: $(STAMP)
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 8 $(ARGS)
+	@$(PYTEST) $(ARGS)
+
+quick: $(STAMP)
+	@$(PYTEST) -m "not ray and not slow" $(ARGS)
 
 ui: $(STAMP)
 	@$(BIN)/mlflow ui --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}" --host 127.0.0.1 --port $(PORT)
 
 lint: $(STAMP)
 	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
 

@@ -1,16 +1,41 @@
 """Ray reads its settings as it is imported, so they are put in place before any test module is."""
 
+import subprocess
+import sys
+from importlib import import_module
+
 import pytest
 
 from orchestrator.runtime.ray_cluster import connected, set_ray_environment
+from tests.orchestrator.shared_ray import shared_ray
 
 set_ray_environment()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def address():
-    """Of a Ray that is there already, for commands of which it is not asked that they start one."""
-    import ray
+    """Of the one Ray of all tests of which it is not asked that they start one."""
+    with shared_ray() as found:
+        yield found
 
-    with connected(None):
-        yield ray.get_runtime_context().gcs_address
+
+@pytest.fixture(scope="module")
+def cluster(address):
+    """The same Ray, joined by this process."""
+    with connected(address) as found:
+        yield found
+
+
+@pytest.fixture
+def run_here(monkeypatch, capsys):
+    """A command in this process, for what is asked of it and not of its process: exit code and words."""
+
+    def run(name, *arguments, cwd):
+        monkeypatch.chdir(cwd)
+        monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        monkeypatch.setattr(sys, "argv", [name, *arguments])
+        with pytest.raises(SystemExit) as ended:
+            import_module(f"orchestrator.{name}").main()
+        return subprocess.CompletedProcess(sys.argv, ended.value.code, *capsys.readouterr())
+
+    return run

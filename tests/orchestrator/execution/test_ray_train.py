@@ -15,7 +15,7 @@ from orchestrator.execution.search import FixedPacks, PackSearcher
 from orchestrator.planning.pack import Pack
 from orchestrator.records.phase import Phase
 from orchestrator.runtime.checkpoint_store import CheckpointStore
-from orchestrator.runtime.ray_cluster import Cluster, connected
+from orchestrator.runtime.ray_cluster import Cluster
 from tests.orchestrator.tiny_world import write_latents
 from trainables.errors import InputError
 from trainables.latents.batching.feed import Feed
@@ -84,12 +84,6 @@ def solo(dataset):
         for split in ("train", "test")
     )
     return train_pack(structure, lanes, train, test, SoloContext(), evaluate_each_epoch=False)
-
-
-@pytest.fixture(scope="module")
-def cluster():
-    with connected(None) as found:
-        yield found
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from orchestrator.reporting import diagnosis_section
 from orchestrator.reporting.diagnosis_comparison import information_rows, rate_rows
 from orchestrator.reporting.diagnosis_section import diagnosis_context
 from orchestrator.runtime.cli import guarded
-from orchestrator.runtime.ray_cluster import connected
+from orchestrator.runtime.ray_cluster import Cluster
 from trainables.analysis.head_probe import STRUCTURES
 from trainables.errors import InputError
 from trainables.latents.storage.dataset import LatentDataset, open_dataset, write_utterances
@@ -156,21 +156,22 @@ def test_a_head_that_fits_frames_badly_without_a_past_learns_no_more_from_it() -
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # Ray's own processes
-def test_heads_are_trained_in_tasks_and_a_diagnosis_is_made_once(latents: Path, tmp_path: Path) -> None:
+def test_heads_are_trained_in_tasks_and_a_diagnosis_is_made_once(
+    latents: Path, cluster: Cluster, tmp_path: Path
+) -> None:
     dataset = open_dataset(latents)
     small = {head: replace(s, steps=20, teacher_epochs=2) for head, s in STRUCTURES.items()}
     small["long"] = replace(STRUCTURES["mdn"], context=200)
     said: list[str] = []
-    with connected(None) as cluster:
-        made = cached_diagnosis(dataset, tmp_path / "kept", cluster, said.append, small)
-        assert "toy: closed forms done" in " ".join(said)
-        for head in ("mdn", "vmf"):
-            assert set(made["models"][head]) == {"real", "white", "gaussian", "beyond"}
-            assert made["models"][head]["real"]["predictive_information"]["speakers"] == 12
-        assert "no training utterance is as long" in made["refused"]["long"]
-        assert "long" not in made["models"]
-        said.clear()
-        assert cached_diagnosis(dataset, tmp_path / "kept", cluster, said.append, small) == made and not said
+    made = cached_diagnosis(dataset, tmp_path / "kept", cluster, said.append, small)
+    assert "toy: closed forms done" in " ".join(said)
+    for head in ("mdn", "vmf"):
+        assert set(made["models"][head]) == {"real", "white", "gaussian", "beyond"}
+        assert made["models"][head]["real"]["predictive_information"]["speakers"] == 12
+    assert "no training utterance is as long" in made["refused"]["long"]
+    assert "long" not in made["models"]
+    said.clear()
+    assert cached_diagnosis(dataset, tmp_path / "kept", cluster, said.append, small) == made and not said
     assert "long: no training utterance" in rendered([made])
 
 

@@ -18,7 +18,6 @@ from orchestrator.inspection.frame_density import DENSITY_FOLDER, densities
 from orchestrator.inspection.mixture_components import mixture_components
 from orchestrator.records.evidence import ArmEvidence, Evidence, Replicate
 from orchestrator.records.lane_store import LaneStore
-from orchestrator.runtime.ray_cluster import connected
 from tests.orchestrator.inspection.test_listening import speechlike
 from trainables.latents.batching.surrogates import Surrogate
 from trainables.latents.codec_registry import load_codec
@@ -37,12 +36,6 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
-
-
-@pytest.fixture(scope="module")
-def cluster():
-    with connected(None) as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

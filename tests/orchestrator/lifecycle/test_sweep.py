@@ -8,12 +8,20 @@ from pathlib import Path
 import pytest
 
 import search_spaces
+from orchestrator.inspection.diagnosis import DIAGNOSIS_FOLDER
+from orchestrator.inspection.frame_density import DENSITY_FOLDER
 from orchestrator.planning.plan import make_plan
 from orchestrator.roadmap.log import ENDED, Logbook
-from tests.orchestrator.tiny_world import command, sweep, write_latents
+from tests.orchestrator.tiny_world import sweep, write_latents
 
-# Ray lets the processes that it starts be collected while they end.
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+pytestmark = [
+    pytest.mark.ray,
+    # Ray lets the processes that it starts be collected while they end.
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+
+INSPECTED = (DIAGNOSIS_FOLDER, DENSITY_FOLDER)
 
 
 @pytest.fixture(scope="module")
@@ -122,8 +130,13 @@ def cut(folder, into, after):
 
 
 def lend(events, folder, runs):
-    """Lanes that have finished, with what was kept and recorded of them, to the sweeps of another folder."""
+    """Lanes that have finished, with what was kept and recorded of them, to the sweeps of another folder;
+    and what was found out about the latents, which depends on no lane.
+    """
     (runs / "lanes").mkdir(parents=True, exist_ok=True)
+    for made in INSPECTED:
+        if (folder.parent / made).exists():
+            shutil.copytree(folder.parent / made, runs / made)
     shutil.copy(folder.parents[1] / "mlflow.db", runs.parent)
     keys = {event["key"] for event in events if event["event"] == "finished"}
     for kept in (folder.parent / "lanes").iterdir():
@@ -133,15 +146,17 @@ def lend(events, folder, runs):
 
 @pytest.mark.timeout(600)
 def test_a_killed_sweep_resumes_repeats_no_lane_and_ends_in_the_same_numbers(
-    finished, latents, address, tmp_path
+    finished, latents, address, run_here, tmp_path
 ):
     _, run, _ = finished
     resumed = tmp_path / "runs" / run.name
     left = cut(run, resumed, after=3)
+    kept = {p.name for p in resumed.parent.iterdir()}
+    assert {run.name, "lanes"} <= kept <= {run.name, "lanes", *INSPECTED}
     arguments = ("vmf_vs_mdn", "--smoke", "--latents", str(latents), "--resume", "--address", address)
-    done = sweep(*arguments, cwd=tmp_path)
+    done = run_here("sweep", *arguments, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert {p.name for p in resumed.parent.iterdir()} == {run.name, "lanes"}
+    assert {p.name for p in resumed.parent.iterdir()} == kept
     events = read_journal(resumed)
     before = {e["key"] for e in left if e["event"] == "finished"}
     started = [key for e in events[len(left) :] if e["event"] == "started" for key in e["keys"]]
@@ -155,10 +170,11 @@ def test_a_killed_sweep_resumes_repeats_no_lane_and_ends_in_the_same_numbers(
 
 
 @pytest.mark.timeout(600)
-def test_another_sweep_of_the_same_lanes_trains_nothing(finished, latents, address, tmp_path):
+def test_another_sweep_of_the_same_lanes_trains_nothing(finished, latents, address, run_here, tmp_path):
     _, run, _ = finished
     lend(read_journal(run), run, tmp_path / "runs")
-    done = sweep("vmf_vs_mdn", "--smoke", "--latents", str(latents), "--address", address, cwd=tmp_path)
+    arguments = ("vmf_vs_mdn", "--smoke", "--latents", str(latents), "--address", address)
+    done = run_here("sweep", *arguments, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     (again,) = (tmp_path / "runs").glob("vmf_vs_mdn-*")
     events = read_journal(again)
@@ -202,7 +218,7 @@ def bend(into):
 
 @pytest.mark.timeout(600)
 def test_a_threshold_edited_after_sealing_ends_inadmissible_says_which_and_can_be_taken_back(
-    finished, latents, address, tmp_path
+    finished, latents, address, run_here, tmp_path
 ):
     _, run, _ = finished
     resumed = tmp_path / "runs" / run.name
@@ -217,7 +233,7 @@ def test_a_threshold_edited_after_sealing_ends_inadmissible_says_which_and_can_b
     assert "success was 0.6 when sealed and is 0.5 now" in told["reason"]
     assert "INADMISSIBLE" in (resumed / "report.html").read_text()
     assert "started" not in [e["event"] for e in read_journal(resumed)[len(left) :]]
-    done = sweep(*arguments, cwd=tmp_path)
+    done = run_here("sweep", *arguments, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     before, after = (json.loads((r / "verdict.json").read_text()) for r in (run, resumed))
     assert (after["verdict"], after["seal"]) == (before["verdict"], before["seal"])
@@ -226,13 +242,13 @@ def test_a_threshold_edited_after_sealing_ends_inadmissible_says_which_and_can_b
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_roadmap_takes_up_the_lanes_ends_in_its_page_and_runs_nothing_again(
-    finished, latents, address, tmp_path
+    finished, latents, address, run_here, tmp_path
 ):
     _, run, _ = finished
     lend(read_journal(run), run, tmp_path / "runs")
     for _ in range(2):
         arguments = ("--smoke", "--until", "1", "--latents", str(latents), "--address", address)
-        done = command("roadmap", *arguments, cwd=tmp_path)
+        done = run_here("roadmap.__main__", *arguments, cwd=tmp_path)
         assert done.returncode == 0, done.stderr
         assert "representations: BLOCKED, waits for" in done.stdout
         assert "roadmap  runs/roadmap-smoke.html" in done.stdout
@@ -245,11 +261,11 @@ def test_a_roadmap_takes_up_the_lanes_ends_in_its_page_and_runs_nothing_again(
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_representations_of_the_same_audio_are_compared(address, tmp_path):
+def test_representations_of_the_same_audio_are_compared(address, run_here, tmp_path):
     for name, dim in (("first", 3), ("second", 5)):
         write_latents(tmp_path / name, name, dim=dim)
     latents = ("--latents", "first", "--latents", "second")
-    done = sweep("representations", "--smoke", *latents, "--address", address, cwd=tmp_path)
+    done = run_here("sweep", "representations", "--smoke", *latents, "--address", address, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     (run,) = (tmp_path / "runs").glob("representations-*")
     told = json.loads((run / "verdict.json").read_text())

@@ -7,6 +7,8 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
@@ -15,13 +17,13 @@ import typer
 
 from orchestrator.derive import derive
 from orchestrator.runtime.cli import guarded
+from tests.orchestrator.shared_ray import REPOSITORY
 from tests.trainables.latents.derived.test_beta_vae import curved, fit, frames_of, write
 from trainables.errors import InputError
 from trainables.latents.derived.bottleneck_settings import BottleneckSettings
 from trainables.latents.derived.transform import Transform
 from trainables.latents.storage.dataset import LatentDataset, open_dataset
 
-REPOSITORY = Path(__file__).resolve().parents[3]
 # Ray lets the processes that it starts be collected while they end.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
@@ -31,10 +33,9 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> LatentDataset:
     return write(tmp_path_factory.mktemp("base"), curved)
 
 
-def command(base: LatentDataset, out: Path, address: str, *options: str) -> subprocess.Popen[str]:
+def command(base: LatentDataset, out: Path, address: str) -> subprocess.Popen[str]:
     line = [sys.executable, "-m", "orchestrator.derive", str(base.root), "--as", "beta-vae(4) of stack(2)"]
-    line += ["--out", str(out), "--epochs", "2", "--smoothness", "2"]
-    line += ["--address", address, *options]
+    line += ["--out", str(out), "--epochs", "2", "--smoothness", "2", "--workers", "1", "--address", address]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     return subprocess.Popen(
         line, cwd=REPOSITORY, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"}, **pipes
@@ -57,10 +58,11 @@ def interrupted_and_resumed(
         interrupted += first.stderr.read()
     assert first.returncode == 130, interrupted
     assert not list(out.glob("*.parquet")) and list(out.glob(".training/*.pt"))
-    with command(base, out, address, "--workers", "2") as second:
-        said, complained = second.communicate()
-    assert second.returncode == 0, complained
-    return out, interrupted, complained, said
+    said, complained = StringIO(), StringIO()
+    with redirect_stdout(said), redirect_stderr(complained):  # the same command, but for its workers
+        settings = {"epochs": 2, "smoothness": 2.0, "workers": 2, "address": address}
+        derive(str(base.root), "beta-vae(4) of stack(2)", out, **settings)
+    return out, interrupted, complained.getvalue(), said.getvalue()
 
 
 @pytest.mark.slow

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+import ray.data
 import typer
 
 from orchestrator.encode import encode
@@ -16,16 +15,20 @@ from orchestrator.representations.encoding_stream import _Encoder, _heard, _read
 from orchestrator.runtime.cli import guarded
 from search_spaces.study import StudyError
 from tests.orchestrator.noise_recordings import write_noise
+from tests.orchestrator.shared_ray import REPOSITORY, joining
 from trainables.errors import InputError
 from trainables.latents.codec_registry import load_codec
 from trainables.latents.speech.corpus import find_corpus
 from trainables.latents.storage.dataset import latent_frames, open_dataset, write_utterances
 from trainables.latents.storage.parquet_file import LatentMeta, Utterance
 
-REPOSITORY = Path(__file__).resolve().parents[3]
 SPEAKERS, EACH = 20, 8
 
-pytestmark = pytest.mark.timeout(400)  # Ray is started twice
+pytestmark = [
+    pytest.mark.timeout(400),
+    # Ray lets the processes that it starts be collected while they end.
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -36,19 +39,13 @@ def source(tmp_path_factory) -> Path:
     return root
 
 
-def command(source: Path, out: Path) -> subprocess.Popen[str]:
-    line = [sys.executable, "-m", "orchestrator.encode", source, "--representation", "logmel", "--out", out]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return subprocess.Popen(line, cwd=REPOSITORY, text=True, **pipes)
-
-
 @pytest.fixture(scope="module")
-def encoded(source, tmp_path_factory):
+def encoded(source, address, tmp_path_factory):
     """Folder, exit code, and what was printed to both ends."""
     out = tmp_path_factory.mktemp("latents") / "logmel"
-    with command(source, out) as done:
-        said, complained = done.communicate()
-    return out, done.returncode, said, complained
+    line = [*joining(address, "orchestrator.encode"), source, "--representation", "logmel", "--out", out]
+    done = subprocess.run(line, cwd=REPOSITORY, text=True, capture_output=True, check=False)
+    return out, done.returncode, done.stdout, done.stderr
 
 
 def test_what_can_be_read_is_encoded_and_what_cannot_is_named(encoded):
@@ -94,32 +91,19 @@ def test_a_pitch_that_is_known_is_not_sought_again(source):
     assert all(np.array_equal(again[name], (heard | known)[name]) for name in heard)
 
 
-READ = """
-import json, sys
-import ray.data
-from orchestrator.runtime.ray_cluster import connected
-from trainables.latents.storage.dataset import latent_frames
-
-with connected(None):
-    rows = ray.data.read_parquet(sys.argv[1])
-    for batch in rows.iter_batches(batch_size=7, batch_format="pyarrow"):
-        frames, offsets = latent_frames(batch["latents"])
-        types = {field.name: str(field.type).replace("element", "item") for field in batch.schema}
-        print(json.dumps([len(batch), types, str(frames.dtype), frames.shape, offsets.tolist()]))
-"""
-
-
-def test_ray_data_reads_it_without_python_objects(encoded):
+def test_ray_data_reads_it_without_python_objects(encoded, cluster):
     out, *_ = encoded
-    line = [sys.executable, "-c", READ, str(out)]
-    printed = subprocess.run(line, cwd=REPOSITORY, text=True, capture_output=True, check=True).stdout
-    batches = [json.loads(line) for line in printed.splitlines() if line.startswith("[")]
-    assert sum(batch[0] for batch in batches) == SPEAKERS * EACH
-    for rows, types, dtype, shape, offsets in batches:
+    read = 0
+    for batch in ray.data.read_parquet(out).iter_batches(batch_size=7, batch_format="pyarrow"):
+        types = {field.name: str(field.type).replace("element", "item") for field in batch.schema}
         assert types["latents"] == "list<item: fixed_size_list<item: halffloat>[80]>"
         assert types["f0"] == "list<item: float>" and types["utterance_id"] == "string"
         assert not any("extension" in kind or "object" in kind for kind in types.values())
-        assert (dtype, shape, offsets[-1]) == ("float16", [50 * rows, 80], 50 * rows)
+        frames, offsets = latent_frames(batch["latents"])
+        assert (frames.dtype, frames.shape) == (np.float16, (50 * len(batch), 80))
+        assert offsets[-1] == 50 * len(batch)
+        read += len(batch)
+    assert read == SPEAKERS * EACH
 
 
 def none(frames: int) -> np.ndarray:
@@ -152,7 +136,7 @@ def test_nothing_is_mixed_into_a_folder(source, tmp_path, change, message):
         ({"representation": "logmal"}, "did you mean logmel"),
         ({"source": Path("nowhere")}, "source nowhere is not a folder"),
         ({"weights": "x"}, "logmel has no weights"),
-        ({"out": Path(__file__)}, r"--out .*test_encode\.py is a file; give a folder"),
+        ({"out": Path(__file__)}, r"--out .*test_encoding\.py is a file; give a folder"),
     ],
 )
 def test_wrong_input_is_one_sentence(source, tmp_path, arguments, message):

@@ -21,15 +21,15 @@ from orchestrator.representations.codec_weights import CodecWeights, given_weigh
 from orchestrator.representations.inventory import Stopwatch, rows, times
 from orchestrator.representations.make_all import derive_one
 from tests.orchestrator.noise_recordings import write_noise
+from tests.orchestrator.shared_ray import REPOSITORY, joining
 from trainables.errors import InputError
 from trainables.latents.codec_registry import CODECS, load_codec
 from trainables.latents.storage.dataset import open_dataset
 
-REPOSITORY = Path(__file__).resolve().parents[3]
 SPEAKERS, EACH, SECONDS = 10, 8, 0.8
 ASKED = ["whiten(logmel)", "pool6-encodec", "soundstream"]
 
-pytestmark = pytest.mark.timeout(600)  # Ray is started twice
+pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture(scope="module")
@@ -45,8 +45,8 @@ def offline(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
 
 
-def command(source: Path, out: Path, cache: Path) -> subprocess.Popen[str]:
-    line = [sys.executable, "-m", "orchestrator.represent", source, "--out", out, "--random-weights"]
+def command(start: list[str], source: Path, out: Path, cache: Path) -> subprocess.Popen[str]:
+    line = [*start, source, "--out", out, "--random-weights"]
     line += [word for name in ASKED for word in ("--only", name)]
     env = os.environ | {"HF_HUB_CACHE": str(cache), "HF_HUB_OFFLINE": "1"}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
@@ -54,11 +54,11 @@ def command(source: Path, out: Path, cache: Path) -> subprocess.Popen[str]:
 
 
 @pytest.fixture(scope="module")
-def interrupted_and_resumed(source, tmp_path_factory):
-    """One run interrupted while it encodes, and one more of the same command."""
+def interrupted_and_resumed(source, address, tmp_path_factory):
+    """One run, with a Ray of its own, interrupted while it encodes, and one more of the same command."""
     root = tmp_path_factory.mktemp("represented")
     out = root / "out"
-    with command(source, out, root / "hub") as first:
+    with command([sys.executable, "-m", "orchestrator.represent"], source, out, root / "hub") as first:
         lines = []
         for line in first.stderr:
             lines.append(line)
@@ -72,7 +72,7 @@ def interrupted_and_resumed(source, tmp_path_factory):
         times(out / "logmel"),
         open_dataset(out / "logmel").index.num_rows,
     )
-    with command(source, out, root / "hub") as second:
+    with command(joining(address, "orchestrator.represent"), source, out, root / "hub") as second:
         said, complained = second.communicate()
     return out, before, (second.returncode, said, complained)
 
@@ -184,7 +184,7 @@ def test_without_any_weights_there_is_nothing_and_the_exit_code_says_so(source, 
     ("arguments", "message"),
     [
         ({"limit": 0}, "--limit is 0; it must be at least 1"),
-        ({"out": Path(__file__)}, r"--out .*test_represent\.py is a file; give a folder"),
+        ({"out": Path(__file__)}, r"--out .*test_make_all\.py is a file; give a folder"),
         ({"source": Path("nowhere")}, "source nowhere is not a folder"),
         (
             {"only": ["stack4(soundstrem)"]},

@@ -37,7 +37,7 @@ META = LatentMeta(
     corpus_hash="",
     lattice_step=None,
 )
-SMALL = BottleneckSettings(epochs=12, width=48, blocks=1, batch=32, steps=40, learning_rate=4e-3)
+SMALL = BottleneckSettings(epochs=6, width=48, blocks=1, batch=32, steps=40, learning_rate=4e-3)
 
 
 def autoregression(decays: list[float], rng: np.random.Generator) -> np.ndarray:
@@ -114,7 +114,7 @@ def linear_r2(transform: Transform, frames: np.ndarray) -> float:
 @pytest.mark.slow
 def test_frames_on_a_curved_manifold_are_kept_better_than_by_pca(tmp_path: Path) -> None:
     dataset = write(tmp_path, curved)
-    trained = fit("beta-vae(4)", dataset, replace(SMALL, beta=0.02, epochs=20))
+    trained = fit("beta-vae(4)", dataset, replace(SMALL, beta=0.02, epochs=10))
     held_out = frames_of(dataset, "validation")
     linear = lost(fit_transform("pca(4)", dataset), held_out)
     assert lost(trained, held_out) < 0.7 * linear
@@ -134,7 +134,7 @@ def test_training_starts_from_pca(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_large_beta_collapses_the_code_and_that_is_said(tmp_path: Path) -> None:
     dataset = write(tmp_path, lambda rng: mixed([0.9, 0.0], rng))
-    free, strict = (fit("beta-vae(2)", dataset, replace(SMALL, beta=b, epochs=6)).maps[0] for b in (0.1, 500))
+    free, strict = (fit("beta-vae(2)", dataset, replace(SMALL, beta=b)).maps[0] for b in (0.1, 500))
     assert free.outcome["validation"]["collapsed"] == 0 and "collapsed" not in free.summary()
     assert strict.outcome["validation"]["collapsed"] == 2
     assert "2 of 2 dimensions have collapsed" in strict.summary() and "lower --beta" in strict.summary()

@@ -5,7 +5,8 @@ and no density passes the truth.
 from __future__ import annotations
 
 import math
-from pathlib import Path
+from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -64,11 +65,22 @@ def judged(feeds: tuple[Feed, Feed], structure: Structure, lane: Lane, each_epoc
     return Scores.from_json(result.scores)
 
 
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], LatentDataset]:
+    """Control worlds by name, each written once."""
+
+    @cache
+    def written(name: str) -> LatentDataset:
+        folder = tmp_path_factory.mktemp(name)
+        write_world(name, folder)
+        return open_dataset(folder)
+
+    return written
+
+
 @pytest.fixture(scope="module", params=LINEAR_WORLDS)
-def linear_world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> LatentDataset:
-    folder = tmp_path_factory.mktemp(request.param)
-    write_world(request.param, folder)
-    return open_dataset(folder)
+def linear_world(request: pytest.FixtureRequest, world: Callable[[str], LatentDataset]) -> LatentDataset:
+    return world(request.param)
 
 
 @pytest.fixture(scope="module")
@@ -103,23 +115,23 @@ def excess(scores: Scores, truth: Scores) -> tuple[float, float]:
 
 
 @pytest.mark.slow
-def test_directional_world_is_solved(tmp_path: Path) -> None:
-    write_world("directional", tmp_path)
-    world = open_dataset(tmp_path)
+def test_directional_world_is_solved(world: Callable[[str], LatentDataset]) -> None:
+    directional = world("directional")
     structure = Structure(head="vmf", teacher_epochs=2, rollout_epochs=1, marginal_steps=1)
-    scores = judged(feeds_of(world), structure, Lane(seed=1))
-    assert world.meta.world is not None
-    optimum = world.meta.world["optimum"]
+    scores = judged(feeds_of(directional), structure, Lane(seed=1))
+    assert directional.meta.world is not None
+    optimum = directional.meta.world["optimum"]
     assert scores.value("cos@1") == pytest.approx(optimum["cos"][0], abs=0.03)
     assert scores.value("cos@16") == pytest.approx(optimum["cos"][15], abs=0.03)
     assert scores.value("log_magnitude_r2") < 0.05  # nobody can know the magnitude
 
 
 @pytest.mark.slow
-def test_without_the_jacobian_a_run_that_is_asked_for_states_stays_behind(tmp_path: Path) -> None:
+def test_without_the_jacobian_a_run_that_is_asked_for_states_stays_behind(
+    world: Callable[[str], LatentDataset],
+) -> None:
     """Far from the truth its direction is easy to tell, and in polar coordinates distance costs little."""
-    write_world("directional", tmp_path)
-    feeds = feeds_of(open_dataset(tmp_path))
+    feeds = feeds_of(world("directional"))
     lane = Lane(seed=1, learning_rate=8e-3, kappa_prior=1e-3, kappa_prior_ratio=1.5)
     kept, left_out = (
         judged(
@@ -131,22 +143,22 @@ def test_without_the_jacobian_a_run_that_is_asked_for_states_stays_behind(tmp_pa
                 jacobian=jacobian,
                 teacher_epochs=2,
                 rollout_epochs=2,
+                steps=30,
                 marginal_steps=1,
             ),
             lane,
         )
         for jacobian in (True, False)
     )
-    assert left_out.value("cos@16") < kept.value("cos@16") - 0.4  # measured: 0.65 and -0.18
+    assert left_out.value("cos@16") < kept.value("cos@16") - 0.4  # measured: 0.66 and -0.05
     moved = "magnitude_ratio@16"
-    assert left_out.value(moved) < 0.6 * kept.value(moved)  # measured: 0.72 and 0.24
+    assert left_out.value(moved) < 0.6 * kept.value(moved)  # measured: 0.71 and 0.32
 
 
 @pytest.mark.slow
-def test_white_world_gives_a_cosine_of_070_and_no_information(tmp_path: Path) -> None:
-    write_world("white", tmp_path)
-    structure = Structure(head="vmf", teacher_epochs=2, rollout_epochs=2)
-    scores = judged(feeds_of(open_dataset(tmp_path)), structure, Lane(seed=1, learning_rate=1e-2))
+def test_white_world_gives_a_cosine_of_070_and_no_information(world: Callable[[str], LatentDataset]) -> None:
+    structure = Structure(head="vmf", teacher_epochs=1, rollout_epochs=1, marginal_steps=100)
+    scores = judged(feeds_of(world("white")), structure, Lane(seed=1, learning_rate=1e-2))
     assert scores.value("cos@1") == pytest.approx(0.70, abs=0.02)
     assert scores.value("cos@16") == pytest.approx(0.0, abs=0.03)
     assert scores.value("predictive_information") == pytest.approx(0.0, abs=1.5)  # of 45 nats per frame
