@@ -17,8 +17,8 @@ from orchestrator.inspection.diagnosis_record import diagnosis_to_json
 from orchestrator.records.code_versions import diagnosis_version
 from orchestrator.records.lane_store import LaneStore
 from orchestrator.runtime.ray_cluster import Cluster
-from trainables.analysis.codec_distortion import own_distortions
-from trainables.analysis.diagnostics import Diagnosis, diagnose
+from trainables.analysis.codec_distortion import codec_distortions
+from trainables.analysis.diagnostics import Diagnosis, diagnose_frames
 from trainables.analysis.head_probe import STRUCTURES, head_in_words, head_scores
 from trainables.analysis.rate_distortion import Distortion
 from trainables.errors import InputError
@@ -93,7 +93,9 @@ def found_here(dataset: LatentDataset, say: Say, on: Sequence[str] = HELD_OUT) -
             surrogates=SURROGATES,
         )
 
-    return DiagnosisResult(diagnose(feed(["train"]), feed(on), dataset.rms, say), *_distortions(dataset, say))
+    return DiagnosisResult(
+        diagnose_frames(feed(["train"]), feed(on), dataset.rms, say), *_distortions(dataset, say)
+    )
 
 
 def found_by_tasks(
@@ -147,7 +149,7 @@ def _closed(latents: RayLatents, on: tuple[str, ...]) -> Diagnosis | str:
 
     torch.set_num_threads(1)
     try:
-        return diagnose(_feed(latents, ("train",), "cpu"), _feed(latents, on, "cpu"), latents.rms)
+        return diagnose_frames(_feed(latents, ("train",), "cpu"), _feed(latents, on, "cpu"), latents.rms)
     except InputError as error:
         return str(error)
 
@@ -179,7 +181,7 @@ def _feed(latents: RayLatents, splits: Sequence[str], device: str) -> Feed:
 
 def _distortions(dataset: LatentDataset, say: Say) -> tuple[list[Distortion], str]:
     say(f"{dataset.meta.representation}: the codec's own distortion")
-    return own_distortions(dataset.meta, dataset.utterances("train"))
+    return codec_distortions(dataset.meta, dataset.utterances("train"))
 
 
 def _at_hand(dataset: LatentDataset) -> list[bool]:
