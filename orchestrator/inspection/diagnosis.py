@@ -18,8 +18,8 @@ from orchestrator.records.code_versions import diagnosis_version
 from orchestrator.records.lane_store import LaneStore
 from orchestrator.runtime.ray_cluster import Cluster
 from orchestrator.runtime.threads import use_one_thread
-from trainables.analysis.codec_distortion import own_distortions
-from trainables.analysis.diagnostics import Diagnosis, diagnose
+from trainables.analysis.codec_distortion import codec_distortions
+from trainables.analysis.diagnostics import Diagnosis, diagnose_frames
 from trainables.analysis.head_probe import STRUCTURES, head_in_words, head_scores
 from trainables.analysis.rate_distortion import Distortion
 from trainables.errors import InputError
@@ -96,7 +96,7 @@ def found_here(dataset: LatentDataset, say: Say, on: Sequence[str] = HELD_OUT) -
         )
 
     return DiagnosisResult(
-        diagnose(feed([Split.TRAIN]), feed(on), dataset.rms, say), *_distortions(dataset, say)
+        diagnose_frames(feed([Split.TRAIN]), feed(on), dataset.rms, say), *_distortions(dataset, say)
     )
 
 
@@ -149,7 +149,7 @@ def _closed(latents: RayLatents, on: tuple[str, ...]) -> Diagnosis | str:
     """A task: the closed forms, or the sentence of wrong input."""
     use_one_thread()
     try:
-        return diagnose(_feed(latents, (Split.TRAIN,), "cpu"), _feed(latents, on, "cpu"), latents.rms)
+        return diagnose_frames(_feed(latents, (Split.TRAIN,), "cpu"), _feed(latents, on, "cpu"), latents.rms)
     except InputError as error:
         return str(error)
 
@@ -183,7 +183,7 @@ def _feed(latents: RayLatents, splits: Sequence[str], device: str) -> Feed:
 
 def _distortions(dataset: LatentDataset, say: Say) -> tuple[list[Distortion], str]:
     say(f"{dataset.meta.representation}: the codec's own distortion")
-    return own_distortions(dataset.meta, dataset.utterances(Split.TRAIN))
+    return codec_distortions(dataset.meta, dataset.utterances(Split.TRAIN))
 
 
 def _at_hand(dataset: LatentDataset) -> list[bool]:

@@ -19,7 +19,7 @@ from orchestrator.records.lane_store import LaneStore
 from orchestrator.runtime.threads import use_one_thread
 from trainables.analysis.mixture_components import (
     ARCHETYPES,
-    FEATURES,
+    STEP_FEATURES,
     AcousticTracks,
     acoustics,
     archetype_steps,
@@ -101,8 +101,8 @@ def _profiled(
     return {
         "components": steps.components,
         "shares": (counts / counts.sum()).tolist(),
-        "features": [name for name in FEATURES if name in real[0].sums],
-        "spread": {name: float(np.nanstd(features[name])) for name in FEATURES if name in real[0].sums},
+        "features": [name for name in STEP_FEATURES if name in real[0].sums],
+        "spread": {name: float(np.nanstd(features[name])) for name in STEP_FEATURES if name in real[0].sums},
         "agreement": None if gating is None else float((gating == steps.primary).mean()),
         "explained": {
             name: explained(steps, features, labels, rate).to_json()

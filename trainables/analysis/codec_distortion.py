@@ -1,8 +1,8 @@
-"""Where codecs work that have a quantiser: how many codebooks, what they send, and the error that they make.
+"""The errors that a codec makes itself, of its lattice and of its quantiser, and the bits that it sends.
 
-Sources: Lyra V2 sends 46 codebooks of 4 bits at 9.2 kbit/s; Mimi 8 of 11 bits at 1.1 kbit/s (Defossez et al.,
-2024); EnCodec at 24 kHz 8 of 10 bits at 6 kbit/s (Defossez et al., 2022); DAC at 16 kHz 12 of 10 bits at
-6 kbit/s (Kumar et al., 2023).
+Published settings: Lyra V2 sends 46 codebooks of 4 bits, 9.2 kbit/s; Mimi 8 of 11 bits, 1.1 kbit/s (A.
+Defossez et al., 2024); EnCodec at 24 kHz 8 of 10 bits, 6 kbit/s (A. Defossez et al., 2022); DAC at 16 kHz 12
+of 10 bits, 6 kbit/s (R. Kumar et al., 2023).
 """
 
 from __future__ import annotations
@@ -20,30 +20,34 @@ from trainables.latents.encode_recording import read_audio
 from trainables.latents.speech.corpus import find_corpus
 from trainables.latents.storage.parquet_file import LatentMeta
 
-CODEBOOKS = {"soundstream": 46, "mimi-12.5": 8, "encodec": 8, "dac": 12}  # where it was published to work
-BITS = {"soundstream": 4, "mimi-12.5": 11, "encodec": 10, "dac": 10}  # of an index
-_RECORDINGS, _SECONDS = 8, 6.0  # that the error is measured on, and what is used of each
+CODEBOOKS = {"soundstream": 46, "mimi-12.5": 8, "encodec": 8, "dac": 12}  # in the published setting
+BITS = {"soundstream": 4, "mimi-12.5": 11, "encodec": 10, "dac": 10}  # of a code
+_RECORDINGS, _SECONDS = 8, 6.0  # number that the error is measured on, and length of what is used of each
 
 
-def own_distortions(meta: LatentMeta, utterances: Collection[str]) -> tuple[list[Distortion], str]:
-    """The errors that the codec makes, of its lattice and of its quantiser, and why one is not known.
+def codec_distortions(meta: LatentMeta, utterances: Collection[str]) -> tuple[list[Distortion], str]:
+    """The errors that a codec makes, of its lattice and of its quantiser, and why one of them is unknown.
 
-    The quantiser is that of the representation itself (``mimi-12.5-q8``), else the published one of its
-    codec. ``utterances`` are those whose recordings may be read.
+    The quantiser is that of the representation itself (``mimi-12.5-q8``), or else the published setting of
+    its codec. The reason is empty where nothing is unknown.
+
+    Args:
+        meta: what the latents have in common.
+        utterances: ids of those whose recordings may be read.
     """
-    found = []
+    distortions = []
     if meta.lattice_step is not None:
-        found.append(Distortion("lattice", meta.dim * meta.lattice_step**2 / 12))
+        distortions.append(Distortion("lattice", meta.dim * meta.lattice_step**2 / 12))
     base, codebooks = _quantiser(meta.representation)
     if base is None:
-        return found, "" if found else "it has neither lattice nor quantiser"
+        return distortions, "" if distortions else "it has neither lattice nor quantiser"
     try:
         error = _squared_error(base, codebooks, meta, utterances)
     except InputError as refused:
-        return found, str(refused)
+        return distortions, str(refused)
     nominal = codebooks * BITS[base] * meta.frame_rate
     behind = meta.representation != base
-    return [*found, Distortion(f"{codebooks} codebooks", error, nominal, behind)], ""
+    return [*distortions, Distortion(f"{codebooks} codebooks", error, nominal, behind)], ""
 
 
 def _quantiser(representation: str) -> tuple[str | None, int]:
@@ -55,7 +59,7 @@ def _quantiser(representation: str) -> tuple[str | None, int]:
 
 
 def _squared_error(base: str, codebooks: int, meta: LatentMeta, utterances: Collection[str]) -> float:
-    """Mean over frames of the squared distance between latents before and behind the quantiser.
+    """Mean over frames of the squared distance between latents before and after the quantiser.
 
     Raises:
         InputError: audio or weights are not where they were.

@@ -1,9 +1,9 @@
-"""Whether contexts that look alike go on alike: the variance of the next step within clusters of contexts.
+"""Whether similar contexts are followed by similar steps: the variance of the next step within clusters.
 
-Clusters are found, and their mean steps measured, on training speakers; held-out contexts go to the nearest
-cluster. The variance that is left is compared with that of clusters of the same sizes drawn at random, which
-leave all of it, and with surrogates: where frames are independent a context still says where the frame is
-that the step starts from, and less than all of the variance is left, although the past says nothing.
+Clusters of contexts, and their mean steps, are those of training speakers; a held-out context belongs to the
+nearest one. The variance that is left is compared with that of random clusters of the same sizes, which leave
+all of it, and with surrogates. Where frames are independent a context still says where the frame is that the
+step starts from, and less than all of the variance is left, although the past says nothing.
 
 Shapes: N cases, D dimensions, P frames of context, K clusters.
 """
@@ -24,23 +24,30 @@ from trainables.latents.batching.shard import Shard
 from trainables.predictor.scores import Scores, merge
 
 CLUSTERS, CONTEXT = 64, 4  # K, P
-_LEARNT_FROM = 256 * CLUSTERS  # contexts: what k-means would subsample to anyway
+_MOST_CONTEXTS = 256 * CLUSTERS  # that k-means is fitted to: to so many it would reduce them itself
 _ROUNDS = 20
 _SEED = 0
 
 
 def cluster_scores(train: Feed, held_out: Feed, scale: Scale) -> dict[str, Scores]:
-    """By surrogate, ``cluster_ratio`` and ``random_ratio``: the share of the next step's variance, over all
-    dimensions at once, that is left within clusters, about their training means.
+    """Scores ``cluster_ratio`` and ``random_ratio`` on the held-out speakers, by surrogate.
+
+    Each is the share of the next step's variance, over all dimensions together, that is left about the
+    training means of the clusters, real or random.
+
+    Args:
+        train: frames of training speakers, with all surrogates.
+        held_out: frames of the speakers that are scored, with the same surrogates.
+        scale: that standardises frames.
 
     Raises:
         InputError: fewer training contexts than clusters.
     """
-    found: dict[str, Scores] = {}
+    scores_by_surrogate: dict[str, Scores] = {}
     for number, surrogate in enumerate(train.surrogates):
         index = _clusters(train, number, scale)
         rng = np.random.default_rng(_SEED)
-        means = _MeanSteps(), _MeanSteps()  # of clusters, and of random ones
+        means = _MeanSteps(), _MeanSteps()  # of clusters, and of random clusters
         for shard in train.chunks():
             for _, past, delta in _contexts(shard, number, scale):
                 labels = _nearest(index, past)
@@ -57,8 +64,8 @@ def cluster_scores(train: Feed, held_out: Feed, scale: Scale) -> dict[str, Score
                 }
                 tally(scores, shard, owner_N, figures)
             parts.append(scores)
-        found[surrogate] = merge(parts)
-    return found
+        scores_by_surrogate[surrogate] = merge(parts)
+    return scores_by_surrogate
 
 
 class _MeanSteps:
@@ -74,7 +81,7 @@ class _MeanSteps:
         self._counts_K += np.bincount(labels_N, minlength=CLUSTERS)
 
     def left(self, labels_N: np.ndarray, delta_ND: Tensor) -> tuple[Tensor, Tensor]:
-        """Squared distance of each step from its cluster's mean, and from that of all steps."""
+        """Squared distance of each step from the mean of its cluster, and from the mean of all steps."""
         overall_D = self._sums_KD.sum(0) / self._counts_K.sum()
         counted = self._counts_K[:, None] > 0
         means_KD = np.where(counted, self._sums_KD / np.maximum(self._counts_K[:, None], 1), overall_D)
@@ -84,14 +91,14 @@ class _MeanSteps:
 
 def _clusters(train: Feed, surrogate: int, scale: Scale) -> Any:
     """A faiss index of K centres."""
-    import faiss  # slow to load
+    import faiss  # here, because it is slow to load
 
     contexts = np.concatenate([past for _, past, _ in _contexts(train.shard(0), surrogate, scale)])
     if len(contexts) < CLUSTERS:
         raise InputError(
             f"{len(contexts)} training contexts are fewer than the {CLUSTERS} clusters; encode more speakers"
         )
-    chosen = contexts[:: max(1, len(contexts) // _LEARNT_FROM)]
+    chosen = contexts[:: max(1, len(contexts) // _MOST_CONTEXTS)]
     kmeans = faiss.Kmeans(
         chosen.shape[1],
         CLUSTERS,
@@ -109,7 +116,7 @@ def _nearest(index: Any, past_NI: np.ndarray) -> np.ndarray:
 
 
 def _contexts(shard: Shard, surrogate: int, scale: Scale) -> Iterator[tuple[np.ndarray, np.ndarray, Tensor]]:
-    """Blocks of cases: utterances, contexts [N, P D] as faiss takes them, and next steps [N, D]."""
+    """Blocks of cases: their utterances, contexts [N, P D] as faiss takes them, and next steps [N, D]."""
     z_ND = scale.standardised(shard.frames_SND[surrogate])
     for now_N, owner_N in cases(shard, CONTEXT, 1):
         past = torch.cat([z_ND[now_N - back] for back in range(CONTEXT)], 1).float().numpy()

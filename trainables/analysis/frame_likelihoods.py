@@ -1,6 +1,8 @@
-"""How likely frames are under a :class:`FrameDensity`: true ones, ones known to be bad, and rolled-out ones.
+"""How likely vectors are under a :class:`FrameDensity`: true frames, distorted ones and rolled-out states.
 
-Everything is kept as sums and counts per speaker. Shapes: N frames, B windows, K rollout steps, D dimensions.
+Figures are kept as sums and counts per speaker.
+
+Shapes: N frames, B windows, K rollout steps, D dimensions.
 """
 
 from __future__ import annotations
@@ -19,32 +21,51 @@ from trainables.predictor.config import Structure
 from trainables.predictor.evaluation.replay import lane, reached_states, windows_of
 from trainables.predictor.scores import Scores, merge
 
-NOISE = 0.3  # of every dimension's standard deviation: audible, but speech is still understood
-TRUE = "true_"  # before the name of a figure: of the true frames that a run should have reached
+NOISE = 0.3  # share of the standard deviation of each dimension: audible, but speech is still understood
+TRUE = "true_"  # prefix of a figure's name: that of the true frames which a free run should have reached
 
 
 def reference_scores(density: FrameDensity, held_out: Feed, scale: Scale) -> dict[str, Scores]:
-    """Of all held-out frames: as they are (``true``), with noise of ``NOISE`` standard deviations on them
-    (``noise``), and halfway between two frames at random (``mixed``). The last two are no frames.
+    """Scores of all held-out frames, and of vectors that are no frames, by kind.
+
+    Args:
+        density: under which they are scored.
+        held_out: frames of the speakers that are scored.
+        scale: standard deviations of the dimensions.
+
+    Returns:
+        ``true``: frames as they are; ``noise``: with noise of ``NOISE`` standard deviations; ``mixed``:
+        halfway between two random frames.
     """
     parts: dict[str, list[Scores]] = {"true": [], "noise": [], "mixed": []}
     for shard in held_out.chunks():
         generator = torch.Generator().manual_seed(0)
         frames_ND = shard.frames_SND[0].double()
         for now_N, owner_N in cases(shard, 1, 0):
-            own = frames_ND[now_N]
-            grain = torch.randn(own.shape, generator=generator, dtype=torch.float64)
-            other = frames_ND[torch.randint(len(frames_ND), (len(own),), generator=generator)]
-            made = {"true": own, "noise": own + NOISE * scale.deviation_D * grain, "mixed": (own + other) / 2}
+            true = frames_ND[now_N]
+            noise = torch.randn(true.shape, generator=generator, dtype=torch.float64)
+            other = frames_ND[torch.randint(len(frames_ND), (len(true),), generator=generator)]
+            kinds = {
+                "true": true,
+                "noise": true + NOISE * scale.deviation_D * noise,
+                "mixed": (true + other) / 2,
+            }
             speakers = [shard.speakers[u] for u in owner_N]
-            for name, frames in made.items():
-                parts[name].append(frame_scores(density, frames, speakers, held_out.frame_rate))
-    return {name: merge(own) for name, own in parts.items()}
+            for kind, frames in kinds.items():
+                parts[kind].append(frame_scores(density, frames, speakers, held_out.frame_rate))
+    return {kind: merge(scores) for kind, scores in parts.items()}
 
 
 def frame_scores(density: FrameDensity, frames: Tensor, speakers: Sequence[str], frame_rate: float) -> Scores:
-    """Of frames [N, D] or curves [B, K, D] and who spoke each; a figure that is no number is left out of its
-    counts, except for log densities: there it stays visible.
+    """Scores of frames [N, D], or of curves [B, K, D], as :meth:`FrameDensity.figures` names them.
+
+    A figure that is NaN is left out of its counts; a log density that is NaN stays visible in the sums.
+
+    Args:
+        density: under which they are scored.
+        frames: or curves.
+        speakers: of each frame or curve.
+        frame_rate: of the latents, Hz.
     """
     return _tallied(
         density.figures(frames), speakers, frame_rate, 1 if frames.dim() == 2 else frames.shape[1]
@@ -54,8 +75,15 @@ def frame_scores(density: FrameDensity, frames: Tensor, speakers: Sequence[str],
 def rollout_scores(
     density: FrameDensity, structure: Structure, weights: Mapping[str, Tensor], held_out: Feed
 ) -> Scores:
-    """Curves over k = 1..K of the states that free runs of a lane reach, and, with :data:`TRUE` before their
-    names, of the true frames at the same times.
+    """Scores of the states that free runs of a lane reach, as curves over k = 1..K.
+
+    With :data:`TRUE` before their names they are those of the true frames at the same times.
+
+    Args:
+        density: under which states are scored.
+        structure: of the lane.
+        weights: of the lane.
+        held_out: frames of the speakers that are scored.
     """
     parts = []
     for shard in held_out.chunks():
@@ -72,7 +100,7 @@ def rollout_scores(
 
 
 def dithered_frames(shard: Shard, first: int) -> tuple[Tensor, list[str]]:
-    """The frames [N, D] of a shard without the ``first`` ones of every utterance, and who spoke each."""
+    """Frames [N, D] of a shard, without the ``first`` frames of each utterance, and the speaker of each."""
     kept = [np.arange(a + first, b) for a, b in zip(shard.offsets[:-1], shard.offsets[1:], strict=True)]
     speakers = [s for s, rows in zip(shard.speakers, kept, strict=True) for _ in rows]
     return shard.frames_SND[0, np.concatenate(kept)], speakers
@@ -85,9 +113,9 @@ def _tallied(
     scores = Scores(names.tolist(), frame_rate, horizon)
     for name, values in figures.items():
         always = name.endswith("log_density")
-        counted = np.ones(values.shape) if always else (~values.isnan()).double().numpy()
+        counts = np.ones(values.shape) if always else (~values.isnan()).double().numpy()
         filled = values.double().numpy() if always else values.nan_to_num(0.0).double().numpy()
-        for sums, own in ((scores.sums, filled), (scores.counts, counted)):
-            sums[name] = np.zeros((len(names), *own.shape[1:]))
-            np.add.at(sums[name], rows, own)
+        for totals, terms in ((scores.sums, filled), (scores.counts, counts)):
+            totals[name] = np.zeros((len(names), *terms.shape[1:]))
+            np.add.at(totals[name], rows, terms)
     return scores

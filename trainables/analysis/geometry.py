@@ -1,4 +1,4 @@
-"""What frames and their steps look like before anything is predicted: sizes, memory, and how many dimensions.
+"""The geometry of frames and of their steps: sizes, memory, and how many dimensions they fill.
 
 Shapes: N frames, D dimensions, U utterances.
 """
@@ -18,26 +18,32 @@ from trainables.predictor.scores import Scores, merge
 
 LAGS = (1, 2, 4, 8)  # frames
 QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
-_SHARE = 0.9  # of a variance, that counted dimensions must hold
+_SHARE = 0.9  # of the variance, by which dimensions are counted
 
 
 @dataclass(frozen=True)
 class Geometry:
-    """Of all frames of a feed. Lengths and eigenvalues are in the codec's own units.
+    """The geometry of all frames of a feed, in the codec's units.
 
-    ``scores`` holds per speaker the means ``norm`` |z|, ``delta_norm`` |delta|, ``delta_cosine`` (of
-    successive deltas) and ``autocorrelation_L`` at each lag L of :data:`LAGS`, averaged over dimensions.
+    Attributes:
+        scores: per speaker ``norm``, the mean |z|, ``delta_norm``, the mean |delta|, ``delta_cosine``, that
+            of successive deltas, and ``autocorrelation_L`` at each lag L of :data:`LAGS`, averaged over
+            dimensions.
+        norm_quantiles: of |z|, at :data:`QUANTILES`.
+        delta_norm_quantiles: of |delta|, at :data:`QUANTILES`.
+        eigenvalues: of the covariance of z, descending, [D].
+        delta_eigenvalues: of the covariance of delta, descending, [D].
     """
 
     scores: Scores
-    norm_quantiles: list[float]  # of |z| at QUANTILES
+    norm_quantiles: list[float]
     delta_norm_quantiles: list[float]
-    eigenvalues: np.ndarray  # of the covariance of z, descending, [D]
+    eigenvalues: np.ndarray
     delta_eigenvalues: np.ndarray
 
 
 def geometry(feed: Feed, scale: Scale, rms: float) -> Geometry:
-    """Of the feed's real frames, which are in units of ``rms``."""
+    """The geometry of a feed's real frames, which were divided by ``rms``; ``scale`` standardises them."""
     parts: list[Scores] = []
     norms: list[Tensor] = []
     delta_norms: list[Tensor] = []
@@ -68,12 +74,12 @@ def geometry(feed: Feed, scale: Scale, rms: float) -> Geometry:
         merge(parts),
         np.quantile(torch.cat(norms).numpy(), QUANTILES).tolist(),
         np.quantile(torch.cat(delta_norms).numpy(), QUANTILES).tolist(),
-        *(own.eigenvalues() for own in moments),
+        *(covariance.eigenvalues() for covariance in moments),
     )
 
 
 def effective_rank(eigenvalues: np.ndarray) -> float:
-    """exp of the entropy of the eigenvalues' shares: D where all are equal, 1 where one is alone.
+    """The exponential of the entropy of the eigenvalues' shares: D where all are equal, 1 where there is one.
 
     O. Roy, M. Vetterli, "The effective rank: a measure of effective dimensionality", 2007.
     """
@@ -82,7 +88,7 @@ def effective_rank(eigenvalues: np.ndarray) -> float:
 
 
 def dimensions_holding(eigenvalues: np.ndarray, share: float = _SHARE) -> int:
-    """How many of the largest eigenvalues add up to ``share`` of the variance."""
+    """Number of the largest eigenvalues that add up to ``share`` of the variance."""
     held = np.cumsum(np.sort(eigenvalues)[::-1]) / eigenvalues.sum()
     return int(np.searchsorted(held, share - 1e-12) + 1)
 

@@ -1,9 +1,9 @@
-"""What heads that are trained, and not fitted in closed form, learn of the next frame.
+"""What trained heads, as opposed to regressions in closed form, learn about the next frame.
 
-One pack per head, a lane on the real frames and one on each surrogate, teacher forcing alone, by the loop
-that trains every predictor, and scored by its evaluation. Nothing is chosen: neither validation nor test
-speakers decide when training ends. So a head that has been trained too little, or on too few frames, may
-know less than its own marginal, and its information is then below zero.
+Each head is a pack with a lane on the real frames and one on each surrogate. Teacher forcing alone trains it,
+in the loop that trains every predictor, and the same evaluation scores it. Nothing is chosen: neither
+validation nor test speakers decide when training ends. So a head that is trained too little, or on too few
+frames, may know less than its own marginal, and its information is then below zero.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from trainables.predictor.scores import Scores
 from trainables.predictor.training.train import train_pack
 from trainables.training_context import SoloContext
 
-# What every head has in common. Frames seen before the first that is scored: ``context``; the window that
-# training sees: ``context`` + ``rollout``; scored windows: ``context`` + ``horizon``.
+# What all heads have in common. Training sees windows of context + rollout frames; scored windows have
+# context + horizon frames, of which the first ``context`` are only seen.
 _SHARED = Structure(
     head="mdn",
     backbone="gru",
@@ -39,10 +39,13 @@ STRUCTURES: Mapping[str, Structure] = {head: replace(_SHARED, head=head) for hea
 
 
 def head_scores(structure: Structure, train: Feed, held_out: Feed, device: str = "cpu") -> dict[str, Scores]:
-    """One-step scores on the held-out speakers by surrogate, as the feeds hold them; a lane that diverged is
-    left out.
+    """One-step scores of a head on the held-out speakers, by surrogate; a lane that diverged is left out.
 
-    Both feeds hold float32 frames, as ``structure.dtype`` says, with the same surrogates.
+    Args:
+        structure: one of :data:`STRUCTURES`.
+        train: frames of training speakers, float32, as ``structure.dtype`` says.
+        held_out: frames of the speakers that are scored, float32, with the same surrogates.
+        device: on which the head is trained.
 
     Raises:
         InputError: no training utterance is as long as a window.
@@ -59,7 +62,7 @@ def head_scores(structure: Structure, train: Feed, held_out: Feed, device: str =
 
 
 def head_in_words(structure: Structure) -> str:
-    """How a head is trained, in words."""
+    """A clause that says how a head is trained."""
     steps = structure.steps * structure.teacher_epochs
     mixture = f" of {structure.components} components" if structure.head == "mdn" else ""
     return (

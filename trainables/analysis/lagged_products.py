@@ -1,9 +1,9 @@
-"""Sums of products of frames some steps apart: all that a linear predictor needs to know of the data.
+"""Sums of products of frames some steps apart: everything that a linear predictor needs of the data.
 
 A case is a frame t with C - 1 frames before it and H after it in its utterance. For offsets p <= q within
-that span the sums over all cases of z_{t+p} z_{t+q}^T are needed, and moving both offsets on by one changes
-such a sum by one frame at either end of each utterance. So a pass over the data per lag is enough, where the
-normal equations would take one per pair of offsets, and it is exact.
+that span the sums over all cases of z_{t+p} z_{t+q}^T are needed. Increasing both offsets by one changes such
+a sum by one frame at each end of each utterance. So one pass over the data for each lag is enough, and exact,
+where the normal equations would take one for each pair of offsets.
 
 Shapes: N frames of all utterances end to end, U utterances, D dimensions, P offsets.
 """
@@ -22,27 +22,33 @@ Pair = tuple[int, int]
 
 
 @dataclass(frozen=True)
-class Products:
-    """Sums over cases; those of several pieces of the data add up."""
+class LaggedProducts:
+    """Sums over the cases of a piece of the data; those of several pieces add up.
+
+    Attributes:
+        count: number of cases.
+        sums: of z_{t+p}, [D], by offset p.
+        blocks: sums of z_{t+p} z_{t+q}^T, [D, D], by offsets p <= q.
+    """
 
     count: int
-    sums: dict[int, Tensor]  # offset -> sum of z_{t+p}, [D]
-    blocks: dict[Pair, Tensor]  # offsets p <= q -> sum of z_{t+p} z_{t+q}^T, [D, D]
+    sums: dict[int, Tensor]
+    blocks: dict[Pair, Tensor]
 
-    def __add__(self, other: Products) -> Products:
-        """Of both pieces together."""
-        return Products(
+    def __add__(self, other: LaggedProducts) -> LaggedProducts:
+        """The products of both pieces together."""
+        return LaggedProducts(
             self.count + other.count,
             {p: value + other.sums[p] for p, value in self.sums.items()},
             {pair: value + other.blocks[pair] for pair, value in self.blocks.items()},
         )
 
     def mean(self, offsets: Sequence[int]) -> Tensor:
-        """Of the frames at these offsets, end to end: [P D]."""
+        """Mean of the frames at these offsets, one after the other: [P D]."""
         return torch.cat([self.sums[p] for p in offsets]) / self.count
 
     def covariance(self, left: Sequence[int], right: Sequence[int]) -> Tensor:
-        """Of the frames at some offsets with those at others: [P D, Q D]."""
+        """Covariance of the frames at ``left`` offsets with those at ``right`` ones: [P D, Q D]."""
         rows = [torch.cat([self._block(p, q) for q in right], 1) for p in left]
         return torch.cat(rows) / self.count - torch.outer(self.mean(left), self.mean(right))
 
@@ -52,15 +58,17 @@ class Products:
 
 def lagged_products(
     frames_ND: Tensor, begins_U: np.ndarray, ends_U: np.ndarray, context: int, ahead: Sequence[int]
-) -> Products | None:
-    """Products of the last ``context`` frames with each other and with the frames ``ahead``, and of each of
-    those with itself; None where no utterance is long enough.
+) -> LaggedProducts | None:
+    """Products of the last frames with each other and with those ahead; None if no utterance is long enough.
+
+    Of the frames ahead each is multiplied with itself, but not with the others.
 
     Args:
-        frames_ND: float64, of the order of 1 and centred, since covariances are differences of these sums.
-        begins_U: where each utterance begins, and ``ends_U`` where it ends; others are left out.
-        context: C, at least 1; offsets 0, -1 ... 1 - C.
-        ahead: offsets above 0; H is the largest.
+        frames_ND: float64, of the order of 1 and centred, because covariances are differences of these sums.
+        begins_U: first frame of each utterance; utterances that are not listed are left out.
+        ends_U: the frame after its last.
+        context: number of the last frames, C, at least 1: the offsets 0, -1 ... 1 - C.
+        ahead: offsets above 0, the largest of which is H.
     """
     span = context + max(ahead)  # frames of a case, its oldest first
     long = ends_U - begins_U >= span
@@ -86,4 +94,4 @@ def lagged_products(
                 total = total + frames_ND[enters].T @ frames_ND[enters + lag]
                 total = total - frames_ND[leaves].T @ frames_ND[leaves + lag]
     sums = {p: frames_ND[oldest_N + (p - oldest)].sum(0) for p in (*past, *ahead)}
-    return Products(len(rows), sums, blocks)
+    return LaggedProducts(len(rows), sums, blocks)

@@ -1,11 +1,11 @@
-"""How far a linear-Gaussian predictor sees: fitted in closed form, scored as every predictor is.
+"""The linear probe: a linear-Gaussian predictor in closed form, scored as all predictors are.
 
-delta_h = z_{t+h} - z_t ~ N(W x + b, C), with x the last frames and one regression for every horizon h
-(direct, not iterated), against the Gaussian marginals of z_{t+h} and of delta_h on the same frames. All
-contexts and horizons of a probe share their cases, so that they differ by nothing else.
+It predicts delta_h = z_{t+h} - z_t ~ N(W x + b, C), with x the last frames and one regression for every
+horizon h (direct, not iterated), and is compared with the Gaussian marginals of z_{t+h} and of delta_h on the
+same frames. All contexts and horizons of a probe share their cases, so that they differ by nothing else.
 
-The regression is shrunk towards the marginal of z_{t+h} (W = -I on the present frame), as far as training
-speakers whom it was not fitted to ask for: where the past says nothing its information is 0, and not minus
+The regression is shrunk towards the marginal of z_{t+h} (W = -I on the present frame), as far as is best for
+training speakers that it was not fitted to: where the past says nothing its information is 0, and not minus
 the price of D P numbers per dimension.
 
 Shapes: N cases, D dimensions, P frames of context.
@@ -22,22 +22,27 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from trainables.analysis.lagged_products import Products, lagged_products
+from trainables.analysis.lagged_products import LaggedProducts, lagged_products
 from trainables.analysis.probe_cases import Figures, Scale, cases, empty_scores, tally, too_short
 from trainables.distributions.full_gaussian import FullGaussian
 from trainables.distributions.gaussian_marginal import GaussianMarginal, shrunk_factor
 from trainables.latents.batching.feed import Feed
 from trainables.predictor.scores import Scores, merge
 
-# Penalties, as shares of the inputs' mean variance; the last leaves next to nothing of a regression.
+# Penalties, as shares of the inputs' mean variance; the last leaves almost nothing of a regression.
 RIDGES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 1e1, 1e2, 1e3)
-_FOLD = 5  # one speaker in so many chooses the penalty
-STILL = 1e-9  # |delta| below which a frame does not move, in standard deviations
+_FOLD = 5  # one speaker in five chooses the penalty
+STILL = 1e-9  # standard deviations; a frame whose |delta| is below does not move
 
 
 @dataclass(frozen=True)
-class Horizon:
-    """What a probe looks back at and ahead to, in frames."""
+class ProbeSpan:
+    """The frames that a probe looks back at and ahead to.
+
+    Attributes:
+        contexts: numbers of frames that a regression sees.
+        ahead: horizons, in frames.
+    """
 
     contexts: tuple[int, ...]
     ahead: tuple[int, ...]
@@ -45,7 +50,13 @@ class Horizon:
 
 @dataclass(frozen=True, order=True)
 class Asked:
-    """Which figure is meant: frames of which surrogate, how many of them seen, how far ahead."""
+    """The question that a regression answers: of which surrogate, from how many frames, how far ahead.
+
+    Attributes:
+        surrogate: whose frames are predicted, "real" or another.
+        context: frames that the regression sees.
+        ahead: frames that it looks ahead.
+    """
 
     surrogate: str
     context: int
@@ -54,29 +65,44 @@ class Asked:
 
 @dataclass(frozen=True)
 class LinearProbe:
-    """One regression, and the densities that know no past."""
+    """A regression of delta_h on the past, and the densities without a past.
 
-    weight: Tensor  # W [D, P D], the present frame first
-    bias: Tensor  # b [D]
-    factor: Tensor  # of C, lower triangular [D, D]
-    state: GaussianMarginal  # of z_{t+h}
-    delta: GaussianMarginal  # of delta_h
+    Attributes:
+        weight: W, [D, P D], the present frame first.
+        bias: b, [D].
+        factor: the lower triangular factor of C, [D, D].
+        state: the marginal of z_{t+h}.
+        delta: the marginal of delta_h.
+    """
+
+    weight: Tensor
+    bias: Tensor
+    factor: Tensor
+    state: GaussianMarginal
+    delta: GaussianMarginal
 
     @classmethod
-    def fit(cls, products: Products, context: int, ahead: int, ridge: float) -> LinearProbe:
-        """Least squares with a penalty; every covariance is shrunk as
-        :class:`~trainables.analysis.marginals.GaussianMarginal` says.
+    def fit(cls, products: LaggedProducts, context: int, ahead: int, ridge: float) -> LinearProbe:
+        """The regression by least squares with a penalty.
+
+        Every covariance is shrunk as :func:`~trainables.distributions.gaussian_marginal.shrunk_factor` does.
+
+        Args:
+            products: of the training cases.
+            context: frames that it sees.
+            ahead: frames that it looks ahead, h.
+            ridge: the penalty, as a share of the inputs' mean variance.
         """
         past, now, then = range(0, -context, -1), [0], [ahead]
-        own, shared = products.covariance(past, past), products.covariance(past, then)
-        penalty = ridge * own.diagonal().mean()
-        factor = torch.linalg.cholesky(own + penalty * torch.eye(len(own)).to(own))
+        inputs, shared = products.covariance(past, past), products.covariance(past, then)
+        penalty = ridge * inputs.diagonal().mean()
+        factor = torch.linalg.cholesky(inputs + penalty * torch.eye(len(inputs)).to(inputs))
         weight = torch.cholesky_solve(shared, factor).T.contiguous()
-        # Of z_{t+h} - W x. Since W (own + penalty) = shared.T, it does not take the product with own, which
-        # would cost more than all others where there are many inputs.
+        # Covariance of z_{t+h} - W x. Because W (inputs + penalty) = shared.T, it needs no product with
+        # inputs, which would cost more than all others where there are many of them.
         residual = products.covariance(then, then) - weight @ shared - penalty * weight @ weight.T
         dim = len(weight)
-        weight[:, :dim] -= torch.eye(dim).to(weight)  # from the next state to the step that leads there
+        weight[:, :dim] -= torch.eye(dim).to(weight)  # predicts the step in place of the state it leads to
         mean_delta = products.mean(then) - products.mean(now)
         state, delta, factor = (
             shrunk_factor((covariance + covariance.T) / 2, products.count)
@@ -90,8 +116,8 @@ class LinearProbe:
             GaussianMarginal(mean_delta, delta),
         )
 
-    def mean_nll(self, products: Products, ahead: int) -> float:
-        """Mean NLL, nats per case, over the cases that went into ``products``."""
+    def mean_nll(self, products: LaggedProducts, ahead: int) -> float:
+        """Mean NLL of delta_h, nats per case, over the cases of ``products``."""
         past = range(0, -(self.weight.shape[1] // len(self.bias)), -1)
         mean_delta = products.mean([ahead]) - products.mean([0])
         offset = mean_delta - self.weight @ products.mean(past) - self.bias
@@ -102,10 +128,15 @@ class LinearProbe:
         return float(0.5 * scores.trace() + log_volume)
 
     def figures(self, past_NI: Tensor, now_ND: Tensor, then_ND: Tensor) -> Figures:
-        """What each case adds to every metric.
+        """What each case adds to each metric, above and below its fraction, [N] each.
 
-        ``r2`` is of delta, ``state_r2`` of z_{t+h}, both about the training mean and over all dimensions at
-        once; the log magnitudes are what :mod:`trainables.predictor.scores` makes an R2 of.
+        ``r2`` is of delta, ``state_r2`` of z_{t+h}, both about the training mean and over all dimensions
+        together; from the log magnitudes :mod:`trainables.predictor.scores` computes an R2.
+
+        Args:
+            past_NI: frames seen, the present one first, with as many dimensions as the longest context.
+            now_ND: present frames.
+            then_ND: frames h later.
         """
         delta = then_ND - now_ND
         law = FullGaussian(past_NI[:, : self.weight.shape[1]] @ self.weight.T + self.bias, self.factor)
@@ -125,7 +156,7 @@ class LinearProbe:
         }
 
 
-def _residual(products: Products, weight: Tensor, ahead: int) -> Tensor:
+def _residual(products: LaggedProducts, weight: Tensor, ahead: int) -> Tensor:
     """Covariance of delta_h - W x, [D, D]."""
     past, now, then = range(0, -(weight.shape[1] // len(weight)), -1), [0], [ahead]
     explained = weight @ (products.covariance(past, then) - products.covariance(past, now))
@@ -137,7 +168,7 @@ def _residual(products: Products, weight: Tensor, ahead: int) -> Tensor:
     )
 
 
-def _moved(products: Products, ahead: int) -> Tensor:
+def _moved(products: LaggedProducts, ahead: int) -> Tensor:
     """Covariance of delta_h, [D, D]."""
     now, then = [0], [ahead]
     crossed = products.covariance(now, then)
@@ -145,7 +176,7 @@ def _moved(products: Products, ahead: int) -> Tensor:
 
 
 def log_magnitude_figures(predicted_N: Tensor, delta_ND: Tensor) -> Figures:
-    """What each case adds to the R2 of log |delta|; a frame that does not move has no logarithm."""
+    """What each case adds to the R2 of log |delta|, [N] each; a frame that does not move has no logarithm."""
     size = delta_ND.norm(dim=-1)
     moves = (size > STILL).double()
     log_size = torch.where(size > STILL, size, 1.0).log()
@@ -156,34 +187,40 @@ def log_magnitude_figures(predicted_N: Tensor, delta_ND: Tensor) -> Figures:
     }
 
 
-def probe(train: Feed, held_out: Feed, scale: Scale, reach: Horizon) -> dict[Asked, Scores]:
+def probe(train: Feed, held_out: Feed, scale: Scale, span: ProbeSpan) -> dict[Asked, Scores]:
     """Scores on the held-out speakers of a regression for every surrogate, context and horizon.
 
-    NLLs are of standardised frames, in nats; differences of them do not depend on that.
+    NLLs are of standardised frames, in nats; their differences do not depend on the standardisation.
+
+    Args:
+        train: frames of training speakers, with all surrogates.
+        held_out: frames of the speakers that are scored, with the same surrogates.
+        scale: that standardises frames.
+        span: contexts and horizons.
 
     Raises:
-        InputError: no utterance of one side is as long as the longest context and horizon.
+        InputError: no utterance of one of the feeds is as long as the longest context and horizon.
     """
-    context, horizon = max(reach.contexts), max(reach.ahead)
+    context, horizon = max(span.contexts), max(span.ahead)
     probes = {
         Asked(surrogate, seen, ahead): _chosen(*halves, seen, ahead)
-        for surrogate, halves in _products(train, scale, reach).items()
-        for seen in reach.contexts
-        for ahead in reach.ahead
+        for surrogate, halves in _products(train, scale, span).items()
+        for seen in span.contexts
+        for ahead in span.ahead
     }
     parts: dict[Asked, list[Scores]] = {asked: [] for asked in probes}
     for shard in held_out.chunks():
         frames = {
             s: scale.standardised(f) for s, f in zip(held_out.surrogates, shard.frames_SND, strict=True)
         }
-        found = {asked: empty_scores(shard, held_out.frame_rate, asked.ahead) for asked in probes}
+        shard_scores = {asked: empty_scores(shard, held_out.frame_rate, asked.ahead) for asked in probes}
         for now_N, owner_N in cases(shard, context, horizon):
             for surrogate, z_ND in frames.items():
                 past_NI = torch.cat([z_ND[now_N - back] for back in range(context)], 1)
                 for asked in (asked for asked in probes if asked.surrogate == surrogate):
                     figures = probes[asked].figures(past_NI, z_ND[now_N], z_ND[now_N + asked.ahead])
-                    tally(found[asked], shard, owner_N, figures)
-        for asked, scores in found.items():
+                    tally(shard_scores[asked], shard, owner_N, figures)
+        for asked, scores in shard_scores.items():
             parts[asked].append(scores)
     merged = {asked: merge(scores) for asked, scores in parts.items()}
     if not all(scores.sums for scores in merged.values()):
@@ -191,17 +228,19 @@ def probe(train: Feed, held_out: Feed, scale: Scale, reach: Horizon) -> dict[Ask
     return merged
 
 
-def _chosen(most: Products, rest: Products | None, context: int, ahead: int) -> LinearProbe:
-    """Fitted to everything, with the penalty that serves ``rest`` best after a fit to ``most``."""
+def _chosen(most: LaggedProducts, rest: LaggedProducts | None, context: int, ahead: int) -> LinearProbe:
+    """The regression fitted to both, with the penalty that is best on ``rest`` after a fit to ``most``."""
     if rest is None:
         return LinearProbe.fit(most, context, ahead, RIDGES[0])
     costs = [LinearProbe.fit(most, context, ahead, ridge).mean_nll(rest, ahead) for ridge in RIDGES]
     return LinearProbe.fit(most + rest, context, ahead, RIDGES[costs.index(min(costs))])
 
 
-def _products(train: Feed, scale: Scale, reach: Horizon) -> dict[str, tuple[Products, Products | None]]:
-    """By surrogate: of most training speakers, and of one in :data:`_FOLD`."""
-    found: dict[tuple[str, bool], Products] = {}
+def _products(
+    train: Feed, scale: Scale, span: ProbeSpan
+) -> dict[str, tuple[LaggedProducts, LaggedProducts | None]]:
+    """Products of most training speakers, and of one speaker in :data:`_FOLD`, by surrogate."""
+    sums: dict[tuple[str, bool], LaggedProducts] = {}
     choosers = _choosers({name for shard in train.chunks() for name in shard.speakers})
     for shard in train.chunks():
         chooses_U = np.array([name in choosers for name in shard.speakers])
@@ -209,20 +248,22 @@ def _products(train: Feed, scale: Scale, reach: Horizon) -> dict[str, tuple[Prod
             z_ND = scale.standardised(frames_ND)
             for side in (False, True):
                 begins, ends = (shard.offsets[:-1][chooses_U == side], shard.offsets[1:][chooses_U == side])
-                own = lagged_products(z_ND, begins, ends, max(reach.contexts), reach.ahead)
-                if own is not None:
+                products = lagged_products(z_ND, begins, ends, max(span.contexts), span.ahead)
+                if products is not None:
                     key = surrogate, side
-                    found[key] = found[key] + own if key in found else own
-    if not found:
-        raise too_short("training", max(reach.contexts) + max(reach.ahead))
-    halves = {s: [found[s, side] for side in (False, True) if (s, side) in found] for s in train.surrogates}
-    return {s: (own[0], own[1] if len(own) == 2 else None) for s, own in halves.items()}
+                    sums[key] = sums[key] + products if key in sums else products
+    if not sums:
+        raise too_short("training", max(span.contexts) + max(span.ahead))
+    sides = {s: [sums[s, side] for side in (False, True) if (s, side) in sums] for s in train.surrogates}
+    return {s: (pair[0], pair[1] if len(pair) == 2 else None) for s, pair in sides.items()}
 
 
 def _choosers(speakers: set[str]) -> set[str]:
-    """Who chooses the penalty; nothing but names decides. One at least, since with no penalty to speak of a
-    regression on as many inputs as frames says anything at all of others, and not everyone of several.
+    """The speakers that choose the penalty, as their names alone decide.
+
+    There is one at least, because with hardly any penalty a regression on as many inputs as frames may
+    predict anything for other speakers. Of several speakers, one at least is left to fit to.
     """
-    drawn = {name: zlib.crc32(name.encode()) for name in speakers}
-    found = {name for name, number in drawn.items() if number % _FOLD == 0}
-    return found if 0 < len(found) < len(speakers) else {min(drawn, key=lambda name: (drawn[name], name))}
+    numbers = {name: zlib.crc32(name.encode()) for name in speakers}
+    chosen = {name for name, number in numbers.items() if number % _FOLD == 0}
+    return chosen if 0 < len(chosen) < len(speakers) else {min(numbers, key=lambda n: (numbers[n], n))}

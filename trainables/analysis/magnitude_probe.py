@@ -1,8 +1,8 @@
-"""How predictable |delta| is by a regression of its own, which may use what is not linear in the frames.
+"""How predictable |delta| is, by a regression of its logarithm on more than linear functions of the frames.
 
 log |delta_t| is regressed on the present frame, on the norms of the last P frames and on the log lengths of
-the P - 1 steps between them. The magnitude that a linear-Gaussian law implies knows less: its covariance is
-the same everywhere, and silence is a matter of scale.
+the P - 1 steps between them. The magnitude that a linear-Gaussian law implies says less, because the law's
+covariance is the same everywhere, and silence is a matter of scale.
 
 Shapes: N cases, D dimensions, P frames of context, I = 1 + D + 2 P - 1 inputs.
 """
@@ -22,7 +22,13 @@ from trainables.predictor.scores import Scores, merge
 def probe_magnitude(
     train: Feed, held_out: Feed, scale: Scale, contexts: tuple[int, ...]
 ) -> dict[Asked, Scores]:
-    """Scores on the held-out speakers, the next step alone, for every surrogate and context.
+    """Scores of the next step's magnitude on the held-out speakers, for every surrogate and context.
+
+    Args:
+        train: frames of training speakers, with all surrogates.
+        held_out: frames of the speakers that are scored, with the same surrogates.
+        scale: that standardises frames.
+        contexts: numbers of frames that a regression sees.
 
     Raises:
         InputError: no training utterance is as long as the longest context and a step.
@@ -49,7 +55,7 @@ def probe_magnitude(
 
 
 def _fit(train: Feed, surrogate: int, scale: Scale, context: int, longest: int) -> Tensor:
-    """Weights [I]; frames that do not move have no logarithm and are left out."""
+    """Weights [I] of a regression; frames that do not move have no logarithm and are left out."""
     gram, shared = torch.zeros(()), torch.zeros(())
     for shard in train.chunks():
         z_ND = scale.standardised(shard.frames_SND[surrogate])
@@ -67,7 +73,7 @@ def _fit(train: Feed, surrogate: int, scale: Scale, context: int, longest: int) 
 
 
 def _inputs(z_ND: Tensor, now_N: Tensor, context: int) -> Tensor:
-    """Of every case, [N, I]: 1, the present frame, norms and log steps, the latest first."""
+    """Inputs of each case, [N, I]: 1, the present frame, norms and log steps, the latest first."""
     last = [z_ND[now_N - back] for back in range(context)]
     norms = [frame.norm(dim=-1, keepdim=True) / z_ND.shape[1] ** 0.5 for frame in last]
     steps = [

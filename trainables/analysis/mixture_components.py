@@ -1,10 +1,9 @@
 """What the components of a learnt mixture, or archetypes of steps, sound like: the steps that each dominates.
 
-A step belongs to the component that most probably made it: the one of greatest responsibility, given the true
+A step belongs to the component that most probably made it: the one of greatest responsibility given the true
 step and its past (primary), or of greatest weight before the step is known (gating). Where no predictor has
-components, directions of training steps are clustered (spherical k-means) and a step belongs to the nearest
-centre: an archetype. Components are compared with random groups of the same sizes, drawn anew within every
-utterance.
+components, the directions of training steps are clustered by spherical k-means and a step belongs to the
+nearest centre, its archetype. Components are compared with random groups of the same sizes in each utterance.
 
 Shapes: N steps, K components, D dimensions, T frames of an utterance.
 """
@@ -28,15 +27,15 @@ from trainables.predictor.heads import survey
 from trainables.predictor.scores import Scores
 
 ARCHETYPES = 8
-# What an ear would name of a step from one frame to the next: each is NaN where it cannot be told.
-FEATURES = (
-    "spectral_flux",  # at the later frame
-    "pitch_change",  # semitones, voiced to voiced
+# What is heard in a step from one frame to the next; each is NaN where it is unknown.
+STEP_FEATURES = (
+    "spectral_flux",  # of the later frame
+    "pitch_change",  # semitones, from voiced to voiced
     "energy_change",  # dB
     "onset",  # of voicing: 1 or 0
-    "offset",
-    "voiced",  # the later frame
-    "energy",  # dB, the later frame
+    "offset",  # of voicing: 1 or 0
+    "voiced",  # of the later frame: 1 or 0
+    "energy",  # of the later frame, dB
     "magnitude",  # |delta|, in units of the training RMS
 )
 AcousticTracks = Mapping[str, Mapping[str, np.ndarray]]  # utterance -> energy, f0, spectral_flux [T]
@@ -44,14 +43,21 @@ AcousticTracks = Mapping[str, Mapping[str, np.ndarray]]  # utterance -> energy, 
 
 @dataclass(frozen=True)
 class Steps:
-    """Steps of held-out speakers, each with the component it belongs to."""
+    """Steps of held-out speakers, each with the component that it belongs to.
 
-    utterance_N: np.ndarray  # ids
+    Attributes:
+        utterance_N: id of the utterance. speaker_N: id of the speaker. place_N: frame of the utterance that
+        the step starts from. delta_ND: the step itself. labels: components by "responsibility" and by
+        "gating", or by "nearest", [N] each; the first is primary. typical_N: how certain it is that the step
+        belongs to its component, at most 1. components: number of components, K.
+    """
+
+    utterance_N: np.ndarray
     speaker_N: np.ndarray
-    place_N: np.ndarray  # frame of the utterance that the step starts from
+    place_N: np.ndarray
     delta_ND: Tensor
-    labels: dict[str, np.ndarray]  # "responsibility" and "gating", or "nearest": [N] each
-    typical_N: np.ndarray  # how sure it is that the step belongs where it does
+    labels: dict[str, np.ndarray]
+    typical_N: np.ndarray
     components: int
 
     @property
@@ -61,7 +67,16 @@ class Steps:
 
 
 def component_steps(structure: Structure, weights: Mapping[str, Tensor], held_out: Feed) -> Steps:
-    """All steps of the horizon of evaluation windows, predicted from their true past."""
+    """All steps in the horizons of evaluation windows, each predicted from its true past.
+
+    Args:
+        structure: of a lane whose head predicts a mixture.
+        weights: of the lane.
+        held_out: frames of the speakers whose steps they are.
+
+    Raises:
+        ValueError: the head predicts no mixture.
+    """
     parts = []
     for shard in held_out.chunks():
         predictor = lane(structure, weights, shard.dim)
@@ -70,20 +85,28 @@ def component_steps(structure: Structure, weights: Mapping[str, Tensor], held_ou
             if not isinstance(law, GaussianMixture | PolarMixture):
                 raise ValueError(f"the head {structure.head!r} predicts no mixture; there are no components")
             responsibility = law.responsibilities(delta_BKD).flatten(0, 1)
-            sure_N, own_N = responsibility.max(-1)
+            certainty_N, component_N = responsibility.max(-1)
             gating_N = law.log_weights.argmax(-1).flatten()
             first = torch.from_numpy(windows.starts_B)[:, None] + structure.context - 1
             rows_N = (first + torch.arange(structure.horizon)).flatten().numpy()
             owners_N = np.repeat(windows.owners_B, structure.horizon)
-            labels = {"responsibility": own_N.numpy(), "gating": gating_N.numpy()}
+            labels = {"responsibility": component_N.numpy(), "gating": gating_N.numpy()}
             parts.append(
-                _steps(shard, rows_N, owners_N, delta_BKD.flatten(0, 1), labels, sure_N, structure.components)
+                _steps(
+                    shard,
+                    rows_N,
+                    owners_N,
+                    delta_BKD.flatten(0, 1),
+                    labels,
+                    certainty_N,
+                    structure.components,
+                )
             )
     return _joined(parts)
 
 
 def archetype_steps(train: Feed, held_out: Feed, count: int = ARCHETYPES) -> Steps:
-    """All steps, by the nearest of ``count`` directions that training steps cluster around.
+    """All steps of held-out speakers, by the nearest of ``count`` directions that training steps cluster around.
 
     Raises:
         InputError: fewer training steps move than there are to be archetypes.
@@ -97,20 +120,20 @@ def archetype_steps(train: Feed, held_out: Feed, count: int = ARCHETYPES) -> Ste
         for now_N, owner_N in cases(shard, 1, 1):
             delta_ND = frames_ND[now_N + 1] - frames_ND[now_N]
             cosine_NK = torch.nn.functional.normalize(delta_ND, dim=-1) @ codes_KD.to(delta_ND).mT
-            sure_N, nearest_N = cosine_NK.max(-1)
+            certainty_N, nearest_N = cosine_NK.max(-1)
             labels = {"nearest": nearest_N.numpy()}
-            parts.append(_steps(shard, now_N.numpy(), owner_N, delta_ND, labels, sure_N, count))
+            parts.append(_steps(shard, now_N.numpy(), owner_N, delta_ND, labels, certainty_N, count))
     return _joined(parts)
 
 
 def acoustics(steps: Steps, tracks: AcousticTracks) -> dict[str, np.ndarray]:
-    """Every one of :data:`FEATURES` of each step, [N]; NaN where it is not known."""
+    """The :data:`STEP_FEATURES` of each step by name, [N] each; NaN where one is unknown."""
     track = {name: (np.empty(len(steps.place_N)), np.empty(len(steps.place_N))) for name in _TRACKS}
     for utterance_id in np.unique(steps.utterance_N):
-        own = np.flatnonzero(steps.utterance_N == utterance_id)
+        rows = np.flatnonzero(steps.utterance_N == utterance_id)
         for name, (now, later) in track.items():
             values_T = np.asarray(tracks[utterance_id][name], np.float64)
-            now[own], later[own] = values_T[steps.place_N[own]], values_T[steps.place_N[own] + 1]
+            now[rows], later[rows] = values_T[steps.place_N[rows]], values_T[steps.place_N[rows] + 1]
     f0, f1 = track["f0"]
     known, voiced = np.isfinite(f0) & np.isfinite(f1), (f0 > 0) & (f1 > 0)
     semitones = np.full(len(f0), np.nan)
@@ -128,19 +151,26 @@ def acoustics(steps: Steps, tracks: AcousticTracks) -> dict[str, np.ndarray]:
 
 
 def shuffled(steps: Steps, seed: int = 0) -> np.ndarray:
-    """Random labels [N] of the same sizes in every utterance."""
+    """The primary labels in random order within each utterance, [N]."""
     rng, labels = np.random.default_rng(seed), steps.primary.copy()
     for utterance_id in np.unique(steps.utterance_N):
-        own = np.flatnonzero(steps.utterance_N == utterance_id)
-        labels[own] = rng.permutation(labels[own])
+        rows = np.flatnonzero(steps.utterance_N == utterance_id)
+        labels[rows] = rng.permutation(labels[rows])
     return labels
 
 
 def profiles(
     steps: Steps, features: Mapping[str, np.ndarray], labels_N: np.ndarray, frame_rate: float
 ) -> list[Scores]:
-    """Per component the sums and counts per speaker of every feature known, and of ``share``, the share of
-    steps, and ``movement``, the share of the sum of |delta|^2.
+    """Scores of each component: the mean of each known feature, its ``share`` of steps, and its ``movement``.
+
+    ``movement`` is the share of the sum of |delta|^2.
+
+    Args:
+        steps: of held-out speakers.
+        features: of the steps, from :func:`acoustics`.
+        labels_N: component of each step.
+        frame_rate: of the latents, Hz.
     """
     return [
         _scores(steps, frame_rate, _profile(steps, features, labels_N == k)) for k in range(steps.components)
@@ -150,8 +180,13 @@ def profiles(
 def explained(
     steps: Steps, features: Mapping[str, np.ndarray], labels_N: np.ndarray, frame_rate: float
 ) -> Scores:
-    """Per feature the share of its variance that lies between components (eta squared), as sums per
-    speaker.
+    """Scores of each known feature: the share of its variance that lies between components (eta squared).
+
+    Args:
+        steps: of held-out speakers.
+        features: of the steps, from :func:`acoustics`.
+        labels_N: component of each step.
+        frame_rate: of the latents, Hz.
     """
     parts = {}
     for name, values_N in features.items():
@@ -161,43 +196,50 @@ def explained(
         about = np.square(values_N - values_N[known].mean())
         within = np.zeros(len(values_N))
         for k in np.unique(labels_N[known]):
-            own = known & (labels_N == k)
-            within[own] = np.square(values_N[own] - values_N[own].mean())
+            rows = known & (labels_N == k)
+            within[rows] = np.square(values_N[rows] - values_N[rows].mean())
         parts[name] = (np.where(known, about - within, 0.0), np.where(known, about, 0.0))
     return _scores(steps, frame_rate, parts)
 
 
 def exemplars(steps: Steps, component: int, count: int, margin: int, lengths: Mapping[str, int]) -> list[int]:
-    """Rows of the most typical steps of a component, no two of one speaker.
+    """Rows of the most typical steps of a component, at most one of each speaker.
 
-    Of the steps whose magnitude lies in the middle half of the component's own, those that belong to it most
-    surely; with ``margin`` frames on either side within their utterance.
+    They are those that belong to it most certainly, of the steps whose magnitude lies in the middle half of
+    the component's magnitudes.
+
+    Args:
+        steps: of held-out speakers.
+        component: its number.
+        count: most rows.
+        margin: frames that there are on either side of a step in its utterance.
+        lengths: frames of each utterance, by id.
     """
-    own = np.flatnonzero(steps.primary == component)
-    if not len(own):
+    rows = np.flatnonzero(steps.primary == component)
+    if not len(rows):
         return []
-    size = steps.delta_ND[own].norm(dim=-1).numpy()
+    size = steps.delta_ND[rows].norm(dim=-1).numpy()
     low, high = np.quantile(size, (0.25, 0.75))
-    left = np.array([lengths[u] for u in steps.utterance_N[own]]) - steps.place_N[own] - 1
-    fits = (steps.place_N[own] >= margin) & (left >= margin) & (low <= size) & (size <= high)
-    own = own[fits]
-    # Many are certain: of these the nearest to the component's mean step.
+    left = np.array([lengths[u] for u in steps.utterance_N[rows]]) - steps.place_N[rows] - 1
+    fits = (steps.place_N[rows] >= margin) & (left >= margin) & (low <= size) & (size <= high)
+    rows = rows[fits]
+    # Many are certain: of these, the nearest to the component's mean step come first.
     mean_D = steps.delta_ND[steps.primary == component].mean(0)
-    cosine = torch.nn.functional.cosine_similarity(steps.delta_ND[own], mean_D.unsqueeze(0), dim=-1).numpy()
-    order = own[np.lexsort((-cosine, -np.round(steps.typical_N[own], 2)))]
+    cosine = torch.nn.functional.cosine_similarity(steps.delta_ND[rows], mean_D.unsqueeze(0), dim=-1).numpy()
+    order = rows[np.lexsort((-cosine, -np.round(steps.typical_N[rows], 2)))]
     _, first = np.unique(steps.speaker_N[order], return_index=True)
     return order[np.sort(first)][:count].tolist()
 
 
 _TRACKS = ("energy", "f0", "spectral_flux")
-_Parts = Mapping[str, tuple[np.ndarray, np.ndarray]]  # what each step adds above and below
+_Parts = Mapping[str, tuple[np.ndarray, np.ndarray]]  # what each step adds above and below a fraction
 
 
-def _profile(steps: Steps, features: Mapping[str, np.ndarray], own_N: np.ndarray) -> _Parts:
+def _profile(steps: Steps, features: Mapping[str, np.ndarray], belongs_N: np.ndarray) -> _Parts:
     squares = steps.delta_ND.double().square().sum(-1).numpy()
-    parts = {"share": (own_N, np.ones(len(own_N))), "movement": (own_N * squares, squares)}
+    parts = {"share": (belongs_N, np.ones(len(belongs_N))), "movement": (belongs_N * squares, squares)}
     for name, values_N in features.items():
-        counted = own_N & np.isfinite(values_N)
+        counted = belongs_N & np.isfinite(values_N)
         if np.isfinite(values_N).any():
             parts[name] = (np.where(counted, values_N, 0.0), counted)
     return parts
@@ -218,7 +260,7 @@ def _steps(
     owner_N: np.ndarray,
     delta_ND: Tensor,
     labels: dict[str, np.ndarray],
-    sure_N: Tensor,
+    certainty_N: Tensor,
     components: int,
 ) -> Steps:
     return Steps(
@@ -227,7 +269,7 @@ def _steps(
         rows_N - shard.offsets[owner_N],
         delta_ND,
         labels,
-        sure_N.double().numpy(),
+        certainty_N.double().numpy(),
         components,
     )
 

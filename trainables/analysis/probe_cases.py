@@ -1,4 +1,4 @@
-"""What probes of a representation share: standardised frames, which of them are cases, sums per speaker.
+"""What all probes of a representation need: standardised frames, cases among them, and sums per speaker.
 
 Shapes: N frames or cases, D dimensions, S speakers.
 """
@@ -17,24 +17,25 @@ from trainables.latents.batching.feed import Feed
 from trainables.latents.batching.shard import Shard
 from trainables.predictor.scores import Scores
 
-_AT_ONCE = 8192
-Figures = Mapping[str, tuple[Tensor, Tensor]]  # metric -> what each case adds above and below, [N] each
+_AT_ONCE = 8192  # cases
+# By metric, what each case adds above and below a fraction, [N] each.
+Figures = Mapping[str, tuple[Tensor, Tensor]]
 
 
 @dataclass(frozen=True)
 class Scale:
-    """Mean and standard deviation of every dimension over the real training frames, [D] each."""
+    """Mean and standard deviation of each dimension over the real training frames, [D] each, float64."""
 
     mean_D: Tensor
     deviation_D: Tensor
 
     def standardised(self, frames: Tensor) -> Tensor:
-        """Frames [..., D] of mean 0 and variance 1, float64."""
+        """Frames [..., D] shifted and scaled to mean 0 and variance 1, float64."""
         return (frames.double() - self.mean_D) / self.deviation_D
 
 
 def scale_of(train: Feed) -> Scale:
-    """From all real training frames; a dimension that never changes keeps its unit."""
+    """The scale of all real training frames; a dimension that never changes keeps its unit."""
     total = torch.stack([t for shard in train.chunks() for t in shard.tallies().values()]).sum(0)
     dim = len(total) // 2
     mean_D = total[:dim] / total[-1]
@@ -43,7 +44,11 @@ def scale_of(train: Feed) -> Scale:
 
 
 def cases(shard: Shard, context: int, horizon: int) -> Iterator[tuple[Tensor, np.ndarray]]:
-    """Frames with ``context`` - 1 before and ``horizon`` after them in blocks [N], and their utterances."""
+    """Blocks of the frames that have ``context`` - 1 before and ``horizon`` after them in their utterance.
+
+    Yields:
+        Rows of the shard and the utterance of each, [N] each.
+    """
     place = np.arange(shard.offsets[-1]) - np.repeat(shard.offsets[:-1], shard.lengths)
     left = np.repeat(shard.lengths, shard.lengths) - 1 - place
     rows = np.flatnonzero((place >= context - 1) & (left >= horizon))
@@ -54,12 +59,19 @@ def cases(shard: Shard, context: int, horizon: int) -> Iterator[tuple[Tensor, np
 
 
 def empty_scores(shard: Shard, frame_rate: float, horizon: int = 1) -> Scores:
-    """Scores of the shard's speakers, nothing counted yet."""
+    """Scores of the shard's speakers, in which nothing has been counted."""
     return Scores(sorted(set(shard.speakers)), frame_rate, horizon)
 
 
 def tally(scores: Scores, shard: Shard, owner_N: np.ndarray, figures: Figures) -> None:
-    """Add what each case gives to the sums of its speaker; ``owner_N`` are utterances of the shard."""
+    """Add the figures of cases to the sums and counts of their speakers.
+
+    Args:
+        scores: that are changed.
+        shard: whose cases they are.
+        owner_N: the utterance of each case.
+        figures: of each case.
+    """
     row_of = np.array([scores.speakers.index(name) for name in shard.speakers])
     for name, parts in figures.items():
         for sums, values_N in zip((scores.sums, scores.counts), parts, strict=True):
@@ -68,7 +80,7 @@ def tally(scores: Scores, shard: Shard, owner_N: np.ndarray, figures: Figures) -
 
 
 def too_short(which: str, frames: int) -> InputError:
-    """Where no utterance makes a case."""
+    """The error to raise where no utterance has a case of so many ``frames``; ``which`` names the feed."""
     return InputError(
-        f"no {which} utterance has the {frames} frames that are looked at together; encode longer ones"
+        f"no {which} utterance has the {frames} frames that a probe sees together; encode longer ones"
     )

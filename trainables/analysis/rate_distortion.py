@@ -1,4 +1,4 @@
-"""What frames cost when they are coded one by one, to compare with what the past tells about them.
+"""The rate of frames that are coded one by one, to compare with what the past says about them.
 
 The rate of a Gaussian source of covariance C at a distortion D, the squared error of a frame, is that of
 reverse water-filling over the eigenvalues of C (T. M. Cover, J. A. Thomas, "Elements of Information Theory",
@@ -6,8 +6,8 @@ reverse water-filling over the eigenvalues of C (T. M. Cover, J. A. Thomas, "Ele
 
     D = sum_i min(theta, lambda_i),   R(D) = sum_i max(0, log2(lambda_i / theta) / 2)   bits per frame.
 
-No source of that covariance needs more. Predictive information over that rate says which share of it a
-coder that knew the past could leave out: exactly so while theta is below what the past leaves of every
+No source of that covariance needs more. Predictive information over that rate is the share of it that a coder
+could leave out if it knew the past: exactly so while theta is below the variance that the past leaves of each
 dimension. At coarser distortions the information also counts detail that is not coded at all, and the ratio
 may exceed 1.
 """
@@ -24,29 +24,47 @@ COMMON_SHARE = 0.01  # of the total variance: the distortion at which all repres
 
 @dataclass(frozen=True)
 class Distortion:
-    """An error that a codec makes itself, in its own units."""
+    """An error that a codec makes itself.
 
-    cause: str  # "lattice", "46 codebooks"
-    squared_error: float  # of a frame, summed over dimensions
-    nominal: float | None = None  # bit/s that the codec sends, where its codes have a length
-    behind: bool = False  # whether the frames whose covariance is known are those that came out of it
+    Attributes:
+        cause: "lattice" or "46 codebooks".
+        squared_error: mean squared error of a frame, summed over dimensions, in the codec's units squared.
+        nominal: rate that the codec sends, bit/s; None where its codes have no length.
+        behind: whether the frames whose covariance is known are quantised frames, which have the error.
+    """
+
+    cause: str
+    squared_error: float
+    nominal: float | None = None
+    behind: bool = False
 
 
 @dataclass(frozen=True)
 class Rate:
-    """What frames of a representation cost at a distortion."""
+    """The rate of a representation's frames at a distortion.
+
+    Attributes:
+        cause: of the distortion, or "common".
+        share: the distortion over the total variance.
+        bits_per_second: the rate, bit/s.
+        nominal: rate that the codec sends, bit/s; None where there is none.
+    """
 
     cause: str
-    share: float  # the distortion over the total variance
+    share: float
     bits_per_second: float
     nominal: float | None
 
 
 def rate_distortion(eigenvalues: np.ndarray, squared_error: float) -> float:
-    """R(D) in bits per frame.
+    """The rate R(D) of a Gaussian source, bits per frame.
+
+    Args:
+        eigenvalues: of its covariance.
+        squared_error: the distortion D, in the units of the eigenvalues.
 
     Raises:
-        ValueError: a distortion that is not above 0 has no finite rate.
+        ValueError: the distortion is not above 0, and its rate not finite.
     """
     if not squared_error > 0:
         raise ValueError(f"a squared error of {squared_error:g} has no finite rate; it must be above 0")
@@ -58,31 +76,35 @@ def rate_distortion(eigenvalues: np.ndarray, squared_error: float) -> float:
 
 
 def rates(
-    eigenvalues: Sequence[float], frame_rate: float, own: Sequence[Distortion]
+    eigenvalues: Sequence[float], frame_rate: float, distortions: Sequence[Distortion]
 ) -> tuple[list[Rate], Rate | None]:
-    """At each distortion of the codec's own, and at the common one; that is None where nothing varies.
+    """Rates at each distortion of the codec, and at the common one, which is None where nothing varies.
 
-    Where the eigenvalues are of frames behind the quantiser, those before it are taken to be larger by the
-    error, evenly over dimensions: the error of a good quantiser does not correlate with what it gives.
+    Where the eigenvalues are of quantised frames, those of frames before the quantiser are taken to be larger
+    by the error, evenly over dimensions: the error of a good quantiser does not correlate with its output.
+
+    Args:
+        eigenvalues: of the covariance of frames, in the codec's units squared.
+        frame_rate: of the latents, Hz.
+        distortions: of the codec.
     """
-    found = np.asarray(eigenvalues, np.float64)
-    total = float(found.sum())
+    variances = np.asarray(eigenvalues, np.float64)
+    total = float(variances.sum())
     if not total > 0:
         return [], None
-    at_own = []
-    for distortion in own:
-        source = found + distortion.squared_error / len(found) if distortion.behind else found
-        bits = frame_rate * rate_distortion(source, distortion.squared_error)
-        at_own.append(
-            Rate(distortion.cause, distortion.squared_error / float(source.sum()), bits, distortion.nominal)
-        )
-    common = frame_rate * rate_distortion(found, COMMON_SHARE * total)
-    return at_own, Rate("common", COMMON_SHARE, common, None)
+    codec_rates = []
+    for distortion in distortions:
+        error = distortion.squared_error
+        source = variances + error / len(variances) if distortion.behind else variances
+        bits = frame_rate * rate_distortion(source, error)
+        codec_rates.append(Rate(distortion.cause, error / float(source.sum()), bits, distortion.nominal))
+    common = frame_rate * rate_distortion(variances, COMMON_SHARE * total)
+    return codec_rates, Rate("common", COMMON_SHARE, common, None)
 
 
 def _level(largest_first: np.ndarray, squared_error: float) -> float:
-    """theta: the level that the error fills up to, the largest eigenvalue where it drowns them all."""
-    below = largest_first.sum() - np.cumsum(largest_first)  # what lies below the first n eigenvalues
+    """The level theta up to which the error fills; the largest eigenvalue where it covers them all."""
+    below = largest_first.sum() - np.cumsum(largest_first)  # sum of all but the first n eigenvalues
     for count in range(len(largest_first), 0, -1):
         level = (squared_error - below[count - 1]) / count
         if level <= largest_first[count - 1]:

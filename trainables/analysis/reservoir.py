@@ -1,10 +1,11 @@
 """An echo-state network as a predictor like any other: fixed random recurrence, a readout in closed form.
 
-The readout serves any backbone that has nothing to learn; upon the last frames it is a linear predictor.
+The readout serves any backbone that has nothing to learn; on a backbone of the last frames it is a linear
+predictor. It is known for how long a free run of the Lorenz system stays valid, which checks everything
+between a backbone's state and the frames that a rollout arrives at.
 
-How long its free run of the Lorenz system stays valid is known, and so it is a check of everything between a
-backbone's state and the frames that a rollout arrives at (H. Jaeger, H. Haas, "Harnessing nonlinearity:
-predicting chaotic systems and saving energy in wireless communication", 2004).
+H. Jaeger, H. Haas, "Harnessing nonlinearity: predicting chaotic systems and saving energy in wireless
+communication", 2004.
 
 Shapes: B runs, T frames, D dimensions, N units, H = D + N.
 """
@@ -22,11 +23,20 @@ from trainables.predictor.model.rollout import Start, free_run
 
 
 class EchoState(Backbone):
-    """r_t = tanh(A r_{t-1} + B z_t + b), with a dense random A; the hidden state is (z_t, r_t)."""
+    """A backbone with the hidden state (z_t, r_t), where r_t = tanh(A r_{t-1} + B z_t + b), all at random.
 
-    recurrent: Tensor
-    inputs: Tensor
-    bias: Tensor
+    Args:
+        dim: latent dimensions, D.
+        units: of the network, N.
+        radius: spectral radius of A, which is dense and normal.
+        inputs: largest entry of B, which is uniform.
+        rng: that A, B and b are drawn from.
+        bias: largest entry of b, which is uniform.
+    """
+
+    recurrent: Tensor  # A [N, N]
+    inputs: Tensor  # B [N, D]
+    bias: Tensor  # b [N]
 
     def __init__(
         self, dim: int, units: int, radius: float, inputs: float, rng: np.random.Generator, bias: float = 0.0
@@ -39,7 +49,7 @@ class EchoState(Backbone):
         self.register_buffer("bias", torch.from_numpy(bias * rng.uniform(-1, 1, units)))
 
     def read(self, z_BTD: Tensor, state: BackboneState = None) -> tuple[Tensor, BackboneState]:
-        """The state is r [B, N]; zeros before the first frame."""
+        """Hidden states [B, T, H], and the last r, [B, N], in a tuple; r is 0 before the first frame."""
         r_BN = z_BTD.new_zeros(len(z_BTD), len(self.recurrent)) if state is None else state[0]
         hidden = []
         for z_BD in z_BTD.unbind(1):
@@ -49,7 +59,7 @@ class EchoState(Backbone):
 
 
 class ReadoutPredictor(nn.Module):
-    """A backbone with nothing to learn, its hidden state [..., H], and a linear readout of the next step."""
+    """A backbone with nothing to learn, and a linear readout of the next step from its hidden state."""
 
     def __init__(self, backbone: Backbone, hidden: int, dim: int) -> None:
         super().__init__()
@@ -59,9 +69,13 @@ class ReadoutPredictor(nn.Module):
 
 @torch.no_grad()
 def fit_readout(backbone: Backbone, path_BTD: Tensor, washout: int, ridge: float) -> ReadoutPredictor:
-    """Least squares of the next step on 1 and the hidden state, once ``washout`` frames have filled it.
+    """A predictor by least squares of the next step on 1 and the hidden state.
 
-    ``ridge`` is the penalty on each squared weight, per case.
+    Args:
+        backbone: that has nothing to learn.
+        path_BTD: the runs that it is fitted to.
+        washout: frames at the beginning of each run that only fill the hidden state.
+        ridge: penalty on each squared weight, per case.
     """
     hidden, _ = backbone.read(path_BTD[:, :-1])
     x_NH = hidden[:, washout:].flatten(0, 1)
@@ -78,8 +92,13 @@ def fit_readout(backbone: Backbone, path_BTD: Tensor, washout: int, ridge: float
 
 @torch.no_grad()
 def valid_times(model: ReadoutPredictor, path_BTD: Tensor, washout: int, threshold: float) -> Tensor:
-    """Frames [B] for which a free run that starts after ``washout`` frames stays valid: until its error
-    exceeds ``threshold`` times the root mean square of the true frames.
+    """Number of frames for which free runs stay valid, [B].
+
+    Args:
+        model: the predictor.
+        path_BTD: true runs.
+        washout: true frames that it sees before it runs freely.
+        threshold: largest error of a valid frame, in units of the root mean square of the true frames.
     """
     steps = path_BTD.shape[1] - washout
     hidden, state = model.backbone.read(path_BTD[:, :washout])

@@ -1,4 +1,4 @@
-"""How good a continuation sounds: whether it says the right thing, and how far it gets in its time.
+"""How good a continuation sounds: whether it says the right thing, and how far it gets in the same time.
 
 Shapes: T reference frames, K continuation frames, C cepstral coefficients.
 """
@@ -20,37 +20,39 @@ _MELS, _COEFFICIENTS = 40, 12  # the 0th, loudness, is left out
 def continuation_quality(
     reference: np.ndarray, continuation: np.ndarray, others: Sequence[np.ndarray], sample_rate: int
 ) -> float:
-    """Score in [0, 1] of a decoded continuation [samples] against the true one: match times progress.
+    """The quality of a decoded continuation, match times progress: a score from 0 to 1.
 
-    Both are warped onto each other by dynamic time warping on MFCC 1-12, from frame 0, with the end open,
-    where each frame of the continuation advances the reference by 0, 1 or 2 frames. ``match`` is 1 - cost /
-    (mean cost of the same continuation against ``others``), at least 0: how much better it fits what was said
-    than it fits other utterances. ``progress`` is the share of the reference's pace that it keeps, at most 1.
-    A slow but correct continuation scores above a frozen one and above fluent speech that says something
-    else; networks that predict opinion scores rank these otherwise.
+    Dynamic time warping on MFCC 1-12 aligns it with the true continuation, from frame 0 and with an open end;
+    each of its frames advances the reference by 0, 1 or 2 frames. ``match`` is 1 - cost / (mean cost of the
+    same continuation against ``others``), at least 0: how much better it fits the true continuation than
+    other utterances. ``progress`` is its pace over that of the reference, at most 1. A slow but correct
+    continuation scores above a frozen one and above fluent speech that says something else; networks that
+    predict opinion scores rank these otherwise.
 
     Args:
-        reference: the true continuation.
-        continuation: as long as the reference, or shorter.
-        others: true speech of other utterances (five do), each at least as long as the reference.
+        reference: the true continuation, [samples].
+        continuation: [samples], as long as the reference, or shorter.
+        others: true speech of other utterances (five are enough), each at least as long as the reference.
         sample_rate: of all of them, Hz.
 
     Raises:
-        ValueError: no others, or audio shorter than one window of 40 ms.
+        ValueError: there are no others, or audio is shorter than one window of 40 ms.
     """
     if not others:
         raise ValueError("continuation_quality needs other utterances, to know what a chance match costs")
-    said, heard, *rest = [cepstra(audio, sample_rate) for audio in (reference, continuation, *others)]
-    cost, reached = open_end_warp(said, heard)
-    chance = float(np.mean([open_end_warp(other, heard)[0] for other in rest]))
-    return max(0.0, 1 - cost / chance) * min(1.0, reached / len(heard)) if chance > 0 else 0.0
+    true, decoded, *rest = [cepstra(audio, sample_rate) for audio in (reference, continuation, *others)]
+    cost, covered = open_end_warp(true, decoded)
+    chance = float(np.mean([open_end_warp(other, decoded)[0] for other in rest]))
+    return max(0.0, 1 - cost / chance) * min(1.0, covered / len(decoded)) if chance > 0 else 0.0
 
 
 def cepstra(audio: np.ndarray, sample_rate: int) -> np.ndarray:
-    """MFCC 1-12 [frames, C] from 40 mel bands, windows of 40 ms every 20 ms, none of them padded.
+    """MFCC 1-12 [frames, C] of audio [samples]: 40 mel bands, windows of 40 ms every 20 ms, not padded.
 
-    Each is brought to zero mean and unit variance over the clip, which cancels the colour and the noise floor
-    of a codec.
+    Each coefficient is standardised over the clip, which cancels a codec's colour and noise floor.
+
+    Raises:
+        ValueError: the audio is shorter than one window.
     """
     if len(audio) < int(_WINDOW * sample_rate):
         raise ValueError(f"{len(audio)} samples are shorter than one window of {_WINDOW * 1000:.0f} ms")
@@ -61,14 +63,17 @@ def cepstra(audio: np.ndarray, sample_rate: int) -> np.ndarray:
 
 
 def open_end_warp(reference_TC: np.ndarray, continuation_KC: np.ndarray) -> tuple[float, int]:
-    """The cheapest path from (0, 0) through every continuation frame: its mean Euclidean cost, and the number
-    of reference frames that it covers."""
+    """The cheapest alignment of the whole continuation with the beginning of the reference, from frame 0.
+
+    Returns:
+        Its mean Euclidean distance, and the number of reference frames that it covers.
+    """
     distances = cdist(continuation_KC, reference_TC)
-    total = np.full(len(reference_TC) + 2, np.inf)  # two cells of padding, so that all three steps are slices
+    total = np.full(len(reference_TC) + 2, np.inf)  # 2 cells of padding: all three steps are slices
     total[2] = distances[0, 0]
     for row in distances[1:]:
         total[2:] = row + np.minimum(np.minimum(total[2:], total[1:-1]), total[:-2])
-    covered = len(reference_TC) - int(total[:1:-1].argmin())  # furthest of equals: silence makes ties
+    covered = len(reference_TC) - int(total[:1:-1].argmin())  # the furthest of equal ones: silence makes ties
     return float(total[covered + 1] / len(distances)), covered
 
 

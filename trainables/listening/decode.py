@@ -1,4 +1,7 @@
-"""From latents to something to listen to. Shapes: C context and K continuation frames, D dimensions."""
+"""From latents to audio that one can listen to.
+
+Shapes: C context frames, K continuation frames, D dimensions.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +16,15 @@ from trainables.latents.codecs.base import Codec
 def decode_continuation(
     codec: Codec, context_CD: np.ndarray, continuation_KD: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Decode context and continuation in one pass: the whole audio, and the continuation's part of it.
+    """Audio [samples] of context and continuation, decoded in one pass, and the continuation's part of it.
 
-    Latents are in the codec's own units. A codec's decoder has state, and started on the continuation alone
-    it would spend its first frames warming up; so the continuation is cut out of the whole by counting
-    frames.
+    A codec's decoder has state, and on the continuation alone it would spend the first frames warming up: the
+    continuation is cut out of the whole by counting frames.
+
+    Args:
+        codec: that decodes.
+        context_CD: in the codec's units.
+        continuation_KD: in the codec's units.
     """
     audio = codec.decode(np.concatenate([context_CD, continuation_KD]).astype(np.float32))
     start = round(len(context_CD) * codec.sample_rate / codec.frame_rate)
@@ -25,7 +32,7 @@ def decode_continuation(
 
 
 def wav_bytes(audio: np.ndarray, sample_rate: int) -> bytes:
-    """A WAV file, 16-bit mono, of audio [samples] in [-1, 1]; what lies outside is clipped."""
+    """A WAV file, 16-bit mono, of audio [samples] from -1 to 1; samples beyond are clipped."""
     file = io.BytesIO()
     soundfile.write(file, np.clip(audio, -1.0, 1.0), sample_rate, format="WAV", subtype="PCM_16")
     return file.getvalue()

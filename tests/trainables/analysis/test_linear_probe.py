@@ -11,8 +11,8 @@ import torch
 from orchestrator.statistics.intervals import Interval, over_speakers
 from orchestrator.statistics.speaker_cells import from_scores
 from tests.trainables.analysis.synthetic import autoregression, feed
-from trainables.analysis.lagged_products import Products, lagged_products
-from trainables.analysis.linear_probe import Asked, Horizon, LinearProbe, probe
+from trainables.analysis.lagged_products import LaggedProducts, lagged_products
+from trainables.analysis.linear_probe import Asked, LinearProbe, ProbeSpan, probe
 from trainables.analysis.magnitude_probe import probe_magnitude
 from trainables.analysis.probe_cases import scale_of
 from trainables.errors import InputError
@@ -23,7 +23,7 @@ LENGTHS = (9, 8, 7, 20, 13)  # a case takes 8 frames
 OFFSETS = np.cumsum([0, *LENGTHS])
 
 
-def products(frames: torch.Tensor, utterances: slice = slice(None)) -> Products | None:
+def products(frames: torch.Tensor, utterances: slice = slice(None)) -> LaggedProducts | None:
     return lagged_products(frames, OFFSETS[:-1][utterances], OFFSETS[1:][utterances], CONTEXT, AHEAD)
 
 
@@ -72,7 +72,7 @@ def test_a_fit_is_least_squares_and_its_mean_nll_that_of_the_cases(frames: torch
 def test_an_autoregression_gives_the_information_of_the_closed_form(decay: float) -> None:
     dim = 8
     train, held_out = autoregression(dim, decay, (100, 100), 400)
-    scores = probed(train, held_out, Horizon((1, 4), (1, 2)))
+    scores = probed(train, held_out, ProbeSpan((1, 4), (1, 2)))
     for context in (1, 4):
         for ahead in (1, 2):
             formula = -dim / 2 * math.log1p(-(decay ** (2 * ahead)))
@@ -83,7 +83,7 @@ def test_an_autoregression_gives_the_information_of_the_closed_form(decay: float
 def test_white_noise_gives_no_information_but_a_cosine_of_0707_and_the_dnll_of_its_dimension() -> None:
     dim = 64
     train, held_out = autoregression(dim, 0.0, (80, 40), 400)
-    for asked, scores in probed(train, held_out, Horizon((1, 4), (1,))).items():
+    for asked, scores in probed(train, held_out, ProbeSpan((1, 4), (1,))).items():
         information = interval(scores, "predictive_information")
         assert information.low <= 0 <= information.high and information.high < 0.02, asked
         assert scores.value("one_step_cosine") == pytest.approx(math.sqrt(0.5), abs=0.01)
@@ -98,13 +98,13 @@ def test_nothing_is_found_in_noise_by_as_many_inputs_as_frames_whatever_speakers
     train, held_out = (
         feed(rng.standard_normal((count, 100, 64)), name) for count, name in ((4, prefix), (8, "held"))
     )
-    for scores in probed(train, held_out, Horizon((1, 4), (1,))).values():
+    for scores in probed(train, held_out, ProbeSpan((1, 4), (1,))).values():
         assert abs(scores.value("predictive_information")) < 0.05
 
 
 def test_shuffling_takes_away_the_information_and_a_gaussian_copy_keeps_it() -> None:
     train, held_out = autoregression(8, 0.9, (60, 60), 400, ("real", "white", "gaussian"))
-    found = {a.surrogate: s for a, s in probed(train, held_out, Horizon((1,), (1,))).items()}
+    found = {a.surrogate: s for a, s in probed(train, held_out, ProbeSpan((1,), (1,))).items()}
     real, white, gaussian = (found[s].value("predictive_information") for s in ("real", "white", "gaussian"))
     assert gaussian == pytest.approx(real, rel=0.1) and white < 0.1 * real
 
@@ -114,7 +114,7 @@ def test_figures_do_not_depend_on_how_dimensions_are_scaled_or_mixed() -> None:
     paths = [np.stack([rng.standard_normal((300, 4)).cumsum(0) * 0.1 for _ in range(20)]) for _ in range(2)]
     mixing = rng.standard_normal((4, 4))
     plain, mixed = (
-        probed(feed(a, "a"), feed(b, "b"), Horizon((2,), (1,)))[Asked("real", 2, 1)]
+        probed(feed(a, "a"), feed(b, "b"), ProbeSpan((2,), (1,)))[Asked("real", 2, 1)]
         for a, b in (paths, [p @ mixing for p in paths])
     )
     for metric in ("predictive_information", "dnll"):
@@ -139,10 +139,10 @@ def test_a_magnitude_that_lasts_is_seen_by_its_own_regression() -> None:
 def test_utterances_that_are_too_short_are_named() -> None:
     train, held_out = autoregression(4, 0.5, (10, 10), 6)
     with pytest.raises(InputError, match="no training utterance has the 8 frames"):
-        probed(train, held_out, Horizon((4,), (4,)))
+        probed(train, held_out, ProbeSpan((4,), (4,)))
     long, _ = autoregression(4, 0.5, (10, 10), 60)
     with pytest.raises(InputError, match="no held-out utterance has the 8 frames"):
-        probed(long, held_out, Horizon((4,), (4,)))
+        probed(long, held_out, ProbeSpan((4,), (4,)))
 
 
 def log_sizes(rng: np.random.Generator, utterances: int, frames: int) -> np.ndarray:
@@ -153,7 +153,7 @@ def log_sizes(rng: np.random.Generator, utterances: int, frames: int) -> np.ndar
     return np.stack(path, 1)
 
 
-def probed(train, held_out, reach: Horizon) -> dict[Asked, Scores]:
+def probed(train, held_out, reach: ProbeSpan) -> dict[Asked, Scores]:
     return probe(train, held_out, scale_of(train), reach)
 
 
