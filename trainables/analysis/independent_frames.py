@@ -56,7 +56,9 @@ class Independent:
         """
         probed = probe(_Mixed(train), _Mixed(held_out), scale, ProbeSpan((context,), (1,)))
         return cls(
-            probed[Asked(Surrogate.REAL, context, 1)], -len(scale.mean_D) / 2 * math.log(2), _cosine(train, scale)
+            probed[Asked(Surrogate.REAL, context, 1)],
+            -len(scale.mean_D) / 2 * math.log(2),
+            _cosine(train, scale),
         )
 
 

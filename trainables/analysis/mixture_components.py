@@ -106,7 +106,7 @@ def component_steps(structure: Structure, weights: Mapping[str, Tensor], held_ou
 
 
 def archetype_steps(train: Feed, held_out: Feed, count: int = ARCHETYPES) -> Steps:
-    """All steps of held-out speakers, by the nearest of ``count`` directions that training steps cluster around.
+    """All steps of held-out speakers, by the nearest of ``count`` cluster centres of training steps.
 
     Raises:
         InputError: fewer training steps move than there are to be archetypes.
