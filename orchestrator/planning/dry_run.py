@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import nullcontext
+from dataclasses import fields
 from pathlib import Path
 
 from orchestrator.datasets.collection import LatentCollection
@@ -15,6 +16,7 @@ from orchestrator.runtime.ray_cluster import connected
 from search_spaces.domains import Choice, Domain
 from trainables.latents.batching.surrogates import NULLS
 from trainables.latents.storage.dataset import SPLITS, LatentDataset, Split
+from trainables.predictor.config import Structure
 
 
 def dry_run_text(
@@ -85,12 +87,11 @@ def _amount(dataset: LatentDataset, split: Split) -> str:
 
 def _steps(plan: Plan) -> int:
     lanes = plan.trials + plan.replicates + len(NULLS)
+    defaults = {field.name: field.default for field in fields(Structure)}
     total = 0
     for arm in plan.study.arms:
-        fixed = plan.fixed(arm)
-        total += (
-            lanes * fixed.get("steps", 0) * (fixed.get("teacher_epochs", 0) + fixed.get("rollout_epochs", 0))
-        )
+        settings = {**defaults, **plan.fixed(arm)}
+        total += lanes * settings["steps"] * (settings["teacher_epochs"] + settings["rollout_epochs"])
     return total
 
 
