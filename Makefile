@@ -28,8 +28,8 @@ help:
 demo: $(STAMP)
 	@$(BIN)/python -m orchestrator.sweep vmf_vs_mdn --no-ablation --no-diagnosis
 
-# Files are shared out between two processes; what needs Ray goes to one of them (tests/conftest.py).
-PYTEST := $(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder --durations 8
+# Files are shared out between two processes, each of which starts one Ray for all of its tests.
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 8
 
 test: $(STAMP)
 	@$(PYTEST) $(ARGS)

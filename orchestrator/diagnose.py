@@ -22,6 +22,7 @@ from orchestrator.inspection.diagnosis import (
 )
 from orchestrator.reporting.diagnosis_comparison import comparison_tables
 from orchestrator.reporting.diagnosis_terminal import tables
+from orchestrator.reporting.terminal_table import print_table
 from orchestrator.runtime import cli
 from orchestrator.runtime.atomic_files import write_atomically
 from orchestrator.runtime.ray_cluster import Cluster, connected
@@ -64,7 +65,7 @@ def diagnose(
                 write_atomically(json_file, json.dumps(records, indent=1, allow_nan=False))
             _print(console, dataset, found, on)
     for table in comparison_tables(records):
-        console.print(table)
+        print_table(console, table)
 
 
 @contextmanager
@@ -80,7 +81,7 @@ def _ray(wanted: bool, say: Say) -> Iterator[tuple[Cluster | None, Say]]:
 def _print(console: Console, dataset: LatentDataset, found: DiagnosisResult, on: Sequence[str]) -> None:
     console.print(f"{dataset.root}: {dataset.meta.representation}, {_counts(dataset, on)}", highlight=False)
     for table in tables(found.diagnosis, dataset.meta, found.heads, found.settings):
-        console.print(table)
+        print_table(console, table)
     for head, reason in found.refused.items():
         console.print(f"not measured: head {head}, because {reason}", highlight=False)
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from orchestrator.reporting.terminal_table import print_table
 from orchestrator.representations.encoded_folder import (
     NOTHING_ENCODED,
     contents_table,
@@ -58,7 +59,7 @@ def encode(
     if encoded is None:
         typer.echo(f"nothing could be encoded; {out} holds no latents", err=True)
         raise typer.Exit(NOTHING_ENCODED)
-    Console().print(contents_table(encoded))
+    print_table(Console(), contents_table(encoded))
 
 
 def main() -> None:

@@ -19,18 +19,13 @@ if threading.current_thread() is threading.main_thread():
 _SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests go by file to whichever process is free, long ones first; all that need Ray go to one process,
-    which then starts one Ray for all of them.
-    """
+    """Mark what needs Ray; files with long tests go first, so that both processes end together."""
     for item in items:
         if "address" in getattr(item, "fixturenames", ()):
             item.add_marker("ray")
-        needs_ray = item.get_closest_marker("ray")
-        item.add_marker(pytest.mark.xdist_group("ray" if needs_ray else item.path.stem))
     long = {item.path for item in items if any(map(item.get_closest_marker, ("slow", "timeout")))}
-    items.sort(key=lambda item: (not item.get_closest_marker("ray"), item.path not in long))
+    items.sort(key=lambda item: item.path not in long)
 
 
 def _beside(path: str, what: str) -> Path:

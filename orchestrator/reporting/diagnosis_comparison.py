@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rich import box
-from rich.table import Table
-
 from orchestrator.reporting.result_rows import ABSENT, ResultRow
+from orchestrator.reporting.terminal_table import TerminalTable
 from orchestrator.statistics.wording import number
 
 Record = Mapping[str, Any]
@@ -100,15 +98,19 @@ def rate_rows(records: Sequence[Record]) -> list[ResultRow]:
     return rows
 
 
-def comparison_tables(records: Sequence[Record]) -> list[Table]:
+def comparison_tables(records: Sequence[Record]) -> list[TerminalTable]:
     """The same for a terminal."""
     across = [
-        _table(
-            "What the past tells, bits per second", INFORMATION, information_rows(records), INFORMATION_NOTE
+        TerminalTable(
+            "What the past tells, bits per second",
+            INFORMATION,
+            INFORMATION_NOTE,
+            keys=4,
+            rows=information_rows(records),
         ),
-        _table("One step ahead", STEPS, step_rows(records), STEPS_NOTE),
+        TerminalTable("One step ahead", STEPS, STEPS_NOTE, keys=2, rows=step_rows(records)),
     ]
-    entropy = _table("Entropy rates", RATES, rate_rows(records), RATES_NOTE)
+    entropy = TerminalTable("Entropy rates", RATES, RATES_NOTE, keys=2, rows=rate_rows(records))
     return [*across, entropy] if len(records) > 1 else [entropy]
 
 
@@ -140,20 +142,3 @@ def _ratio(information: Mapping[str, Any], bits: float) -> str:
         k: None if v is None else v / bits for k, v in information.items() if k in ("estimate", "low", "high")
     }
     return brief(ends)
-
-
-def _table(title: str, columns: Sequence[str], rows: Sequence[ResultRow], note: str) -> Table:
-    table = Table(
-        title=title,
-        title_justify="left",
-        caption=note,
-        caption_justify="left",
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-        padding=(0, 1, 0, 0),
-    )
-    for column in columns:
-        table.add_column(column)
-    for row in rows:
-        table.add_row(*row)
-    return table

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
-from rich import box
-from rich.table import Table
 
 from orchestrator.inspection.diagnosis_record import (
     AHEAD,
@@ -20,6 +18,7 @@ from orchestrator.inspection.diagnosis_record import (
     surrogates_of,
 )
 from orchestrator.reporting.result_rows import ABSENT
+from orchestrator.reporting.terminal_table import TerminalTable
 from orchestrator.statistics.intervals import Interval
 from orchestrator.statistics.units import bits_per_second
 from orchestrator.statistics.wording import number
@@ -50,7 +49,7 @@ def tables(
     meta: LatentMeta,
     heads: Mapping[str, Mapping[str, Scores]],
     settings: Mapping[str, str],
-) -> list[Table]:
+) -> list[TerminalTable]:
     """Phase 0, phase 1 and the horizons, as they are printed."""
     return [
         _looks(diagnosis, meta),
@@ -62,7 +61,7 @@ def tables(
     ]
 
 
-def _looks(diagnosis: Diagnosis, meta: LatentMeta) -> Table:
+def _looks(diagnosis: Diagnosis, meta: LatentMeta) -> TerminalTable:
     looks = diagnosis.geometry
     table = _table(
         "Phase 0: frames and their steps (training speakers)", "", "mean, or value", "1 / 50 / 99 %"
@@ -72,35 +71,35 @@ def _looks(diagnosis: Diagnosis, meta: LatentMeta) -> Table:
         ("delta_norm", "|Δz|", looks.delta_norm_quantiles),
     ):
         chosen = [quantiles[QUANTILES.index(q)] for q in (0.01, 0.5, 0.99)]
-        table.add_row(label, _brief(estimate_record(looks.scores, name)), " / ".join(map(number, chosen)))
+        table.add(label, _brief(estimate_record(looks.scores, name)), " / ".join(map(number, chosen)))
     for lag in LAGS:
         label = f"autocorrelation, {1000 * lag / meta.frame_rate:g} ms"
-        table.add_row(label, _brief(estimate_record(looks.scores, f"autocorrelation_{lag}")))
-    table.add_row("cosine of successive Δz", _brief(estimate_record(looks.scores, "delta_cosine")))
+        table.add(label, _brief(estimate_record(looks.scores, f"autocorrelation_{lag}")))
+    table.add("cosine of successive Δz", _brief(estimate_record(looks.scores, "delta_cosine")))
     for label, values in (("z", looks.eigenvalues), ("Δz", looks.delta_eigenvalues)):
-        table.add_row(f"effective rank of {label}", f"{number(effective_rank(values))} of {meta.dim}")
-        table.add_row(f"90 % of the variance of {label}", f"in {dimensions_holding(values)} dimensions")
+        table.add(f"effective rank of {label}", f"{number(effective_rank(values))} of {meta.dim}")
+        table.add(f"90 % of the variance of {label}", f"in {dimensions_holding(values)} dimensions")
     for surrogate, found in diagnosis.intrinsic.items():
         largest = max(found)
         fewer = ", ".join(f"{number(found[n])} of {n:,}" for n in sorted(found, reverse=True)[1:])
-        table.add_row(f"intrinsic dimension, {_NAMES[surrogate]}", f"{number(found[largest])}", fewer)
+        table.add(f"intrinsic dimension, {_NAMES[surrogate]}", f"{number(found[largest])}", fewer)
     return table
 
 
-def _clusters(diagnosis: Diagnosis) -> Table:
+def _clusters(diagnosis: Diagnosis) -> TerminalTable:
     title = "Share of the variance of Δz left within clusters of contexts (held-out speakers)"
     table = _table(title, "", "k-means", "random clusters")
     for surrogate, scores in diagnosis.clusters.items():
         found = (_brief(estimate_record(scores, name)) for name in ("cluster_ratio", "random_ratio"))
-        table.add_row(_NAMES[surrogate], *found)
+        table.add(_NAMES[surrogate], *found)
     return table
 
 
-def _steps(diagnosis: Diagnosis, meta: LatentMeta) -> Table:
+def _steps(diagnosis: Diagnosis, meta: LatentMeta) -> TerminalTable:
     title = "Phase 1: one step ahead by linear regression (held-out speakers)"
     surrogates = surrogates_of(diagnosis.steps)
     table = _table(title, "", *(_NAMES[s] for s in surrogates), "beyond")
-    table.caption = _NOTE
+    table.note = _NOTE
     for context in sorted({asked.context for asked in diagnosis.steps}):
         own = {s: diagnosis.steps[Asked(s, context, 1)] for s in surrogates}
         magnitudes = {s: diagnosis.magnitudes[Asked(s, context, 1)] for s in surrogates}
@@ -110,15 +109,15 @@ def _steps(diagnosis: Diagnosis, meta: LatentMeta) -> Table:
             if metric == "predictive_information":
                 rows.append(("information, bits/s", *_in_bits(own, meta.frame_rate)))
         rows.append((OWN_MAGNITUDE[1], *_compared(magnitudes, "log_magnitude_r2")))
-        _add(table, f"from {context} frame{'s' * (context > 1)}", rows)
+        table.add_group(f"from {context} frame{'s' * (context > 1)}", rows)
     return table
 
 
-def _heads(heads: Mapping[str, Mapping[str, Scores]], settings: Mapping[str, str]) -> Table:
+def _heads(heads: Mapping[str, Mapping[str, Scores]], settings: Mapping[str, str]) -> TerminalTable:
     surrogates = [s for s in SURROGATES if any(s in own for own in heads.values())]
     title = "Phase 1: one step ahead by heads that were trained (held-out speakers)"
     table = _table(title, "", *(_NAMES[s] for s in surrogates), "beyond")
-    table.caption = f"{_HEAD_NOTE} Trained: {'; '.join(settings.values())}."
+    table.note = f"{_HEAD_NOTE} Trained: {'; '.join(settings.values())}."
     for head, found in heads.items():
         excess = {"real", "white"} <= set(found)
         rows = []
@@ -128,34 +127,27 @@ def _heads(heads: Mapping[str, Mapping[str, Scores]], settings: Mapping[str, str
             cells = [_brief(estimate_record(found[s], metric)) if s in found else ABSENT for s in surrogates]
             more = _brief(beyond(found["real"], found["white"], metric)) if excess else ABSENT
             rows.append((label, *cells, more))
-        _add(table, head, rows)
+        table.add_group(head, rows)
     return table
 
 
-def _horizons(diagnosis: Diagnosis, meta: LatentMeta) -> Table:
+def _horizons(diagnosis: Diagnosis, meta: LatentMeta) -> TerminalTable:
     title = f"Further ahead, each horizon predicted directly from {CONTEXT_AHEAD} frames (held-out speakers)"
     surrogates = surrogates_of(diagnosis.horizons)
     table = _table(title, "", *(_NAMES[s] for s in surrogates), "beyond")
     for ahead in sorted({asked.ahead for asked in diagnosis.horizons}):
         own = {s: diagnosis.horizons[Asked(s, CONTEXT_AHEAD, ahead)] for s in surrogates}
         rows = [(label, *_compared(own, metric)) for metric, label in AHEAD]
-        _add(table, f"{1000 * ahead / meta.frame_rate:g} ms ahead", rows)
+        table.add_group(f"{1000 * ahead / meta.frame_rate:g} ms ahead", rows)
     return table
 
 
-def _independent(diagnosis: Diagnosis) -> Table:
+def _independent(diagnosis: Diagnosis) -> TerminalTable:
     table = _table("Where there is nothing: frames of all speakers in random order", "", "found", "true")
-    table.caption = INDEPENDENT_NOTE
+    table.note = INDEPENDENT_NOTE
     for _, label, found, known in known_answers(diagnosis.independent):
-        table.add_row(label, _brief(found), number(known))
+        table.add(label, _brief(found), number(known))
     return table
-
-
-def _add(table: Table, head: str, rows: Sequence[Sequence[str]]) -> None:
-    """Rows under a heading, and a gap after them."""
-    table.add_row(head, style="bold")
-    for place, row in enumerate(rows):
-        table.add_row(*row, end_section=place + 1 == len(rows))
 
 
 def _compared(own: Mapping[str, Scores], metric: str) -> list[str]:
@@ -179,15 +171,5 @@ def _brief(found: Interval | None) -> str:
     return f"{number(found.estimate)} ±{spread}"
 
 
-def _table(title: str, *columns: str) -> Table:
-    table = Table(
-        title=title,
-        title_justify="left",
-        caption_justify="left",
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-        padding=(0, 1, 0, 0),
-    )
-    for column in columns:
-        table.add_column(column, no_wrap=True)
-    return table
+def _table(title: str, *columns: str) -> TerminalTable:
+    return TerminalTable(title, columns)

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
-from rich.table import Table
 
+from orchestrator.reporting.terminal_table import TerminalTable
 from orchestrator.representations.encoding_progress import EncodeProgress
 from orchestrator.runtime.ray_cluster import Cluster
 from trainables.errors import InputError
@@ -148,13 +148,13 @@ def name_strays(corpus: Corpus, source: Path) -> None:
         typer.echo(f"left out: {path} has no place in the layout of {source}", err=True)
 
 
-def contents_table(dataset: LatentDataset) -> Table:
-    what = f"{dataset.meta.representation} {f'({dataset.meta.note})' if dataset.meta.note else ''}".strip()
-    table = Table(title=f"{dataset.root}: {what}, {size_of(dataset):.1f} MB", title_justify="left")
-    for column in ("split", "utterances", "speakers", "hours"):
-        table.add_column(column, justify="left" if column == "split" else "right")
+def contents_table(dataset: LatentDataset) -> TerminalTable:
+    """What a folder of latents holds, a row per split."""
+    note = f" ({dataset.meta.note})" if dataset.meta.note else ""
+    title = f"{dataset.root}: {dataset.meta.representation}{note}, {size_of(dataset):.1f} MB"
+    table = TerminalTable(title, ("split", "utterances", "speakers", "hours"))
     for split in SPLITS:
         hours = dataset.frames(split) / dataset.meta.frame_rate / 3600
         counts = (len(dataset.utterances(split)), len(dataset.speakers(split)))
-        table.add_row(split, *map(str, counts), f"{hours:.2f}")
+        table.add(split, *map(str, counts), f"{hours:.2f}")
     return table

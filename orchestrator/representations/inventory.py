@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,8 +10,8 @@ from typing import Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
+from orchestrator.reporting.terminal_table import TerminalTable, print_table
 from orchestrator.representations.catalogue import REPRESENTATIONS, Representation
 from orchestrator.representations.encoded_folder import open_if_present, size_of
 from orchestrator.runtime.atomic_files import write_atomically
@@ -102,17 +101,22 @@ def write_listing(out: Path, source: Path, listed: Sequence[InventoryRow]) -> No
 
 
 def show(listed: Sequence[InventoryRow], out: Path) -> None:
-    """The table."""
-    table = Table(title=str(out), title_justify="left")
-    table.add_column("representation", no_wrap=True)
-    for column in ("dim", "Hz", "utterances", "hours", "MB", "seconds", "x real time"):
-        table.add_column(column, justify="right")
-    table.add_column("note")
+    """Print the listing; where it is wider than the terminal, as several tables."""
+    columns = ("representation", "dim", "Hz", "utterances", "hours", "MB", "seconds", "x real time", "note")
+    table = TerminalTable(str(out), columns)
     for row in listed:
-        took = (_number(row.seconds, ".1f"), _number(row.x_real_time, ".3g"))
-        sizes = (f"{row.frame_rate:g}", str(row.utterances), f"{row.hours:.2f}", f"{row.megabytes:.1f}")
-        table.add_row(row.representation, str(row.dimensions), *sizes, *took, row.note)
-    Console(width=None if sys.stdout.isatty() else 150).print(table)
+        table.add(
+            row.representation,
+            str(row.dimensions),
+            f"{row.frame_rate:g}",
+            str(row.utterances),
+            f"{row.hours:.2f}",
+            f"{row.megabytes:.1f}",
+            _number(row.seconds, ".1f"),
+            _number(row.x_real_time, ".3g"),
+            row.note,
+        )
+    print_table(Console(), table)
 
 
 def _write(file: Path, content: dict[str, Any]) -> None:

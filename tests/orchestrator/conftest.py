@@ -14,7 +14,7 @@ set_ray_environment()
 
 @pytest.fixture(scope="session")
 def address():
-    """Of the one Ray of all tests of which it is not asked that they start one."""
+    """The address of the one Ray of this process of tests, for all that do not ask for one to be started."""
     with shared_ray() as found:
         yield found
 
