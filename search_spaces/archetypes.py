@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from search_spaces.domains import Choice
+from search_spaces.small_predictor import DRAW_NO_CONCLUSION
 from search_spaces.study import Arm, Budget, Criterion, Prior, Role, Study
 
 _ARCHETYPES = Arm(
@@ -73,7 +74,7 @@ STUDY = Study(
             "Neither build a memory nor rule it out: section 6.3 of Research Discussion 7 leaves a gap "
             "between 0.6 and 0.75. Add the test speakers or replicates that the reason asks for."
         ),
-        "INADMISSIBLE": "Draw no conclusion. Mend what the reason names and run the study again.",
+        "INADMISSIBLE": DRAW_NO_CONCLUSION,
     },
     budget=Budget(trials=5, lanes=1, replicates=6, alpha=0.05),  # one trial for every K
     source="Research Discussion 7, sections 3.5, 6.2 (item 3), 6.3 and 10",

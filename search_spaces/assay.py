@@ -6,6 +6,7 @@ answers otherwise is not believed about anything else. Nothing is searched: the 
 
 from __future__ import annotations
 
+from search_spaces.small_predictor import SMALL_PREDICTOR
 from search_spaces.study import Arm, Budget, Criterion, Prior, Role, Spread, Study
 
 STUDY = Study(
@@ -21,13 +22,7 @@ STUDY = Study(
         ),
     ),
     fixed={
-        "backbone": "gru",
-        "width": 64,
-        "depth": 1,
-        "context": 16,
-        "horizon": 16,
-        "batch": 32,
-        "steps": 50,
+        **SMALL_PREDICTOR,
         "teacher_epochs": 2,
         "rollout_epochs": 1,
         "rollout": 8,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from search_spaces.domains import Choice, Uniform
+from search_spaces.small_predictor import DRAW_NO_CONCLUSION
 from search_spaces.study import Arm, Budget, Criterion, Prior, Role, Study
 
 _MDN = Arm("mdn", "Gaussian mixture", {"head": "mdn"}, {"components": Choice((2, 4, 8))})
@@ -47,7 +48,7 @@ STUDY = Study(
         "GO": "Mode structure is real (Research Discussion 7, section 9, question 3).",
         "NO-GO": "Components are not acoustic events: draw nothing from the mixture's mode structure.",
         "INCONCLUSIVE": "Leave it open. Add the test speakers or replicates that the reason asks for.",
-        "INADMISSIBLE": "Draw no conclusion. Mend what the reason names and run the study again.",
+        "INADMISSIBLE": DRAW_NO_CONCLUSION,
     },
     budget=Budget(trials=8, lanes=4, replicates=6, alpha=0.05),
     source="Research Discussion 7, section 9 (question 3)",

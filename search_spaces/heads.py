@@ -7,6 +7,7 @@ so do predictors that need no training at all.
 from __future__ import annotations
 
 from search_spaces.domains import Choice, Domain, Uniform
+from search_spaces.small_predictor import DRAW_NO_CONCLUSION, SMALL_PREDICTOR
 from search_spaces.study import Arm, Budget, Criterion, Prior, Role, Study
 
 _CONCENTRATION: dict[str, Domain] = {
@@ -49,13 +50,7 @@ STUDY = Study(
     ),
     arms=_ARMS,
     fixed={
-        "backbone": "gru",
-        "width": 64,
-        "depth": 1,
-        "context": 16,
-        "horizon": 16,
-        "batch": 32,
-        "steps": 50,
+        **SMALL_PREDICTOR,
         "teacher_epochs": 3,
         "rollout_epochs": 1,
         "rollout": 8,
@@ -84,7 +79,7 @@ STUDY = Study(
         "GO": "Compare other studies' arms against the von Mises-Fisher head.",
         "NO-GO": "Take the simplest head of the best energy score as the baseline of every other study.",
         "INCONCLUSIVE": "Add the test speakers or replicates that the reason asks for.",
-        "INADMISSIBLE": "Draw no conclusion. Mend what the reason names and run the study again.",
+        "INADMISSIBLE": DRAW_NO_CONCLUSION,
     },
     # Lanes of a pack share their structure: four packs try four numbers of components.
     budget=Budget(trials=8, lanes=2, replicates=6, alpha=0.05),

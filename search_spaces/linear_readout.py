@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from search_spaces.domains import Choice, Uniform
+from search_spaces.small_predictor import DRAW_NO_CONCLUSION
 from search_spaces.study import Arm, Budget, Claim, Criterion, Prior, Role, Study
 
 _LINEAR = Arm("linear", "linear readout, W [z_{t-L:t}]", {"readout": "linear"}, {})
@@ -62,7 +63,7 @@ STUDY = Study(
             "Keep the nonlinear encoder for now: that the linear one is comparable is not shown. Add the "
             "test speakers or replicates that the reason asks for."
         ),
-        "INADMISSIBLE": "Draw no conclusion. Mend what the reason names and run the study again.",
+        "INADMISSIBLE": DRAW_NO_CONCLUSION,
     },
     budget=Budget(trials=8, lanes=4, replicates=6, alpha=0.05),
     source="Research Discussion 7, sections 5.8, 6.2 (item 4) and 10",

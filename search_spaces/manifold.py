@@ -6,6 +6,7 @@ GO means that they do: the hypothesis is drift, and score-based correction could
 from __future__ import annotations
 
 from search_spaces.domains import Choice, Uniform
+from search_spaces.small_predictor import DRAW_NO_CONCLUSION
 from search_spaces.study import Arm, Budget, Criterion, Prior, Role, Study
 
 _VMF = Arm(
@@ -59,7 +60,7 @@ STUDY = Study(
         "section 9, question 4, and section 6.2, item 5).",
         "NO-GO": "Rollouts stay on the manifold: score-based correction has nothing to correct.",
         "INCONCLUSIVE": "Leave it open. Add the test speakers or replicates that the reason asks for.",
-        "INADMISSIBLE": "Draw no conclusion. Mend what the reason names and run the study again.",
+        "INADMISSIBLE": DRAW_NO_CONCLUSION,
     },
     budget=Budget(trials=8, lanes=4, replicates=6, alpha=0.05),
     source="Research Discussion 7, sections 4.8, 6.1 and 9 (question 4)",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from search_spaces.domains import Choice, Uniform
+from search_spaces.small_predictor import DRAW_NO_CONCLUSION, SMALL_PREDICTOR
 from search_spaces.study import Arm, Budget, Criterion, Prior, Role, Study
 
 _CONCENTRATION = {
@@ -61,13 +62,7 @@ STUDY = Study(
     ),
     arms=(_PARAMETRIC, _MEMORY),
     fixed={
-        "backbone": "gru",
-        "width": 64,
-        "depth": 1,
-        "context": 16,
-        "horizon": 16,
-        "batch": 32,
-        "steps": 50,
+        **SMALL_PREDICTOR,
         "teacher_epochs": 2,
         "rollout_epochs": 2,
     },
@@ -87,7 +82,7 @@ STUDY = Study(
             "Keep the parametric head, the simpler of the two, and leave the question open. Add the test "
             "speakers or replicates that the reason asks for."
         ),
-        "INADMISSIBLE": "Draw no conclusion. Mend what the reason names and run the study again.",
+        "INADMISSIBLE": DRAW_NO_CONCLUSION,
     },
     budget=Budget(trials=8, lanes=2, replicates=6, alpha=0.05),
     source="Research Discussion 7, sections 3.6, 6.3 and 10",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from search_spaces.domains import Uniform
+from search_spaces.small_predictor import DRAW_NO_CONCLUSION
 from search_spaces.study import Arm, Budget, Criterion, Prior, Role, Study
 
 # Both kinds of error move the state equally far; what differs is where to.
@@ -52,7 +53,7 @@ STUDY = Study(
             "Discussion 7, sections 2.3 and 2.8)."
         ),
         "INCONCLUSIVE": "Leave the question open. Add the listeners or utterances that the reason asks for.",
-        "INADMISSIBLE": "Draw no conclusion. Mend what the reason names and run the study again.",
+        "INADMISSIBLE": DRAW_NO_CONCLUSION,
     },
     budget=Budget(trials=8, lanes=4, replicates=6, alpha=0.05),
     source="Research Discussion 7, sections 2.3, 2.8 and 9 (question 2)",

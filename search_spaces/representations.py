@@ -7,6 +7,7 @@ question 1 of section 9: what is the entropy rate of speech in different represe
 from __future__ import annotations
 
 from search_spaces.domains import Choice, Uniform
+from search_spaces.small_predictor import DRAW_NO_CONCLUSION
 from search_spaces.study import OTHERS, REFERENCE, Arm, Budget, Claim, Criterion, Prior, Role, Spread, Study
 
 _REFERENCE = Arm("reference", "the reference: the first latents given", {"representation": REFERENCE}, {})
@@ -96,7 +97,7 @@ STUDY = Study(
             "Keep the representation for now: the improvement is neither dramatic nor absent. Add the test "
             "speakers or replicates that the reason asks for."
         ),
-        "INADMISSIBLE": "Draw no conclusion. Mend what the reason names and run the study again.",
+        "INADMISSIBLE": DRAW_NO_CONCLUSION,
     },
     budget=Budget(trials=12, lanes=2, replicates=6, alpha=0.05),
     source="Research Discussion 7, sections 1.4, 6.2 (item 2), 6.3, 9 (question 1) and 10",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from search_spaces.domains import Choice, Integer, Uniform
+from search_spaces.small_predictor import DRAW_NO_CONCLUSION
 from search_spaces.study import Arm, Budget, Claim, Criterion, Prior, Role, Study
 
 _PLAIN = Arm("vmf", "von Mises-Fisher rollout as it is", {"correction": "none"}, {})
@@ -83,7 +84,7 @@ STUDY = Study(
             "Leave rollouts uncorrected for now. Add the test speakers or replicates that the reason asks "
             "for."
         ),
-        "INADMISSIBLE": "Draw no conclusion. Mend what the reason names and run the study again.",
+        "INADMISSIBLE": DRAW_NO_CONCLUSION,
     },
     budget=Budget(trials=8, lanes=4, replicates=6, alpha=0.05),
     source="Research Discussion 7, sections 4.6, 6.2 (item 5), 6.3 and 10",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from search_spaces.domains import Choice, Uniform
+from search_spaces.small_predictor import DRAW_NO_CONCLUSION
 from search_spaces.study import Arm, Budget, Criterion, Prior, Role, Study
 
 _ONE_STAGE = Arm("vmf", "direction and magnitude together", {"stages": 1, "head": "vmf"}, {})
@@ -69,7 +70,7 @@ STUDY = Study(
             "Keep one stage, the simpler of the two, and leave the question open. Add the test speakers or "
             "replicates that the reason asks for."
         ),
-        "INADMISSIBLE": "Draw no conclusion. Mend what the reason names and run the study again.",
+        "INADMISSIBLE": DRAW_NO_CONCLUSION,
     },
     budget=Budget(trials=8, lanes=4, replicates=6, alpha=0.05),
     source="Research Discussion 7, sections 2.6, 6.2 (item 6) and 8.3",

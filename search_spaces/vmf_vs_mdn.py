@@ -6,6 +6,7 @@ Thresholds, prior and consequences are those of Research Discussion 7 (sections 
 from __future__ import annotations
 
 from search_spaces.domains import Choice, Uniform
+from search_spaces.small_predictor import DRAW_NO_CONCLUSION, SMALL_PREDICTOR
 from search_spaces.study import Arm, Budget, Component, Criterion, Prior, Role, Spread, Study
 
 _MDN = Arm(
@@ -98,13 +99,7 @@ STUDY = Study(
     ),
     arms=(_MDN, _VMF),
     fixed={
-        "backbone": "gru",
-        "width": 64,
-        "depth": 1,
-        "context": 16,
-        "horizon": 16,
-        "batch": 32,
-        "steps": 50,
+        **SMALL_PREDICTOR,
         "teacher_epochs": 2,
         "rollout_epochs": 2,
     },
@@ -134,7 +129,7 @@ STUDY = Study(
             "thresholds. Add the test speakers or replicates that the reason asks for; where it says that "
             "more data will not help, change the representation or the head before asking again."
         ),
-        "INADMISSIBLE": "Draw no conclusion. Mend what the reason names and run the study again.",
+        "INADMISSIBLE": DRAW_NO_CONCLUSION,
     },
     budget=Budget(trials=8, lanes=4, replicates=6, alpha=0.05),
     components=_COMPONENTS,

@@ -37,7 +37,7 @@ class PackRunner:
         self._folder, self._recorder, self._progress = folder, recorder, progress
         self._objective = objective
 
-    def known(self, phase: Phase, packs: Mapping[str, Sequence[Pack]]) -> None:
+    def run_fixed(self, phase: Phase, packs: Mapping[str, Sequence[Pack]]) -> None:
         """Train packs that are known from the start, by arm, and judge them on the test speakers.
 
         Where an arm has fewer packs than its share of the devices, each is cut so that all devices have work.
@@ -50,9 +50,9 @@ class PackRunner:
             )
             for arm, whole in packs.items()
         }
-        self.searched(phase, {arm: source.ahead for arm, source in sources.items()}, list(sources.values()))
+        self.run_search(phase, {arm: source.ahead for arm, source in sources.items()}, list(sources.values()))
 
-    def searched(self, phase: Phase, ahead: Mapping[str, int], sources: Sequence[PackSource]) -> None:
+    def run_search(self, phase: Phase, ahead: Mapping[str, int], sources: Sequence[PackSource]) -> None:
         """Train the packs of the sources until they have finished; ``ahead`` says how many there are per arm.
 
         Exploration is given validation speakers only, the other phases test speakers.

@@ -20,7 +20,7 @@ from trainables.latents.storage.dataset import LatentMeta
 from trainables.predictor.scores import Scores
 
 # One step ahead: metric, and what it is called. Those of the magnitude's own regression are kept apart.
-ONE_STEP = (
+STEP_METRICS = (
     ("predictive_information", "information, nats"),
     ("dnll", "ΔNLL, nats"),
     ("dnll_share", "−ΔNLL / |NLL of Δz|"),
@@ -30,12 +30,12 @@ ONE_STEP = (
 )
 OWN_MAGNITUDE = ("own_log_magnitude_r2", "R² log |Δz|, own fit")
 LINEAR = "linear"
-INFORMATION = "information"  # against the better of the two densities that know no past
+BEST_INFORMATION = "information"  # against the better of the two densities that know no past
 MODEL = (  # of any model, one step ahead
-    (INFORMATION, "information, nats"),
+    (BEST_INFORMATION, "information, nats"),
     ("predictive_information", "... past its own family"),
     ("predictive_information_gaussian", "... past a Gaussian"),
-    *ONE_STEP[1:],
+    *STEP_METRICS[1:],
 )
 AHEAD = (
     ("predictive_information", "information, nats"),
@@ -84,7 +84,7 @@ def diagnosis_to_json(
             },
         },
         "phase1": [
-            _asked(asked, scores, ONE_STEP, rate)
+            _asked(asked, scores, STEP_METRICS, rate)
             | {OWN_MAGNITUDE[0]: _json(estimate_record(diagnosis.magnitudes[asked], "log_magnitude_r2"))}
             for asked, scores in diagnosis.steps.items()
         ],
@@ -111,7 +111,7 @@ def known_answers(independent: Independent) -> list[tuple[str, str, Interval | N
     known = {"predictive_information": 0.0, "dnll": independent.dnll, "one_step_cosine": independent.cosine}
     return [
         (name, label, estimate_record(independent.scores, name), known[name])
-        for name, label in ONE_STEP
+        for name, label in STEP_METRICS
         if name in known
     ]
 
@@ -148,7 +148,7 @@ def _model(own: Mapping[str, Scores], rate: float) -> dict[str, Any]:
         found["beyond"] = {name: beyond(own[Surrogate.REAL], own[Surrogate.WHITE], name) for name, _ in MODEL}
     return {
         which: {name: _json(interval) for name, interval in metrics.items()}
-        | {"bits_per_second": _json_bits(metrics[INFORMATION], rate)}
+        | {"bits_per_second": _json_bits(metrics[BEST_INFORMATION], rate)}
         for which, metrics in found.items()
     }
 
@@ -193,7 +193,7 @@ def _asked(
 
 
 def _cells(scores: Scores, metric: str) -> BySpeaker | None:
-    if metric == INFORMATION:  # a family that is poor without a past would seem to learn much from it
+    if metric == BEST_INFORMATION:  # a family that is poor without a past would seem to learn much from it
         known = ("predictive_information", "predictive_information_gaussian")
         found = [own for own in (from_scores(scores, name) for name in known) if own is not None]
         return min(found, key=lambda own: own[1].sum(), default=None)

@@ -171,7 +171,7 @@ class SweepRun:
             evidence.look = look
             if intact:
                 packs = {arm: [self.plan.confirmation(arm, sound[arm], replicates)] for arm in sound}
-                self.phases.known(Phase.CONFIRM, packs)
+                self.phases.run_fixed(Phase.CONFIRM, packs)
             judgement = self._judge(evidence, sound, replicates, listen=intact)
             if not intact or judgement.verdict in (Verdict.GO, Verdict.NO_GO):
                 break
@@ -256,7 +256,7 @@ class SweepRun:
             }
         searched = [arm for arm in self.study.arms if self.plan.settled(arm) is None]
         sources = {arm.name: ArmSearch(self.plan, arm, self.recorder.known) for arm in searched}
-        self.phases.searched(Phase.EXPLORE, dict.fromkeys(sources, self.plan.packs), list(sources.values()))
+        self.phases.run_search(Phase.EXPLORE, dict.fromkeys(sources, self.plan.packs), list(sources.values()))
         return {
             arm.name: self.plan.settled(arm) or winner(self.recorder.explored(arm.name))
             for arm in self.study.arms
@@ -303,7 +303,7 @@ class SweepRun:
     def _ablate(self, evidence: Evidence) -> None:
         arm, seeds = self.study.primary.arm, self.plan.confirm_seeds()
         config = evidence.arms[arm].config
-        self.phases.known(Phase.ABLATE, {arm: ablation_packs(self.plan, config)})
+        self.phases.run_fixed(Phase.ABLATE, {arm: ablation_packs(self.plan, config)})
         evidence.ablations = gather(self.study, seeds, config, self.recorder.ablated(arm))
 
     def _account(self, evidence: Evidence) -> None:

@@ -11,7 +11,7 @@ from orchestrator.statistics.wording import number
 
 Record = Mapping[str, Any]
 NOT_KNOWN = "not measured"
-INFORMATION = ("Representation", "Hz", "D", "Model", "real", "shuffled", "Gaussian", "beyond")
+INFORMATION_COLUMNS = ("Representation", "Hz", "D", "Model", "real", "shuffled", "Gaussian", "beyond")
 STEPS = (
     "Representation",
     "Model",
@@ -103,7 +103,7 @@ def comparison_tables(records: Sequence[Record]) -> list[TerminalTable]:
     across = [
         TerminalTable(
             "What the past tells, bits per second",
-            INFORMATION,
+            INFORMATION_COLUMNS,
             INFORMATION_NOTE,
             keys=4,
             rows=information_rows(records),

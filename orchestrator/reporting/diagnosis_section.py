@@ -38,7 +38,7 @@ MODEL_METRICS = (
     ("log_magnitude_r2", "R² of log |Δz|"),
 )
 INDEPENDENT = ("Representation", "information, nats", "ΔNLL, nats", "direction cosine")
-WORLDS = ("real", "white", "gaussian", "beyond")
+WORLD_TITLES = ("real", "white", "gaussian", "beyond")
 _MOST_DRAWN = 4  # representations; more would hide each other
 
 
@@ -66,7 +66,7 @@ def diagnosis_context(records: Sequence[Record]) -> dict[str, Any]:
         "across": [
             _table(
                 "What the past tells, bit/s",
-                across.INFORMATION,
+                across.INFORMATION_COLUMNS,
                 across.information_rows(records),
                 across.INFORMATION_NOTE,
             ),
@@ -108,7 +108,7 @@ def _models(record: Record) -> list[ResultRow]:
     rows = []
     for model, found in record["models"].items():
         for metric, title in MODEL_METRICS:
-            cells = [brief(found.get(world, {}).get(metric)) for world in WORLDS]
+            cells = [brief(found.get(world, {}).get(metric)) for world in WORLD_TITLES]
             if any(cell != ABSENT for cell in cells):
                 rows.append([model, title, *cells])
     return rows

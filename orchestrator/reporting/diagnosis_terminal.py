@@ -10,8 +10,8 @@ from orchestrator.inspection.diagnosis_record import (
     AHEAD,
     INDEPENDENT_NOTE,
     MODEL,
-    ONE_STEP,
     OWN_MAGNITUDE,
+    STEP_METRICS,
     beyond,
     estimate_record,
     known_answers,
@@ -104,7 +104,7 @@ def _steps(diagnosis: Diagnosis, meta: LatentMeta) -> TerminalTable:
         own = {s: diagnosis.steps[Asked(s, context, 1)] for s in surrogates}
         magnitudes = {s: diagnosis.magnitudes[Asked(s, context, 1)] for s in surrogates}
         rows = []
-        for metric, label in ONE_STEP:
+        for metric, label in STEP_METRICS:
             rows.append((label, *_compared(own, metric)))
             if metric == "predictive_information":
                 rows.append(("information, bits/s", *_in_bits(own, meta.frame_rate)))

@@ -21,7 +21,7 @@ ResultRow = list[str]
 ABSENT = "–"
 
 # What is shown of one step: metric, what it is, unit, whether more is better.
-ONE_STEP = (
+ONE_STEP_METRICS = (
     ("one_step_cosine", "direction cosine", "", "more"),
     ("log_magnitude_r2", "R² of log magnitude", "", "more"),
     ("nll", "negative log-likelihood", "nats per frame", "less"),
@@ -87,13 +87,15 @@ def asked(criterion: Criterion) -> tuple[str, str]:
 
 def telling(baselines: list[str], measures: Measures) -> list[str]:
     """The baselines of which any one-step metric is defined (standing still has no direction)."""
-    return [name for name in baselines if any(measures.baseline(name, metric[0]) for metric in ONE_STEP)]
+    return [
+        name for name in baselines if any(measures.baseline(name, metric[0]) for metric in ONE_STEP_METRICS)
+    ]
 
 
 def one_step_rows(arm: str, measures: Measures, baselines: list[str], frame_rate: float) -> list[ResultRow]:
     """Each one-step metric of an arm: itself, both surrogates, and the rules that learn nothing."""
     rows = []
-    for metric, title, unit, better in ONE_STEP:
+    for metric, title, unit, better in ONE_STEP_METRICS:
         found = [measures.value(arm, metric, surrogate=s) for s in SURROGATES]
         found += [measures.baseline(name, metric) for name in baselines]
         if any(found):

@@ -59,7 +59,7 @@ def roadmap(
 
         typer.echo(itinerary(journey))
         return
-    journey.travel()
+    journey.run()
 
 
 def main() -> None:

@@ -61,7 +61,7 @@ class RoadmapRunner:
         self.studies = {step.study: self._askable(step.study) for step in roadmap.steps}
         self.tried: set[str] = set()
 
-    def travel(self) -> Path:
+    def run(self) -> Path:
         """Run what may run until nothing is left; the page that tells of it."""
         with self.logbook.held():
             page = write_roadmap(self.order.out, self.standing())

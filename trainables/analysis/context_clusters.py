@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from trainables.analysis.probe_cases import Scale, cases, empty_scores, tally
+from trainables.analysis.probe_cases import Scale, cases, empty_scores, tally_cases
 from trainables.errors import InputError
 from trainables.latents.batching.feed import Feed
 from trainables.latents.batching.shard import Shard
@@ -62,7 +62,7 @@ def cluster_scores(train: Feed, held_out: Feed, scale: Scale) -> dict[str, Score
                     "cluster_ratio": means[0].left(labels, delta),
                     "random_ratio": means[1].left(rng.permutation(labels), delta),
                 }
-                tally(scores, shard, owner_N, figures)
+                tally_cases(scores, shard, owner_N, figures)
             parts.append(scores)
         scores_by_surrogate[surrogate] = merge(parts)
     return scores_by_surrogate

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from trainables.analysis.probe_cases import Scale, cases, empty_scores, tally
+from trainables.analysis.probe_cases import Scale, cases, empty_scores, tally_cases
 from trainables.latents.batching.feed import Feed
 from trainables.predictor.scores import Scores, merge
 
@@ -55,20 +55,20 @@ def geometry(feed: Feed, scale: Scale, rms: float) -> Geometry:
         for now_N, owner_N in cases(shard, 1, 0):
             norms.append(frames_ND[now_N].norm(dim=-1))
             moments[0].add(frames_ND[now_N])
-            tally(scores, shard, owner_N, {"norm": _mean_of(norms[-1])})
+            tally_cases(scores, shard, owner_N, {"norm": _mean_of(norms[-1])})
         for now_N, owner_N in cases(shard, 1, 1):
             delta_ND = frames_ND[now_N + 1] - frames_ND[now_N]
             delta_norms.append(delta_ND.norm(dim=-1))
             moments[1].add(delta_ND)
-            tally(scores, shard, owner_N, {"delta_norm": _mean_of(delta_norms[-1])})
+            tally_cases(scores, shard, owner_N, {"delta_norm": _mean_of(delta_norms[-1])})
         for now_N, owner_N in cases(shard, 2, 1):
             before, after = frames_ND[now_N] - frames_ND[now_N - 1], frames_ND[now_N + 1] - frames_ND[now_N]
             cosine = F.cosine_similarity(before, after, dim=-1)
-            tally(scores, shard, owner_N, {"delta_cosine": _mean_of(cosine)})
+            tally_cases(scores, shard, owner_N, {"delta_cosine": _mean_of(cosine)})
         for lag in LAGS:
             for now_N, owner_N in cases(shard, 1, lag):
                 product = (z_ND[now_N] * z_ND[now_N + lag]).mean(-1)
-                tally(scores, shard, owner_N, {f"autocorrelation_{lag}": _mean_of(product)})
+                tally_cases(scores, shard, owner_N, {f"autocorrelation_{lag}": _mean_of(product)})
         parts.append(scores)
     return Geometry(
         merge(parts),

@@ -23,7 +23,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from trainables.analysis.lagged_products import LaggedProducts, lagged_products
-from trainables.analysis.probe_cases import Figures, Scale, cases, empty_scores, tally, too_short
+from trainables.analysis.probe_cases import Figures, Scale, cases, empty_scores, tally_cases, too_short
 from trainables.distributions.full_gaussian import FullGaussian
 from trainables.distributions.gaussian_marginal import GaussianMarginal, shrunk_factor
 from trainables.latents.batching.feed import Feed
@@ -219,7 +219,7 @@ def probe(train: Feed, held_out: Feed, scale: Scale, span: ProbeSpan) -> dict[As
                 past_NI = torch.cat([z_ND[now_N - back] for back in range(context)], 1)
                 for asked in (asked for asked in probes if asked.surrogate == surrogate):
                     figures = probes[asked].figures(past_NI, z_ND[now_N], z_ND[now_N + asked.ahead])
-                    tally(shard_scores[asked], shard, owner_N, figures)
+                    tally_cases(shard_scores[asked], shard, owner_N, figures)
         for asked, scores in shard_scores.items():
             parts[asked].append(scores)
     merged = {asked: merge(scores) for asked, scores in parts.items()}

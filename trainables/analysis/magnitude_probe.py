@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from trainables.analysis.linear_probe import STILL, Asked, log_magnitude_figures
-from trainables.analysis.probe_cases import Scale, cases, empty_scores, tally, too_short
+from trainables.analysis.probe_cases import Scale, cases, empty_scores, tally_cases, too_short
 from trainables.latents.batching.feed import Feed
 from trainables.predictor.config import Lane
 from trainables.predictor.scores import Scores, merge
@@ -49,7 +49,7 @@ def probe_magnitude(
                 for now_N, owner_N in cases(shard, longest, 1):
                     predicted_N = _inputs(z_ND, now_N, asked.context) @ weight_I
                     delta_ND = z_ND[now_N + 1] - z_ND[now_N]
-                    tally(scores, shard, owner_N, log_magnitude_figures(predicted_N, delta_ND))
+                    tally_cases(scores, shard, owner_N, log_magnitude_figures(predicted_N, delta_ND))
                 parts[asked].append(scores)
     return {asked: merge(scores) for asked, scores in parts.items()}
 

@@ -63,7 +63,7 @@ def empty_scores(shard: Shard, frame_rate: float, horizon: int = 1) -> Scores:
     return Scores(sorted(set(shard.speakers)), frame_rate, horizon)
 
 
-def tally(scores: Scores, shard: Shard, owner_N: np.ndarray, figures: Figures) -> None:
+def tally_cases(scores: Scores, shard: Shard, owner_N: np.ndarray, figures: Figures) -> None:
     """Add the figures of cases to the sums and counts of their speakers.
 
     Args:

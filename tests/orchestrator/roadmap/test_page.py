@@ -14,7 +14,7 @@ def test_the_page_says_first_what_was_decided_and_asks_nothing_of_the_network(wo
     trip, _ = journey(
         world, Sweeps({"archetypes": INCONCLUSIVE, "manifold": NO_GO, "perception": INADMISSIBLE})
     )
-    path = trip.travel()
+    path = trip.run()
     page = _Page(path.read_text(encoding="utf-8"))
     said, told = page.text, json.loads(path.with_suffix(".json").read_text())
     assert said.index(told["advice"]) < said.index("Verdicts and beliefs")
