@@ -45,7 +45,7 @@ class Criterion:
     ``versus`` names an arm to subtract, paired by seed, speaker and utterance. A ``GREATER`` claim succeeds
     where the interval lies above ``success`` (and the arm above its own white-noise null where
     ``beats_null``) and fails where it lies below ``failure``. A ``COMPARABLE`` claim succeeds where the
-    interval lies within ``margin`` of 0 and fails where it lies wholly outside; ``NOT_WORSE`` asks for the
+    interval lies within ``margin`` of 0 and fails where it lies entirely outside; ``NOT_WORSE`` asks for the
     lower side alone. A ``TIMES`` claim succeeds where the arm's metric less ``success`` times that of
     ``versus`` lies above 0 with its whole interval, and fails where it lies below 0 less ``failure`` times
     it; where ``beats_null`` both sides are first taken less their own white-noise nulls.

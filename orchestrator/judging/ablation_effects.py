@@ -74,4 +74,4 @@ def _reading(effect: Interval) -> str:
         return "helps"
     if effect.high < 0:
         return "harms"
-    return "not told from none"
+    return "indistinguishable from zero"

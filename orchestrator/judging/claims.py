@@ -88,8 +88,9 @@ def _times_decided(
     if success.low > 0:
         return Outcome.UNDECIDED, "but the arm's own figure is not above 0: a multiple of nothing"
     nearest = min((success, failure), key=lambda contrast: abs(contrast.estimate))
+    times = plain(criterion.success if nearest is success else criterion.failure)
     return Outcome.UNDECIDED, (
-        f"not told from {plain(criterion.success if nearest is success else criterion.failure)} times; "
+        f"indistinguishable from {times} times; "
         f"{_needed(nearest, abs(nearest.estimate), replicates=not criterion.beats_null)}"
     )
 
@@ -113,9 +114,9 @@ def _decided(
 def _greater(
     criterion: Criterion, found: Interval, white: Interval | None, excess: Interval | None, said: str
 ) -> tuple[Outcome, str]:
-    above = f"{said}, wholly above {plain(criterion.success)}"
+    above = f"{said}, entirely above {plain(criterion.success)}"
     if found.high < criterion.failure:
-        return Outcome.FAILED, f"{said}, wholly below {plain(criterion.failure)}, where failure begins."
+        return Outcome.FAILED, f"{said}, entirely below {plain(criterion.failure)}, where failure begins."
     null = f"the {spelled(white)} {_MEMORYLESS}" if white else ""
     apart = f"(paired by speaker the difference is {spelled(excess)})" if excess else ""
     if criterion.beats_null and excess is not None and excess.high < 0:
@@ -139,7 +140,7 @@ def _comparable(criterion: Criterion, found: Interval, said: str) -> tuple[Outco
     if -margin < narrow.low and narrow.high < margin:
         return Outcome.MET, f"{said}, {reach}, which lies within ±{plain(margin)}: no difference that counts."
     if found.low > margin or found.high < -margin:
-        return Outcome.FAILED, f"{said}, wholly outside ±{plain(margin)}: the difference counts."
+        return Outcome.FAILED, f"{said}, entirely outside ±{plain(margin)}: the difference counts."
     deciding = narrow if size < margin else found
     return Outcome.UNDECIDED, (
         f"{said}, {reach}, neither within ±{plain(margin)} nor outside; "
@@ -150,9 +151,9 @@ def _comparable(criterion: Criterion, found: Interval, said: str) -> tuple[Outco
 def _not_worse(criterion: Criterion, found: Interval, said: str) -> tuple[Outcome, str]:
     least = f"−{plain(criterion.margin)}"
     if found.low > -criterion.margin:
-        return Outcome.MET, f"{said}, wholly above {least}, so not worse by anything that counts."
+        return Outcome.MET, f"{said}, entirely above {least}, so not worse by anything that counts."
     if found.high < -criterion.margin:
-        return Outcome.FAILED, f"{said}, wholly below {least}, so worse by more than still counts as equal."
+        return Outcome.FAILED, f"{said}, entirely below {least}, so worse by more than still counts as equal."
     gap = abs(found.estimate + criterion.margin)
     return Outcome.UNDECIDED, f"{said}: the interval reaches across {least}; {_needed(found, gap)}."
 
@@ -169,7 +170,7 @@ def _why_undecided(criterion: Criterion, found: Interval) -> str:
     if found.estimate < failure:
         return f"the interval reaches up to {plain(failure)}; {_needed(found, failure - found.estimate)}."
     if failure == success:
-        return f"it cannot be told from {plain(success)}."
+        return f"it is indistinguishable from {plain(success)}."
     gap = min(found.estimate - failure, success - found.estimate)
     return (
         f"the estimate lies between the thresholds {plain(failure)} and {plain(success)}; "

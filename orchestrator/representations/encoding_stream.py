@@ -37,7 +37,7 @@ _PART_SECONDS = 60.0  # how long an utterance waits to be written: what a killed
 _READ_CPUS, _ENCODE_CPUS = 0.25, 0.75
 
 
-# Pitch of utterances by id: the dearest of what is told about them, for a fast codec more than half of all
+# Pitch of utterances by id: the most expensive of their columns, for a fast codec more than half of all
 # work, and the same for all codecs. An hour of speech takes 0.9 MB.
 PitchTracks = MutableMapping[str, NDArray[np.float32]]
 

@@ -17,7 +17,7 @@ _WIDTH = 110
 
 
 def itinerary(journey: RoadmapRunner) -> str:
-    """The roadmap as text; runs nothing but the short timing that costs are told from."""
+    """The roadmap as text; runs nothing but the short timing that costs are estimated from."""
     standing, roadmap = journey.standing(), journey.roadmap
     lines = [
         roadmap.title,

@@ -51,7 +51,7 @@ def measured(vmf: float, mdn: float, **how) -> Measures:
             10.0,
             5.0,
             Outcome.UNDECIDED,
-            "not told from 2 times; to decide at this estimate it would take about",
+            "indistinguishable from 2 times; to decide at this estimate it would take about",
         ),
         (9.0, 0.0, Outcome.MET, "cannot be told"),  # of nothing, anything is more than twice
         (0.0, 0.0, Outcome.UNDECIDED, "cannot be told"),

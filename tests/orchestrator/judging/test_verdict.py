@@ -45,7 +45,7 @@ def test_go_where_the_direction_is_kept_and_beats_noise():
 def test_no_go_where_the_direction_is_lost():
     judgement = _judge(Truth(cos=(0.7, 0.1), information=0.0))
     assert judgement.verdict is Verdict.NO_GO
-    assert "wholly below 0.3" in judgement.reason
+    assert "entirely below 0.3" in judgement.reason
     assert "score-based" in judgement.consequence
 
 
@@ -244,7 +244,7 @@ def test_comparable_arms_lie_within_the_margins():
 @pytest.mark.parametrize(("vmf", "mdn"), [(0.8, 0.6), (0.6, 0.8)])
 def test_arms_that_differ_by_more_than_the_margin_are_not_comparable(vmf, mdn):
     failed = _claimed(Claim.COMPARABLE, _at(vmf), _at(mdn))
-    assert failed.outcome is Outcome.FAILED and "wholly outside ±0.05" in failed.sentence
+    assert failed.outcome is Outcome.FAILED and "entirely outside ±0.05" in failed.sentence
     assert failed.p > 0.5
 
 
@@ -266,8 +266,8 @@ def test_not_worse_asks_for_the_lower_side_alone():
     noisy = {"speaker_sd": 0.2, "seed_sd": 0.0}
     open_ = _claimed(Claim.NOT_WORSE, _at(0.68, **noisy), _at(0.7, **noisy), speakers=5)
     assert [r.outcome for r in (better, slightly, worse)] == [Outcome.MET, Outcome.MET, Outcome.FAILED]
-    assert slightly.estimate.low > -0.05 and "wholly above −0.05" in slightly.sentence
-    assert "wholly below −0.05" in worse.sentence
+    assert slightly.estimate.low > -0.05 and "entirely above −0.05" in slightly.sentence
+    assert "entirely below −0.05" in worse.sentence
     assert open_.outcome is Outcome.UNDECIDED and "instead of" in open_.sentence
 
 

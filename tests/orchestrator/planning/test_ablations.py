@@ -93,7 +93,7 @@ def test_effects_are_ranked_and_what_was_put_there_is_found():
     assert [e.components for e in found] == [("useful",), ("idle",), ("harmful",)]
     assert found[0].effect.estimate == pytest.approx(0.2, abs=0.02)
     assert found[2].effect.estimate == pytest.approx(-0.1, abs=0.02)
-    assert [e.sentence[:5] for e in found] == ["helps", "not t", "harms"]
+    assert [e.sentence[:5] for e in found] == ["helps", "indis", "harms"]
 
 
 def test_an_effect_under_other_settings_is_measured_against_those():
