@@ -9,10 +9,9 @@ from typing import Annotated
 import typer
 
 import search_spaces
-from orchestrator.lifecycle.sealing import export_seal, seal_edits, stored_seal
-from orchestrator.planning.plan import shrunk
-from orchestrator.records.run_folders import is_smoke_run, newest_sealed_run
-from orchestrator.records.seal import SEAL_FILE, as_sealed, changes, seal_hash
+from orchestrator.lifecycle.sealing import changes_since, export_seal, stored_seal
+from orchestrator.records.run_folders import newest_sealed_run
+from orchestrator.records.seal import SEAL_FILE, changes
 from orchestrator.runtime import cli
 from search_spaces.study import declared
 from trainables.errors import InputError
@@ -44,20 +43,14 @@ def seal(
         if export is not None:
             raise InputError("--export needs a sealed plan; run the study's sweep first")
         return
-    told, content = stored_seal(study, (folder or Path()) / SEAL_FILE if folder else against or Path())
+    stored_hash, content = stored_seal(study, folder / SEAL_FILE if folder else against or Path())
     if export is not None:
-        export_seal(export, content, told)
+        export_seal(export, content, stored_hash)
     typer.echo(json.dumps(content, indent=1, ensure_ascii=False))
-    typer.echo(f"\nsealed in {folder or against}, hash {told}")
-    asked = as_sealed(asked, content)
-    now = {"study": declared(shrunk(asked) if is_smoke_run(folder) else asked)}
-    differences = changes({"study": content["study"]}, now)
-    if told != seal_hash(content):
-        differences.insert(0, "the file was edited: it does not have the hash that it carries.")
-    if folder is not None:
-        differences += [c for c in seal_edits(folder, content) if c not in differences]
-        if against is not None:
-            differences += [f"shared plan: {c}" for c in changes(stored_seal(study, against)[1], content)]
+    typer.echo(f"\nsealed in {folder or against}, hash {stored_hash}")
+    differences = changes_since(stored_hash, content, asked, folder)
+    if folder is not None and against is not None:
+        differences += [f"shared plan: {c}" for c in changes(stored_seal(study, against)[1], content)]
     for difference in differences:
         typer.echo(f"CHANGED {difference}")
     if differences:

@@ -9,11 +9,12 @@ from typing import Any
 
 from orchestrator.datasets.collection import LatentCollection
 from orchestrator.judging.verdict import TEST
-from orchestrator.planning.plan import Plan
+from orchestrator.planning.plan import Plan, shrunk
 from orchestrator.records.code_versions import judge_version
 from orchestrator.records.journal import Journal
-from orchestrator.records.seal import NAME_SEPARATOR, SEAL_FILE, changes, read_seal
-from search_spaces.study import declared
+from orchestrator.records.run_folders import is_smoke_run
+from orchestrator.records.seal import NAME_SEPARATOR, SEAL_FILE, as_sealed, changes, read_seal, seal_hash
+from search_spaces.study import Study, declared
 from trainables.errors import InputError
 from trainables.latents.storage.dataset import Split
 from trainables.predictor.config import LaneConfig
@@ -32,7 +33,25 @@ def stored_seal(study: str, path: Path) -> tuple[str, dict[str, Any]]:
     return stored_hash, content
 
 
-def seal_edits(folder: Path, content: dict[str, Any]) -> list[str]:
+def changes_since(stored_hash: str, content: dict[str, Any], study: Study, folder: Path | None) -> list[str]:
+    """Whatever has changed since a plan was sealed, a sentence each; empty where nothing has.
+
+    Args:
+        stored_hash: the hash that the seal carries.
+        content: what the seal holds now.
+        study: the study as it is declared now.
+        folder: the run that was sealed; None for a seal that was shared, whose journal is elsewhere.
+    """
+    asked = as_sealed(study, content)
+    now = {"study": declared(shrunk(asked) if is_smoke_run(folder) else asked)}
+    differences = changes({"study": content["study"]}, now)
+    if stored_hash != seal_hash(content):
+        differences.insert(0, "the file was edited: it does not have the hash that it carries.")
+    edits = _seal_edits(folder, content) if folder else []
+    return differences + [edit for edit in edits if edit not in differences]
+
+
+def _seal_edits(folder: Path, content: dict[str, Any]) -> list[str]:
     """How the content of a seal file differs from the seal in the run's journal: a sentence each."""
     sealed = [event["seal"] for event in Journal(folder).events("sealed")]
     return [f"{SEAL_FILE} was edited: {change}" for seal in sealed[:1] for change in changes(seal, content)]

@@ -27,6 +27,7 @@ from trainables.latents.storage.parquet_file import (
     latent_frames,
     write_utterances,
 )
+from trainables.latents.storage.raw_schema import refuse_extension_types
 
 __all__ = [
     "FRAME_COLUMNS",
@@ -42,6 +43,7 @@ __all__ = [
 ]
 
 ACOUSTIC_COLUMNS = ["energy", "f0", "spectral_flux"]
+COLUMNS = frozenset([*SCALAR_COLUMNS, "frame_rate", "latents", *ACOUSTIC_COLUMNS])
 FRAME_COLUMNS = ["utterance_id", "speaker_id", "latents"]  # what is read for training
 _HOW_TO_MAKE = "make one with `python -m orchestrator.encode SOURCE --representation NAME --out FOLDER`"
 
@@ -188,11 +190,18 @@ def read_table(file: Path, columns: list[str] | None = None) -> pa.Table:
 
 def _read_footer(file: Path) -> tuple[LatentMeta, dict[str, Any]]:
     try:
-        metadata = pq.read_schema(file).metadata or {}
+        refuse_extension_types(file)  # before anything reads the schema
+        schema = pq.read_schema(file)
     except (pa.ArrowException, OSError) as error:
         raise _damaged(file, error) from error
+    metadata = schema.metadata or {}
     if META_KEY not in metadata or PART_KEY not in metadata:
         raise InputError(f"{file} holds no latents, so {file.parent} is no latent dataset; {_HOW_TO_MAKE}")
+    foreign = sorted(set(schema.names) - COLUMNS)
+    if foreign:
+        raise InputError(
+            f"{file} has a column {foreign[0]!r}, which latents do not have; encode the corpus again"
+        )
     try:
         return LatentMeta(**json.loads(metadata[META_KEY])), json.loads(metadata[PART_KEY])
     except (TypeError, ValueError) as error:
