@@ -1,8 +1,8 @@
 """The Arrow schema of a Parquet file as bytes, looked at before any library builds types from it.
 
 A library that registers extension types with pyarrow (Ray does, as it is imported) may run code from a
-column's metadata as soon as the schema is read. So a file with any extension type is refused from the bytes of
-its footer.
+column's metadata as soon as the schema is read. So a file with any extension type is refused, and all that is
+read for it is the bytes of the footer.
 """
 
 from __future__ import annotations
