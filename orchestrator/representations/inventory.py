@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -116,7 +117,7 @@ def show(listed: Sequence[InventoryRow], out: Path) -> None:
             _number(row.x_real_time, ".3g"),
             row.note,
         )
-    print_table(Console(), table)
+    print_table(Console(width=None if sys.stdout.isatty() else 150), table)
 
 
 def _write(file: Path, content: dict[str, Any]) -> None:

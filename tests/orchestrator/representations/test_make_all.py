@@ -123,7 +123,7 @@ def test_the_listing_says_what_is_there(interrupted_and_resumed, source):
         assert row["hours"] == pytest.approx(SPEAKERS * EACH * SECONDS / 3600, rel=0.001)
         seconds, speech = times(folder)
         assert (row["seconds"], row["x_real_time"]) == (seconds, speech / seconds) and seconds > 0
-        line = next(line for line in said.splitlines() if f" {name} " in line)
+        line = next(line for line in said.splitlines() if line.startswith(f"{name} "))
         assert f" {SPEAKERS * EACH} " in line and f" {seconds:.1f} " in line
 
 
