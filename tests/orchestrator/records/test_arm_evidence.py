@@ -7,6 +7,7 @@ import pytest
 
 from orchestrator.records.ablation_evidence import ablated_lanes
 from orchestrator.records.arm_evidence import arm_evidence, explorations, lane_outcome
+from trainables.predictor.config import LaneConfig
 from trainables.predictor.scores import LaneStatus, Scores
 
 METRIC = "one_step_cosine"
@@ -18,7 +19,7 @@ def result(value=0.5, status="finished"):
 
 
 def event(phase, index, *, arm="vmf", seed=1, surrogate="real", status="finished", key=None):
-    config = {"seed": seed, "surrogate": surrogate}
+    config = {"head": "vmf", "seed": seed, "surrogate": surrogate}
     line = {"phase": phase, "arm": arm, "index": index, "key": key or f"{phase}{index}", "config": config}
     return {**line, "status": status, "objective": 0.5, "seconds": 1.0, "reused": False}
 
@@ -52,7 +53,7 @@ def test_an_arm_has_its_lanes_on_the_given_seeds_and_all_of_its_nulls_in_order()
         event("confirm", 5, seed=8, key="lost"),
     ]
     stored = {e["key"]: result() for e in events if e["key"] != "lost"}
-    arm = arm_evidence("vmf", {"width": 8}, [3, 5, 7, 8], events, stored.get)
+    arm = arm_evidence("vmf", LaneConfig.of({"head": "vmf", "width": 8}), [3, 5, 7, 8], events, stored.get)
     assert [(r.seed, r.key) for r in arm.replicates] == [
         (3, "confirm1"),
         (5, "again"),
@@ -62,4 +63,4 @@ def test_an_arm_has_its_lanes_on_the_given_seeds_and_all_of_its_nulls_in_order()
     assert [r.scores is None for r in arm.replicates] == [False, False, True, True]
     assert [(r.surrogate, r.seed) for r in arm.nulls] == [("white", 9)]
     assert [e.index for e in arm.explored] == [e.index for e in explorations(events, "vmf")] == [0, 1]
-    assert [(c["seed"], r.parameters) for c, r in ablated_lanes(events, "vmf", stored.get)] == [(1, 7)]
+    assert [(c.lane.seed, r.parameters) for c, r in ablated_lanes(events, "vmf", stored.get)] == [(1, 7)]
