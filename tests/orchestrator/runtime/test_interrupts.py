@@ -53,7 +53,7 @@ def test_a_command_that_gets_sigterm_ends_with_130_and_the_advice():
     code = (
         "import os, signal; from orchestrator.runtime import cli\n"
         "def command() -> None: os.kill(os.getpid(), signal.SIGTERM)\n"
-        "cli.run(command, 'take a rest')"
+        "cli.run(command, 'python -m it', 'take a rest')"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (130, "\ninterrupted; take a rest\n")
