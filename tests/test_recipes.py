@@ -98,6 +98,7 @@ def test_every_recipe_has_edits_and_a_command() -> None:
         assert kinds[0] in ("file", "insert") and kinds[-1] == "run", recipe.title
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("recipe", recipes(), ids=lambda recipe: recipe.title)
 def test_a_recipe_works_as_it_stands(recipe: Recipe, copy: Path) -> None:
