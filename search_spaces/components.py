@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from search_spaces.domains import Choice, Uniform
-from search_spaces.small_predictor import DRAW_NO_CONCLUSION
-from search_spaces.study import Arm, Budget, Criterion, Prior, Role, Study
+from search_spaces.study import DRAW_NO_CONCLUSION, Arm, Budget, Criterion, Prior, Role, Study
 
 _MDN = Arm("mdn", "Gaussian mixture", {"head": "mdn"}, {"components": Choice((2, 4, 8))})
 

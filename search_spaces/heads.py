@@ -7,8 +7,8 @@ so do predictors that need no training at all.
 from __future__ import annotations
 
 from search_spaces.domains import Choice, Domain, Uniform
-from search_spaces.small_predictor import DRAW_NO_CONCLUSION, SMALL_PREDICTOR
-from search_spaces.study import Arm, Budget, Criterion, Prior, Role, Study
+from search_spaces.small_predictor import SMALL_PREDICTOR
+from search_spaces.study import DRAW_NO_CONCLUSION, Arm, Budget, Criterion, Prior, Role, Study
 
 _CONCENTRATION: dict[str, Domain] = {
     "kappa_prior": Uniform(1e-4, 1e-1, log=True),

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from search_spaces.domains import Choice, Uniform
-from search_spaces.small_predictor import DRAW_NO_CONCLUSION
-from search_spaces.study import Arm, Budget, Claim, Criterion, Prior, Role, Study
+from search_spaces.study import DRAW_NO_CONCLUSION, Arm, Budget, Claim, Criterion, Prior, Role, Study
 
 _LINEAR = Arm("linear", "linear readout, W [z_{t-L:t}]", {"readout": "linear"}, {})
 _NONLINEAR = Arm("nonlinear", "nonlinear encoder of the same window", {"readout": "mlp"}, {})

@@ -6,8 +6,7 @@ GO means that they do: the hypothesis is drift, and score-based correction could
 from __future__ import annotations
 
 from search_spaces.domains import Choice, Uniform
-from search_spaces.small_predictor import DRAW_NO_CONCLUSION
-from search_spaces.study import Arm, Budget, Criterion, Prior, Role, Study
+from search_spaces.study import DRAW_NO_CONCLUSION, Arm, Budget, Criterion, Prior, Role, Study
 
 _VMF = Arm(
     name="vmf",

@@ -7,8 +7,19 @@ question 1 of section 9: what is the entropy rate of speech in different represe
 from __future__ import annotations
 
 from search_spaces.domains import Choice, Uniform
-from search_spaces.small_predictor import DRAW_NO_CONCLUSION
-from search_spaces.study import OTHERS, REFERENCE, Arm, Budget, Claim, Criterion, Prior, Role, Spread, Study
+from search_spaces.study import (
+    DRAW_NO_CONCLUSION,
+    OTHERS,
+    REFERENCE,
+    Arm,
+    Budget,
+    Claim,
+    Criterion,
+    Prior,
+    Role,
+    Spread,
+    Study,
+)
 
 _REFERENCE = Arm("reference", "the reference: the first latents given", {"representation": REFERENCE}, {})
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from search_spaces.domains import Choice, Integer, Uniform
-from search_spaces.small_predictor import DRAW_NO_CONCLUSION
-from search_spaces.study import Arm, Budget, Claim, Criterion, Prior, Role, Study
+from search_spaces.study import DRAW_NO_CONCLUSION, Arm, Budget, Claim, Criterion, Prior, Role, Study
 
 _PLAIN = Arm("vmf", "von Mises-Fisher rollout as it is", {"correction": "none"}, {})
 _CORRECTED = Arm(

@@ -1,4 +1,4 @@
-"""Settings that studies of small predictors share, and what follows where no conclusion may be drawn."""
+"""Settings that studies of small predictors share."""
 
 from __future__ import annotations
 
@@ -14,4 +14,3 @@ SMALL_PREDICTOR: Mapping[str, str | int] = {
     "batch": 32,
     "steps": 50,
 }
-DRAW_NO_CONCLUSION = "Draw no conclusion. Mend what the reason names and run the study again."

@@ -119,6 +119,9 @@ class Budget:
     looks: int = 1  # at the test speakers; more than one spends alpha over them
 
 
+# What follows from INADMISSIBLE, whatever the study.
+DRAW_NO_CONCLUSION = "Draw no conclusion. Mend what the reason names and run the study again."
+
 # What is left out of every judgement, and why it may be: written down before anyone looks.
 EXCLUSIONS = (
     "a replicate that diverged, or whose metric is not finite, is dropped and counted, never read as 0",

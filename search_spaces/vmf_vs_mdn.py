@@ -6,8 +6,18 @@ Thresholds, prior and consequences are those of Research Discussion 7 (sections 
 from __future__ import annotations
 
 from search_spaces.domains import Choice, Uniform
-from search_spaces.small_predictor import DRAW_NO_CONCLUSION, SMALL_PREDICTOR
-from search_spaces.study import Arm, Budget, Component, Criterion, Prior, Role, Spread, Study
+from search_spaces.small_predictor import SMALL_PREDICTOR
+from search_spaces.study import (
+    DRAW_NO_CONCLUSION,
+    Arm,
+    Budget,
+    Component,
+    Criterion,
+    Prior,
+    Role,
+    Spread,
+    Study,
+)
 
 _MDN = Arm(
     name="mdn",

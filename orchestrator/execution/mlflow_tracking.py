@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from orchestrator.records.journal import RESUME
+from orchestrator.records.phase import Phase
 from orchestrator.runtime.atomic_files import exclusive_lock
 from orchestrator.runtime.interrupts import uninterrupted
 from trainables.errors import InputError
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
 DATABASE, ARTIFACTS = "mlflow.db", "mlartifacts"
 _NOTE, _NAME, _PARENT = "mlflow.note.content", "mlflow.runName", "mlflow.parentRunId"
 _MARK = "started_as"  # a random name that a parent run has from its first moment
-# Whose speakers a phase is scored on.
-_SPLIT = {"explore": "validation", "confirm": "test", "null": "test", "ablate": "test"}
 _SCALARS = ("nll", "dnll", "predictive_information", "one_step_cosine", "log_magnitude_r2")
 _VIEW = "?workflowType=machine_learning"  # without it the UI opens on tools for chat traces
 _BATCH = 1000  # metrics in one request, MLflow's limit
@@ -120,11 +119,12 @@ class Tracker:
         """
         if name in self._recorded:
             return
+        judged = Phase.CONFIRM if phase == "null" else Phase(phase)  # a null is a lane of confirmation
         tags = {_NAME: name, _PARENT: self._parent(), "arm": arm, "phase": phase, "status": status}
         child = self._client.create_run(self._experiment, tags={**tags, "seed": str(config.get("seed", ""))})
         metrics = [
             *_of_history(history),
-            *(_of_scores(Scores.from_json(scores), _SPLIT[phase]) if scores else ()),
+            *(_of_scores(Scores.from_json(scores), judged.judged_on) if scores else ()),
         ]
         self._log(child.info.run_id, params=config, metrics=metrics)
         self._client.set_terminated(

@@ -63,8 +63,8 @@ def tables(
 
 def _looks(diagnosis: Diagnosis, meta: LatentMeta) -> TerminalTable:
     looks = diagnosis.geometry
-    table = _table(
-        "Phase 0: frames and their steps (training speakers)", "", "mean, or value", "1 / 50 / 99 %"
+    table = TerminalTable(
+        "Phase 0: frames and their steps (training speakers)", ("", "mean, or value", "1 / 50 / 99 %")
     )
     for name, label, quantiles in (
         ("norm", "|z|", looks.norm_quantiles),
@@ -88,7 +88,7 @@ def _looks(diagnosis: Diagnosis, meta: LatentMeta) -> TerminalTable:
 
 def _clusters(diagnosis: Diagnosis) -> TerminalTable:
     title = "Share of the variance of Δz left within clusters of contexts (held-out speakers)"
-    table = _table(title, "", "k-means", "random clusters")
+    table = TerminalTable(title, ("", "k-means", "random clusters"))
     for surrogate, scores in diagnosis.clusters.items():
         found = (_brief(estimate_record(scores, name)) for name in ("cluster_ratio", "random_ratio"))
         table.add(_NAMES[surrogate], *found)
@@ -98,8 +98,7 @@ def _clusters(diagnosis: Diagnosis) -> TerminalTable:
 def _steps(diagnosis: Diagnosis, meta: LatentMeta) -> TerminalTable:
     title = "Phase 1: one step ahead by linear regression (held-out speakers)"
     surrogates = surrogates_of(diagnosis.steps)
-    table = _table(title, "", *(_NAMES[s] for s in surrogates), "beyond")
-    table.note = _NOTE
+    table = TerminalTable(title, ("", *(_NAMES[s] for s in surrogates), "beyond"), _NOTE)
     for context in sorted({asked.context for asked in diagnosis.steps}):
         own = {s: diagnosis.steps[Asked(s, context, 1)] for s in surrogates}
         magnitudes = {s: diagnosis.magnitudes[Asked(s, context, 1)] for s in surrogates}
@@ -116,7 +115,7 @@ def _steps(diagnosis: Diagnosis, meta: LatentMeta) -> TerminalTable:
 def _heads(heads: Mapping[str, Mapping[str, Scores]], settings: Mapping[str, str]) -> TerminalTable:
     surrogates = [s for s in SURROGATES if any(s in own for own in heads.values())]
     title = "Phase 1: one step ahead by heads that were trained (held-out speakers)"
-    table = _table(title, "", *(_NAMES[s] for s in surrogates), "beyond")
+    table = TerminalTable(title, ("", *(_NAMES[s] for s in surrogates), "beyond"))
     table.note = f"{_HEAD_NOTE} Trained: {'; '.join(settings.values())}."
     for head, found in heads.items():
         excess = {"real", "white"} <= set(found)
@@ -134,7 +133,7 @@ def _heads(heads: Mapping[str, Mapping[str, Scores]], settings: Mapping[str, str
 def _horizons(diagnosis: Diagnosis, meta: LatentMeta) -> TerminalTable:
     title = f"Further ahead, each horizon predicted directly from {CONTEXT_AHEAD} frames (held-out speakers)"
     surrogates = surrogates_of(diagnosis.horizons)
-    table = _table(title, "", *(_NAMES[s] for s in surrogates), "beyond")
+    table = TerminalTable(title, ("", *(_NAMES[s] for s in surrogates), "beyond"))
     for ahead in sorted({asked.ahead for asked in diagnosis.horizons}):
         own = {s: diagnosis.horizons[Asked(s, CONTEXT_AHEAD, ahead)] for s in surrogates}
         rows = [(label, *_compared(own, metric)) for metric, label in AHEAD]
@@ -143,8 +142,11 @@ def _horizons(diagnosis: Diagnosis, meta: LatentMeta) -> TerminalTable:
 
 
 def _independent(diagnosis: Diagnosis) -> TerminalTable:
-    table = _table("Where there is nothing: frames of all speakers in random order", "", "found", "true")
-    table.note = INDEPENDENT_NOTE
+    table = TerminalTable(
+        "Where there is nothing: frames of all speakers in random order",
+        ("", "found", "true"),
+        INDEPENDENT_NOTE,
+    )
     for _, label, found, known in known_answers(diagnosis.independent):
         table.add(label, _brief(found), number(known))
     return table
@@ -169,7 +171,3 @@ def _brief(found: Interval | None) -> str:
     half = found.high - found.estimate
     spread = "∞" if not np.isfinite(half) else f"{half:.2g}" if half >= 0.1 else f"{half:.3f}"
     return f"{number(found.estimate)} ±{spread}"
-
-
-def _table(title: str, *columns: str) -> TerminalTable:
-    return TerminalTable(title, columns)

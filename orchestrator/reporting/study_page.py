@@ -13,7 +13,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from orchestrator.judging.ablation_effects import Effect, effects
@@ -28,6 +27,7 @@ from orchestrator.reporting.figures import Line, effects_figure, rollout_figure,
 from orchestrator.reporting.mixture_section import components_context
 from orchestrator.reporting.representation_section import comparison
 from orchestrator.reporting.study_markdown import markdown
+from orchestrator.reporting.templating import render
 from orchestrator.runtime.atomic_files import write_atomically
 from orchestrator.statistics.beliefs import RULE
 from search_spaces.study import Role, Study
@@ -68,15 +68,8 @@ def write_report(
 ) -> tuple[Path, Path, Path]:
     """Write ``report.html``, ``report.md`` and ``verdict.json`` into ``folder`` and return their paths."""
     folder.mkdir(parents=True, exist_ok=True)
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     found = effects(study, evidence, judgement.level)
-    page = environment.get_template("study.html").render(_context(study, evidence, judgement, found))
+    page = render("study.html", **_context(study, evidence, judgement, found))
     path = folder / "report.html"
     write_atomically(path, page)
     machine = json.dumps(

@@ -85,9 +85,8 @@ def encode_into(
 
     Whatever ends it, an interrupt included, what has been encoded by then is in ``out``.
     """
-    from orchestrator.representations.encoding_stream import (
-        encode_recordings,  # loads Ray: only when there is something to do
-    )
+    # Loads Ray: only when there is something to do.
+    from orchestrator.representations.encoding_stream import encode_recordings
 
     meta = LatentMeta(
         representation=codec.name,

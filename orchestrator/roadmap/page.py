@@ -11,9 +11,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from orchestrator.reporting.templating import render
 from orchestrator.roadmap.gates import Status, verdicts_in_words
 from orchestrator.roadmap.graph import edges, graph, graph_text
 from orchestrator.roadmap.log import ENDED
@@ -35,20 +35,13 @@ _STATES = {
 def write_roadmap(folder: Path, standing: Standing) -> Path:
     """Write page, Markdown and JSON into ``folder`` and return the page's path."""
     folder.mkdir(parents=True, exist_ok=True)
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     context = _context(standing)
     machine = json.dumps(roadmap_to_json(standing), indent=1, ensure_ascii=False, allow_nan=False)
     name = "roadmap-smoke" if standing.smoke else "roadmap"
     write_atomically(folder / f"{name}.json", machine)
     write_atomically(folder / f"{name}.md", _markdown(context))
     page = folder / f"{name}.html"
-    write_atomically(page, environment.get_template("roadmap.html").render(context))
+    write_atomically(page, render("roadmap.html", Path(__file__).parent, **context))
     return page
 
 

@@ -9,15 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import typer
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from orchestrator.derive import derive
 from orchestrator.diagnose import diagnose
 from orchestrator.inspection.diagnosis import cached_diagnosis
 from orchestrator.inspection.diagnosis_record import estimate_record
-from orchestrator.reporting import diagnosis_section
 from orchestrator.reporting.diagnosis_comparison import information_rows, rate_rows
 from orchestrator.reporting.diagnosis_section import diagnosis_context
+from orchestrator.reporting.templating import render
 from orchestrator.runtime.cli import guarded
 from orchestrator.runtime.ray_cluster import Cluster
 from trainables.analysis.head_probe import STRUCTURES
@@ -114,15 +113,7 @@ def test_a_page_without_diagnoses_leaves_the_section_out() -> None:
 
 
 def rendered(records: list[dict]) -> str:
-    folder = Path(diagnosis_section.__file__).parent / "templates"
-    environment = Environment(
-        loader=FileSystemLoader(folder),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("diagnosis.html").render(diagnosis=diagnosis_context(records))
+    return render("diagnosis.html", diagnosis=diagnosis_context(records))
 
 
 def test_the_ratio_of_unknown_rates_is_not_measured_and_never_zero() -> None:

@@ -1,15 +1,13 @@
 """What the report says of densities and components, from scores whose answer was put there."""
 
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-import orchestrator.reporting
 from orchestrator.reporting.density_section import Densities, density_context
 from orchestrator.reporting.mixture_section import components_context
+from orchestrator.reporting.templating import render
 from tests.orchestrator.reporting.test_study_page import _Page
 from trainables.analysis.frame_likelihoods import TRUE
 from trainables.predictor.scores import Scores
@@ -157,16 +155,8 @@ def test_components_that_tell_nothing_are_no_acoustic_events() -> None:
 
 
 def test_both_parts_render_without_an_address_outside() -> None:
-    folder = Path(orchestrator.reporting.__file__).parent / "templates"
-    environment = Environment(
-        loader=FileSystemLoader(folder),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    page = environment.get_template("density.html").render(density=density_context(measured(-60)))
-    page += environment.get_template("mixture.html").render(components=components_context(kinds()))
+    page = render("density.html", density=density_context(measured(-60)))
+    page += render("mixture.html", components=components_context(kinds()))
     addresses = re.findall(r'(?:src|href)="([^"#]+)', page)
     assert addresses and all(address.startswith("data:audio/wav;base64,") for address in addresses)
     for words in ("have left the manifold", "true frames + 0.3 std noise", "80", "changing spectrum"):

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 
 from trainables.errors import InputError
 from trainables.latents.storage.parquet_file import (
+    ACOUSTIC_COLUMNS,
     META_KEY,
     PART_KEY,
     SCALAR_COLUMNS,
@@ -42,7 +43,6 @@ __all__ = [
     "write_utterances",
 ]
 
-ACOUSTIC_COLUMNS = ["energy", "f0", "spectral_flux"]
 COLUMNS = frozenset([*SCALAR_COLUMNS, "frame_rate", "latents", *ACOUSTIC_COLUMNS])
 FRAME_COLUMNS = ["utterance_id", "speaker_id", "latents"]  # what is read for training
 _HOW_TO_MAKE = "make one with `python -m orchestrator.encode SOURCE --representation NAME --out FOLDER`"

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 
 SCALAR_COLUMNS = ["utterance_id", "speaker_id", "split", "num_frames"]
 META_KEY, PART_KEY = b"latents", b"latents.part"
-_ACOUSTICS = ("energy", "f0", "spectral_flux")
+ACOUSTIC_COLUMNS = ("energy", "f0", "spectral_flux")
 _TRACK = pa.list_(pa.field("element", pa.float32()))
 _ROW_GROUP = 64  # utterances
 
@@ -153,7 +153,7 @@ def storable_latents(row: Utterance, dim: int) -> np.ndarray:
         raise ValueError(f"{row.utterance_id}: latents of shape {latents.shape}, not [frames, {dim}]")
     if not np.isfinite(latents).all():
         raise ValueError(f"{row.utterance_id}: latents are not finite, or too large for float16")
-    if any(len(getattr(row, name)) != len(latents) for name in _ACOUSTICS):
+    if any(len(getattr(row, name)) != len(latents) for name in ACOUSTIC_COLUMNS):
         raise ValueError(f"{row.utterance_id}: energy, f0 and spectral_flux must have {len(latents)} frames")
     return latents
 
@@ -185,7 +185,7 @@ def utterance_table(rows: Sequence[Utterance], dim: int, frame_rate: float) -> p
     columns["frame_rate"] = pa.array(np.full(len(rows), frame_rate), pa.float64())
     columns["num_frames"] = pa.array([len(z) for z in latents], pa.int64())
     columns["latents"] = _nested_latents(latents, dim)
-    for name in _ACOUSTICS:
+    for name in ACOUSTIC_COLUMNS:
         columns[name] = _nested_track([getattr(row, name) for row in rows])
     return pa.table(columns)
 
@@ -195,7 +195,7 @@ def table_utterances(table: pa.Table) -> list[Utterance]:
     if not len(table):
         return []
     frames, offsets = latent_frames(table["latents"])
-    tracks = {name: pa.concat_arrays(table[name].chunks).flatten().to_numpy() for name in _ACOUSTICS}
+    tracks = {name: pa.concat_arrays(table[name].chunks).flatten().to_numpy() for name in ACOUSTIC_COLUMNS}
     scalars = table.select(SCALAR_COLUMNS[:3]).to_pylist()
     spans = [slice(begin, end) for begin, end in zip(offsets[:-1], offsets[1:], strict=True)]
     return [
