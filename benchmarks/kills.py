@@ -117,10 +117,10 @@ def _events(folder: Path) -> list[dict[str, Any]]:
 
 def _numbers(folder: Path) -> dict[str, Any]:
     (path,) = folder.glob("runs/vmf_vs_mdn-*/verdict.json")
-    told = json.loads(path.read_text())
-    estimates = [c["estimate"]["estimate"] for c in told["criteria"] if c["estimate"]]
-    estimates += [a["effect"]["estimate"] for a in told["ablations"] if a["effect"]]
-    return {"verdict": told["verdict"], "estimates": estimates}
+    record = json.loads(path.read_text())
+    estimates = [c["estimate"]["estimate"] for c in record["criteria"] if c["estimate"]]
+    estimates += [a["effect"]["estimate"] for a in record["ablations"] if a["effect"]]
+    return {"verdict": record["verdict"], "estimates": estimates}
 
 
 if __name__ == "__main__":

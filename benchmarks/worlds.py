@@ -35,9 +35,11 @@ def main() -> None:
         wrong = 0
         for seed in range(asked.seeds):
             for world in asked.worlds:
-                told, seconds = _run(home.resolve(), world, seed)
-                wrong += told["verdict"] not in ANSWERS[world] or (world == "gaussian" and _preferred(told))
-                print(_row(world, seed, told, seconds), flush=True)
+                record, seconds = _run(home.resolve(), world, seed)
+                wrong += record["verdict"] not in ANSWERS[world] or (
+                    world == "gaussian" and _preferred(record)
+                )
+                print(_row(world, seed, record, seconds), flush=True)
         print(f"\nwrong answers: {wrong} of {asked.seeds * len(asked.worlds)}")
         sys.exit(bool(wrong))
 
@@ -58,16 +60,16 @@ def _run(home: Path, world: str, seed: int) -> tuple[dict[str, Any], float]:
     return json.loads((run / "verdict.json").read_text()), time.monotonic() - started
 
 
-def _preferred(told: dict[str, Any]) -> bool:
+def _preferred(record: dict[str, Any]) -> bool:
     """Whether vmf was found to keep its direction better than the mixture."""
-    (result,) = (c for c in told["criteria"] if (c["versus"], c["metric"]) == ("mdn", "cos@16"))
+    (result,) = (c for c in record["criteria"] if (c["versus"], c["metric"]) == ("mdn", "cos@16"))
     return result["outcome"] == "met"
 
 
-def _row(world: str, seed: int, told: dict[str, Any], seconds: float) -> str:
-    found = {(c["metric"], c["versus"]): c["estimate"] for c in told["criteria"]}
+def _row(world: str, seed: int, record: dict[str, Any], seconds: float) -> str:
+    found = {(c["metric"], c["versus"]): c["estimate"] for c in record["criteria"]}
     cells = [_spelled(found["cos@16", None]), _spelled(found["cos@16", "mdn"])]
-    return f"| {world} | {seed} | {told['verdict']} | {' | '.join(cells)} | {seconds:.0f} |"
+    return f"| {world} | {seed} | {record['verdict']} | {' | '.join(cells)} | {seconds:.0f} |"
 
 
 def _spelled(estimate: dict[str, float]) -> str:

@@ -1,4 +1,4 @@
-"""What to ask: every module of this package with a ``STUDY`` is a study. Standard library only."""
+"""The studies: each module of this package with a ``STUDY`` is one. Only the standard library is used."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def names() -> list[str]:
 
 
 def load(name: str) -> Study:
-    """The study of that name.
+    """The study called ``name``.
 
     Raises:
         StudyError: there is no such study; the sentence names the nearest one.

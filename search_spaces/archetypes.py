@@ -20,18 +20,18 @@ _CRITERIA = (
         success=0.75,
         failure=0.6,
         role=Role.PRIMARY,
-        beats_null=True,  # enough clusters are tight on anything
+        beats_null=True,  # with enough clusters, clusters of anything are tight
         source="Research Discussion 7, section 6.3",
     ),
     Criterion(
-        name="clusters carry over to speakers they were not found on",
+        name="clusters hold for speakers on whom they were not fitted",
         metric="cross_speaker_accuracy",
         arm="archetypes",
         success=0.6,
         failure=0.6,
         role=Role.REQUIRED,
-        source="Research Discussion 7, section 6.3; for “speaker-specific clusters only” it gives no number "
-        "of its own: failure at 0.60 too is ours",
+        source="Research Discussion 7, section 6.3; for “speaker-specific clusters only” it gives no number: "
+        "failure at 0.60 too is ours",
     ),
     Criterion(
         name="as many clusters as expected win (K of 256 to 512)",
@@ -42,7 +42,7 @@ _CRITERIA = (
         source="Research Discussion 7, section 6.3",
     ),
     Criterion(
-        name="clusters go with acoustic events (spectral flux, pitch change, energy)",
+        name="clusters correlate with acoustic events (spectral flux, pitch change, energy)",
         metric="acoustic_correlation",
         arm="archetypes",
         success=0.0,
@@ -54,7 +54,7 @@ _CRITERIA = (
 
 STUDY = Study(
     name="archetypes",
-    title="Acoustic archetypes: recurring directions, found by spherical k-means",
+    title="Acoustic archetypes: recurring directions, by spherical k-means",
     hypothesis=(
         "Acoustic dynamics (formant movements, pitch contours, energy envelopes) create recurring patterns "
         "in direction space, continuous but structured: some K of 32 to 512 clusters is tight and holds "

@@ -1,7 +1,7 @@
-"""The instrument's own check: can this code tell a world whose directions are kept from one of pure noise?
+"""The check of the instrument itself: does this code distinguish kept directions from pure noise?
 
-Asked of control worlds alone. On `directional` the answer is GO, on `white` NO-GO; a code version that
-answers otherwise is not believed about anything else. Nothing is searched: the settings are known to do.
+It runs on control worlds alone. On `directional` the answer is GO, on `white` NO-GO; a code version that
+answers otherwise is not believed about anything else. Nothing is searched: the settings are known to suffice.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from search_spaces.study import Arm, Budget, Criterion, Prior, Role, Spread, Stu
 
 STUDY = Study(
     name="assay",
-    title="Control worlds of known answer",
+    title="Control worlds with a known answer",
     hypothesis="In this world a von Mises-Fisher head keeps its direction through a 16-step rollout.",
     arms=(
         Arm(
@@ -55,7 +55,7 @@ STUDY = Study(
     consequences={
         "GO": "In this world directions are kept.",
         "NO-GO": "In this world they are not.",
-        "INCONCLUSIVE": "The instrument cannot tell; do not use it.",
+        "INCONCLUSIVE": "The instrument cannot decide; do not use it.",
         "INADMISSIBLE": "The instrument is out of order; do not use it.",
     },
     budget=Budget(trials=1, lanes=1, replicates=6),

@@ -9,15 +9,15 @@ _MDN = Arm("mdn", "Gaussian mixture", {"head": "mdn"}, {"components": Choice((2,
 
 _CRITERIA = (
     Criterion(
-        name="which component dominates tells spectral flux, pitch and energy",
+        name="which component dominates depends on spectral flux, pitch and energy",
         metric="component_acoustic_information",  # nats between component and acoustic tracks
         arm="mdn",
         success=0.0,
         failure=0.0,
         role=Role.PRIMARY,
         beats_null=True,
-        source="Research Discussion 7, section 9, question 3; it gives no threshold: more than on frames "
-        "without memory is ours",
+        source="Research Discussion 7, section 9, question 3; it gives no threshold: that it must be more "
+        "than on frames without memory is ours",
     ),
     Criterion(
         name="more than one component is used",

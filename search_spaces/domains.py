@@ -1,4 +1,4 @@
-"""Domains of a search space, as data. Whoever samples them (Optuna, elsewhere) gives them meaning."""
+"""Domains of a search space, as data; a sampler such as Optuna's draws from them."""
 
 from __future__ import annotations
 
@@ -26,8 +26,10 @@ class Integer:
 
 @dataclass(frozen=True)
 class Choice:
-    """One of ``options``. Where ``each``, every one is tried (in every combination with those of other such
-    choices) before any is tried again.
+    """One of ``options``.
+
+    With ``each``, every option is tried, in every combination with those of other such choices, before any is
+    tried again.
     """
 
     options: tuple[Any, ...]

@@ -1,7 +1,7 @@
-"""Which head predicts the distribution of what follows best? All arms, ranked by one proper score.
+"""Which head best predicts the distribution of what follows? All arms are ranked by one proper score.
 
-The energy score is taken of sampled rollouts, so heads with and without a likelihood stand in one table, and
-so do predictors that need no training at all.
+The energy score is that of sampled rollouts, so that heads with and without a likelihood, and predictors that
+need no training at all, stand in one table.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ STUDY = Study(
         ),
     ),
     objective="-energy_score@16",
-    prior=Prior(0.5, "the document gives none for this question"),
+    prior=Prior(0.5, "ours: Research Discussion 7 gives no probability for this hypothesis"),
     consequences={
         "GO": "Compare other studies' arms against the von Mises-Fisher head.",
         "NO-GO": "Take the simplest head of the best energy score as the baseline of every other study.",

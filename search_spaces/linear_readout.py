@@ -1,4 +1,4 @@
-"""Does a linear readout suffice? z_dyn = W [z_{t-L:t}] against a nonlinear encoder of the same window."""
+"""Is a linear readout enough? z_dyn = W [z_{t-L:t}] against a nonlinear encoder of the same window."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _CRITERIA = (
         failure=0.0,
         claim=Claim.NOT_WORSE,
         margin=0.05,
-        source="ours: one step ahead is not the rollout",
+        source="ours: a prediction one step ahead is no rollout",
     ),
 )
 
@@ -59,7 +59,7 @@ STUDY = Study(
         "NO-GO": "Keep the nonlinear encoder: linear projection is too weak (Research Discussion 7, "
         "section 5.8).",
         "INCONCLUSIVE": (
-            "Keep the nonlinear encoder for now: that the linear one is comparable is not shown. Add the "
+            "Keep the nonlinear encoder for now: it is not shown that the linear one is comparable. Add the "
             "test speakers or replicates that the reason asks for."
         ),
         "INADMISSIBLE": DRAW_NO_CONCLUSION,

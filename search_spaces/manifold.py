@@ -1,4 +1,4 @@
-"""Do rolled-out states leave the manifold? A density of single frames, asked about true and rolled-out ones.
+"""Do rolled-out states leave the manifold? A density of single frames, of true and of rolled-out ones.
 
 GO means that they do: the hypothesis is drift, and score-based correction could help.
 """
@@ -17,7 +17,7 @@ _VMF = Arm(
 
 _CRITERIA = (
     Criterion(
-        name="rolled-out states fall where hardly any true state lies",
+        name="rolled-out states are where hardly any true state is",
         # Share of states at step 16 that are less likely than the least likely 5 % of true frames.
         metric="off_manifold_share@16",
         arm="vmf",
@@ -25,7 +25,7 @@ _CRITERIA = (
         failure=0.1,
         role=Role.PRIMARY,
         source="Research Discussion 7, section 9, question 4 (“much lower likelihood”); it gives no "
-        "threshold: half of the states, against twice the 5 % of true frames, is ours",
+        "threshold: half of the states for success, and for failure 0.1, twice that of true frames, are ours",
     ),
     Criterion(
         name="drift grows along the rollout",
@@ -33,7 +33,7 @@ _CRITERIA = (
         arm="vmf",
         success=0.0,
         failure=0.0,
-        source="ours: what compounds grows",
+        source="ours: errors that compound grow",
     ),
 )
 

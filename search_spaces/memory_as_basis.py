@@ -1,4 +1,4 @@
-"""Does a memory of directions help? Soft retrieval from prototypes against a purely parametric direction."""
+"""Does a memory of directions help? Soft retrieval of prototypes against a purely parametric direction."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _CONCENTRATION = {
 
 _PARAMETRIC = Arm("vmf", "pure parametric von Mises-Fisher direction", {"head": "vmf"}, _CONCENTRATION)
 
-# The memory starts at the centres that spherical k-means finds in the training directions.
+# At first the memory holds the cluster centres of the training directions, by spherical k-means.
 _MEMORY = Arm(
     name="memory",
     title="direction as a soft mixture of remembered directions",

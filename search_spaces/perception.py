@@ -5,7 +5,7 @@ from __future__ import annotations
 from search_spaces.domains import Uniform
 from search_spaces.study import DRAW_NO_CONCLUSION, Arm, Budget, Criterion, Prior, Role, Study
 
-# Both kinds of error move the state equally far; what differs is where to.
+# Both kinds of error move the state equally far, and differ in where they move it to.
 _ERROR = {"error": Uniform(0.05, 1.0)}
 _DIRECTION = Arm("direction", "directions turned, magnitudes true", {"perturbed": "direction"}, _ERROR)
 _MAGNITUDE = Arm("magnitude", "magnitudes scaled, directions true", {"perturbed": "magnitude"}, _ERROR)
@@ -23,7 +23,7 @@ _CRITERIA = (
         source="Research Discussion 7, section 9, question 2; it gives no threshold: any difference is ours",
     ),
     Criterion(
-        name="listeners say the same",
+        name="listeners rate it the same way",
         metric="rated_quality_loss",
         arm="direction",
         versus="magnitude",

@@ -1,7 +1,7 @@
-"""Is the gap a matter of the representation? Other codecs and frame rates against a reference.
+"""Does the gap depend on the representation? Other codecs and frame rates against a reference.
 
-The document's reference is Mimi at 12.5 Hz; the sweep takes the first latents that it is given. Also open
-question 1 of section 9: what is the entropy rate of speech in different representations?
+The document's reference is Mimi at 12.5 Hz; a sweep takes the first latents that it is given. The study also
+concerns question 1 of section 9: what is the entropy rate of speech in different representations?
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from search_spaces.study import (
 
 _REFERENCE = Arm("reference", "the reference: the first latents given", {"representation": REFERENCE}, {})
 
-# Validation speakers choose which of them the test speakers judge: one comparison, not one for each.
+# Validation speakers choose one of them, which test speakers judge: a single comparison, not one for each.
 _OTHER = Arm(
     name="other",
     title="the most predictable of all other latents given",
@@ -44,7 +44,7 @@ _CRITERIA = (
         beats_null=True,
         source=(
             "Research Discussion 7, section 6.3, asks for ΔNLL; ours: ΔNLL depends on units, dimension and "
-            "frame rate, and is large on noise; information in bits per second is none of that. The document "
+            "frame rate, and is large on noise; information in bits per second is not. The document "
             "gives no number for “similar”: 1.25 is ours"
         ),
     ),

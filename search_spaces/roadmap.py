@@ -1,4 +1,4 @@
-"""In which order the studies are asked, and what each answer opens, closes or settles: data, nothing runs.
+"""The roadmap: in which order the studies run, and what each verdict opens, closes or settles, as data.
 
 Tiers and gates are those of section 6.2 of Research Discussion 7, consequences those of section 6.3, and the
 open questions of section 9 stand where their answer is needed. The studies ``assay`` and ``heads`` are not on
@@ -17,7 +17,7 @@ GO, NO_GO, INCONCLUSIVE, INADMISSIBLE = VERDICTS = ("GO", "NO-GO", "INCONCLUSIVE
 
 @dataclass(frozen=True)
 class Condition:
-    """A study has ended with a verdict."""
+    """The condition that a study has ended with a verdict."""
 
     study: str
     verdict: str
@@ -33,19 +33,26 @@ OPEN: Gate = ((),)
 
 @dataclass(frozen=True)
 class Consequence:
-    """What follows a verdict: in words, in steps whose gate it helps to open, in a decision it settles."""
+    """What follows a verdict.
+
+    Attributes:
+        text: in words.
+        opens: studies of the steps whose gate it helps to open.
+        settles: the decision that it settles; empty where it settles none.
+        switches: whether later steps run on the latents of the representation that won.
+    """
 
     text: str
     opens: tuple[str, ...] = ()
     settles: str = ""
-    switches: bool = False  # later steps run on the latents of the representation that won
+    switches: bool = False
 
     def __str__(self) -> str:
         known = not self.settles or self.settles.casefold() in self.text.casefold()
         return self.text if known else f"{self.text} Settles: {self.settles}."
 
 
-# Neither says yes or no: every branch that waits for the study goes on waiting.
+# Neither verdict says yes or no: each branch that waits for the study goes on waiting.
 HOLDING = {
     INCONCLUSIVE: Consequence("Opens nothing: its branch is held until what the reason asks for is there."),
     INADMISSIBLE: Consequence("Opens nothing: mend what the reason names; the study is run again next time."),
@@ -54,7 +61,7 @@ HOLDING = {
 
 @dataclass(frozen=True)
 class Step:
-    """A study on the map, named after it."""
+    """A step of the roadmap: a study, what has to come before it, and what follows it."""
 
     study: str
     tier: int
@@ -65,13 +72,18 @@ class Step:
 
     @property
     def consequences(self) -> Mapping[str, Consequence]:
-        """By verdict."""
+        """What follows each verdict."""
         return {GO: self.go, NO_GO: self.no_go, **HOLDING}
 
 
 @dataclass(frozen=True)
 class Roadmap:
-    """Steps in the order in which they are asked; a gate looks back only."""
+    """Steps in the order in which they run; a gate depends on earlier steps alone.
+
+    Raises:
+        StudyError: a gate waits for something that never comes, a step comes twice or has no tier, or what a
+            verdict opens is not what gates say.
+    """
 
     title: str
     source: str
@@ -97,11 +109,11 @@ class Roadmap:
                     )
 
     def step(self, study: str) -> Step:
-        """The step of a study."""
+        """The step of the study of that name."""
         return next(step for step in self.steps if step.study == study)
 
     def waiting_for(self, condition: Condition) -> tuple[str, ...]:
-        """Steps of whose gate the condition is a part."""
+        """Studies of the steps whose gate contains the condition, in the roadmap's order."""
         return tuple(s.study for s in self.steps if any(condition in together for together in s.gate))
 
 

@@ -1,4 +1,4 @@
-"""Does denoising a rollout keep it stable? A score of single frames, applied after every predicted step."""
+"""Does denoising keep a rollout stable? The score of single frames is applied after each predicted step."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _CRITERIA = (
         "any improvement is ours",
     ),
     Criterion(
-        name="and does not pay with its direction",
+        name="and its direction is not worse for it",
         metric="cos@16",
         arm="corrected",
         versus="vmf",

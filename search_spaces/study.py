@@ -17,7 +17,7 @@ class StudyError(ValueError):
 
 
 class Claim(StrEnum):
-    """What a criterion says of its metric."""
+    """What a criterion claims about its metric."""
 
     GREATER = "greater"  # it exceeds ``success``; below ``failure`` the claim has failed
     COMPARABLE = "comparable"  # it differs from that of ``versus`` by less than ``margin``, either way
@@ -25,13 +25,13 @@ class Claim(StrEnum):
     TIMES = "times"  # it exceeds ``success`` times that of ``versus``; below ``failure`` times it has failed
 
 
-# Stand-ins for representations, until a sweep is told which latents it runs on.
+# Placeholders for representations, until a sweep knows which latents it runs on.
 REFERENCE = "the first latents given"
 OTHERS = "every other latents given"
 
 
 class Role(StrEnum):
-    """What a criterion may do to the verdict."""
+    """What a criterion contributes to the verdict."""
 
     PRIMARY = "primary"  # decides; a study has exactly one
     REQUIRED = "required"  # must hold as well for GO, and its failure is a NO-GO
@@ -126,19 +126,22 @@ DRAW_NO_CONCLUSION = "Draw no conclusion. Mend what the reason names and run the
 EXCLUSIONS = (
     "a replicate that diverged, or whose metric is not finite, is dropped and counted, never read as 0",
     "an utterance shorter than context and horizon together has no rollout and is not counted",
-    "a speaker of whom nothing was counted is left out, and the number of speakers says so",
+    "a speaker without any counted utterance is left out, and the number of speakers says so",
 )
 
 
 @dataclass(frozen=True)
 class Study:
-    """The whole question. ``consequences`` says what follows each verdict, in the document's words.
+    """A study: the whole question, and what follows each verdict, in the words of the document.
 
     ``controls`` are worlds of known answer that a verdict has to cite, each with the verdict that the study
     ``assay`` must give on it: an instrument that misreads one of them is not believed about anything else.
 
-    A study whose trainables do not exist yet says in ``missing`` what it waits for; it can be read, planned
-    and gated upon, and does not run.
+    A study whose trainables do not exist yet says in ``missing`` what it waits for. It can be read and
+    planned, and gates can depend on it, but it does not run.
+
+    Raises:
+        StudyError: the study contradicts itself.
     """
 
     name: str
@@ -174,9 +177,9 @@ class Study:
                     )
             _check_margin(criterion)
         for kind in ("arms", "criteria", "components"):
-            own = [part.name for part in getattr(self, kind)]
-            if len(set(own)) < len(own):
-                raise StudyError(f"study {self.name!r} has two {kind} of one name; name each its own")
+            part_names = [part.name for part in getattr(self, kind)]
+            if len(set(part_names)) < len(part_names):
+                raise StudyError(f"study {self.name!r} has two {kind} of one name; give each another name")
         if not 0 < self.prior.probability < 1:
             raise StudyError(
                 f"study {self.name!r} has prior {self.prior.probability}; it must lie between 0 and 1"
@@ -199,15 +202,15 @@ class Study:
         return any("representation" in {**arm.fixed, **arm.space} for arm in self.arms)
 
     def arm(self, name: str) -> Arm:
-        """The arm of that name."""
+        """The arm called ``name``."""
         return next(arm for arm in self.arms if arm.name == name)
 
 
 def bound(study: Study, representations: Sequence[str]) -> Study:
-    """The study on the representations given: ``REFERENCE`` is the first of them, ``OTHERS`` are the rest.
+    """The study on given representations: ``REFERENCE`` is the first of them, ``OTHERS`` are the rest.
 
     Raises:
-        StudyError: one that compares representations is given a single one, or another one several.
+        StudyError: a study that compares representations gets a single one, or any other study several.
     """
     count = len(representations)
     if study.compares != (count > 1):
@@ -247,22 +250,22 @@ _JUDGED = (
 
 
 def declared(study: Study) -> dict[str, Any]:
-    """All that a study declares, as plain data: what a seal holds of it."""
-    told = asdict(study)
-    asked = {name: told[name] for name in ("arms", "fixed", "space")}
-    return json.loads(json.dumps({**_judged(study), **asked}))
+    """Everything that a study declares, as plain data: the part of a seal that is about the study."""
+    fields = asdict(study)
+    question = {name: fields[name] for name in ("arms", "fixed", "space")}
+    return json.loads(json.dumps({**_judged(study), **question}))
 
 
 def criteria_hash(study: Study) -> str:
-    """SHA-256 (hex) of what a study declares of its judgement, as canonical JSON."""
+    """SHA-256, in hex, of what a study declares about its judgement, as canonical JSON."""
     text = json.dumps(_judged(study), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _judged(study: Study) -> dict[str, Any]:
-    told, budget = asdict(study), study.budget
+    fields, budget = asdict(study), study.budget
     design = {"prior": study.prior.probability, "alpha": budget.alpha, "power": budget.power}
-    return {**{n: told[n] for n in _JUDGED}, "primary": study.primary.name, **design, "looks": budget.looks}
+    return {**{n: fields[n] for n in _JUDGED}, "primary": study.primary.name, **design, "looks": budget.looks}
 
 
 def _check_margin(criterion: Criterion) -> None:

@@ -10,7 +10,7 @@ _TWO_STAGE = Arm(
     name="two_stage",
     title="directions autoregressive, magnitudes sampled",
     fixed={"stages": 2, "head": "direction"},
-    # From all magnitudes (section 2.6, the simplest version) or given speaker, rate, length (section 6.2).
+    # From all magnitudes (section 2.6, the simplest version), or by speaker, rate and length (section 6.2).
     space={"magnitudes": Choice(("empirical", "global_features"))},
 )
 

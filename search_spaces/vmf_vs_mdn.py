@@ -88,8 +88,8 @@ _CRITERIA = (
     ),
 )
 
-# Without the Jacobian of polar coordinates a rollout that is asked for the way back to the true state gains
-# likelihood by running away from it: an ablation that does not see that harm sees nothing.
+# Without the Jacobian of polar coordinates, a rollout whose target is the way back to the true state gains
+# likelihood by running away from it: an ablation that does not see this harm sees none.
 _COMPONENTS = (
     Component("kappa prior", {"kappa_prior": 0.0}),
     Component("rollout training", {"teacher_epochs": 4, "rollout_epochs": 0}),
