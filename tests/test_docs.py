@@ -82,6 +82,7 @@ def test_every_command_in_the_text_is_one_that_is_understood() -> None:
         parse("python -m orchestrator.sweep vmf_vs_mdn --latnets x")
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("line", sorted(QUICK))
 def test_a_quick_command_does_what_the_text_says(line: str, tmp_path: Path) -> None:

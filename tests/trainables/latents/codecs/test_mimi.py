@@ -22,6 +22,7 @@ def mimi_file(tmp_path_factory) -> Path:
     return write_random_weights("mimi", tmp_path_factory.mktemp("mimi")) / mimi.HUB_FILE
 
 
+@pytest.mark.slow
 class TestMimi(CodecContract):
     @pytest.fixture(scope="class")
     @classmethod
