@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+import ray
 import ray.train
 import torch
 from ray.util.queue import Empty, Queue
@@ -19,7 +19,7 @@ from orchestrator.datasets.ray_latents import RayLatents, constants, open_rows
 from orchestrator.execution.ray_train import TrainContext, WorkerUtterances, cause, worker_cpus
 from orchestrator.representations.bottleneck_progress import BottleneckProgress
 from orchestrator.runtime.checkpoint_store import CheckpointStore
-from orchestrator.runtime.ray_cluster import Cluster, connected
+from orchestrator.runtime.ray_cluster import RETRIES, Cluster, connected
 from orchestrator.runtime.threads import use_one_thread
 from orchestrator.runtime.torch_trainer import torch_trainer
 from trainables.errors import InputError
@@ -30,7 +30,6 @@ from trainables.latents.derived.mapped_feed import MappedFeed
 from trainables.latents.storage.dataset import LatentDataset, Split
 
 if TYPE_CHECKING:
-    from ray.train.torch import TorchTrainer
     from rich.console import Console
 
     from trainables.latents.derived.bottleneck_settings import BottleneckSettings
@@ -40,19 +39,30 @@ if TYPE_CHECKING:
 TRAINING_SPLITS = (Split.TRAIN, Split.VALIDATION)
 _RESULT = "result.pt"
 _SECONDS_BETWEEN_LOOKS = 0.5
-Watch = Callable[[dict[str, Any]], None]  # is told of each epoch
+Watch = Callable[[dict[str, Any]], None]  # called with the progress of every epoch
 
 
-@dataclass(frozen=True)
-class Job:
-    """What every worker is told."""
+@dataclass(frozen=True, kw_only=True)
+class BottleneckJob:
+    """A bottleneck to be trained, its data, and where its state and its progress go."""
 
     start: BetaVae
+    # Maps that the latents go through before the bottleneck.
     before: tuple[Map, ...]
     latents: RayLatents
     depot: CheckpointStore
-    name: str  # of its state in the depot
-    watch: Queue
+    # Under which the depot keeps the state.
+    state_name: str
+    epochs: Queue
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Workers:
+    count: int
+    cpus: float
+    use_gpu: bool
+    # Folder for Ray's own files.
+    storage: str
 
 
 def learner(
@@ -109,42 +119,70 @@ def learn_on_cluster(
         InputError: the data are too few, or a worker refused them.
     """
     latents = replace(RayLatents.of(dataset, TRAINING_SPLITS), ids=long_enough(dataset, start, before))
-    depot, queue = CheckpointStore(folder), Queue(actor_options={"num_cpus": 0})
-    job = Job(start, tuple(before), latents, depot, f"{_fingerprint(start, before, dataset)}.pt", queue)
+    job = BottleneckJob(
+        start=start,
+        before=tuple(before),
+        latents=latents,
+        depot=CheckpointStore(folder),
+        state_name=f"{_fingerprint(start, before, dataset)}.pt",
+        epochs=Queue(actor_options={"num_cpus": 0}),
+    )
+    share = _Workers(
+        count=workers,
+        cpus=worker_cpus(cluster, workers),
+        use_gpu=cluster.gpus > 0,
+        storage=str((folder / "ray").resolve()),
+    )
+    # Not in this process: Ctrl-C has to reach the driver, and a thread that still waited for Ray while Ray is
+    # shut down would crash it.
+    training = ray.remote(_train).options(num_cpus=0, max_retries=RETRIES).remote(job, share)
+    while not ray.wait([training], timeout=0)[0] or job.epochs.size():
+        try:
+            watch(job.epochs.get(timeout=_SECONDS_BETWEEN_LOOKS))
+        except Empty:
+            continue
+    ray.get(training)
+    result = job.depot.load(_RESULT)
+    if result is None:
+        raise RuntimeError("the workers ended without a result")
+    return start.trained(result["weights"], json.loads(result["outcome"]))
+
+
+def _train(job: BottleneckJob, workers: _Workers) -> None:
+    """Run the job to its end, as a Ray task."""
     trainer = torch_trainer(
         _train_on_worker,
         {"job": job},
-        open_rows(latents),
-        WorkerUtterances(latents, start.settings.batch, Split.VALIDATION),
-        workers=workers,
-        cpus=worker_cpus(cluster, workers),
-        use_gpu=cluster.gpus > 0,
+        open_rows(job.latents),
+        WorkerUtterances(job.latents, job.start.settings.batch, Split.VALIDATION),
+        workers=workers.count,
+        cpus=workers.cpus,
+        use_gpu=workers.use_gpu,
         name=uuid4().hex,
-        storage=str((folder / "ray").resolve()),
+        storage=workers.storage,
     )
-    _fit(trainer, queue, watch)
-    found = depot.load(_RESULT)
-    if found is None:
-        raise RuntimeError("the workers ended without a result")
-    return start.trained(found["weights"], json.loads(found["outcome"]))
+    try:
+        trainer.fit()
+    except ray.train.TrainingFailedError as error:
+        raise cause(error) from None
 
 
 class _Context(TrainContext):
     """A worker that keeps the last state under the job's name, and tells the driver of epochs."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: BottleneckJob) -> None:
         super().__init__(_Keeper(job))
-        self._watch = job.watch
+        self._epochs = job.epochs
 
     def report(self, progress: dict[str, Any], state: dict[str, Any] | None = None) -> None:
         super().report(progress, state)
         if self.rank == 0:
-            self._watch.put(progress)
+            self._epochs.put(progress)
 
 
 class _Keeper:
-    def __init__(self, job: Job) -> None:
-        self._depot, self._name = job.depot, job.name
+    def __init__(self, job: BottleneckJob) -> None:
+        self._depot, self._name = job.depot, job.state_name
 
     def save(self, state: dict[str, Any] | None) -> None:
         if state is not None:
@@ -155,20 +193,20 @@ class _Keeper:
 
 
 def _train_on_worker(config: Mapping[str, Any]) -> None:
-    job: Job = config["job"]
+    job: BottleneckJob = config["job"]
     use_one_thread()
     context = _Context(job)
     train, validation = (
         _source(name, job.latents.ids[split], job, context.device)
         for name, split in zip(("train", "evaluation"), TRAINING_SPLITS, strict=True)
     )
-    found = train_bottleneck(job.start, train, validation, context)
+    trained = train_bottleneck(job.start, train, validation, context)
     if context.rank == 0:
-        weights = {name: torch.from_numpy(values) for name, values in found.weights.items()}
-        job.depot.save(_RESULT, {"weights": weights, "outcome": json.dumps(found.outcome)})
+        weights = {name: torch.from_numpy(values) for name, values in trained.weights.items()}
+        job.depot.save(_RESULT, {"weights": weights, "outcome": json.dumps(trained.outcome)})
 
 
-def _source(name: str, ids: Sequence[str], job: Job, device: torch.device) -> MappedFeed:
+def _source(name: str, ids: Sequence[str], job: BottleneckJob, device: torch.device) -> MappedFeed:
     stream = ray.train.get_dataset_shard(name)
     feed = Feed(
         lambda: stream.iter_batches(batch_format="pyarrow", batch_size=None),
@@ -176,27 +214,6 @@ def _source(name: str, ids: Sequence[str], job: Job, device: torch.device) -> Ma
         **{**constants(job.latents), "rms": 1.0},
     )
     return MappedFeed(feed, job.before, device)
-
-
-def _fit(trainer: TorchTrainer, queue: Queue, watch: Watch) -> None:
-    """Wait for the trainer in a thread of its own: in the main one it would keep Ctrl-C from the driver."""
-    failures: list[BaseException] = []
-
-    def fit() -> None:
-        try:
-            trainer.fit()
-        except BaseException as error:
-            failures.append(error)
-
-    thread = threading.Thread(target=fit, name="bottleneck", daemon=True)
-    thread.start()
-    while thread.is_alive() or queue.size():
-        try:
-            watch(queue.get(timeout=_SECONDS_BETWEEN_LOOKS))
-        except Empty:
-            continue
-    if failures:
-        raise cause(failures[0])
 
 
 def long_enough(dataset: LatentDataset, start: BetaVae, before: Sequence[Map]) -> dict[str, list[str]]:
@@ -224,6 +241,6 @@ def long_enough(dataset: LatentDataset, start: BetaVae, before: Sequence[Map]) -
 
 
 def _fingerprint(start: BetaVae, before: Sequence[Map], dataset: LatentDataset) -> str:
-    """Of all that decides how training goes; states of anything else are not gone on from."""
-    what = [start.count, asdict(start.settings), [step.name for step in before], dataset.content_hash]
-    return sha256(json.dumps(what).encode()).hexdigest()[:16]
+    """A hash of all that decides how training goes; a state of another hash is not gone on from."""
+    deciding = [start.count, asdict(start.settings), [step.name for step in before], dataset.content_hash]
+    return sha256(json.dumps(deciding).encode()).hexdigest()[:16]
