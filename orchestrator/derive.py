@@ -25,8 +25,10 @@ def derive(
     predictability: Annotated[
         float | None, typer.Option(help="Of a beta-vae: weight of a linear prediction's error / variance.")
     ] = None,
-    epochs: Annotated[int | None, typer.Option(help="Of a beta-vae: at most so many.")] = None,
-    workers: Annotated[int | None, typer.Option(help="Of a beta-vae: processes that train it.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Of a beta-vae: most epochs of training.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Of a beta-vae: processes that train it together.")
+    ] = None,
     address: Annotated[str | None, typer.Option(help="Of a beta-vae: Ray cluster, such as auto.")] = None,
 ) -> None:
     """Derive latents from others: fewer dimensions, white ones, or fewer frames in a second.

@@ -28,11 +28,13 @@ EXAMPLE = "python -m orchestrator.encode speech --representation logmel --out la
 
 
 def encode(
-    source: Annotated[Path, typer.Argument(help="Folder of audio.")],
+    source: Annotated[Path, typer.Argument(help="Folder of audio, in one of the layouts above.")],
     representation: Annotated[str, typer.Option(help=f"One of {NAMES}.")],
     out: Annotated[Path, typer.Option(help="Folder for latents; what it holds is not redone.")],
     weights: Annotated[str | None, typer.Option(help="File, folder or hub id of weights.")] = None,
-    limit: Annotated[int | None, typer.Option(help="At most so many, dealt over all splits.")] = None,
+    limit: Annotated[
+        int | None, typer.Option(help="Most utterances to encode, dealt over all splits.")
+    ] = None,
 ) -> None:
     """Encode a folder of speech into latents whose splits share no speaker.
 

@@ -27,15 +27,22 @@ EXAMPLE = "python -m orchestrator.represent speech --out latents --only logmel"
 def represent(
     source: Annotated[Path, typer.Argument(help="Folder of audio, as `encode` takes it.")],
     out: Annotated[Path, typer.Option(help="Folder for all; what it holds is not redone.")],
-    only: Annotated[list[str] | None, typer.Option(help="Name of a representation; may be repeated.")] = None,
+    only: Annotated[
+        list[str] | None, typer.Option(help="Name of a representation to make; may be given again.")
+    ] = None,
     weights: Annotated[
-        list[str] | None, typer.Option(help="NAME=PATH, NAME being soundstream, mimi, encodec or dac.")
+        list[str] | None,
+        typer.Option(
+            help="Weights as NAME=PATH, NAME being soundstream, mimi, encodec or dac; may be given again."
+        ),
     ] = None,
     random_weights: Annotated[
         bool,
         typer.Option("--random-weights", help="Where weights cannot be had, write ones that mean nothing."),
     ] = False,
-    limit: Annotated[int | None, typer.Option(help="At most so many utterances, over all splits.")] = None,
+    limit: Annotated[
+        int | None, typer.Option(help="Most utterances to encode, dealt over all splits.")
+    ] = None,
 ) -> None:
     """Encode a corpus with every codec, and derive from that what studies compare: the same utterances at
     matched frame rates and dimensions.

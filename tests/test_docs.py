@@ -1,6 +1,7 @@
 """README, CONTRIBUTING and docs/ against what is there: commands, links, paths, and the map."""
 
 import importlib
+import importlib.util
 import os
 import re
 import shlex
@@ -53,11 +54,24 @@ def command_of(name: str) -> typer.core.TyperCommand:
     return typer.main.get_command(application(getattr(module, name), module.EXAMPLE))
 
 
+def commands() -> list[str]:
+    """Every `python -m` in the text: lines of blocks, what they have other machines do, and inline ones."""
+    found = [line for page in PAGES for line in re.findall(r"`(python -m [^`]+)`", page.read_text())]
+    for line in (line for block in blocks() for line in block.lines if "python -m " in line):
+        remote = [] if line.startswith("python -m ") else shlex.split(line)
+        found += [part.strip() for word in remote or [line] for part in word.split("&&")]
+    return [line for line in found if line.startswith("python -m ")]
+
+
 def parse(line: str) -> None:
-    """Read a command's arguments as it would, and do nothing."""
+    """Read a command's arguments as it would, and do nothing; of other modules, find them."""
     program, dash, module, *arguments = shlex.split(line)
     assert (program, dash) == ("python", "-m")
-    command_of(module.removeprefix("orchestrator.")).make_context(module, arguments, resilient_parsing=False)
+    name = module.removeprefix("orchestrator.")
+    if name in COMMANDS:
+        command_of(name).make_context(module, arguments, resilient_parsing=False)
+    else:
+        assert importlib.util.find_spec(module), f"there is no module {module}"
 
 
 def test_every_block_of_commands_is_run_or_says_what_it_needs() -> None:
@@ -74,12 +88,23 @@ def test_every_block_of_commands_is_run_or_says_what_it_needs() -> None:
 
 
 def test_every_command_in_the_text_is_one_that_is_understood() -> None:
-    lines = [line for block in blocks() for line in block.lines if line.startswith("python -m orchestrator.")]
-    assert len(lines) > 12
+    lines = commands()
+    assert len(lines) > 24 and sum("--address auto" in line for line in lines) == 3
     for line in lines:
         parse(line)
     with pytest.raises(Exception, match="No such option"):
         parse("python -m orchestrator.sweep vmf_vs_mdn --latnets x")
+
+
+def test_every_option_in_the_text_is_one_of_a_command() -> None:
+    known = {"--help"}.union(*(p.opts + p.secondary_opts for n in COMMANDS for p in command_of(n).params))
+    named = {
+        option
+        for page in PAGES
+        for code in re.findall(r"`(--[^`]+)`", page.read_text())
+        for option in re.findall(r"--[a-z-]+", code)
+    }
+    assert {"--resume", "--no-heads", "--price"} <= named <= known
 
 
 @pytest.mark.slow
@@ -103,12 +128,25 @@ def test_every_make_target_in_the_text_is_there() -> None:
     inline = {target for page in PAGES for target in re.findall(r"`make (\w+)", page.read_text())}
     fenced = {line.split()[1] for block in blocks() for line in block.lines if line.startswith("make ")}
     assert {"demo", "test", "quick", "lint"} <= inline | fenced <= rules
+    for target in sorted(inline | fenced):
+        done = subprocess.run(["make", "-n", target], cwd=ROOT, capture_output=True, text=True)
+        assert done.returncode == 0 and done.stdout, done.stderr
 
 
 def test_links_lead_somewhere() -> None:
-    for page in PAGES:
-        for link in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
-            assert (page.parent / link).exists(), f"{page.name}: {link}"
+    links = [(page, link) for page in PAGES for link in re.findall(r"\]\(([^)]+)\)", page.read_text())]
+    assert len(links) > 8
+    for page, link in links:
+        path, _, heading = link.partition("#")
+        target = page.parent / path if path else page
+        assert target.exists(), f"{page.name}: {link}"
+        assert not heading or heading in headings(target), f"{page.name}: {link}"
+
+
+def headings(page: Path) -> set[str]:
+    """The anchors of a page: its headings in small letters, with dashes for spaces."""
+    titles = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
 def test_paths_in_the_text_are_there() -> None:
@@ -120,16 +158,30 @@ def test_paths_in_the_text_are_there() -> None:
         assert name in made or (ROOT / name).exists(), f"{page}: {name}"
 
 
+def test_modules_and_loose_files_in_the_text_are_there() -> None:
+    tops = ("orchestrator", "trainables", "search_spaces", "tests", "benchmarks")
+    files = {path.name for top in tops for path in (ROOT / top).rglob("*.py")}
+    files |= {path.name for path in ROOT.iterdir()}
+    for page in PAGES:
+        text = page.read_text()
+        for name in re.findall(r"`([\w.-]+\.(?:py|toml|yaml|cff))`", text):
+            assert name in files, f"{page.name}: {name}"
+        for module, attribute in re.findall(r"`((?:orchestrator|trainables)(?:\.[a-z_]+)+)\.?(\w*)`", text):
+            found = importlib.import_module(module)
+            assert not attribute or hasattr(found, attribute), f"{page.name}: {module}.{attribute}"
+
+
 def test_the_map_names_every_room_and_no_other() -> None:
     (text,) = re.findall(r"## The map.*?```\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     here: list[str] = []
     mapped: set[str] = set()
     for line in text.splitlines():
         depth = (len(line) - len(line.lstrip())) // 2
-        for name in line[:26].split() if depth < 3 and line[:24].strip() else []:
-            if "/" in name or "." in name:
-                here = [*here[:depth], name.rstrip("/")]
-                mapped.add("/".join(here))
+        names = re.split(r"\s{2,}", line.strip())[0].split()
+        assert all(name.endswith("/") or "." in name for name in names), line
+        for name in names:
+            here = [*here[:depth], name.rstrip("/")]
+            mapped.add("/".join(here))
     for name in mapped:
         assert (ROOT / name).exists(), f"{name} is on the map and nowhere else"
     for top in ("orchestrator", "trainables", "search_spaces"):

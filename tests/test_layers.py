@@ -182,6 +182,13 @@ def test_search_spaces_need_the_standard_library_only() -> None:
         ),
         # A command that only refuses its arguments answers at once.
         ("import orchestrator.sweep", {"torch", "ray", "mlflow"}),
+        ("import orchestrator.__main__ as m; m.overview()", {"torch", "ray", "mlflow", "numpy", "typer"}),
+        # --help starts no Ray.
+        (
+            "import orchestrator.__main__ as m, orchestrator.roadmap.__main__\n"
+            "for name in m.COMMANDS: __import__(f'orchestrator.{name}')",
+            {"ray", "mlflow"},
+        ),
     ],
 )
 def test_an_import_loads_no_more_than_it_should(code: str, absent: set[str]) -> None:

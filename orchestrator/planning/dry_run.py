@@ -13,10 +13,14 @@ from orchestrator.planning.design import design_of
 from orchestrator.planning.plan import Plan
 from orchestrator.records.ablation_evidence import variants
 from orchestrator.runtime.ray_cluster import connected
+from orchestrator.runtime.terminal_text import wrapped
 from search_spaces.domains import Choice, Domain
 from trainables.latents.batching.surrogates import NULLS
 from trainables.latents.storage.dataset import SPLITS, LatentDataset, Split
 from trainables.predictor.config import Structure
+
+_INDENT = 12  # of what stands beside a heading
+_SETTING_INDENT = 23  # of the value of a setting
 
 
 def dry_run_text(
@@ -31,9 +35,7 @@ def dry_run_text(
     design = design_of(plan, latents, out)
     with connected(address) if address else nullcontext() as cluster:
         expected = estimate(plan, latents, cluster, price)
-    lines = [
-        plan.study.title,
-        "",
+    entries = [
         *(line for dataset in latents for line in _data_lines(dataset)),
         f"explore     {plan.trials} configurations per arm in {plan.packs} packs of up to {plan.lanes} "
         f"lanes, maximising {plan.study.objective} on validation speakers",
@@ -52,10 +54,14 @@ def dry_run_text(
         f"run folder  {out}/{plan.study.name}-<date>-<time>",
         f"MLflow      {os.environ.get('MLFLOW_TRACKING_URI', 'sqlite:///mlflow.db')}",
     ]
+    lines = [*wrapped(plan.study.title), ""]
+    lines += [line for entry in entries for line in wrapped(entry, hanging=_INDENT)]
     for arm in plan.study.arms:
-        lines += ["", f"arm {arm.name}: {arm.title}"]
-        lines += [f"  {name:20} {value}" for name, value in sorted(plan.fixed(arm).items())]
-        lines += [f"  {name:20} {_in_words(domain)}" for name, domain in plan.space(arm).items()]
+        settings = {name: str(value) for name, value in sorted(plan.fixed(arm).items())}
+        settings |= {name: _in_words(domain) for name, domain in plan.space(arm).items()}
+        lines += ["", *wrapped(f"arm {arm.name}: {arm.title}", hanging=4)]
+        for name, value in settings.items():
+            lines += wrapped(f"{name:20} {value}", indent=2, hanging=_SETTING_INDENT)
     return "\n".join(lines)
 
 
@@ -73,7 +79,7 @@ def _data_lines(dataset: LatentDataset) -> list[str]:
     meta = dataset.meta
     return [
         f"data        {dataset.root}: {meta.representation}, {meta.dim} dimensions at {meta.frame_rate:g} Hz",
-        *(f"            {split}: {_amount(dataset, split)}" for split in SPLITS),
+        *(f"{'':{_INDENT}}{split}: {_amount(dataset, split)}" for split in SPLITS),
     ]
 
 

@@ -2,35 +2,35 @@
 
 from __future__ import annotations
 
-import textwrap
 from contextlib import nullcontext
 
 from orchestrator.roadmap.gates import Status, StepState
 from orchestrator.roadmap.runner import RoadmapRunner
 from orchestrator.roadmap.status import Standing, advice
 from orchestrator.runtime.ray_cluster import Cluster, connected
+from orchestrator.runtime.terminal_text import wrapped
 from search_spaces.roadmap import GO, INADMISSIBLE, NO_GO, Consequence
 from search_spaces.study import Study
 from trainables.errors import InputError
-
-_WIDTH = 110
 
 
 def itinerary(journey: RoadmapRunner) -> str:
     """The roadmap as text; runs nothing but the short timing that costs are estimated from."""
     standing, roadmap = journey.standing(), journey.roadmap
     lines = [
-        roadmap.title,
-        roadmap.source,
-        f"latents {standing.latents} ({standing.representation}, {journey.dataset.meta.dim} dimensions)",
+        *wrapped(roadmap.title),
+        *wrapped(roadmap.source),
+        *wrapped(
+            f"latents {standing.latents} ({standing.representation}, {journey.dataset.meta.dim} dimensions)"
+        ),
     ]
     address = journey.order.address
     with connected(address) if address else nullcontext() as cluster:
         for tier, words in roadmap.tiers.items():
-            lines += ["", f"tier {tier}: {words}"]
+            lines += ["", *wrapped(f"tier {tier}: {words}", hanging=4)]
             for status in (s for s in standing.outlook.statuses if s.step.tier == tier):
                 lines += _lines(status, standing, _cost(status, journey, cluster))
-    return "\n".join([*lines, "", *textwrap.wrap(advice(standing), _WIDTH)])
+    return "\n".join([*lines, "", *wrapped(advice(standing))])
 
 
 def _lines(status: Status, standing: Standing, cost: str) -> list[str]:
@@ -38,18 +38,16 @@ def _lines(status: Status, standing: Standing, cost: str) -> list[str]:
     state = f"{status.state} {status.verdict}".strip()
     last = standing.last(step.study)
     again = last is not None and status.state is StepState.READY and last.verdict == INADMISSIBLE
-    told = [
-        f"{step.study} {state}: {status.reason}" + (", again: INADMISSIBLE last time" if again else ""),
-        f"    {study.title}; prior {study.prior.probability:.2f}",
-        f"    {cost}",
-        *(f"    {verdict}: {_leads(step.consequences[verdict])}" for verdict in (GO, NO_GO)),
+    again_words = ", again: INADMISSIBLE last time" if again else ""
+    details = [
+        f"{study.title}; prior {study.prior.probability:.2f}",
+        cost,
+        *(f"{verdict}: {_leads(step.consequences[verdict])}" for verdict in (GO, NO_GO)),
     ]
-    return [line for text in told for line in _wrapped(text)]
-
-
-def _wrapped(text: str) -> list[str]:
-    indent = len(text) - len(text.lstrip())
-    return textwrap.wrap(text, _WIDTH, initial_indent="  ", subsequent_indent=" " * (indent + 6))
+    return [
+        *wrapped(f"{step.study} {state}: {status.reason}{again_words}", indent=2, hanging=6),
+        *(line for detail in details for line in wrapped(detail, indent=6, hanging=10)),
+    ]
 
 
 def _leads(consequence: Consequence) -> str:
