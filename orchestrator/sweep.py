@@ -79,7 +79,8 @@ def sweep(
         return
     design = None if resume else design_of(plan, collection, out)  # refused before Ray is started
     from orchestrator.execution.progress import Progress
-    from orchestrator.lifecycle.sweep import SweepRequest, run_sweep
+    from orchestrator.lifecycle.sweep import run_sweep
+    from orchestrator.lifecycle.sweep_request import SweepRequest
 
     folder = _continued(plan, collection, out) if resume else fresh_folder(out, plan.study.name)
     again = [word for word in sys.argv[1:] if word != "--resume"]

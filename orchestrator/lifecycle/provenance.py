@@ -1,20 +1,56 @@
-"""The provenance of a verdict: its code, libraries, machine and budget."""
+"""Where a verdict comes from: its code, libraries, machine and budget, in the evidence and in MLflow."""
 
 from __future__ import annotations
 
 import platform
+import time
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
+from orchestrator.datasets.collection import LatentCollection
+from orchestrator.lifecycle.sweep_request import SweepRequest
 from orchestrator.planning.plan import Plan
 from orchestrator.records.code_versions import code_version, full_version, git_commit
+from orchestrator.records.run_folders import earlier_looks
 from orchestrator.runtime.ray_cluster import Cluster
+from search_spaces.study import criteria_hash
 
 _PACKAGES = ("torch", "ray", "optuna", "mlflow", "numpy", "pyarrow")
 
 
-def describe_run(plan: Plan, cluster: Cluster) -> dict[str, Any]:
-    """The code, libraries, machine and budget of a run, as the evidence holds them."""
+def run_tags(plan: Plan, latents: LatentCollection, folder: Path) -> dict[str, str]:
+    """The tags by which a sweep's run is found in MLflow."""
+    return {
+        "study": plan.study.name,
+        "data_hash": latents.content_hash,
+        "representation": ", ".join(latents.representations),
+        "criteria_hash": criteria_hash(plan.study),
+        "git_commit": git_commit(),
+        "code": code_version(),
+        "run_folder": str(folder.resolve()),
+        **({"smoke": "true"} if plan.smoke else {}),
+    }
+
+
+def provenance(request: SweepRequest, plan: Plan, cluster: Cluster, started: float) -> dict[str, Any]:
+    """The command, code, libraries, machine and budget of a run, as its evidence holds them.
+
+    Args:
+        started: seconds since 1970.
+    """
+    study, data_hash = plan.study.name, request.latents.content_hash
+    return {
+        "command": request.command,
+        **_code_and_budget(plan, cluster),
+        "started": time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(started)),
+        "seconds": round(time.time() - started, 1),
+        "resumed": request.resumed,
+        "earlier_verdicts": earlier_looks(request.folder.parent, request.folder, study, data_hash),
+    }
+
+
+def _code_and_budget(plan: Plan, cluster: Cluster) -> dict[str, Any]:
     from orchestrator.execution.search import SAMPLER  # not at the top: it loads Ray
 
     return {

@@ -167,11 +167,12 @@ class RoadmapRunner:
         self, study: Study, latents: LatentCollection, folder: Path, resumed: bool, design: Design
     ) -> None:
         from orchestrator.execution.progress import Progress
-        from orchestrator.lifecycle import sweep as run  # loads Ray
+        from orchestrator.lifecycle.sweep import run_sweep  # loads Ray
+        from orchestrator.lifecycle.sweep_request import SweepRequest
 
         order = self.order
-        run.run_sweep(
-            run.SweepRequest(
+        run_sweep(
+            SweepRequest(
                 plan=self.plan(study),
                 latents=latents,
                 folder=folder,

@@ -62,12 +62,15 @@ def test_wrong_input_shows_no_traceback_in_a_real_shell(tmp_path):
 def test_a_dry_run_shows_the_plan_and_trains_nothing(tmp_path_factory, tmp_path, monkeypatch, capsys):
     latents = write_latents(tmp_path_factory.mktemp("latents"))
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setattr(
         sys, "argv", ["sweep", "vmf_vs_mdn", "--dry-run", "--trials", "10", "--latents", str(latents)]
     )
     with pytest.raises(SystemExit) as ended:
         main()
-    said = capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert max(map(len, printed.replace(str(latents), "").splitlines())) <= 80
+    said = " ".join(printed.split())
     assert ended.value.code == 0
     assert "10 configurations per arm in 3 packs of up to 4 lanes" in said
     assert "test: 4 speakers, 8 utterances, 320 frames" in said

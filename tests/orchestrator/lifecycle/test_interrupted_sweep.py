@@ -11,9 +11,11 @@ from rich.console import Console
 
 import search_spaces
 from orchestrator.datasets.collection import open_collection
+from orchestrator.execution.lane_recorder import LaneRecorder
 from orchestrator.execution.mlflow_tracking import Tracker
 from orchestrator.execution.progress import Progress
-from orchestrator.lifecycle import sweep
+from orchestrator.lifecycle import sweep, sweep_tools
+from orchestrator.lifecycle.sweep_request import SweepRequest
 from orchestrator.planning.plan import make_plan
 from orchestrator.records.journal import RESUME, Journal
 from orchestrator.runtime.ray_cluster import Cluster
@@ -65,14 +67,14 @@ def fail(monkeypatch, owner, name, error, *, call=1, before=False):
 
 def without_ray(monkeypatch):
     """What comes after the start of the record needs Ray, which is not asked for here."""
-    monkeypatch.setattr(sweep, "by_representation", lambda *_: {})
-    monkeypatch.setattr(sweep, "CheckpointStore", lambda _: None)
+    monkeypatch.setattr(sweep_tools, "by_representation", lambda *_: {})
+    monkeypatch.setattr(sweep_tools, "CheckpointStore", lambda _: None)
 
 
 def run(latents, folder, **more):
     plan = make_plan(search_spaces.load("vmf_vs_mdn"), smoke=not more, frame_rates=latents.frame_rates)
-    order = sweep.SweepRequest(plan=plan, latents=latents, folder=folder, address=None, command="", **more)
-    sweep.run_on_cluster(order, Cluster(cpus=2, gpus=0, nodes=1), Progress(Console(file=io.StringIO())))
+    request = SweepRequest(plan=plan, latents=latents, folder=folder, address=None, command="", **more)
+    sweep.run_on_cluster(request, Cluster(cpus=2, gpus=0, nodes=1), Progress(Console(file=io.StringIO())))
 
 
 MOMENTS = {
@@ -81,10 +83,10 @@ MOMENTS = {
     "the run has no parameters": (MlflowClient, "log_batch", 2, True),
     "the run is whole and its id not yet back": (Tracker, "start", 1, False),
     "the journal does not know it": (Journal, "append", 3, True),  # after opened and planned
-    "the lane store is opened": (sweep, "LaneStore", 1, True),
-    "lanes are recorded again": (sweep.LaneRecorder, "retrack", 1, False),
-    "latents are looked at": (sweep, "by_representation", 1, True),
-    "the checkpoint store is opened": (sweep, "CheckpointStore", 1, True),
+    "the lane store is opened": (sweep_tools, "LaneStore", 1, True),
+    "lanes are recorded again": (LaneRecorder, "retrack", 1, False),
+    "latents are looked at": (sweep_tools, "by_representation", 1, True),
+    "the checkpoint store is opened": (sweep_tools, "CheckpointStore", 1, True),
     "control worlds are asked": (sweep, "assays", 1, True),
 }
 
@@ -133,7 +135,7 @@ def test_no_moment_of_a_resumed_start_leaves_a_run_or_a_lane_running(
     lane = {"key": "k", "phase": "explore", "arm": "vmf", "index": 0, "config": config, "seconds": 1.0}
     Journal(folder).append("finished", **lane, status="diverged", objective=None, reused=False)
     result = {"status": "diverged", "scores": None, "history": [{"epoch": 0, "loss": 1.0}], "parameters": 1}
-    sweep.LaneStore(folder.parent / "lanes").keep("k", {**result, "seconds": 1.0})
+    sweep_tools.LaneStore(folder.parent / "lanes").keep("k", {**result, "seconds": 1.0})
 
     before = runs(client)
     owner, name, call, early = RESUMED_MOMENTS[moment]
@@ -152,7 +154,7 @@ def test_an_error_in_a_control_world_closes_its_run_and_that_of_the_sweep(
 ):
     before = runs(client)
     without_ray(monkeypatch)
-    fail(monkeypatch, sweep, "by_representation", RuntimeError("lost"), call=2)
+    fail(monkeypatch, sweep_tools, "by_representation", RuntimeError("lost"), call=2)
     with pytest.raises(RuntimeError, match="lost"):
         run(latents, tmp_path / "runs" / "r", quiet=True)
     after = runs(client)

@@ -28,8 +28,11 @@ def test_a_plan_names_every_step_with_its_cost_or_what_it_waits_for(tmp_path, mo
     write_latents(tmp_path / "second", representation="second")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("orchestrator.planning.costs.estimate", lambda *_: _Costs())
+    monkeypatch.setenv("COLUMNS", "80")
     assert command(monkeypatch, "--plan", "--latents", "toy") == 0
-    said = re.sub(r"\s+", " ", capsys.readouterr().out)
+    printed = capsys.readouterr().out
+    assert max(map(len, printed.splitlines())) <= 80
+    said = re.sub(r"\s+", " ", printed)
     assert all(f" {study} " in said for study in STUDIES)
     assert said.count("expected: 8 to 31 min") == sum(not search_spaces.load(n).missing for n in STUDIES)
     for name in STUDIES:

@@ -1,0 +1,81 @@
+"""The confirmation of a sweep: sealed, then trained and judged look by look until one look decides."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from orchestrator.inspection.listening import score_continuations
+from orchestrator.inspection.trivial_baselines import baselines
+from orchestrator.judging.verdict import Judgement, Verdict, judge
+from orchestrator.lifecycle.provenance import provenance
+from orchestrator.lifecycle.sealing import make_seal
+from orchestrator.lifecycle.sweep_tools import SweepTools
+from orchestrator.records.code_versions import code_version
+from orchestrator.records.evidence import Evidence
+from orchestrator.records.phase import Phase
+from orchestrator.records.seal import breaches, seal_hash, study_changes, write_seal
+from orchestrator.statistics.alpha_spending import shares
+from trainables.predictor.config import LaneConfig
+
+# By arm; None where every lane of the arm diverged.
+Winners = Mapping[str, LaneConfig | None]
+
+
+def confirm(tools: SweepTools, evidence: Evidence, winners: Winners) -> Judgement:
+    """Seal, then train and judge look by look until one decides; where a seal is broken, only judge.
+
+    What is measured goes into ``evidence``. Without winners, since a control world was misread, nothing is
+    sealed or trained.
+    """
+    if winners:
+        evidence.seal, evidence.broken = _seal(tools, winners)
+    intact = bool(winners) and not evidence.broken and not study_changes(evidence.seal, tools.study)
+    sound = {arm: config for arm, config in winners.items() if config is not None}
+    for look, replicates in enumerate(shares(tools.plan.replicates, tools.study.budget.looks), 1):
+        evidence.look = look
+        if intact:
+            packs = {arm: [tools.plan.confirmation(arm, sound[arm], replicates)] for arm in sound}
+            tools.packs.run_fixed(Phase.CONFIRM, packs)
+        judgement = _judge(tools, evidence, sound, replicates, listen=intact)
+        if not intact or judgement.verdict in (Verdict.GO, Verdict.NO_GO):
+            break
+    return judgement
+
+
+def _seal(tools: SweepTools, winners: Winners) -> tuple[dict[str, Any], list[str]]:
+    """The seal and its breaches. It is written before anything looks at the test speakers; the first seal of
+    a run counts.
+    """
+    folder = tools.request.folder
+    now = make_seal(tools.plan, tools.request.latents, winners, code_version())
+    sealed = [event["seal"] for event in tools.journal.events("sealed")]
+    if not sealed:
+        write_seal(folder, now)
+        tools.journal.append("sealed", seal_hash=seal_hash(now), seal=now)
+    seal = sealed[0] if sealed else now
+    tools.tracker.tag({"seal": seal_hash(seal)})
+    return seal, breaches(seal, folder, now)
+
+
+def _judge(
+    tools: SweepTools, evidence: Evidence, sound: Mapping[str, LaneConfig], replicates: int, listen: bool
+) -> Judgement:
+    """The verdict on the first so many replicates of each arm."""
+    seeds = tools.plan.confirm_seeds()[:replicates]
+    evidence.arms = {arm: tools.recorder.arm_evidence(arm, sound[arm], seeds) for arm in sound}
+    if listen and any(arm.replicates for arm in evidence.arms.values()):
+        _listen(tools, evidence)
+    evidence.provenance = provenance(tools.request, tools.plan, tools.cluster, tools.started)
+    return judge(tools.study, evidence)
+
+
+def _listen(tools: SweepTools, evidence: Evidence) -> None:
+    """Measure the rules that learn nothing, and what continuations sound like."""
+    tools.progress.say("baselines and listening")
+    evidence.exhibits.clear()
+    if not tools.study.compares:  # rules that learn nothing differ from representation to representation
+        evidence.baselines = baselines(tools.latents[""], next(iter(evidence.arms.values())).config)
+    for part in tools.arms_by_dataset(evidence):
+        arms = list(part.arms.values())
+        score_continuations(evidence, arms, part.dataset, part.latents, tools.lane_store, tools.progress)
