@@ -20,7 +20,7 @@ unexport PYTHONDONTWRITEBYTECODE
 help:
 	@echo "make demo    run the study vmf_vs_mdn on the built-in control world and print its verdict"
 	@echo "make test    run the tests (ARGS='-k name' selects some)"
-	@echo "make quick   run those that need no Ray and take no more than some seconds, in about two minutes"
+	@echo "make quick   run those that need no Ray and take no more than some seconds, in about a minute and a half"
 	@echo "make ui      serve the MLflow UI on http://127.0.0.1:$(PORT)"
 	@echo "make lint    run ruff, its formatter's check, mypy and the import contracts"
 	@echo "make clean   remove .venv and caches; results stay"

@@ -63,6 +63,7 @@ def test_windows_are_those_that_the_evaluation_runs(dataset):
     assert windows(dataset, "test", Structure("vmf", context=64, horizon=16)) == 0
 
 
+@pytest.mark.slow
 def test_an_estimate_counts_every_lane_and_more_devices_make_it_no_dearer(dataset, monkeypatch):
     plan, latents = make_plan(STUDY, trials=8, replicates=6), LatentCollection((dataset,))
     probed = costs._paces(plan, latents, None)

@@ -157,6 +157,7 @@ def test_all_that_the_verdict_imports_is_hashed_or_named_with_a_reason():
     assert import_closure(["orchestrator.judging.verdict"], MODULES, exempt=()) - hashed == set(NOT_JUDGING)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("roots", [TRAINS, JUDGES, DIAGNOSES])
 def test_a_closure_misses_nothing_that_python_loads(roots):
     closure = import_closure(roots, MODULES, exempt=())

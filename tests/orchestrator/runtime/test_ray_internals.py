@@ -40,6 +40,7 @@ def executors():
 
 
 @pytest.mark.timeout(120)
+@pytest.mark.ray
 def test_sigterm_interrupts_blocks_come_as_tables_and_an_execution_that_is_left_ends(capfd):
     import ray
 

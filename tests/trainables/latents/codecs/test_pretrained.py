@@ -187,6 +187,7 @@ def test_random_weights_never_replace_weights(folders, kind, capsys):
         assert stop.value.code == 2 and reason in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind, dim, frame_rate", [("encodec", 128, 75.0), ("dac", 1024, 50.0)])
 def test_the_real_size_goes_through(kind, dim, frame_rate, tmp_path, capsys):
     random_weights.main([kind, str(tmp_path / kind)])
