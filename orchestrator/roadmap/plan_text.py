@@ -1,4 +1,4 @@
-"""What ``--plan`` prints: every step of the roadmap, where it stands, what it leads to and what it costs."""
+"""The text that ``--plan`` prints: every step of the roadmap with its state, consequences and cost."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from trainables.errors import InputError
 _WIDTH = 110
 
 
-def itinerary(journey: RoadmapRunner) -> str:
+def roadmap_plan(runner: RoadmapRunner) -> str:
     """The roadmap as text; runs nothing but the short timing that costs are estimated from."""
-    standing, roadmap = journey.standing(), journey.roadmap
+    standing, roadmap = runner.standing(), runner.roadmap
     lines = [
         roadmap.title,
         roadmap.source,
-        f"latents {standing.latents} ({standing.representation}, {journey.dataset.meta.dim} dimensions)",
+        f"latents {standing.latents} ({standing.representation}, {runner.dataset.meta.dim} dimensions)",
     ]
-    address = journey.order.address
+    address = runner.order.address
     with connected(address) if address else nullcontext() as cluster:
         for tier, words in roadmap.tiers.items():
             lines += ["", f"tier {tier}: {words}"]
             for status in (s for s in standing.outlook.statuses if s.step.tier == tier):
-                lines += _lines(status, standing, _cost(status, journey, cluster))
+                lines += _lines(status, standing, _cost(status, runner, cluster))
     return "\n".join([*lines, "", *textwrap.wrap(advice(standing), _WIDTH)])
 
 
@@ -37,14 +37,14 @@ def _lines(status: Status, standing: Standing, cost: str) -> list[str]:
     step, study = status.step, standing.studies[status.step.study]
     state = f"{status.state} {status.verdict}".strip()
     last = standing.last(step.study)
-    again = last is not None and status.state is StepState.READY and last.verdict == INADMISSIBLE
-    told = [
-        f"{step.study} {state}: {status.reason}" + (", again: INADMISSIBLE last time" if again else ""),
+    repeated = last is not None and status.state is StepState.READY and last.verdict == INADMISSIBLE
+    texts = [
+        f"{step.study} {state}: {status.reason}" + (", again: INADMISSIBLE last time" if repeated else ""),
         f"    {study.title}; prior {study.prior.probability:.2f}",
         f"    {cost}",
         *(f"    {verdict}: {_leads(step.consequences[verdict])}" for verdict in (GO, NO_GO)),
     ]
-    return [line for text in told for line in _wrapped(text)]
+    return [line for text in texts for line in _wrapped(text)]
 
 
 def _wrapped(text: str) -> list[str]:
@@ -57,24 +57,22 @@ def _leads(consequence: Consequence) -> str:
     return f"{consequence}{opens}"
 
 
-def _cost(status: Status, journey: RoadmapRunner, cluster: Cluster | None) -> str:
-    study = journey.studies[status.step.study]
+def _cost(status: Status, runner: RoadmapRunner, cluster: Cluster | None) -> str:
+    study = runner.studies[status.step.study]
     if study.missing:
-        blocked = status.state is StepState.BLOCKED  # its reason has just said what it waits for
-        return (
-            "cost not known before that exists" if blocked else f"cost not known: waits for {study.missing}"
-        )
-    return _estimate(study, journey, cluster)
+        blocked = status.state is StepState.BLOCKED  # its reason has already said what it waits for
+        return "cost not known until that exists" if blocked else f"cost not known: waits for {study.missing}"
+    return _estimate(study, runner, cluster)
 
 
-def _estimate(study: Study, journey: RoadmapRunner, cluster: Cluster | None) -> str:
+def _estimate(study: Study, runner: RoadmapRunner, cluster: Cluster | None) -> str:
     from orchestrator.planning.costs import estimate
     from orchestrator.planning.design import design_of
 
-    plan = journey.plan(study)
-    text = estimate(plan, journey.latents_of(study), cluster, journey.order.price).text()
+    plan = runner.plan(study)
+    text = estimate(plan, runner.latents_of(study), cluster, runner.order.price).text()
     try:
-        design_of(plan, journey.latents_of(study), journey.order.out)
+        design_of(plan, runner.latents_of(study), runner.order.out)
     except InputError as error:
         return f"{text}; would be refused: {error}"
     return text
