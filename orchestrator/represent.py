@@ -15,7 +15,12 @@ from orchestrator.representations.encoded_folder import (
     require_folder,
     require_limit,
 )
-from orchestrator.representations.inventory import INVENTORY_FILE, rows, show, write_listing
+from orchestrator.representations.inventory import (
+    INVENTORY_FILE,
+    inventory_rows,
+    print_inventory,
+    write_inventory,
+)
 from orchestrator.representations.make_all import make_all
 from orchestrator.runtime import cli
 from trainables.errors import InputError
@@ -61,12 +66,12 @@ def represent(
     require_folder(out)
     make_all(chosen, found, corpus, source, out, limit)
     name_strays(corpus, source)
-    listed = rows(out)
-    if not listed:
+    rows = inventory_rows(out)
+    if not rows:
         typer.echo(f"nothing could be encoded; {out} holds no latents", err=True)
         raise typer.Exit(NOTHING_ENCODED)
-    write_listing(out, source, listed)
-    show(listed, out)
+    write_inventory(out, source, rows)
+    print_inventory(rows, out)
     typer.echo(f"{out / INVENTORY_FILE} holds the same as JSON")
 
 

@@ -1,1 +1,1 @@
-"""Latents that a sweep runs on: opened, checked, described and streamed through Ray Data."""
+"""The latents that a sweep runs on: opened, checked, described and streamed through Ray Data."""

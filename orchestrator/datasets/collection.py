@@ -13,12 +13,12 @@ from orchestrator.runtime.hashing import joint_hash
 from trainables.errors import InputError
 from trainables.latents.storage.dataset import SPLITS, LatentDataset, open_dataset
 
-_SLACK = 2.0  # frames of the slower representation by which the lengths of one utterance may differ
+_SLACK = 2.0  # frames of the slower representation by which the two lengths of an utterance may differ
 
 
 @dataclass(frozen=True, eq=False)
 class LatentCollection:
-    """Datasets of different representations, the first of which the others are compared with."""
+    """Datasets of different representations; the others are compared with the first."""
 
     datasets: tuple[LatentDataset, ...]
 
@@ -31,7 +31,7 @@ class LatentCollection:
         return iter(self.datasets)
 
     def of(self, representation: str) -> LatentDataset:
-        """The dataset of a representation; the first where none is named."""
+        """The dataset of a representation; the first for the empty name."""
         named = {dataset.meta.representation: dataset for dataset in self.datasets}
         return named[representation] if representation else self.first
 
@@ -42,13 +42,13 @@ class LatentCollection:
 
     @property
     def frame_rates(self) -> dict[str, float]:
-        """Frame rates in Hz by representation; that of the first also under the empty name."""
+        """Frame rates in Hz by representation; that of the first is also under the empty name."""
         rates = {dataset.meta.representation: dataset.meta.frame_rate for dataset in self.datasets}
         return {"": self.first.meta.frame_rate, **rates}
 
     @cached_property
     def content_hash(self) -> str:
-        """The hash of everything that learning can see, and of the order of the datasets."""
+        """The hash of all data that training can see, and of the order of the datasets."""
         return joint_hash([dataset.content_hash for dataset in self.datasets])
 
     @property
@@ -58,10 +58,11 @@ class LatentCollection:
 
 
 def open_collection(latents: Sequence[str]) -> LatentCollection:
-    """Open what ``--latents`` names; each dataset has enough speakers and a codec that loads.
+    """Open the datasets that ``--latents`` names, and check speakers, codecs and that the audio is the same.
 
     Raises:
-        InputError: one of them cannot be opened, lacks speakers, or is not of the same audio as the first.
+        InputError: a dataset cannot be opened, lacks speakers, has a codec that does not load, has the
+            representation of another, or is not of the same audio as the first.
     """
     datasets = tuple(checked_dataset(name) for name in latents)
     names = [dataset.meta.representation for dataset in datasets]
@@ -77,7 +78,7 @@ def open_collection(latents: Sequence[str]) -> LatentCollection:
 
 
 def checked_dataset(latents: str) -> LatentDataset:
-    """Open one dataset that ``--latents`` names, which has enough speakers and a codec that loads.
+    """Open one dataset that ``--latents`` names, and check its speakers and its codec.
 
     Raises:
         InputError: it cannot be opened, lacks speakers, or its codec does not load.
@@ -88,37 +89,37 @@ def checked_dataset(latents: str) -> LatentDataset:
     if dataset.meta.codec is not None:
         from trainables.latents.codec_registry import load_codec
 
-        load_codec(dataset.meta.codec, dataset.meta.weights)  # better refused now than after training
+        load_codec(dataset.meta.codec, dataset.meta.weights)  # refused now rather than after training
     return dataset
 
 
-def same_audio(one: LatentDataset, folders: Iterable[Path]) -> list[LatentDataset]:
-    """The datasets among some folders that hold another representation of the same audio as ``one``."""
-    alike: list[LatentDataset] = []
+def same_audio(reference: LatentDataset, folders: Iterable[Path]) -> list[LatentDataset]:
+    """The datasets among some folders that hold another representation of the audio of ``reference``."""
+    others: list[LatentDataset] = []
     for folder in folders:
-        if folder.resolve() == one.root.resolve() or not any(folder.glob("*.parquet")):
+        if folder.resolve() == reference.root.resolve() or not any(folder.glob("*.parquet")):
             continue
         try:
             other = checked_dataset(str(folder))
-            _require_same_audio(one, other)
+            _require_same_audio(reference, other)
         except InputError:
             continue
-        if other.meta.representation not in {d.meta.representation for d in (one, *alike)}:
-            alike.append(other)
-    return alike
+        if other.meta.representation not in {d.meta.representation for d in (reference, *others)}:
+            others.append(other)
+    return others
 
 
-def _require_same_audio(one: LatentDataset, other: LatentDataset) -> None:
+def _require_same_audio(reference: LatentDataset, other: LatentDataset) -> None:
     """Refuse datasets whose utterances differ in name, split or length."""
-    both = f"--latents {one.root} and {other.root} are not of the same audio"
-    remedy = "encode both from the same folder (what is derived loses recordings of less than two frames)"
+    both = f"--latents {reference.root} and {other.root} are not of the same audio"
+    remedy = "encode both from the same folder (derived latents lack recordings of less than two frames)"
     for split in SPLITS:
-        odd = set(one.utterances(split)) ^ set(other.utterances(split))
-        if odd:
-            raise InputError(f"{both}: only one has {min(odd)} among its {split} utterances; {remedy}")
-    slack = _SLACK / min(one.meta.frame_rate, other.meta.frame_rate)
+        unmatched = set(reference.utterances(split)) ^ set(other.utterances(split))
+        if unmatched:
+            raise InputError(f"{both}: only one has {min(unmatched)} among its {split} utterances; {remedy}")
+    slack = _SLACK / min(reference.meta.frame_rate, other.meta.frame_rate)
     lengths = _seconds(other)
-    for name, seconds in _seconds(one).items():
+    for name, seconds in _seconds(reference).items():
         if abs(seconds - lengths[name]) > slack:
             raise InputError(f"{both}: {name} lasts {seconds:.2f} s and {lengths[name]:.2f} s; {remedy}")
 

@@ -1,4 +1,4 @@
-"""Control worlds on disk, written on first use."""
+"""Folders of control worlds, which are written on first use."""
 
 from __future__ import annotations
 
@@ -12,28 +12,32 @@ CONTROLS = Path("latents/controls")
 PREFIX = "control:"
 
 
-def latents_folder(named: str) -> Path:
+def latents_folder(latents: str) -> Path:
     """The folder that ``--latents`` names: a folder, or a control world as ``control:NAME``.
 
     Raises:
         InputError: no control world has that name.
     """
-    return world_folder(named.removeprefix(PREFIX)) if named.startswith(PREFIX) else Path(named)
+    return world_folder(latents.removeprefix(PREFIX)) if latents.startswith(PREFIX) else Path(latents)
 
 
 def world_folder(name: str) -> Path:
-    """The folder of a control world, written where it is missing; it appears whole or not at all."""
+    """The folder of a control world, written where it is missing; it appears complete or not at all.
+
+    Raises:
+        InputError: no control world has that name.
+    """
     folder = CONTROLS / name
     if any(folder.glob("*.parquet")):
         return folder
-    with tempfile.TemporaryDirectory() as empty:
-        write_world(name, Path(empty))  # an unknown world is refused before anything is made here
+    with tempfile.TemporaryDirectory() as temporary:
+        write_world(name, Path(temporary))  # an unknown world is refused before CONTROLS is made
         CONTROLS.mkdir(parents=True, exist_ok=True)
         draft = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=CONTROLS))
-        shutil.copytree(empty, draft, dirs_exist_ok=True)
+        shutil.copytree(temporary, draft, dirs_exist_ok=True)
     try:
         draft.chmod(0o755)
         draft.rename(folder)
-    except OSError:  # another process was first; its frames are the same
+    except OSError:  # another process was first, and wrote the same frames
         shutil.rmtree(draft)
     return folder

@@ -1,4 +1,4 @@
-"""A dataset as the evidence describes it."""
+"""The description of a dataset in the evidence of a run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from trainables.latents.storage.dataset import SPLITS, LatentDataset
 
 
 def describe_data(dataset: LatentDataset) -> dict[str, Any]:
-    """The description of a dataset that the evidence holds."""
+    """The description of a dataset as plain data: path, hash, metadata, and counts per split."""
     meta = asdict(dataset.meta)
     return {
         "path": str(dataset.root),

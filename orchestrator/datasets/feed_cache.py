@@ -1,4 +1,4 @@
-"""Feeds that a process keeps from one pack to the next, of the datasets that it used last."""
+"""The feeds that a process keeps from one pack to the next, of the datasets that it used last."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ if TYPE_CHECKING:
 
 
 class FeedCache:
-    """Feeds by dataset and key; of more than ``most`` datasets, the one not used for longest is dropped."""
+    """Feeds of at most ``most`` datasets, by dataset and key; the least recently used dataset is dropped."""
 
     def __init__(self, most: int) -> None:
         self._most = most
         self._feeds: dict[str, dict[Hashable, Feed]] = {}  # by dataset, the one used last at the end
 
     def get(self, dataset: str, key: Hashable, build: Callable[[], Feed]) -> Feed:
-        """The feed of a key, built where there is none; room is made before it is built."""
+        """The feed of a dataset and a key; where there is none, room is made and then it is built."""
         feeds = self._feeds.pop(dataset, {})
         while len(self._feeds) >= self._most:
             del self._feeds[next(iter(self._feeds))]

@@ -1,4 +1,4 @@
-"""Latents in Ray: read by Ray Data, kept as Arrow in the object store, and held on their device by trials."""
+"""Latents in Ray: read by Ray Data, kept in the object store as Arrow, and on their devices by trials."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from trainables.latents.batching.feed import Feed
     from trainables.latents.batching.surrogates import Surrogate
 
-# Reading is light, and must find room beside workers that hold almost every core.
+# Reading takes little, and must find room beside workers that hold almost every core.
 _READ_CPUS = 0.25
 _feeds = FeedCache(most=3)  # of this process, with their shards on its device
 
@@ -38,7 +38,7 @@ class RayLatents:
 
     @classmethod
     def of(cls, dataset: LatentDataset, splits: Sequence[str]) -> RayLatents:
-        """The constants of a dataset; its frames are not read yet."""
+        """The latents of some splits of a dataset, with its constants; no frames are read yet."""
         return cls(
             files=tuple(str(file.resolve()) for file in dataset.files),
             home=ray.get_runtime_context().get_node_id(),
@@ -59,12 +59,12 @@ class RayLatents:
         if split not in self.blocks:
             refs = of_split(open_rows(self), split).materialize().to_arrow_refs()
             tables = {ref: ray.get(ref) for ref in refs}
-            # Of a file that holds nothing of the split a table without rows is left, or even without columns.
+            # A file without utterances of the split leaves a table without rows, or even without columns.
             first = {ref: table["utterance_id"][0].as_py() for ref, table in tables.items() if table.num_rows}
             self.blocks[split] = sorted(first, key=lambda ref: first[ref])
 
     def only(self, *splits: str) -> RayLatents:
-        """The same dataset with only these splits: what explores cannot see the test speakers."""
+        """The same dataset with only these splits, so that exploration cannot see the test speakers."""
         return replace(
             self,
             ids={split: self.ids[split] for split in splits},
@@ -73,22 +73,22 @@ class RayLatents:
 
 
 def by_representation(collection: LatentCollection, splits: Sequence[str]) -> dict[str, RayLatents]:
-    """Latents by representation; the first, for lanes that name none, also under the empty name."""
+    """Latents by representation; the first is also under the empty name, for lanes that name none."""
     latents = {dataset.meta.representation: RayLatents.of(dataset, splits) for dataset in collection}
     return {"": latents[collection.first.meta.representation], **latents}
 
 
 def open_rows(latents: RayLatents) -> ray.data.Dataset:
-    """All utterances as a stream, which is read on the machine that has the files once it is asked for."""
-    # The order of files is not asked for: Ray Data would wait for ever behind a file of which the filter
-    # leaves nothing.
+    """All utterances as a lazy stream, which is read on the machine that has the files."""
+    # The order of files is not preserved: Ray Data would wait for ever for a file of which the filter leaves
+    # nothing.
     ray.data.DataContext.get_current().enable_progress_bars = False
     return ray.data.read_parquet(
         list(latents.files),
         columns=[*FRAME_COLUMNS, "split"],
         num_cpus=_READ_CPUS,
-        # Ray Data would cut files into many more blocks, and start a reader for each that finds a quarter of
-        # a core; starting them then takes most of the time.
+        # By default Ray Data cuts files into many more blocks, and starts a reader for each; starting them
+        # would take most of the time.
         override_num_blocks=len(latents.files),
         concurrency=max(1, min(len(latents.files), int(ray.cluster_resources()["CPU"]))),
         ray_remote_args={"scheduling_strategy": latents.near},
@@ -96,9 +96,7 @@ def open_rows(latents: RayLatents) -> ray.data.Dataset:
 
 
 def of_split(rows: ray.data.Dataset, split: str, ids: Sequence[str] | None = None) -> ray.data.Dataset:
-    """The utterances of a split, or of ``ids`` among them; the filter reaches down into the reading of
-    Parquet.
-    """
+    """The utterances of a split, or those of ``ids`` among them; the filter acts while Parquet is read."""
     wanted = col("split") == split
     if ids is not None:
         wanted = wanted & col("utterance_id").is_in(list(ids))
@@ -106,7 +104,7 @@ def of_split(rows: ray.data.Dataset, split: str, ids: Sequence[str] | None = Non
 
 
 def feed(latents: RayLatents, split: str, surrogates: Sequence[Surrogate], device: Any, dtype: Any) -> Feed:
-    """The feed of a split in this process, built once: a reused actor finds its shard on the device."""
+    """The feed of a split, built once per process: a reused actor finds its shard on the device."""
     from trainables.latents.batching.feed import Feed
 
     blocks = latents.blocks[split]
@@ -125,5 +123,5 @@ def feed(latents: RayLatents, split: str, surrogates: Sequence[Surrogate], devic
 
 
 def constants(latents: RayLatents) -> dict[str, Any]:
-    """The arguments that every feed of a dataset has in common."""
+    """The arguments that all feeds of a dataset have in common: rms, lattice step and frame rate in Hz."""
     return {"rms": latents.rms, "lattice_step": latents.lattice_step, "frame_rate": latents.frame_rate}

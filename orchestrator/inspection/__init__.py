@@ -1,1 +1,1 @@
-"""A closer look at data and models, which no criterion asks for."""
+"""Closer inspection of data and models, which no criterion asks for."""

@@ -1,4 +1,4 @@
-"""Which pieces of test speech are continued and listened to, the same for every arm.
+"""The pieces of test speech that are continued and listened to, the same for every arm.
 
 Shapes: C frames of context, K frames of continuation, T = C + K, D latent dimensions.
 """
@@ -35,14 +35,17 @@ class Clip:
     normalised_CD: np.ndarray  # the context as predictors see it
     start: int  # its first frame within the utterance
     seconds: float  # of context
-    source: Path | None = None  # the recording, where it is still at hand
+    source: Path | None = None  # the recording, where its file still exists
 
 
 def choose_clips(dataset: LatentDataset, configs: Sequence[LaneConfig]) -> list[Clip]:
-    """The middles of up to ``SCORED`` test utterances, taking turns over the speakers."""
+    """The middle parts of up to ``SCORED`` test utterances, taking turns over the speakers.
+
+    Empty where no test utterance is long enough for context and continuation.
+    """
     rate = dataset.meta.frame_rate
-    needed = max(config.structure.context for config in configs)
-    context, rollout = max(needed, round(CONTEXT_SECONDS * rate)), max(1, round(ROLLOUT_SECONDS * rate))
+    longest = max(config.structure.context for config in configs)
+    context, rollout = max(longest, round(CONTEXT_SECONDS * rate)), max(1, round(ROLLOUT_SECONDS * rate))
     wanted = _taking_turns(dataset, context + rollout)[:SCORED]
     if not wanted:
         return []
@@ -67,7 +70,7 @@ def choose_clips(dataset: LatentDataset, configs: Sequence[LaneConfig]) -> list[
 
 
 def _taking_turns(dataset: LatentDataset, frames: int) -> list[str]:
-    """Test utterances of so many frames at least: the first of every speaker, then the second, and so on."""
+    """Test utterances of at least ``frames`` frames: the first of each speaker, then the second and so on."""
     index = dataset.index
     long = pc.and_(pc.equal(index["split"], Split.TEST), pc.greater_equal(index["num_frames"], frames))
     seen: Counter[str] = Counter()
@@ -79,7 +82,7 @@ def _taking_turns(dataset: LatentDataset, frames: int) -> list[str]:
 
 
 def original(clip: Clip, codec: Codec) -> np.ndarray | None:
-    """The recording itself, as long as the clip; None where it cannot be read any more."""
+    """The audio of the recording over the length of the clip; None where it can no longer be read."""
     if clip.source is None:
         return None
     try:
@@ -93,10 +96,10 @@ def original(clip: Clip, codec: Codec) -> np.ndarray | None:
 
 
 def _recordings(source: str | None) -> dict[str, Path]:
-    """Where the recordings lie, by utterance; empty where their folder is gone."""
+    """The files of the recordings, by utterance; empty where their folder is gone."""
     if source is None:
         return {}
     try:
-        return {r.utterance_id: r.path for r in find_corpus(Path(source)).recordings}
+        return {recording.utterance_id: recording.path for recording in find_corpus(Path(source)).recordings}
     except InputError:
         return {}

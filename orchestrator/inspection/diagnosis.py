@@ -1,6 +1,6 @@
-"""Diagnoses through Ray: one task for what has a closed form, one per head that is trained, each made once.
+"""Diagnoses of datasets through Ray: one task for all closed forms, and one for each head that is trained.
 
-A diagnosis depends on nothing but the data and the code, so that all runs that share a folder share it too.
+A diagnosis depends only on the data and the code, so runs that share a folder share it: it is made once.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ Say = Callable[[str], None]
 
 @dataclass
 class DiagnosisResult:
-    """A diagnosis with the heads that were trained for it."""
+    """A diagnosis together with the scores of the heads that were trained for it."""
 
     diagnosis: Diagnosis
     distortions: list[Distortion]
-    unknown: str  # why a distortion of the codec's own is not known
+    unknown: str  # why the codec's own distortion is not known
     heads: dict[str, dict[str, Scores]] = field(default_factory=dict)  # head -> surrogate -> scores
     settings: dict[str, str] = field(default_factory=dict)  # head -> how it was trained
-    refused: dict[str, str] = field(default_factory=dict)  # head -> why it could not be
+    refused: dict[str, str] = field(default_factory=dict)  # head -> why it could not be trained
 
 
 def cached_diagnosis(
@@ -57,34 +57,38 @@ def cached_diagnosis(
     structures: Mapping[str, Structure] = STRUCTURES,
     on: Sequence[str] = HELD_OUT,
 ) -> dict[str, Any]:
-    """The diagnosis of a dataset as plain data, from ``folder`` where the same code has made it before.
+    """The diagnosis of a dataset as plain data; read from ``folder`` where the same code has made it before.
 
-    Ray must be connected. No choice follows from a diagnosis, so it may be scored on test speakers.
+    Ray must be connected. No choice depends on a diagnosis, so it may be scored on test speakers.
 
     Raises:
-        InputError: the data are too few, or too short, to be looked at.
+        InputError: the data are too few, or too short, to be diagnosed.
     """
     archive, key = LaneStore(folder), _key(dataset, structures, on)
-    known = archive.result(key)
-    if known is not None:  # of the same frames, which may lie elsewhere by now
-        return {**known, "data": {**describe_data(dataset), "held_out": list(on)}}
-    found = found_by_tasks(dataset, cluster, say, structures, on)
-    record = as_record(dataset, found, on)
+    stored = archive.result(key)
+    if stored is not None:  # made of the same frames, which may have moved to another folder since
+        return {**stored, "data": {**describe_data(dataset), "held_out": list(on)}}
+    result = diagnose_with_ray(dataset, cluster, say, structures, on)
+    record = as_record(dataset, result, on)
     archive.keep(key, record)
     return record
 
 
-def as_record(dataset: LatentDataset, found: DiagnosisResult, on: Sequence[str]) -> dict[str, Any]:
-    """Plain data, JSON that knows no infinity."""
-    own = diagnosis_to_json(
-        found.diagnosis, dataset.meta, found.heads, (found.distortions, found.unknown), found.settings
+def as_record(dataset: LatentDataset, result: DiagnosisResult, on: Sequence[str]) -> dict[str, Any]:
+    """A diagnosis with the description of its data, as plain data without NaN or infinity.
+
+    Raises:
+        ValueError: a number in it is not finite.
+    """
+    tables = diagnosis_to_json(
+        result.diagnosis, dataset.meta, result.heads, (result.distortions, result.unknown), result.settings
     )
-    record = {"data": {**describe_data(dataset), "held_out": list(on)}, **own, "refused": found.refused}
+    record = {"data": {**describe_data(dataset), "held_out": list(on)}, **tables, "refused": result.refused}
     return json.loads(json.dumps(record, allow_nan=False))
 
 
-def found_here(dataset: LatentDataset, say: Say, on: Sequence[str] = HELD_OUT) -> DiagnosisResult:
-    """What has a closed form, in this process and without Ray."""
+def diagnose_locally(dataset: LatentDataset, say: Say, on: Sequence[str] = HELD_OUT) -> DiagnosisResult:
+    """The closed forms of a diagnosis, computed in this process and without Ray."""
 
     def feed(splits: Sequence[str]) -> Feed:
         return Feed(
@@ -100,14 +104,18 @@ def found_here(dataset: LatentDataset, say: Say, on: Sequence[str] = HELD_OUT) -
     )
 
 
-def found_by_tasks(
+def diagnose_with_ray(
     dataset: LatentDataset,
     cluster: Cluster,
     say: Say,
     structures: Mapping[str, Structure] = STRUCTURES,
     on: Sequence[str] = HELD_OUT,
 ) -> DiagnosisResult:
-    """The same and the heads, side by side in tasks of Ray, which must be connected."""
+    """The closed forms and the trained heads of a diagnosis, in parallel tasks; Ray must be connected.
+
+    Raises:
+        InputError: the data are too few, or too short, to be diagnosed.
+    """
     import ray
 
     from orchestrator.datasets.ray_latents import RayLatents
@@ -125,8 +133,8 @@ def found_by_tasks(
     while waiting:
         (ready,), waiting = ray.wait(waiting, num_returns=1)
         results[tasks[ready]] = ray.get(ready)
-        what = f"head {tasks[ready]} trained and scored" if tasks[ready] else "closed forms done"
-        say(f"{dataset.meta.representation}: {what}, {len(tasks) - len(waiting)} of {len(tasks)}")
+        step = f"head {tasks[ready]} trained and scored" if tasks[ready] else "closed forms done"
+        say(f"{dataset.meta.representation}: {step}, {len(tasks) - len(waiting)} of {len(tasks)}")
     return _gathered(results, distortions, unknown, structures)
 
 
@@ -139,14 +147,14 @@ def _gathered(
     closed = results[""]
     if isinstance(closed, str):
         raise InputError(closed)
-    heads = {name: own for name, own in results.items() if name and not isinstance(own, str)}
-    refused = {name: own for name, own in results.items() if name and isinstance(own, str)}
+    heads = {name: scores for name, scores in results.items() if name and not isinstance(scores, str)}
+    refused = {name: reason for name, reason in results.items() if name and isinstance(reason, str)}
     settings = {name: head_in_words(structures[name]) for name in heads}
     return DiagnosisResult(closed, distortions, unknown, heads, settings, refused)
 
 
 def _closed(latents: RayLatents, on: tuple[str, ...]) -> Diagnosis | str:
-    """A task: the closed forms, or the sentence of wrong input."""
+    """The task of the closed forms; where the input is wrong, it returns the error's sentence."""
     use_one_thread()
     try:
         return diagnose_frames(_feed(latents, (Split.TRAIN,), "cpu"), _feed(latents, on, "cpu"), latents.rms)
@@ -155,7 +163,7 @@ def _closed(latents: RayLatents, on: tuple[str, ...]) -> Diagnosis | str:
 
 
 def _head(latents: RayLatents, structure: Structure, on: tuple[str, ...]) -> dict[str, Scores] | str:
-    """A task: one head on every surrogate, or the sentence of wrong input."""
+    """The task of one head on every surrogate; where the input is wrong, it returns the error's sentence."""
     import torch
 
     use_one_thread()
@@ -186,18 +194,18 @@ def _distortions(dataset: LatentDataset, say: Say) -> tuple[list[Distortion], st
     return codec_distortions(dataset.meta, dataset.utterances(Split.TRAIN))
 
 
-def _at_hand(dataset: LatentDataset) -> list[bool]:
-    """Whether weights and recordings are where they were: a codec's own distortion is measured with them."""
+def _files_exist(dataset: LatentDataset) -> list[bool]:
+    """Whether codec weights and recordings still exist: a codec's own distortion is measured with them."""
     places = (dataset.meta.weights, dataset.meta.source)
     return [place is not None and Path(place).exists() for place in places]
 
 
 def _key(dataset: LatentDataset, structures: Mapping[str, Structure], on: Sequence[str]) -> str:
-    told = [
+    determinants = [
         dataset.content_hash,
-        [dataset.meta.weights, dataset.meta.source, _at_hand(dataset)],
+        [dataset.meta.weights, dataset.meta.source, _files_exist(dataset)],
         diagnosis_version(),
         {name: asdict(structure) for name, structure in structures.items()},
         list(on),
     ]
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:32]
+    return hashlib.sha256(json.dumps(determinants, sort_keys=True).encode()).hexdigest()[:32]

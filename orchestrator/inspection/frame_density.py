@@ -1,5 +1,6 @@
-"""After confirmation: whether rolled-out states still look like frames (Research Discussion 7, section 9,
-question 4).
+"""How probable rolled-out states are as single frames, measured after confirmation.
+
+Source: Research Discussion 7, section 9, question 4.
 """
 
 from __future__ import annotations
@@ -43,16 +44,16 @@ from trainables.predictor.scores import LaneStatus, Scores
 
 DENSITY_FOLDER = "densities"  # beside the runs
 SEED = 0
-_WARM_UP = 0.5  # seconds that a codec's state needs before what it encodes again can be compared
+_WARM_UP = 0.5  # seconds that a codec's state needs before its second encoding can be compared
 
 
 def densities(
     evidence: Evidence, dataset: LatentDataset, latents: RayLatents, archive: LaneStore, progress: Progress
 ) -> dict[str, Any]:
-    """Log densities of true, spoilt, reconstructed and rolled-out frames of the test speakers, per speaker,
-    as plain data; {} where a split is empty.
+    """Log densities of true, spoilt, reconstructed and rolled-out frames, per test speaker, as plain data.
 
-    The density is fitted once for data and code, and kept beside the runs.
+    Empty where a split holds no utterance.
+    The density is fitted once for the same data and code, and kept beside the runs.
     """
     if not all(latents.ids.get(split) for split in SPLITS):
         return {}
@@ -61,33 +62,33 @@ def densities(
     fitted = _fitted(archive.folder.parent / DENSITY_FOLDER, latents, progress)
     shared, test = ray.put(fitted), latents.only(Split.TRAIN, Split.TEST)
     references = ray.remote(_references).remote(test, shared)
-    again = _reconstructed(evidence, dataset, latents, shared)
+    reconstructed = _reconstructed(evidence, dataset, latents, shared)
     runs = {
-        arm: [
-            (replicate.seed, _rolled_out(test, shared, own, archive.weights(replicate.key)))
-            for replicate in own.replicates
+        name: [
+            (replicate.seed, _rolled_out(test, shared, arm, archive.weights(replicate.key)))
+            for replicate in arm.replicates
             if replicate.status == LaneStatus.FINISHED
         ]
-        for arm, own in evidence.arms.items()
+        for name, arm in evidence.arms.items()
     }
-    found, settings = ray.get(references), settings_for(dataset.meta.dim)
+    scored, settings = ray.get(references), settings_for(dataset.meta.dim)
     return {
         "frame_rate": latents.frame_rate,
         "noise": NOISE,
         "off": OFF,
         "settings": {**asdict(settings), "hidden": list(settings.hidden)},
         "steps": fitted["steps"],
-        **found,
-        "reconstructed": None if again is None else ray.get(again),
+        **scored,
+        "reconstructed": None if reconstructed is None else ray.get(reconstructed),
         "arms": {
-            arm: [{"seed": seed, "scores": None if task is None else ray.get(task)} for seed, task in tasks]
-            for arm, tasks in runs.items()
+            name: [{"seed": seed, "scores": None if task is None else ray.get(task)} for seed, task in tasks]
+            for name, tasks in runs.items()
         },
     }
 
 
 def _fitted(folder: Path, latents: RayLatents, progress: Progress) -> dict[str, Any]:
-    """The state of the density, from the folder where it lies there already."""
+    """The state of the density, read from the folder where it was fitted before."""
     path = folder / f"{latents.content_hash}-{code_version()[:16]}-{SEED}.pt"
     if path.exists():
         return torch.load(path, map_location="cpu", weights_only=True)
@@ -113,15 +114,15 @@ def _references(latents: RayLatents, state: Mapping[str, Any]) -> dict[str, Any]
     use_one_thread()
     density = FrameDensity.from_state(state)
     train, test = (_real(latents, split) for split in (Split.TRAIN, Split.TEST))
-    found = reference_scores(density, test, scale_of(train))
+    scores = reference_scores(density, test, scale_of(train))
     mean = float(density.log_prob(density.gaussian.mean_D.unsqueeze(0)))
-    return {"frames": {name: own.to_json() for name, own in found.items()}, "mean_frame": mean}
+    return {"frames": {name: of_frames.to_json() for name, of_frames in scores.items()}, "mean_frame": mean}
 
 
 def _rolled_out(
     latents: RayLatents, state: ray.ObjectRef, arm: ArmEvidence, weights: dict[str, torch.Tensor] | None
 ) -> ray.ObjectRef | None:
-    """A task, None where the archive has lost the weights."""
+    """The task that scores one lane's rollouts; None where the archive has lost its weights."""
     if weights is None:
         return None
     return ray.remote(_roll_out).remote(latents, state, arm.config.structure, weights)
@@ -130,7 +131,7 @@ def _rolled_out(
 def _roll_out(
     latents: RayLatents, state: Mapping[str, Any], structure: Structure, weights: Mapping[str, torch.Tensor]
 ) -> dict[str, Any] | None:
-    """Scores of a lane's runs; None where one of them left the numbers behind."""
+    """The scores of a lane's rollouts; None where one of them is no longer finite."""
     use_one_thread()
     test = _real(latents, Split.TEST)
     scores = rollout_scores(FrameDensity.from_state(state), structure, weights, test)
@@ -144,8 +145,9 @@ def _is_finite(scores: Scores) -> bool:
 def _reconstructed(
     evidence: Evidence, dataset: LatentDataset, latents: RayLatents, state: ray.ObjectRef
 ) -> ray.ObjectRef | None:
-    """A task, where the codec's weights are; None where nothing decodes, or no test utterance is long
-    enough.
+    """The task that encodes clips again, run where the codec's weights are.
+
+    None where nothing can be decoded, or no test utterance is long enough.
     """
     meta = dataset.meta
     clips = choose_clips(dataset, [arm.config for arm in evidence.arms.values()]) if meta.codec else []
@@ -161,28 +163,27 @@ def _encode_again(
     settings: Mapping[str, Any],
     state: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Scores of clips decoded and encoded again (``again``), and as they were (``before``), frame by frame
-    the same.
-    """
+    """The scores of clips as they were (``before``) and of the same frames decoded and encoded ``again``."""
     use_one_thread()
     density, codec = FrameDensity.from_state(state), load_codec(*codec_of)
     frame_rate = settings["frame_rate"]
     before = [clip.raw_TD for clip in clips]
     again = [codec.encode(codec.decode(frames))[: len(frames)] for frames in before]
     before = [frames[: len(made)] for frames, made in zip(before, again, strict=True)]
-    found = {}
+    scores = {}
     for name, frames in (("before", before), ("again", again)):
         shard = _as_stored(clips, frames, settings)
         judged, speakers = dithered_frames(shard, round(_WARM_UP * frame_rate))
-        found[name] = frame_scores(density, judged, speakers, frame_rate).to_json()
-    return found
+        scores[name] = frame_scores(density, judged, speakers, frame_rate).to_json()
+    return scores
 
 
 def _as_stored(clips: list[Clip], frames: list[np.ndarray], settings: Mapping[str, Any]) -> Shard:
-    """Frames rounded, dithered and scaled like those that predictors read."""
+    """The frames of clips, rounded, dithered and scaled like those that predictors read."""
     rows = []
-    for clip, own in zip(clips, frames, strict=True):
-        unknown = np.full(len(own), np.nan, np.float32)
-        rows.append(Utterance(clip.utterance_id, clip.speaker_id, Split.TEST, own, unknown, unknown, unknown))
+    for clip, frames_TD in zip(clips, frames, strict=True):
+        unknown_T = np.full(len(frames_TD), np.nan, np.float32)
+        tracks = (unknown_T, unknown_T, unknown_T)
+        rows.append(Utterance(clip.utterance_id, clip.speaker_id, Split.TEST, frames_TD, *tracks))
     table = utterance_table(rows, frames[0].shape[1], settings["frame_rate"])
     return Shard.from_tables([table], rms=settings["rms"], lattice_step=settings["lattice_step"])

@@ -1,4 +1,4 @@
-"""After confirmation: what predictors that learn nothing score, and what the trained ones sound like."""
+"""How the continuations of confirmed predictors sound, and how well they match the true audio."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from trainables.predictor.config import Structure
 from trainables.predictor.evaluation.continuation import continue_from
 from trainables.predictor.scores import LaneStatus
 
-HEARD, OTHERS = 4, 5  # clips heard in the report, and those compared with for chance
+HEARD, OTHERS = 4, 5  # clips to hear in the report; other clips that each is compared with, as chance
 
 
 def score_continuations(
@@ -36,8 +36,9 @@ def score_continuations(
     archive: LaneStore,
     progress: Progress,
 ) -> None:
-    """Let every replicate of the arms that learnt from a dataset continue the same test utterances; score
-    what is decoded, and keep a few to listen to.
+    """Score how every replicate of ``arms`` continues the same test utterances, and keep a few to listen to.
+
+    The qualities and exhibits are added to ``evidence``. Without a codec nothing can be decoded or scored.
     """
     if dataset.meta.codec is None or not arms:
         return
@@ -70,29 +71,28 @@ def score_continuations(
         if exhibit is not None:
             evidence.exhibits.append(exhibit)
     if not all("original" in exhibit.clips for exhibit in evidence.exhibits[before:]):
-        progress.say(
-            f"the originals are left out: their audio is not at {dataset.meta.source or 'hand'} any more"
-        )
+        place = f"at {dataset.meta.source}" if dataset.meta.source else "available"
+        progress.say(f"the originals are left out: their audio is no longer {place}")
 
 
 @dataclass(frozen=True)
 class Voice:
-    """What an arm needs to speak: its structure, and the weights of its finished replicates by number."""
+    """An arm's predictors, which continue clips: structure, and weights of finished replicates by number."""
 
     structure: Structure
     weights: dict[int, dict[str, torch.Tensor]]
 
 
 def _voice(arm: ArmEvidence, archive: LaneStore) -> Voice:
-    sound = {i: r.key for i, r in enumerate(arm.replicates) if r.status == LaneStatus.FINISHED}
-    loaded = {i: archive.weights(key) for i, key in sound.items()}
+    finished = {i: r.key for i, r in enumerate(arm.replicates) if r.status == LaneStatus.FINISHED}
+    loaded = {i: archive.weights(key) for i, key in finished.items()}
     return Voice(arm.config.structure, {i: state for i, state in loaded.items() if state is not None})
 
 
-def _others(continuations: Sequence[np.ndarray], own: int) -> list[np.ndarray]:
-    """The next few true continuations, cyclically, without the clip's own."""
+def _others(continuations: Sequence[np.ndarray], index: int) -> list[np.ndarray]:
+    """The next few true continuations after that of clip ``index``, cyclically and without it."""
     count = len(continuations)
-    return [continuations[(own + step) % count] for step in range(1, min(OTHERS, count - 1) + 1)]
+    return [continuations[(index + step) % count] for step in range(1, min(OTHERS, count - 1) + 1)]
 
 
 @lru_cache(maxsize=1)
@@ -118,9 +118,9 @@ def _score(
     rms: float,
     heard: bool,
 ) -> tuple[dict[tuple[str, int], float], Exhibit | None]:
-    """Quality of every replicate's continuation of a clip, and what there is to hear of it.
+    """The quality of every replicate's continuation of a clip, and the clip as an exhibit if it is ``heard``.
 
-    A continuation that left the numbers behind has no audio and no quality: it is missing, not zero.
+    A continuation that is not finite has no audio and no quality: it is missing, not zero.
     """
     codec = _codec(*codec_of)
     context = len(clip.normalised_CD)
@@ -130,8 +130,10 @@ def _score(
     qualities = {}
     for arm, voice in voices.items():
         for replicate, weights in voice.weights.items():
-            seen = torch.from_numpy(clip.normalised_CD).to(getattr(torch, voice.structure.dtype))
-            latents = continue_from(voice.structure, weights, seen, len(clip.raw_TD) - context).numpy() * rms
+            context_CD = torch.from_numpy(clip.normalised_CD).to(getattr(torch, voice.structure.dtype))
+            latents = (
+                continue_from(voice.structure, weights, context_CD, len(clip.raw_TD) - context).numpy() * rms
+            )
             if not np.isfinite(latents).all():
                 continue
             audio, continuation = decode_continuation(codec, clip.raw_TD[:context], latents)

@@ -1,5 +1,6 @@
-"""After confirmation: what the components of a learnt mixture are, to the ear (Research Discussion 7, section
-9, question 3).
+"""How the components of a learnt mixture sound: their acoustic profiles, measured after confirmation.
+
+Source: Research Discussion 7, section 9, question 3.
 """
 
 from __future__ import annotations
@@ -45,10 +46,11 @@ LaneWeights = Mapping[str, torch.Tensor]
 def mixture_components(
     evidence: Evidence, dataset: LatentDataset, latents: RayLatents, archive: LaneStore, progress: Progress
 ) -> dict[str, Any]:
-    """Acoustic profiles of the components of the first arm that is a mixture, of archetypes where none is,
-    over steps of the test speakers, as plain data; clips are WAV files in base64.
+    """Acoustic profiles of the components of the first arm that is a mixture, as plain data.
 
-    An arm speaks through its first finished replicate: components of two seeds have no common order.
+    They are measured over steps of the test speakers; without such an arm, they are those of archetypes.
+    Clips are WAV files in base64. An arm is represented by its first finished replicate, since components of
+    two seeds have no common order. Empty where there are no training or no test utterances.
     """
     if not (latents.ids.get(Split.TRAIN) and latents.ids.get(Split.TEST)):
         return {}
@@ -57,17 +59,17 @@ def mixture_components(
     arm, structure, weights = _mixture(evidence, archive)
     tracks = dataset.tracks(Split.TEST)
     task = ray.remote(_profiled)
-    found = ray.get(task.remote(latents.only(Split.TRAIN, Split.TEST), structure, weights, tracks))
+    profiled = ray.get(task.remote(latents.only(Split.TRAIN, Split.TEST), structure, weights, tracks))
     if dataset.meta.codec is not None:
         progress.say("decoding exemplars of the components")
-        _decode(found, dataset, latents)
-    return {"arm": arm, "archetypes": arm is None, "frame_rate": latents.frame_rate, **found}
+        _decode(profiled, dataset, latents)
+    return {"arm": arm, "archetypes": arm is None, "frame_rate": latents.frame_rate, **profiled}
 
 
 def _mixture(
     evidence: Evidence, archive: LaneStore
 ) -> tuple[str | None, Structure | None, LaneWeights | None]:
-    """The first arm with several components, and a lane of it; Nones where there is none."""
+    """The first arm with several components: its name, structure and one lane's weights; else all None."""
     for name, arm in evidence.arms.items():
         structure = arm.config.structure
         if structure.head not in BRANCHING or structure.components < 2:
@@ -82,7 +84,7 @@ def _mixture(
 def _profiled(
     latents: RayLatents, structure: Structure | None, weights: LaneWeights | None, tracks: AcousticTracks
 ) -> dict[str, Any]:
-    """Profiles, what they explain, and where exemplars are; the most frequent components first."""
+    """Profiles of the components, the variance they explain, and exemplars; the most frequent first."""
     use_one_thread()
     test = feed(latents, Split.TEST, (Surrogate.REAL,), "cpu", torch.float32)
     if structure is None or weights is None:
@@ -94,7 +96,7 @@ def _profiled(
     rate, features, random = latents.frame_rate, acoustics(steps, tracks), shuffled(steps)
     order = np.argsort(-np.bincount(steps.primary, minlength=steps.components), kind="stable")[:SHOWN]
     real, null = (profiles(steps, features, labels, rate) for labels in (steps.primary, random))
-    lengths = {utterance: len(own["energy"]) for utterance, own in tracks.items()}
+    lengths = {utterance: len(track["energy"]) for utterance, track in tracks.items()}
     margin = round(_CLIP_SECONDS / 2 * rate)
     gating = steps.labels.get("gating")
     counts = np.bincount(steps.primary, minlength=steps.components)
@@ -128,29 +130,29 @@ def _profiled(
     }
 
 
-def _decode(found: dict[str, Any], dataset: LatentDataset, latents: RayLatents) -> None:
-    """Put a clip to every exemplar."""
-    wanted = [example for own in found["shown"] for example in own["exemplars"]]
-    pieces = _pieces(dataset, wanted)
+def _decode(profiled: dict[str, Any], dataset: LatentDataset, latents: RayLatents) -> None:
+    """Add a decoded clip to every exemplar."""
+    examples = [example for component in profiled["shown"] for example in component["exemplars"]]
+    pieces = _pieces(dataset, examples)
     task = ray.remote(_spoken).options(scheduling_strategy=latents.near)
     clips = ray.get(task.remote((dataset.meta.codec, dataset.meta.weights), pieces))
-    for example, clip in zip(wanted, clips, strict=True):
+    for example, clip in zip(examples, clips, strict=True):
         example["clip"] = base64.b64encode(clip).decode()
 
 
-def _pieces(dataset: LatentDataset, wanted: list[dict[str, Any]]) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Frames before the clip, for the codec's state, and the clip's own, around each step."""
+def _pieces(dataset: LatentDataset, examples: list[dict[str, Any]]) -> list[tuple[np.ndarray, np.ndarray]]:
+    """For each step, the frames before its clip, which set the codec's state, and the frames of the clip."""
     rate = dataset.meta.frame_rate
     half, before = round(_CLIP_SECONDS / 2 * rate), round(_WARM_UP_SECONDS * rate)
     frames: dict[str, np.ndarray] = {}
-    for table in dataset.tables(Split.TEST, {example["utterance_id"] for example in wanted}):
+    for table in dataset.tables(Split.TEST, {example["utterance_id"] for example in examples}):
         for i, utterance_id in enumerate(table["utterance_id"].to_pylist()):
             frames[utterance_id] = latent_frames(table["latents"].slice(i, 1))[0].astype(np.float32)
-    found = []
-    for example in wanted:
-        own, first = frames[example["utterance_id"]], example["frame"] - half
-        found.append((own[max(0, first - before) : first], own[first : first + 2 * half + 1]))
-    return found
+    pieces = []
+    for example in examples:
+        frames_TD, first = frames[example["utterance_id"]], example["frame"] - half
+        pieces.append((frames_TD[max(0, first - before) : first], frames_TD[first : first + 2 * half + 1]))
+    return pieces
 
 
 def _spoken(codec_of: tuple[str, str | None], pieces: list[tuple[np.ndarray, np.ndarray]]) -> list[bytes]:

@@ -1,6 +1,4 @@
-"""What no criterion asks for: what frames are like, whether rollouts stay among them, what components sound
-like.
-"""
+"""All inspections of a run: diagnoses, frame densities of rollouts, and profiles of mixture components."""
 
 from __future__ import annotations
 
@@ -36,31 +34,32 @@ def run_inspections(
     cluster: Cluster,
     progress: Progress,
 ) -> None:
-    """Diagnose all representations, and look at those that an arm runs on; what cannot be done is said, and
-    left out.
+    """Diagnose all representations, and inspect the arms on each; an inspection that fails is reported.
+
+    The results are added to ``evidence``; a failed inspection is left out of it, and never ends the run.
     """
-    kept = archive.folder.parent / DIAGNOSIS_FOLDER
+    folder = archive.folder.parent / DIAGNOSIS_FOLDER
     for part in parts:
         failed = f"{part.dataset.root} is not diagnosed"
-        found = _or_skip(
-            failed, partial(cached_diagnosis, part.dataset, kept, cluster, progress.say), progress
+        diagnosis = _or_skip(
+            failed, partial(cached_diagnosis, part.dataset, folder, cluster, progress.say), progress
         )
-        evidence.diagnoses += [found] if found else []
+        evidence.diagnoses += [diagnosis] if diagnosis else []
     for part in (part for part in parts if part.arms):
         name = part.dataset.meta.representation
-        asked = (replace(evidence, arms=part.arms), part.dataset, part.latents, archive, progress)
-        for title, where, what in (
+        arguments = (replace(evidence, arms=part.arms), part.dataset, part.latents, archive, progress)
+        for title, results, inspect in (
             ("densities", evidence.densities, densities),
             ("components", evidence.components, mixture_components),
         ):
             failed = f"the {title} of {name} are left out"
-            where[name] = _or_skip(failed, partial(what, *asked), progress) or {}
+            results[name] = _or_skip(failed, partial(inspect, *arguments), progress) or {}
 
 
-def _or_skip(failed: str, what: Callable[[], dict[str, Any]], progress: Progress) -> dict[str, Any] | None:
-    """What decides nothing may fail, too, and says so."""
+def _or_skip(failed: str, inspect: Callable[[], dict[str, Any]], progress: Progress) -> dict[str, Any] | None:
+    """The result of an inspection; None, with a line that says why, where it fails: no verdict needs it."""
     try:
-        return what()
+        return inspect()
     except Exception as error:
         reason = str(getattr(error, "cause", error)).strip().splitlines() or [type(error).__name__]
         progress.say(f"{failed}: {reason[-1]}")

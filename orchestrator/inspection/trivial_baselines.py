@@ -1,4 +1,4 @@
-"""Rules that learn nothing, scored on the test speakers beside every arm."""
+"""Baselines that learn nothing, scored on the test speakers beside every arm."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SPLITS = (Split.TRAIN, Split.TEST)
 
 
 def baselines(latents: RayLatents, config: LaneConfig) -> dict[str, dict[str, Any]]:
-    """Test scores of "mean" and "persistence", as JSON."""
+    """Test scores of the baselines "mean" and "persistence", as plain data."""
     for split in _SPLITS:
         latents.read(split)
     return ray.get(ray.remote(_baselines).remote(latents.only(*_SPLITS), config.structure))
@@ -26,4 +26,4 @@ def baselines(latents: RayLatents, config: LaneConfig) -> dict[str, dict[str, An
 def _baselines(latents: RayLatents, structure: Structure) -> dict[str, dict[str, Any]]:
     train, test = (feed(latents, split, (Surrogate.REAL,), "cpu", torch.float32) for split in _SPLITS)
     scores = baseline_scores(test, train.shard(0).moments, structure.context, structure.horizon)
-    return {name: own.to_json() for name, own in scores.items()}
+    return {name: of_baseline.to_json() for name, of_baseline in scores.items()}

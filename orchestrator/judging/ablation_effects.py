@@ -1,4 +1,4 @@
-"""What each component of the winner is worth on the primary metric."""
+"""How much each component of the winner adds to the primary metric, measured by training without it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from search_spaces.study import Study
 
 @dataclass(frozen=True)
 class Effect:
-    """What a component is worth on the primary metric. None where there was nothing to measure."""
+    """How much one component adds to the primary metric; ``effect`` is None where it was not measured."""
 
     components: tuple[str, ...]
     neutral: Mapping[str, Any]
@@ -24,7 +24,7 @@ class Effect:
     sentence: str
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data."""
+        """The effect as plain data."""
         return {
             "components": list(self.components),
             "neutral": dict(self.neutral),
@@ -36,37 +36,40 @@ class Effect:
 
 
 def effects(study: Study, evidence: Evidence, level: float) -> list[Effect]:
-    """What each variant is worth, the most useful part first; what was not measured comes last."""
+    """The effect of each ablated component, the most useful first; those not measured come last.
+
+    Empty where the primary arm was never confirmed.
+    """
     arm, metric = study.primary.arm, study.primary.metric
     if arm not in evidence.arms:
         return []
-    found = [_effect(evidence, arm, metric, ablation, level) for ablation in evidence.ablations]
-    return sorted(found, key=lambda e: -e.effect.estimate if e.effect else float("inf"))
+    measured = [_effect(evidence, arm, metric, ablation, level) for ablation in evidence.ablations]
+    return sorted(measured, key=lambda e: -e.effect.estimate if e.effect else float("inf"))
 
 
-def blind_spots(found: Sequence[Effect]) -> list[str]:
-    """The names of components whose known harm an ablation did not see."""
+def blind_spots(measured: Sequence[Effect]) -> list[str]:
+    """The names of the components that are known to do harm, and whose ablation did not show it."""
     return [
         " + ".join(e.components)
-        for e in found
+        for e in measured
         if e.known_harm and e.effect is not None and not e.effect.low > 0
     ]
 
 
 def _effect(evidence: Evidence, arm: str, metric: str, ablation: Ablation, level: float) -> Effect:
-    told = (tuple(ablation.components), ablation.neutral, ablation.given, ablation.known_harm)
+    variant = (tuple(ablation.components), ablation.neutral, ablation.given, ablation.known_harm)
     winner = evidence.arms[arm].config
     given = winner | ablation.given
     if given.means_the_same_as(given | ablation.neutral):
-        return Effect(*told, None, "the winner does without it already")
+        return Effect(*variant, None, "the winner already does without it")
     whole = evidence.arms[arm].replicates if ablation.against is None else ablation.against
     sides = {"whole": whole, "part": ablation.replicates}
-    arms = {name: ArmEvidence(name, winner, [], list(own), []) for name, own in sides.items()}
-    alone = Evidence(evidence.study, arms, evidence.data, {}, {})
-    effect = Measures(alone, level).value("whole", metric, versus="part")
+    arms = {name: ArmEvidence(name, winner, [], list(replicates), []) for name, replicates in sides.items()}
+    both_sides = Evidence(evidence.study, arms, evidence.data, {}, {})
+    effect = Measures(both_sides, level).value("whole", metric, versus="part")
     if effect is None:
-        return Effect(*told, None, "not measured: too few of its lanes finished")
-    return Effect(*told, effect, _reading(effect))
+        return Effect(*variant, None, "not measured: too few of its lanes finished")
+    return Effect(*variant, effect, _reading(effect))
 
 
 def _reading(effect: Interval) -> str:

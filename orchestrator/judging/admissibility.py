@@ -1,4 +1,4 @@
-"""What makes a verdict inadmissible: a broken seal, a look too many, a misread control, missing data."""
+"""What makes a verdict inadmissible: a broken seal, one look too many, a misread control, missing data."""
 
 from __future__ import annotations
 
@@ -16,17 +16,18 @@ from trainables.latents.storage.dataset import Split
 def problems(
     study: Study, evidence: Evidence, measures: Measures, results: tuple[CriterionResult, ...]
 ) -> list[str]:
-    """What stands in the way of any verdict, a sentence each: what had to stop the run before it gathered
-    anything comes alone.
+    """What stands in the way of any verdict, one sentence each; empty where nothing does.
+
+    Problems that should have stopped the run before it gathered anything are reported alone.
     """
     for early in (_assay_problems, _seal_problems, _look_problems):
-        if told := early(study, evidence):
-            return told
-    found: list[str] = []
+        if sentences := early(study, evidence):
+            return sentences
+    sentences = []
     for arm in study.arms:
-        found += _problems_of(arm.name, evidence, measures)
-    if found:
-        return found
+        sentences += _problems_of(arm.name, evidence, measures)
+    if sentences:
+        return sentences
     binding = [r for r in results if r.criterion.role is not Role.REPORTED]
     return [capital(r.sentence) for r in binding if r.outcome is Outcome.NOT_MEASURED]
 
@@ -47,29 +48,29 @@ def _look_problems(study: Study, evidence: Evidence) -> list[str]:
 
 
 def _assay_problems(study: Study, evidence: Evidence) -> list[str]:
-    found = {assay.world: assay for assay in evidence.assays}
-    problems = []
+    assays = {assay.world: assay for assay in evidence.assays}
+    sentences = []
     for world, expected in study.controls.items():
-        if world not in found:
-            problems.append(f"The control world {world} was not run through this code.")
-        elif found[world].verdict != expected:
-            problems.append(
-                f"The control world {world}, whose answer is {expected}, ended {found[world].verdict}: "
-                f"{found[world].reason}"
+        if world not in assays:
+            sentences.append(f"The control world {world} was not run through this code.")
+        elif assays[world].verdict != expected:
+            sentences.append(
+                f"The control world {world}, whose answer is {expected}, ended {assays[world].verdict}: "
+                f"{assays[world].reason}"
             )
-    return problems
+    return sentences
 
 
 def _problems_of(arm: str, evidence: Evidence, measures: Measures) -> list[str]:
     if arm not in evidence.arms:
-        return [f"Nothing was gathered of the {arm} arm."]
+        return [f"Nothing was measured for the {arm} arm."]
     asked, finished = len(evidence.arms[arm].replicates), measures.finished(arm)
     if finished < FEWEST_REPLICATES:
-        what = f"all {asked} replicates of the {arm} arm diverged"
-        some = (
+        all_diverged = f"all {asked} replicates of the {arm} arm diverged"
+        too_few = (
             f"only {finished} of {asked} replicates of the {arm} arm finished; {FEWEST_REPLICATES} are needed"
         )
-        return [capital(f"{what if asked and not finished else some}.")]
+        return [capital(f"{all_diverged if asked and not finished else too_few}.")]
     fewest = FEWEST_SPEAKERS[Split.TEST]
     if measures.speakers(arm) < fewest:
         judged = f"the {arm} arm was judged on {measures.speakers(arm)} test speakers"

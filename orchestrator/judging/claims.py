@@ -27,20 +27,20 @@ def assess(criterion: Criterion, measures: Measures, decodable: bool) -> Criteri
     if criterion.claim is Claim.TIMES:
         return _times(criterion, measures)
     arm, metric, versus = criterion.arm, criterion.metric, criterion.versus
-    found, white, gaussian = (
+    interval, white, gaussian = (
         measures.value(arm, metric, versus=versus, surrogate=surrogate) for surrogate in SURROGATES
     )
     dropped = measures.dropped(arm, metric)
-    if found is None:
+    if interval is None:
         sentence = f"{subject(criterion)} was not measured."
         return CriterionResult(criterion, Outcome.NOT_MEASURED, sentence, dropped=dropped)
     excess = None if white is None else measures.excess(arm, metric, versus)
-    outcome, sentence = _decided(criterion, found, white, excess)
+    outcome, sentence = _decided(criterion, interval, white, excess)
     return CriterionResult(
         criterion,
         outcome,
         sentence,
-        estimate=found,
+        estimate=interval,
         white=white,
         gaussian=gaussian,
         dropped=dropped,
@@ -51,21 +51,23 @@ def assess(criterion: Criterion, measures: Measures, decodable: bool) -> Criteri
 def _times(criterion: Criterion, measures: Measures) -> CriterionResult:
     """Decided without dividing, so that a denominator near 0 does no harm; the ratio is for the reader."""
     metric, versus, null = criterion.metric, criterion.versus or "", criterion.beats_null
-    success, failure = (contrast(measures, criterion, t) for t in (criterion.success, criterion.failure))
-    own, other = (metric_above_null(measures, criterion, arm) for arm in (criterion.arm, versus))
-    if success is None or failure is None or own is None or other is None:
+    success, failure = (
+        contrast(measures, criterion, times) for times in (criterion.success, criterion.failure)
+    )
+    numerator, denominator = (metric_above_null(measures, criterion, arm) for arm in (criterion.arm, versus))
+    if success is None or failure is None or numerator is None or denominator is None:
         return CriterionResult(criterion, Outcome.NOT_MEASURED, f"{subject(criterion)} was not measured.")
-    times = ratio(measures, criterion)
-    outcome, why = _times_decided(criterion, success, failure, own)
+    quotient = ratio(measures, criterion)
+    outcome, why = _times_decided(criterion, success, failure, numerator)
     beyond = ", beyond what frames without any memory give" if null else ""
-    sides = f"{spelled(own)} against {spelled(other)}{beyond}"
-    said = f"{subject(criterion)} {f'is {spelled(times)} ({sides})' if times else f'cannot be told: {sides}'}"
+    sides = f"{spelled(numerator)} against {spelled(denominator)}{beyond}"
+    value = f"is {spelled(quotient)} ({sides})" if quotient else f"has no value: {sides}"
     white, gaussian = (measures.value(criterion.arm, metric, surrogate=s) for s in NULLS)
     return CriterionResult(
         criterion,
         outcome,
-        f"{said}; {why}.",
-        estimate=times,
+        f"{subject(criterion)} {value}; {why}.",
+        estimate=quotient,
         white=white,
         gaussian=gaussian,
         dropped=measures.dropped(criterion.arm, metric),
@@ -74,11 +76,11 @@ def _times(criterion: Criterion, measures: Measures) -> CriterionResult:
 
 
 def _times_decided(
-    criterion: Criterion, success: Interval, failure: Interval, own: Interval
+    criterion: Criterion, success: Interval, failure: Interval, numerator: Interval
 ) -> tuple[Outcome, str]:
     if failure.high < 0:
         return Outcome.FAILED, f"less than {plain(criterion.failure)} times, where failure begins"
-    if success.low > 0 and own.low > 0:
+    if success.low > 0 and numerator.low > 0:
         return Outcome.MET, f"more than {plain(criterion.success)} times"
     if failure.low > 0 and success.high < 0:
         return Outcome.UNDECIDED, (
@@ -86,7 +88,10 @@ def _times_decided(
             "interval; more data will not help"
         )
     if success.low > 0:
-        return Outcome.UNDECIDED, "but the arm's own figure is not above 0: a multiple of nothing"
+        return (
+            Outcome.UNDECIDED,
+            "but the arm's own figure is not above 0, and a multiple of zero says nothing",
+        )
     nearest = min((success, failure), key=lambda contrast: abs(contrast.estimate))
     times = plain(criterion.success if nearest is success else criterion.failure)
     return Outcome.UNDECIDED, (
@@ -95,99 +100,110 @@ def _times_decided(
     )
 
 
-def within(found: Interval) -> Interval:
-    """The interval that must lie within the margins of a COMPARABLE claim: at 1 - 2 alpha."""
-    return at_level(found, 2 * found.level - 1)
+def equivalence_interval(interval: Interval) -> Interval:
+    """The interval at level 1 - 2 alpha, which a COMPARABLE claim asks to lie within its margins."""
+    return at_level(interval, 2 * interval.level - 1)
 
 
 def _decided(
-    criterion: Criterion, found: Interval, white: Interval | None, excess: Interval | None
+    criterion: Criterion, interval: Interval, white: Interval | None, excess: Interval | None
 ) -> tuple[Outcome, str]:
-    said = f"{subject(criterion)} is {spelled(found)}"
+    statement = f"{subject(criterion)} is {spelled(interval)}"
     if criterion.claim is Claim.COMPARABLE:
-        return _comparable(criterion, found, said)
+        return _comparable(criterion, interval, statement)
     if criterion.claim is Claim.NOT_WORSE:
-        return _not_worse(criterion, found, said)
-    return _greater(criterion, found, white, excess, said)
+        return _not_worse(criterion, interval, statement)
+    return _greater(criterion, interval, white, excess, statement)
 
 
 def _greater(
-    criterion: Criterion, found: Interval, white: Interval | None, excess: Interval | None, said: str
+    criterion: Criterion, interval: Interval, white: Interval | None, excess: Interval | None, statement: str
 ) -> tuple[Outcome, str]:
-    above = f"{said}, entirely above {plain(criterion.success)}"
-    if found.high < criterion.failure:
-        return Outcome.FAILED, f"{said}, entirely below {plain(criterion.failure)}, where failure begins."
+    above = f"{statement}, entirely above {plain(criterion.success)}"
+    if interval.high < criterion.failure:
+        return (
+            Outcome.FAILED,
+            f"{statement}, entirely below {plain(criterion.failure)}, where failure begins.",
+        )
     null = f"the {spelled(white)} {_MEMORYLESS}" if white else ""
-    apart = f"(paired by speaker the difference is {spelled(excess)})" if excess else ""
+    apart = f"(paired by speaker, the difference is {spelled(excess)})" if excess else ""
     if criterion.beats_null and excess is not None and excess.high < 0:
-        return Outcome.FAILED, f"{said}, below {null} {apart}."
-    if not found.low > criterion.success:
-        return Outcome.UNDECIDED, f"{said}: {_why_undecided(criterion, found)}"
+        return Outcome.FAILED, f"{statement}, below {null} {apart}."
+    if not interval.low > criterion.success:
+        return Outcome.UNDECIDED, f"{statement}: {_why_undecided(criterion, interval)}"
     if not criterion.beats_null:
         return Outcome.MET, f"{above}."
     if excess is None:
-        return Outcome.NOT_MEASURED, f"{said}, but its white-noise null was not measured."
+        return Outcome.NOT_MEASURED, f"{statement}, but its white-noise null was not measured."
     if excess.low > 0:
         return Outcome.MET, f"{above} and above {null} {apart}."
     more = f"; {_needed(excess, excess.estimate, replicates=False)}" if excess.estimate > 0 else ""
     return Outcome.UNDECIDED, f"{above}, but not above {null} {apart}: it is no evidence{more}."
 
 
-def _comparable(criterion: Criterion, found: Interval, said: str) -> tuple[Outcome, str]:
-    narrow, margin = within(found), criterion.margin
-    size, at = abs(found.estimate), f"at {100 * narrow.level:.3g} %"
-    reach = f"{at} [{number(narrow.low)}, {number(narrow.high)}]"
+def _comparable(criterion: Criterion, interval: Interval, statement: str) -> tuple[Outcome, str]:
+    narrow, margin = equivalence_interval(interval), criterion.margin
+    distance, at = abs(interval.estimate), f"at {100 * narrow.level:.3g} %"
+    extent = f"{at} [{number(narrow.low)}, {number(narrow.high)}]"
     if -margin < narrow.low and narrow.high < margin:
-        return Outcome.MET, f"{said}, {reach}, which lies within ±{plain(margin)}: no difference that counts."
-    if found.low > margin or found.high < -margin:
-        return Outcome.FAILED, f"{said}, entirely outside ±{plain(margin)}: the difference counts."
-    deciding = narrow if size < margin else found
+        return (
+            Outcome.MET,
+            f"{statement}, {extent}, which lies within ±{plain(margin)}: no difference that counts.",
+        )
+    if interval.low > margin or interval.high < -margin:
+        return Outcome.FAILED, f"{statement}, entirely outside ±{plain(margin)}: the difference counts."
+    deciding = narrow if distance < margin else interval
     return Outcome.UNDECIDED, (
-        f"{said}, {reach}, neither within ±{plain(margin)} nor outside; "
-        f"{_needed(deciding, abs(size - margin))}."
+        f"{statement}, {extent}, neither within ±{plain(margin)} nor outside; "
+        f"{_needed(deciding, abs(distance - margin))}."
     )
 
 
-def _not_worse(criterion: Criterion, found: Interval, said: str) -> tuple[Outcome, str]:
+def _not_worse(criterion: Criterion, interval: Interval, statement: str) -> tuple[Outcome, str]:
     least = f"−{plain(criterion.margin)}"
-    if found.low > -criterion.margin:
-        return Outcome.MET, f"{said}, entirely above {least}, so not worse by anything that counts."
-    if found.high < -criterion.margin:
-        return Outcome.FAILED, f"{said}, entirely below {least}, so worse by more than still counts as equal."
-    gap = abs(found.estimate + criterion.margin)
-    return Outcome.UNDECIDED, f"{said}: the interval reaches across {least}; {_needed(found, gap)}."
+    if interval.low > -criterion.margin:
+        return Outcome.MET, f"{statement}, entirely above {least}, so not worse by anything that counts."
+    if interval.high < -criterion.margin:
+        return (
+            Outcome.FAILED,
+            f"{statement}, entirely below {least}, so worse by more than still counts as equal.",
+        )
+    gap = abs(interval.estimate + criterion.margin)
+    return Outcome.UNDECIDED, f"{statement}: the interval reaches across {least}; {_needed(interval, gap)}."
 
 
-def _why_undecided(criterion: Criterion, found: Interval) -> str:
+def _why_undecided(criterion: Criterion, interval: Interval) -> str:
     success, failure = criterion.success, criterion.failure
-    if found.low > failure and found.high < success:
+    if interval.low > failure and interval.high < success:
         return (
             f"between the thresholds {plain(failure)} and {plain(success)} with its whole interval; "
             "more data will not help."
         )
-    if found.estimate > success:
-        return f"the interval reaches down to {plain(success)}; {_needed(found, found.estimate - success)}."
-    if found.estimate < failure:
-        return f"the interval reaches up to {plain(failure)}; {_needed(found, failure - found.estimate)}."
+    if interval.estimate > success:
+        gap = interval.estimate - success
+        return f"the interval reaches down to {plain(success)}; {_needed(interval, gap)}."
+    if interval.estimate < failure:
+        gap = failure - interval.estimate
+        return f"the interval reaches up to {plain(failure)}; {_needed(interval, gap)}."
     if failure == success:
         return f"it is indistinguishable from {plain(success)}."
-    gap = min(found.estimate - failure, success - found.estimate)
+    gap = min(interval.estimate - failure, success - interval.estimate)
     return (
         f"the estimate lies between the thresholds {plain(failure)} and {plain(success)}; "
-        f"{_needed(found, gap)}, and if it stays there, more data will not help."
+        f"{_needed(interval, gap)}, and if it stays there, more data will not help."
     )
 
 
-def _needed(found: Interval, gap: float, *, replicates: bool = True) -> str:
-    """How many speakers, or seeds, would shrink half the interval to below ``gap``, all else as it is.
+def _needed(interval: Interval, gap: float, *, replicates: bool = True) -> str:
+    """How many speakers, or seeds, would make half the interval narrower than ``gap``, all else equal.
 
-    Without ``replicates`` speakers alone: more seeds of the arm leave those of its null as few as they are.
+    Without ``replicates`` only speakers are counted: more seeds of the arm add no seed of its null.
     """
-    speakers = fewest(lambda n: half_width(found, n, found.n_seeds) < gap, found.n_speakers + 1)
-    seeds = fewest(lambda n: half_width(found, found.n_speakers, n) < gap, found.n_seeds + 1)
+    speakers = fewest(lambda n: half_width(interval, n, interval.n_seeds) < gap, interval.n_speakers + 1)
+    seeds = fewest(lambda n: half_width(interval, interval.n_speakers, n) < gap, interval.n_seeds + 1)
     ways = [
-        *([f"about {speakers} test speakers instead of {found.n_speakers}"] if speakers else []),
-        *([f"about {seeds} replicates instead of {found.n_seeds}"] if seeds and replicates else []),
+        *([f"about {speakers} test speakers instead of {interval.n_speakers}"] if speakers else []),
+        *([f"about {seeds} replicates instead of {interval.n_seeds}"] if seeds and replicates else []),
     ]
     if not ways and replicates:
         return "neither more test speakers nor more replicates alone would be enough"

@@ -1,4 +1,4 @@
-"""What became of one criterion, and how its numbers are put into words."""
+"""The result of judging one criterion, with the numbers it rests on."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from search_spaces.study import Claim, Criterion
 
 
 class Outcome(StrEnum):
-    """What the evidence says of a criterion."""
+    """What the evidence says about a criterion."""
 
     MET = "met"
     FAILED = "failed"
@@ -23,7 +23,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class CriterionResult:
-    """A criterion with the numbers that it was judged on. ``dropped`` replicates gave no finite number."""
+    """A criterion with its outcome and the numbers it was judged on; None where one was not measured."""
 
     criterion: Criterion
     outcome: Outcome
@@ -32,21 +32,21 @@ class CriterionResult:
     estimate: Interval | None = None
     white: Interval | None = None  # the same settings trained and judged on frames shuffled in time
     gaussian: Interval | None = None  # ... on a linear-Gaussian surrogate of the same autocovariance
-    dropped: int = 0
+    dropped: int = 0  # finished replicates that gave no finite number
     excess: Interval | None = None  # estimate minus white, paired by speaker
-    p: float | None = None  # of a reported criterion (multiplicity.py)
+    p: float | None = None  # of a reported criterion (reported_criteria.py)
     adjusted_p: float | None = None  # by Holm, over all reported criteria
     contrast: Interval | None = None  # of a TIMES claim: what success asks to lie above 0
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data."""
+        """The result as plain data."""
         names = ("estimate", "white", "gaussian", "excess", "contrast")
         intervals = {name: getattr(self, name) for name in names}
         return {
             **asdict(self.criterion),
             "outcome": str(self.outcome),
             "sentence": self.sentence,
-            **{name: found.to_json() if found else None for name, found in intervals.items()},
+            **{name: interval.to_json() if interval else None for name, interval in intervals.items()},
             "dropped": self.dropped,
             "p": self.p,
             "adjusted_p": self.adjusted_p,

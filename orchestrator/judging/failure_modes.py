@@ -1,4 +1,4 @@
-"""How a rollout fails, step by step: the research document's failure modes, thresholds as data."""
+"""How a rollout fails, step by step: the research document's failure modes, with thresholds as data."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Mode:
     ratio: tuple[float, float] = (-math.inf, math.inf)
 
     def holds(self, cosine: float, ratio: float) -> bool:
-        """Whether the point lies in this region."""
+        """Whether a point of direction cosine and magnitude ratio lies in this region."""
         return self.cosine[0] <= cosine < self.cosine[1] and self.ratio[0] <= ratio < self.ratio[1]
 
 
@@ -31,7 +31,10 @@ UNKNOWN_MODE = Mode("?", "not measured")
 
 
 def failure_mode(cosine: float, ratio: float) -> Mode:
-    """The mode of one rollout step. A rollout that stands still has no direction: A needs no cosine."""
+    """The failure mode of one rollout step, from its direction cosine and its magnitude ratio.
+
+    A rollout that stands still has no direction, so mode A needs no cosine.
+    """
     if math.isnan(ratio) or (math.isnan(cosine) and ratio >= MODES[0].ratio[1]):
         return UNKNOWN_MODE
     return next(

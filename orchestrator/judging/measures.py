@@ -35,7 +35,7 @@ class _Measured:
 
 
 class Measures:
-    """Intervals of any metric of any arm, at ``level``; parsed scores are kept."""
+    """Intervals of any metric of any arm at ``level``, from scores that are parsed once."""
 
     def __init__(self, evidence: Evidence, level: float = 0.95) -> None:
         self.level = level
@@ -59,26 +59,26 @@ class Measures:
         )
 
     def dropped(self, arm: str, metric: str) -> int:
-        """How many finished replicates gave no finite number for a metric that has been asked for."""
+        """How many finished replicates gave no finite number for a metric; 0 until it is asked for."""
         return self._dropped.get((arm, metric, Surrogate.REAL), 0)
 
     def horizon(self, arm: str | None = None) -> int:
-        """K: rollout steps that every lane (of an arm) was evaluated on; 0 where no lane finished."""
-        own = [lanes for (name, _), lanes in self._lanes.items() if arm in (None, name)]
-        return min((lane.scores.horizon for lanes in own for lane in lanes), default=0)
+        """The rollout steps, K, that every lane (of an arm) was evaluated on; 0 where no lane finished."""
+        groups = [lanes for (name, _), lanes in self._lanes.items() if arm in (None, name)]
+        return min((lane.scores.horizon for lanes in groups for lane in lanes), default=0)
 
     def value(
         self, arm: str, metric: str, *, versus: str | None = None, surrogate: Surrogate = Surrogate.REAL
     ) -> Interval | None:
-        """The metric of an arm (minus that of ``versus``, paired by seed and speaker), or None: not measured.
+        """The metric of an arm (minus that of ``versus``, paired by seed and speaker); None: not measured.
 
-        A null that ran on a single seed borrows the spread between seeds of the arm on real frames: its own
-        interval would know of speakers alone, and be too narrow.
+        A null that ran on a single seed borrows the spread between seeds from the arm on real frames: its own
+        interval would reflect the spread between speakers only, and be too narrow.
         """
-        found = self._value(arm, metric, versus, surrogate)
-        if surrogate == Surrogate.REAL or found is None or found.n_seeds > 1:
-            return found
-        return borrow_seeds(found, self._value(arm, metric, versus, Surrogate.REAL))
+        measured = self._value(arm, metric, versus, surrogate)
+        if surrogate == Surrogate.REAL or measured is None or measured.n_seeds > 1:
+            return measured
+        return borrow_seeds(measured, self._value(arm, metric, versus, Surrogate.REAL))
 
     def _value(self, arm: str, metric: str, versus: str | None, surrogate: Surrogate) -> Interval | None:
         if metric == LISTENING:
@@ -90,37 +90,43 @@ class Measures:
         return counted(rule, *(values for side in sides for values in side.cells), self.level)
 
     def excess(self, arm: str, metric: str, versus: str | None = None) -> Interval | None:
-        """The metric (minus that of ``versus``) minus its own white null, paired by speaker."""
-        pair = (Surrogate.REAL, Surrogate.WHITE)
-        own, null = (self.sides(arm, metric, versus, surrogate) for surrogate in pair)
-        if own is None or null is None:
+        """The metric (minus that of ``versus``) minus its own white null, paired by speaker.
+
+        None where either was not measured.
+        """
+        surrogates = (Surrogate.REAL, Surrogate.WHITE)
+        real, null = (self.sides(arm, metric, versus, surrogate) for surrogate in surrogates)
+        if real is None or null is None:
             return None
-        shared = sorted(set(own[0].speakers) & set(null[0].speakers))
-        cells = [[side.part(side.seeds, shared).cells for side in sides] for sides in (own, null)]
+        shared = sorted(set(real[0].speakers) & set(null[0].speakers))
+        cells = [[side.part(side.seeds, shared).cells for side in sides] for sides in (real, null)]
         return counted(excess, *cells, self.level)
 
     def frame_rate(self, arm: str) -> float | None:
-        """Hz, of the frames that an arm was judged on; None where no lane finished."""
+        """The rate in Hz of the frames that an arm was judged on; None where no lane finished."""
         rates = [lane.scores.frame_rate for lane in self._lanes.get((arm, Surrogate.REAL), [])]
         return rates[0] if rates else None
 
     def sides(self, arm: str, metric: str, versus: str | None, surrogate: Surrogate) -> list[Table] | None:
-        """One table, or two paired by seed and speaker."""
-        own = self._table(arm, metric, surrogate)
-        if own is None or versus is None:
-            return None if own is None else [own]
+        """The cells of a metric: one table, or with ``versus`` two tables paired by seed and speaker.
+
+        None where a table was not measured, or the two share no seed or no speaker.
+        """
+        table = self._table(arm, metric, surrogate)
+        if table is None or versus is None:
+            return None if table is None else [table]
         other = self._table(versus, metric, surrogate)
-        return None if other is None else paired(own, other)
+        return None if other is None else paired(table, other)
 
     def baseline(self, name: str, metric: str) -> Interval | None:
-        """The metric of a rule that learns nothing, over speakers."""
+        """The metric of a baseline that learns nothing, over speakers; None where it was not measured."""
         cells = from_scores(self._baselines[name], metric) if name in self._baselines else None
         if cells is None or not np.isfinite(cells[1]).all():
             return None
         return counted(over_speakers, cells[1], cells[2], self.level)
 
     def curve(self, arm: str, name: str, surrogate: Surrogate = Surrogate.REAL) -> list[Interval | None]:
-        """A rollout curve (``cos``, ``magnitude_ratio``, ``state_error``) at k = 1..K."""
+        """A rollout curve (``cos``, ``magnitude_ratio``, ``state_error``) as intervals at k = 1..K."""
         return [self.value(arm, f"{name}@{k}", surrogate=surrogate) for k in range(1, self.horizon(arm) + 1)]
 
     def _listening(self, arm: str, versus: str | None, surrogate: Surrogate) -> Interval | None:

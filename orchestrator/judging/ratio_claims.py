@@ -20,24 +20,25 @@ from trainables.latents.batching.surrogates import Surrogate
 
 
 def contrast(measures: Measures, criterion: Criterion, times: float) -> Interval | None:
-    """The metric of a criterion's arm less ``times`` that of ``versus``, paired by seed and speaker; where
-    ``beats_null`` both less their own white nulls. None where something was not measured.
+    """The metric of a criterion's arm minus ``times`` that of ``versus``, paired by seed and speaker.
+
+    Where the criterion asks for ``beats_null``, each minus its own white null. None where not measured.
     """
-    pair = (Surrogate.REAL, Surrogate.WHITE)
-    own, null = (_sides(measures, criterion, times, surrogate) for surrogate in pair)
-    if own is None:
+    surrogates = (Surrogate.REAL, Surrogate.WHITE)
+    real, null = (_sides(measures, criterion, times, surrogate) for surrogate in surrogates)
+    if real is None:
         return None
     if not criterion.beats_null:
-        return counted(difference, *(values for side in own for values in side.cells), measures.level)
+        return counted(difference, *(values for side in real for values in side.cells), measures.level)
     if null is None:
         return None
-    shared = sorted(set(own[0].speakers) & set(null[0].speakers))
-    cells = [[side.part(side.seeds, shared).cells for side in pair] for pair in (own, null)]
+    shared = sorted(set(real[0].speakers) & set(null[0].speakers))
+    cells = [[side.part(side.seeds, shared).cells for side in sides] for sides in (real, null)]
     return counted(excess, *cells, measures.level)
 
 
 def ratio(measures: Measures, criterion: Criterion) -> Interval | None:
-    """The ratio with its interval; None where something was not measured, or the denominator may be 0."""
+    """The ratio of both arms' metrics; None where not measured, or where the denominator may be 0."""
     below = metric_above_null(measures, criterion, criterion.versus or "")
     above = contrast(measures, criterion, 0.0)
     if above is None or below is None or below.low <= 0:
@@ -62,14 +63,14 @@ def ratio(measures: Measures, criterion: Criterion) -> Interval | None:
 
 
 def claimed(measures: Measures, criterion: Criterion) -> Interval | None:
-    """What a criterion makes its claim of: the metric, its difference from ``versus``, or the ratio."""
+    """The quantity that a criterion makes a claim about: a metric, a difference of two, or their ratio."""
     if criterion.claim is Claim.TIMES:
         return ratio(measures, criterion)
     return measures.value(criterion.arm, criterion.metric, versus=criterion.versus)
 
 
 def metric_above_null(measures: Measures, criterion: Criterion, arm: str) -> Interval | None:
-    """The metric of an arm, less its own white null where the criterion asks for it."""
+    """The metric of an arm, minus its own white null where the criterion asks for ``beats_null``."""
     metric = criterion.metric
     return measures.excess(arm, metric) if criterion.beats_null else measures.value(arm, metric)
 
@@ -77,21 +78,21 @@ def metric_above_null(measures: Measures, criterion: Criterion, arm: str) -> Int
 def _sides(
     measures: Measures, criterion: Criterion, times: float, surrogate: Surrogate
 ) -> list[Table] | None:
-    """Both arms' cells, the second one's metric so many times over."""
-    found = measures.sides(criterion.arm, criterion.metric, criterion.versus, surrogate)
-    if found is None:
+    """The cells of both arms, those of the second multiplied by ``times``."""
+    sides = measures.sides(criterion.arm, criterion.metric, criterion.versus, surrogate)
+    if sides is None:
         return None
-    own, other = found
-    numerators_RS, denominators_RS = other.cells
-    return [own, Table(other.seeds, other.speakers, (times * numerators_RS, denominators_RS))]
+    first, second = sides
+    numerators_RS, denominators_RS = second.cells
+    return [first, Table(second.seeds, second.speakers, (times * numerators_RS, denominators_RS))]
 
 
 def _end(measures: Measures, criterion: Criterion, side: str, furthest: float) -> float:
-    """Where the contrast's interval ends at 0, at most so far away."""
+    """The multiple at which one end of the contrast's interval is 0; infinite beyond ``furthest``."""
 
     def gap(times: float) -> float:
-        found = contrast(measures, criterion, times)
-        return math.nan if found is None else float(getattr(found, side))
+        interval = contrast(measures, criterion, times)
+        return math.nan if interval is None else float(getattr(interval, side))
 
     if gap(furthest) > 0:
         return math.inf

@@ -1,10 +1,10 @@
 """The verdict: GO, NO-GO, INCONCLUSIVE or INADMISSIBLE, with the numbers that decided it.
 
 GO needs the primary criterion met and every required one that applies. NO-GO needs the primary one or a
-required one failed. INADMISSIBLE is a verdict whose plan was changed after it was sealed, whose control
-worlds were misread, or which lacks what the criteria ask for; everything else is INCONCLUSIVE, and the
-reason says what would help. Binding criteria are decided at the full alpha, since all must hold; those that
-are only reported are corrected for their number.
+required one failed. A verdict is INADMISSIBLE where the plan was changed after it was sealed, where the
+control worlds were misread, or where something that the criteria ask for is missing. Everything else is
+INCONCLUSIVE, and the reason says what would help. Binding criteria are decided at the full alpha, since all
+must hold; those that are only reported are corrected for their number.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Judgement:
     seal: str  # hash of the sealed plan; empty where there is none
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data, for ``verdict.json``."""
+        """The judgement as plain data, for ``verdict.json``."""
         return {
             "study": self.study,
             "verdict": str(self.verdict),
@@ -83,7 +83,7 @@ class Judgement:
 
 
 def judge(study: Study, evidence: Evidence) -> Judgement:
-    """Judge what a sweep has gathered against the study's own criteria, at the alpha of this look."""
+    """Judge the evidence of a sweep against the criteria of its study, at the alpha of this look."""
     budget, prior = study.budget, study.prior.probability
     alpha = alpha_at(budget.alpha, budget.looks, evidence.look)
     measures = Measures(evidence, level=1 - alpha)
@@ -113,14 +113,14 @@ def judge(study: Study, evidence: Evidence) -> Judgement:
 
 
 def decodable(evidence: Evidence) -> bool:
-    """Whether the frames can be turned back into audio: the data name a codec, or something was heard."""
+    """Whether the frames can be turned back into audio: the data name a codec, or audio was decoded."""
     lanes = [replicate for arm in evidence.arms.values() for replicate in arm.replicates]
     return bool(evidence.data.get("codec") or evidence.exhibits or any(lane.listening for lane in lanes))
 
 
-def _verdict(results: tuple[CriterionResult, ...], wrong: list[str]) -> tuple[Verdict, str]:
-    if wrong:
-        return Verdict.INADMISSIBLE, " ".join(wrong)
+def _verdict(results: tuple[CriterionResult, ...], obstacles: list[str]) -> tuple[Verdict, str]:
+    if obstacles:
+        return Verdict.INADMISSIBLE, " ".join(obstacles)
     binding = [r for r in results if r.criterion.role is not Role.REPORTED]
     binding.sort(key=lambda r: r.criterion.role is not Role.PRIMARY)
     failed = [r for r in binding if r.outcome is Outcome.FAILED]
@@ -133,8 +133,8 @@ def _verdict(results: tuple[CriterionResult, ...], wrong: list[str]) -> tuple[Ve
 
 
 def _modes(arm: str, measures: Measures) -> list[str]:
-    pairs = zip(measures.curve(arm, "cos"), measures.curve(arm, "magnitude_ratio"), strict=True)
-    return [failure_mode(*(math.nan if x is None else x.estimate for x in pair)).letter for pair in pairs]
+    steps = zip(measures.curve(arm, "cos"), measures.curve(arm, "magnitude_ratio"), strict=True)
+    return [failure_mode(*(math.nan if x is None else x.estimate for x in step)).letter for step in steps]
 
 
 def _replicates(evidence: Evidence, arm: str) -> dict[str, int]:

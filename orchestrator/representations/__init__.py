@@ -1,1 +1,1 @@
-"""Audio into latents, and latents into other latents."""
+"""Representations of speech: audio encoded into latents, and latents derived from other latents."""

@@ -1,4 +1,4 @@
-"""Which representations `python -m orchestrator.represent` makes of a corpus. To add one, add a line."""
+"""The representations that `python -m orchestrator.represent` makes of a corpus. To add one, add a line."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from trainables.latents.derived.expression import derived_name, parse
 
 @dataclass(frozen=True)
 class Representation:
-    """What a codec gives, or what is derived from that."""
+    """A representation of speech: the latents of a codec, or latents derived from them."""
 
     codec: str
     expression: str | None = None  # as `python -m orchestrator.derive --as` takes it
 
     @property
     def name(self) -> str:
-        """As everywhere: "pca32(stack4(soundstream))"."""
+        """The name of the representation: "pca32(stack4(soundstream))"."""
         return derived_name(parse(self.expression), self.codec) if self.expression else self.codec
 
     @property
     def folder(self) -> str:
-        """The name of its folder, which no shell wants quoted: "pca32-stack4-soundstream"."""
+        """The name of its folder, which needs no quotes in a shell: "pca32-stack4-soundstream"."""
         return _folder(self.name)
 
 
-# What the quantisers hand on: at the bit rates that the codecs are mostly used with, all of what there is
-# for SoundStream (9.2 kbit/s) and DAC (6 kbit/s), 6 kbit/s for EnCodec and 1.1 for Mimi.
+# Quantised latents at the bit rates that the codecs are mostly used with: all quantisers of SoundStream
+# (9.2 kbit/s) and DAC (6 kbit/s), 6 kbit/s of EnCodec and 1.1 kbit/s of Mimi.
 _QUANTISED = ("soundstream-q46", "mimi-12.5-q8", "encodec-q8", "dac-q12")
 
 _DERIVED = (
@@ -40,14 +40,14 @@ _DERIVED = (
     ("world", "stack(4)"),
     ("encodec", "stack(6)"),
     ("encodec", "pool(6)"),
-    # 32 dimensions at 12.5 Hz; 4 frames of DAC would be 4096 dimensions to find them in
+    # 32 dimensions at 12.5 Hz; stacking 4 frames of DAC would give 4096 dimensions to reduce
     ("soundstream", "pca(32) of stack(4)"),
     ("logmel", "pca(32) of stack(4)"),
     ("world", "pca(32) of stack(4)"),
     ("encodec", "pca(32) of stack(6)"),
     ("dac", "pca(32) of pool(4)"),
     ("mimi-12.5", "pca(32)"),
-    # the same frames in units in which all directions weigh the same
+    # the same frames in units in which all directions have the same weight
     ("soundstream", "whiten"),
     ("logmel", "whiten"),
 )
@@ -59,7 +59,7 @@ REPRESENTATIONS = (
 
 
 def selected(names: Sequence[str]) -> list[Representation]:
-    """Those of these names, or of these folders, and what they are derived from; all of them for no name.
+    """The representations of these names or folders, with those they are derived from; all for no names.
 
     Raises:
         InputError: a name is unknown.

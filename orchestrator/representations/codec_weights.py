@@ -1,4 +1,4 @@
-"""Where each codec's weights come from when all codecs are wanted at once."""
+"""The sources of each codec's weights where many codecs are loaded in one command."""
 
 from __future__ import annotations
 
@@ -18,73 +18,73 @@ _NEEDED = ("soundstream", *WRITERS)
 
 
 def family(codec: str) -> str:
-    """Codecs of one family share their weights: "mimi" for mimi-25 and mimi-12.5-q8."""
+    """The family of a codec, whose members share their weights: "mimi" for mimi-25 and mimi-12.5-q8."""
     return codec.split("-")[0]
 
 
 def given_weights(words: Sequence[str]) -> dict[str, str]:
-    """``NAME=PATH`` as pairs.
+    """The path of the weights by family, from words of the form ``NAME=PATH``.
 
     Raises:
         InputError: a word has another form, or names no codec that has weights.
     """
-    pairs = {}
+    paths = {}
     for word in words:
         name, _, path = word.partition("=")
         if name not in _NEEDED or not path:
             raise InputError(
                 f"--weights {word!r} is not understood; give NAME=PATH, NAME one of {', '.join(_NEEDED)}"
             )
-        pairs[name] = path
-    return pairs
+        paths[name] = path
+    return paths
 
 
 class CodecWeights:
-    """Codecs with the weights that were given, or published; or random ones, where that is allowed."""
+    """Loads codecs with given weights, else published ones, else random ones where these are allowed."""
 
     def __init__(self, given: dict[str, str], random: Path | None) -> None:
         self.given = given
         self._random = random  # folder for random weights
-        self._out_of_reach: dict[str, InputError] = {}  # by family: a hub is asked once
+        self._unavailable: dict[str, InputError] = {}  # by family: a hub is asked once
 
     def codec(self, name: str) -> Codec:
-        """The codec called ``name``.
+        """The codec called ``name``, with its weights loaded.
 
         Raises:
-            InputError: its weights cannot be had, and how to get them.
+            InputError: its weights are not available; the message says how to get them.
         """
-        own = family(name)
-        if own in self.given:
-            return load_codec(name, self.given[own])
-        written = self._random / own if self._random and own in WRITERS else None
+        family_name = family(name)
+        if family_name in self.given:
+            return load_codec(name, self.given[family_name])
+        written = self._random / family_name if self._random and family_name in WRITERS else None
         if written is not None and written.is_dir():
             return load_codec(name, str(written))
         try:
-            return self._published(name, own)
+            return self._published(name, family_name)
         except InputError:
             if written is None:
                 raise
-            typer.echo(f"writing random weights of {own} into {written}", err=True)
-            _write(own, written)
+            typer.echo(f"writing random weights of {family_name} into {written}", err=True)
+            _write(family_name, written)
             return load_codec(name, str(written))
 
-    def _published(self, name: str, own: str) -> Codec:
-        if own in self._out_of_reach:
-            raise self._out_of_reach[own]
+    def _published(self, name: str, family_name: str) -> Codec:
+        if family_name in self._unavailable:
+            raise self._unavailable[family_name]
         try:
             return load_codec(name, None)
         except InputError as error:
-            if own in WRITERS:
-                self._out_of_reach[own] = error
+            if family_name in WRITERS:
+                self._unavailable[family_name] = error
             raise
 
 
-def _write(own: str, folder: Path) -> None:
-    """The folder appears whole or not at all."""
+def _write(family_name: str, folder: Path) -> None:
+    """Write random weights of a family; the folder appears complete or not at all."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=f".{own}-", dir=folder.parent))
+    draft = Path(tempfile.mkdtemp(prefix=f".{family_name}-", dir=folder.parent))
     try:
-        write_random_weights(own, draft)
+        write_random_weights(family_name, draft)
         draft.chmod(0o755)
         draft.rename(folder)
     finally:

@@ -1,4 +1,4 @@
-"""One representation out of another, by maps fitted on its training speakers."""
+"""Deriving one representation from another, by maps fitted on its training speakers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from trainables.latents.derived.transform import TRANSFORM_FILE, Transform
 from trainables.latents.storage.dataset import LatentDataset, open_dataset
 from trainables.latents.storage.parquet_file import write_utterances
 
-_TRAINING = ".training"  # in --out, until what is trained there is fitted
+_TRAINING = ".training"  # folder within --out, until the maps trained there are saved
 
 
 def derive_dataset(
@@ -39,16 +39,17 @@ def derive_dataset(
     Args:
         latents: folder of latents, or ``control:NAME``.
         expression: maps, such as ``pca(32) of stack(4)``.
-        out: folder for what is derived.
-        losses: settings of a bottleneck that is trained; what is None keeps its default.
+        out: folder for the derived latents.
+        losses: settings of a bottleneck that is trained; those that are None keep their defaults.
         workers: processes that train a bottleneck.
         address: Ray cluster that trains it; None starts a private one.
 
     Raises:
-        InputError: an expression that is not one, options without effect, or another's folder.
+        InputError: the expression cannot be parsed, an option has no effect, ``out`` is a file or holds other
+            latents, or no utterance is long enough.
     """
     settings = BottleneckSettings(**{name: value for name, value in losses.items() if value is not None})
-    maps = parse(expression, settings)  # refused before anything is read
+    maps = parse(expression, settings)  # a wrong expression is refused before anything is read
     _require_options_used(expression, maps, {**losses, "workers": workers, "address": address})
     base = open_dataset(latents_folder(latents))
     if out.exists() and not out.is_dir():
@@ -61,33 +62,32 @@ def derive_dataset(
         return _fit(expression, base, out, settings, 1 if workers is None else workers, address)
 
     transform = _stored_or_new(expression, base, out, settings, fit)
-    meta, lost = transform.meta(out), 0
+    meta, left_out = transform.meta(out), 0
     for file in base.files:
         if (out / file.name).exists():
             continue
-        made, short = derived_utterances(file, transform)
-        lost += len(short)
+        derived, short = derived_utterances(file, transform)
+        left_out += len(short)
         for utterance_id in short:
             typer.echo(f"left out: {utterance_id} has fewer than {2 * transform.rate} frames", err=True)
-        if made:
-            write_utterances(out / file.name, made, meta)
+        if derived:
+            write_utterances(out / file.name, derived, meta)
     if not any(out.glob("*.parquet")):
         (out / TRANSFORM_FILE).unlink()
         raise InputError(
-            f"no utterance of {base.root} has the {2 * transform.rate} frames that two derived take"
+            f"no utterance of {base.root} has {2 * transform.rate} frames, which two derived frames take"
         )
     for trained in bottlenecks(transform.maps):
         typer.echo(trained.summary())
-    found = open_dataset(out)
-    utterances = found.index.num_rows
+    utterances = open_dataset(out).index.num_rows
     typer.echo(
         f"{out}: {meta.representation}, {meta.dim} dimensions at {meta.frame_rate:g} Hz, "
-        f"{utterances} utterances, {lost} left out"
+        f"{utterances} utterances, {left_out} left out"
     )
 
 
 def _require_options_used(expression: str, maps: Sequence[Map], options: dict[str, object]) -> None:
-    """Refuse what would be without effect."""
+    """Refuse options that would have no effect."""
     given = [name for name, value in options.items() if value is not None]
     if given and not bottlenecks(maps):
         raise InputError(
@@ -103,15 +103,16 @@ def _stored_or_new(
     settings: BottleneckSettings,
     fit: Callable[[], Transform],
 ) -> Transform:
-    """The one in ``out``, if it is what is asked for, else a new one."""
+    """The transform stored in ``out`` if it is the one asked for; a new one where none is stored."""
     if (out / TRANSFORM_FILE).exists():
-        found = Transform.load(out)
+        stored = Transform.load(out)
         asked = (_kinds(parse(expression, settings)), base.meta.representation, base.content_hash)
-        if asked != (_kinds(found.maps), found.base.representation, found.base_hash):
+        if asked != (_kinds(stored.maps), stored.base.representation, stored.base_hash):
             raise InputError(
-                f"--out {out} holds {found.name} of other latents or by other maps; derive into another --out"
+                f"--out {out} holds {stored.name} of other latents or by other maps; "
+                "derive into another --out"
             )
-        return found
+        return stored
     if any(out.glob("*.parquet")):
         raise InputError(f"--out {out} holds latents that were not derived; derive into another --out")
     fitted = fit()
@@ -129,7 +130,7 @@ def _fit(
     workers: int,
     address: str | None,
 ) -> Transform:
-    """Fit in closed form, and with Ray where something is to be trained."""
+    """Fit maps in closed form, or with Ray where a bottleneck has to be trained."""
     if not bottlenecks(parse(expression, settings)):
         return fit_transform(expression, base)
     set_ray_environment()

@@ -1,4 +1,4 @@
-"""Everything of a corpus that a folder of latents does not hold yet, encoded into it."""
+"""Encoding of a corpus into a folder of latents, as far as the folder does not hold it yet."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ if TYPE_CHECKING:
 
 NOTHING_ENCODED = 1  # exit code
 
-Took = Callable[[float, float], None]  # told seconds, and seconds of speech encoded in them
+RecordTime = Callable[[float, float], None]  # gets seconds so far, and seconds of speech encoded in them
 
 
 def require_folder(out: Path) -> None:
-    """See now rather than after hours that ``out`` can be made; one that is not there is not left behind.
+    """Check at once, rather than after hours, that the folder ``out`` can be made; it is not left behind.
 
     Raises:
-        InputError: it is a file, or cannot be made.
+        InputError: ``out`` is a file, or cannot be made.
     """
     try:
-        there = out.exists()
+        existed = out.exists()
         out.mkdir(parents=True, exist_ok=True)
-        if not there:
+        if not existed:
             out.rmdir()
     except FileExistsError:
         raise InputError(f"--out {out} is a file; give a folder") from None
@@ -44,7 +44,11 @@ def require_folder(out: Path) -> None:
 
 
 def open_if_present(out: Path) -> LatentDataset | None:
-    """The dataset in ``out``, if there is one yet."""
+    """The dataset in ``out``; None where it holds no latents yet.
+
+    Raises:
+        InputError: ``out`` is a file, or its latents cannot be read.
+    """
     if out.exists() and not out.is_dir():
         raise InputError(f"--out {out} is a file; give a folder")
     return open_dataset(out) if any(out.glob("*.parquet")) else None
@@ -53,19 +57,20 @@ def open_if_present(out: Path) -> LatentDataset | None:
 def recordings_to_encode(
     codec: Codec, corpus: Corpus, source: Path, out: Path, limit: int | None
 ) -> list[Recording]:
-    """What ``out`` does not hold yet of the first ``limit`` recordings.
+    """The recordings among the first ``limit`` that ``out`` does not hold yet.
 
-    A speaker whom the dataset knows stays in the split it is in.
+    A speaker who is in the dataset already stays in the same split.
 
     Raises:
-        InputError: the folder holds other latents, from other weights or another source.
+        InputError: the folder holds another representation, or latents of other weights or another source.
     """
-    done, wanted = open_if_present(out), corpus.first(limit)
-    if done is None:
+    encoded, wanted = open_if_present(out), corpus.first(limit)
+    if encoded is None:
         return wanted
-    _require_continuation(done, codec, corpus, source)
-    rows = zip(done.index["speaker_id"].to_pylist(), done.index["split"].to_pylist(), strict=True)
-    splits, ids = dict(rows), _ids(done)
+    _require_continuation(encoded, codec, corpus, source)
+    index = encoded.index
+    rows = zip(index["speaker_id"].to_pylist(), index["split"].to_pylist(), strict=True)
+    splits, ids = dict(rows), _ids(encoded)
     left = [recording for recording in wanted if recording.utterance_id not in ids]
     return [replace(r, split=splits.get(r.speaker_id, r.split)) for r in left]
 
@@ -78,12 +83,12 @@ def encode_into(
     source: Path,
     cluster: Cluster,
     progress: EncodeProgress,
-    took: Took = lambda seconds, speech: None,
+    record_time: RecordTime = lambda seconds, speech: None,
     pitch: PitchTracks | None = None,
 ) -> None:
-    """Encode, show progress, and name what could not be encoded once all else is done.
+    """Encode recordings into ``out`` with progress, and name at the end those that could not be encoded.
 
-    Whatever ends it, an interrupt included, what has been encoded by then is in ``out``.
+    However it ends, be it by an interrupt, everything encoded by then is in ``out``.
     """
     # Loads Ray: only when there is something to do.
     from orchestrator.representations.encoding_stream import encode_recordings
@@ -102,33 +107,37 @@ def encode_into(
     )
     failures: list[tuple[Path, str]] = []
     progress.begin()
-    # Wherever in this loop an interrupt strikes, the steps end in order.
+    # Wherever in this loop an interrupt strikes, the stream is closed in order.
     with closing(encode_recordings(recordings, codec, meta, out, cluster, pitch)) as steps:
         for encoded in steps:
             failures += encoded.failures
             progress.advance(encoded.utterances, encoded.seconds, len(encoded.failures))
-            took(progress.under_way, progress.speech)
+            record_time(progress.under_way, progress.speech)
     typer.echo(progress.summary())
     for path, reason in sorted(failures):
         typer.echo(f"not encoded: {path}: {reason}", err=True)
 
 
 def size_of(dataset: LatentDataset) -> float:
-    """Megabytes on disk."""
+    """The size of a dataset's files on disk, in megabytes."""
     return sum(file.stat().st_size for file in dataset.files) / 1e6
 
 
-def _require_continuation(done: LatentDataset, codec: Codec, corpus: Corpus, source: Path) -> None:
+def _require_continuation(encoded: LatentDataset, codec: Codec, corpus: Corpus, source: Path) -> None:
     """Refuse to mix representations, weights or sources in one folder."""
     elsewhere = "encode into another --out"
-    if done.meta.representation != codec.name:
-        raise InputError(f"--out {done.root} holds {done.meta.representation} latents; {elsewhere}")
-    if done.meta.codec_hash != codec.hash:
-        was, now = done.meta.weights, codec.weights
-        raise InputError(f"--out {done.root} was encoded with other weights ({was}, now {now}); {elsewhere}")
-    unknown = _ids(done) - {recording.utterance_id for recording in corpus.recordings}
+    if encoded.meta.representation != codec.name:
+        raise InputError(f"--out {encoded.root} holds {encoded.meta.representation} latents; {elsewhere}")
+    if encoded.meta.codec_hash != codec.hash:
+        was, now = encoded.meta.weights, codec.weights
+        raise InputError(
+            f"--out {encoded.root} was encoded with other weights ({was}, now {now}); {elsewhere}"
+        )
+    unknown = _ids(encoded) - {recording.utterance_id for recording in corpus.recordings}
     if unknown:
-        raise InputError(f"--out {done.root} holds {min(unknown)}, which {source} does not have; {elsewhere}")
+        raise InputError(
+            f"--out {encoded.root} holds {min(unknown)}, which {source} does not have; {elsewhere}"
+        )
 
 
 def _ids(dataset: LatentDataset) -> set[str]:
@@ -136,19 +145,23 @@ def _ids(dataset: LatentDataset) -> set[str]:
 
 
 def require_limit(limit: int | None) -> None:
-    """Refuse a limit that leaves nothing."""
+    """Refuse a limit below 1.
+
+    Raises:
+        InputError: the limit is below 1.
+    """
     if limit is not None and limit < 1:
         raise InputError(f"--limit is {limit}; it must be at least 1")
 
 
 def name_strays(corpus: Corpus, source: Path) -> None:
-    """Say which files have been left out."""
+    """Name on stderr the files of a corpus that its layout has no place for."""
     for path in corpus.strays:
         typer.echo(f"left out: {path} has no place in the layout of {source}", err=True)
 
 
 def contents_table(dataset: LatentDataset) -> TerminalTable:
-    """What a folder of latents holds, a row per split."""
+    """A table of what a folder of latents holds, one row per split."""
     note = f" ({dataset.meta.note})" if dataset.meta.note else ""
     title = f"{dataset.root}: {dataset.meta.representation}{note}, {size_of(dataset):.1f} MB"
     table = TerminalTable(title, ("split", "utterances", "speakers", "hours"))

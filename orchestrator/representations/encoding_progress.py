@@ -1,4 +1,4 @@
-"""What an encoding shows while it runs: a bar in a terminal, a line per tenth of the work elsewhere."""
+"""The progress of an encoding: a bar in a terminal, elsewhere a line per tenth of the work."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from orchestrator.runtime.progress_bar import ProgressBar
 
 
 class EncodeProgress(ProgressBar):
-    """Counts recordings, and seconds of ``speech`` for the speed."""
+    """Shows how many recordings are encoded, and the speed, from the seconds of ``speech`` so far."""
 
     def __init__(self, total: int, console: Console) -> None:
         super().__init__(console, "encoding", total, "time left", f"encoding {total} recordings")
@@ -19,16 +19,16 @@ class EncodeProgress(ProgressBar):
         self._started = self._began = time.monotonic()
 
     def begin(self) -> None:
-        """Recordings are about to flow: how long Ray took to start says nothing of the time left."""
+        """Start the clock of the speed; the time that Ray took to start says nothing about the time left."""
         self._began = time.monotonic()
 
     @property
     def under_way(self) -> float:
-        """Seconds since :meth:`begin`."""
+        """The seconds since :meth:`begin`."""
         return time.monotonic() - self._began
 
     def advance(self, encoded: int, seconds: float, failed: int) -> None:
-        """So many recordings are encoded, ``seconds`` of speech in all, and so many could not be."""
+        """Count ``encoded`` more recordings with ``seconds`` of speech in all, and ``failed`` ones."""
         tenths = 10 * self._done // self._total
         self._encoded, self.speech = self._encoded + encoded, self.speech + seconds
         self._done += encoded + failed
@@ -37,7 +37,7 @@ class EncodeProgress(ProgressBar):
             self.line(f"{self._done} of {self._total}, {self._speed()}, {self._left()}")
 
     def summary(self) -> str:
-        """What was done, in a sentence."""
+        """A sentence on what was encoded, how long it took and how fast it was."""
         return (
             f"encoded {self._encoded} of {self._total} recordings, {self.speech / 3600:.2f} h of speech, "
             f"in {duration(time.monotonic() - self._started)} ({self._speed()} once under way)"

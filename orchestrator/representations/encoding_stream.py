@@ -1,4 +1,4 @@
-"""Speech to latent Parquet with Ray Data: read and resample, encode on actors, write parts as they arrive."""
+"""Encoding speech into Parquet with Ray Data: read and resample, encode on actors, write parts at once."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ from trainables.latents.storage.parquet_file import (
 if TYPE_CHECKING:
     from trainables.latents.codecs.base import Codec
 
-_BLOCK = 8  # recordings that travel together at most, and one step of the progress
-_BLOCKS = 8  # per actor at least: one that is done early waits for no more than such a share of the work
+_BLOCK = 8  # recordings in a block at most; the progress advances by blocks
+_BLOCKS = 8  # per actor at least: an actor that is done early waits for at most this share of the work
 _PART = 256  # utterances of a Parquet file, at most
-_PART_SECONDS = 60.0  # how long an utterance waits to be written: what a killed run can lose
-# Of actors with a GPU: readers must find room beside them, or the stream stands still.
+_PART_SECONDS = 60.0  # how long an utterance waits to be written: as much as a killed run can lose
+# Cores of readers, and of actors with a GPU: readers must find room beside these, or the stream stops.
 _READ_CPUS, _ENCODE_CPUS = 0.25, 0.75
 
 
@@ -43,11 +43,11 @@ PitchTracks = MutableMapping[str, NDArray[np.float32]]
 
 
 class Encoded(NamedTuple):
-    """What became of some recordings: those encoded, and those that could not be, each with its reason."""
+    """The outcome of some recordings: how many were encoded, and why the others could not be."""
 
     utterances: int
     seconds: float  # of speech in them
-    failures: list[tuple[Path, str]]
+    failures: list[tuple[Path, str]]  # file, and the reason why it was not encoded
 
 
 def encode_recordings(
@@ -58,24 +58,24 @@ def encode_recordings(
     cluster: Cluster,
     pitch: PitchTracks | None = None,
 ) -> Generator[Encoded]:
-    """Encode recordings into Parquet files in ``out``, some at a time as the caller asks for the next.
+    """Encode recordings into Parquet files in ``out``, a block each time the caller asks for the next.
 
-    Utterances that ``pitch`` holds are not listened to again, and those that it does not are added to it.
-    Whatever ends the iteration, an interrupt included, what has been encoded by then is on disk.
+    The pitch of an utterance that ``pitch`` holds is not tracked again; those tracked now are added to it.
+    However the iteration ends, be it by an interrupt, everything encoded by then is on disk.
     """
     part = _Part(out, meta)
     stream = _stream(recordings, codec, cluster, {} if pitch is None else pitch)
     try:
         for table in stream:
-            fates = table.select(["path", "seconds", "failure"]).to_pylist()
-            encoded = [not fate["failure"] for fate in fates]
+            outcomes = table.select(["path", "seconds", "failure"]).to_pylist()
+            encoded = [not outcome["failure"] for outcome in outcomes]
             part.add(table_utterances(table.filter(pa.array(encoded))))
             if pitch is not None:
-                pitch.update(_heard(table))
+                pitch.update(_pitch_tracks(table))
             yield Encoded(
                 sum(encoded),
-                sum(fate["seconds"] for fate in fates if not fate["failure"]),
-                [(Path(fate["path"]), fate["failure"]) for fate in fates if fate["failure"]],
+                sum(outcome["seconds"] for outcome in outcomes if not outcome["failure"]),
+                [(Path(outcome["path"]), outcome["failure"]) for outcome in outcomes if outcome["failure"]],
             )
     finally:
         part.write()
@@ -83,16 +83,16 @@ def encode_recordings(
         wait_for_executors()
 
 
-def _heard(table: pa.Table) -> Iterable[tuple[str, NDArray[np.float32]]]:
+def _pitch_tracks(table: pa.Table) -> Iterable[tuple[str, NDArray[np.float32]]]:
     """Pitch tracks as copies: a view would hold the whole table, latents and all, in Ray's memory."""
-    pairs = zip(table["utterance_id"].to_pylist(), table["pitch"], strict=True)
-    return ((name, pitch.values.to_numpy().copy()) for name, pitch in pairs if len(pitch))
+    columns = zip(table["utterance_id"].to_pylist(), table["pitch"], strict=True)
+    return ((name, pitch.values.to_numpy().copy()) for name, pitch in columns if len(pitch))
 
 
 def _stream(
     recordings: Sequence[Recording], codec: Codec, cluster: Cluster, pitch: PitchTracks
 ) -> Generator[Any]:
-    """Arrow tables of utterances, as they come, and beside them path, seconds, failure and pitch."""
+    """Arrow tables of utterances in order of arrival, with columns path, seconds, failure and pitch."""
     import ray.data
 
     ray.data.DataContext.get_current().enable_progress_bars = False
@@ -101,7 +101,7 @@ def _stream(
     blocks = min(len(recordings), max(-(-len(recordings) // _BLOCK), _BLOCKS * actors))
     ends = [number * len(recordings) // blocks for number in range(blocks + 1)]
     dataset = ray.data.from_arrow([_table(recordings[a:b], pitch) for a, b in itertools.pairwise(ends)])
-    if gpus:  # which must not wait for a disk; cores read for themselves: more processes only start later
+    if gpus:  # a GPU must not wait for a disk; CPU actors read themselves, as more processes only start later
         dataset = dataset.map_batches(
             _read, fn_args=(codec.sample_rate,), batch_format="pyarrow", batch_size=None, num_cpus=_READ_CPUS
         )
@@ -118,14 +118,14 @@ def _stream(
 
 
 def _table(recordings: Sequence[Recording], pitch: PitchTracks) -> pa.Table:
-    """What is known before anything is read; a pitch track of no values is not known."""
+    """The columns known before anything is read; an empty pitch track is an unknown one."""
     rows = [asdict(recording) | {"path": str(recording.path.absolute())} for recording in recordings]
     known = [pitch.get(recording.utterance_id, np.empty(0, np.float32)) for recording in recordings]
     return pa.Table.from_pylist(rows).append_column("pitch", pa.array(known, pa.list_(pa.float32())))
 
 
 def _read(table: pa.Table, sample_rate: int) -> pa.Table:
-    """Adds audio, at the codec's sample rate, and failure: why there is none."""
+    """Add the columns audio, at the codec's sample rate, and failure, the reason why there is none."""
     from trainables.latents.encode_recording import read_audio
 
     audio, failures = [], []
@@ -152,7 +152,7 @@ class _Encoder:
     def __call__(self, table: pa.Table) -> pa.Table:
         if "audio" not in table.column_names:
             table = _read(table, self._codec.sample_rate)
-        utterances, failures, seconds, heard = [], [], [], []
+        utterances, failures, seconds, tracks = [], [], [], []
         rows = table.select(["utterance_id", "speaker_id", "split", "path"]).to_pylist()
         columns = table["audio"], table["pitch"], table["failure"].to_pylist()
         for row, samples, track, failure in zip(rows, *columns, strict=True):
@@ -160,7 +160,7 @@ class _Encoder:
             pitch = np.asarray(track.values, np.float32)
             utterance, pitch, failure = self._encode(recording, audio, pitch, failure)
             utterances.append(utterance)
-            heard.append(pitch)
+            tracks.append(pitch)
             failures.append(failure)
             seconds.append(len(audio) / self._codec.sample_rate)
         return (
@@ -168,13 +168,13 @@ class _Encoder:
             .append_column("path", table["path"])
             .append_column("seconds", pa.array(seconds, pa.float64()))
             .append_column("failure", pa.array(failures, pa.string()))
-            .append_column("pitch", pa.array(heard, pa.list_(pa.float32())))
+            .append_column("pitch", pa.array(tracks, pa.list_(pa.float32())))
         )
 
     def _encode(
         self, recording: Recording, audio: NDArray[np.float32], pitch: NDArray[np.float32], failure: str
     ) -> tuple[Utterance, NDArray[np.float32], str]:
-        """Utterance, pitch track, and why there is neither."""
+        """The utterance, its pitch track, and why both are empty, if they are."""
         from trainables.latents.encode_recording import encode_recording
         from trainables.latents.speech.acoustics import pitch_track
 
@@ -184,32 +184,32 @@ class _Encoder:
                 return encode_recording(self._codec, recording, audio, pitch), pitch, ""
             except InputError as error:
                 failure = str(error)
-            except Exception as error:  # whatever one file does to a codec, the others must not be lost
+            except Exception as error:  # if one file breaks a codec, the others must not be lost
                 failure = f"{type(error).__name__}: {error}"
-        who = (recording.utterance_id, recording.speaker_id, recording.split)
+        identity = (recording.utterance_id, recording.speaker_id, recording.split)
         track = np.empty(0, np.float32)
-        nothing = Utterance(*who, np.empty((0, self._codec.dim), np.float32), track, track, track)
-        return nothing, track, failure
+        empty = Utterance(*identity, np.empty((0, self._codec.dim), np.float32), track, track, track)
+        return empty, track, failure
 
 
 class _Part:
-    """Utterances on their way into the next Parquet file; it appears whole, and no earlier one is touched."""
+    """The utterances of the next Parquet file, which appears complete and leaves earlier ones untouched."""
 
     def __init__(self, out: Path, meta: LatentMeta) -> None:
         self._out, self._meta = out, meta
         self._waiting: list[Utterance] = []
         self._since = time.monotonic()
-        for rest in out.glob(".part-*.tmp"):  # of a run that was killed while it wrote
-            rest.unlink()
+        for leftover in out.glob(".part-*.tmp"):  # of a run that was killed while it wrote
+            leftover.unlink()
 
     def add(self, utterances: Iterable[Utterance]) -> None:
-        """Keep them, and write once there are many or the first has waited long."""
+        """Keep utterances, and write them once there are many or the first has waited long."""
         self._waiting += utterances
         if len(self._waiting) >= _PART or time.monotonic() - self._since > _PART_SECONDS:
             self.write()
 
     def write(self) -> None:
-        """Write what waits, if anything does, under the next free number."""
+        """Write the waiting utterances, if there are any, under the next free number."""
         if self._waiting:
             paths = (self._out / f"part-{number:05d}.parquet" for number in itertools.count())
             free = next(path for path in paths if not path.exists())

@@ -1,4 +1,4 @@
-"""What a folder of representations holds: how large they are, and how long all runs took that made them."""
+"""The representations that a folder holds: their sizes, and the time that all runs took to make them."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _TIMES = "times.json"  # beside the latents
 
 
 class Stopwatch:
-    """Seconds spent on a representation, and of speech that went through; a restart goes on counting.
+    """Counts the seconds spent on a representation, and the seconds of speech; a restart goes on counting.
 
-    The start of Ray is not in them, that of its actors is. Speech that a kill made one encode again counts
-    again, as its time does.
+    The start of Ray is not counted, that of its actors is. Speech that has to be encoded again after a kill
+    counts again, as its time does.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -35,13 +35,14 @@ class Stopwatch:
         self._before = times(folder) or (0.0, 0.0)
 
     def __call__(self, seconds: float, speech: float) -> None:
-        """Both since this stopwatch was made."""
-        spent, heard = self._before
-        _write(self._file, {"seconds": spent + seconds, "speech_seconds": heard + speech})
+        """Store the totals, given seconds and seconds of speech since this stopwatch was made."""
+        seconds_before, speech_before = self._before
+        totals = {"seconds": seconds_before + seconds, "speech_seconds": speech_before + speech}
+        _write(self._file, totals)
 
 
 def times(folder: Path) -> tuple[float, float] | None:
-    """Seconds, and seconds of speech; None where nobody took them.
+    """Seconds spent on a representation, and seconds of speech; None where they were not measured.
 
     Raises:
         InputError: the file that holds them is damaged.
@@ -50,17 +51,17 @@ def times(folder: Path) -> tuple[float, float] | None:
     if not file.exists():
         return None
     try:
-        kept = json.loads(file.read_text())
-        return float(kept["seconds"]), float(kept["speech_seconds"])
+        stored = json.loads(file.read_text())
+        return float(stored["seconds"]), float(stored["speech_seconds"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
-            f"{file} is damaged ({error}); delete it, and the table goes without its times"
+            f"{file} is damaged ({error}); delete it, and the table leaves its times out"
         ) from error
 
 
 @dataclass(frozen=True)
 class InventoryRow:
-    """One representation. ``seconds`` and ``x_real_time`` are None where nobody took the time."""
+    """One representation in an inventory; ``seconds`` and ``x_real_time`` are None where not measured."""
 
     representation: str
     folder: str
@@ -74,38 +75,38 @@ class InventoryRow:
     note: str
 
 
-def rows(out: Path) -> list[InventoryRow]:
-    """A row for each representation that ``out`` holds."""
-    found = []
+def inventory_rows(out: Path) -> list[InventoryRow]:
+    """A row for each representation that ``out`` holds; a damaged one is named on stderr and left out."""
+    rows = []
     for representation in REPRESENTATIONS:
         try:
             dataset = open_if_present(out / representation.folder)
-            found += [_row(representation, dataset)] if dataset is not None else []
-        except InputError as error:  # one that is damaged does not cost the others their rows
+            rows += [_row(representation, dataset)] if dataset is not None else []
+        except InputError as error:  # a damaged representation does not cost the others their rows
             typer.echo(f"left out: {representation.name}: {error}", err=True)
-    return found
+    return rows
 
 
-def hours(dataset: LatentDataset | None) -> float:
-    """Of speech in all splits."""
+def hours_of_speech(dataset: LatentDataset | None) -> float:
+    """The hours of speech in all splits of a dataset; 0 where there is no dataset."""
     if dataset is None:
         return 0.0
     return sum(dataset.frames(split) for split in SPLITS) / dataset.meta.frame_rate / 3600
 
 
-def write_listing(out: Path, source: Path, listed: Sequence[InventoryRow]) -> None:
-    """:data:`FILE`, whole or not at all."""
+def write_inventory(out: Path, source: Path, rows: Sequence[InventoryRow]) -> None:
+    """Write :data:`INVENTORY_FILE` into ``out``, completely or not at all."""
     _write(
         out / INVENTORY_FILE,
-        {"source": str(source.resolve()), "representations": [asdict(row) for row in listed]},
+        {"source": str(source.resolve()), "representations": [asdict(row) for row in rows]},
     )
 
 
-def show(listed: Sequence[InventoryRow], out: Path) -> None:
-    """Print the listing; where it is wider than the terminal, as several tables."""
+def print_inventory(rows: Sequence[InventoryRow], out: Path) -> None:
+    """Print the inventory of ``out``; where it is wider than the terminal, as several tables."""
     columns = ("representation", "dim", "Hz", "utterances", "hours", "MB", "seconds", "x real time", "note")
     table = TerminalTable(str(out), columns)
-    for row in listed:
+    for row in rows:
         table.add(
             row.representation,
             str(row.dimensions),
@@ -132,7 +133,7 @@ def _row(representation: Representation, dataset: LatentDataset) -> InventoryRow
         dimensions=meta.dim,
         frame_rate=meta.frame_rate,
         utterances=dataset.index.num_rows,
-        hours=hours(dataset),
+        hours=hours_of_speech(dataset),
         megabytes=size_of(dataset),
         seconds=taken[0] if taken else None,
         x_real_time=taken[1] / taken[0] if taken and taken[0] > 0 else None,

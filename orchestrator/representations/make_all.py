@@ -19,7 +19,7 @@ from orchestrator.representations.encoded_folder import (
     recordings_to_encode,
 )
 from orchestrator.representations.encoding_progress import EncodeProgress
-from orchestrator.representations.inventory import Stopwatch, hours
+from orchestrator.representations.inventory import Stopwatch, hours_of_speech
 from trainables.errors import InputError
 from trainables.latents.codecs.base import Codec
 from trainables.latents.derived.transform import TRANSFORM_FILE, Transform
@@ -37,10 +37,10 @@ def make_all(
     out: Path,
     limit: int | None,
 ) -> None:
-    """Encode what codecs make of a corpus, then derive the rest; what cannot be made is named and left out.
+    """Make all given representations of a corpus: encode first, then derive; name those that are left out.
 
     Raises:
-        InputError: weights that were given for one of the codecs are not what it needs.
+        InputError: the weights given for one of the codecs are not what it needs.
     """
     codecs = [r for r in representations if r.expression is None]
     jobs = [_encoding_job(r, weights, corpus, source, out, limit) for r in codecs]
@@ -58,19 +58,19 @@ class _Job(NamedTuple):
 
 def _encoding_job(
     representation: Representation,
-    found: CodecWeights,
+    weights: CodecWeights,
     corpus: Corpus,
     source: Path,
     out: Path,
     limit: int | None,
 ) -> _Job | None:
-    """What is left to encode; nothing where it is all there, or where it cannot be."""
+    """The recordings left to encode with one codec; None where none are left, or it cannot be loaded."""
     name, folder = representation.name, out / representation.folder
     try:
-        codec = found.codec(name)
+        codec = weights.codec(name)
         left = recordings_to_encode(codec, corpus, source, folder, limit)
     except InputError as error:
-        if family(name) in found.given:  # what was asked for by name is wrong input, before anything is done
+        if family(name) in weights.given:  # weights that the user named are wrong input: nothing is done
             raise
         _left_out(name, str(error))
         return None
@@ -83,7 +83,7 @@ def _encode_all(jobs: Sequence[_Job], corpus: Corpus, source: Path) -> None:
     from orchestrator.runtime.ray_cluster import connected
 
     console = Console(stderr=True, soft_wrap=True, highlight=False)
-    pitch: PitchTracks = {}  # an utterance is listened to once, not for every codec
+    pitch: PitchTracks = {}  # the pitch of an utterance is tracked once, not for every codec
     with connected(None) as cluster:
         for codec, recordings, folder in jobs:
             console.print(f"{codec.name}{f' ({codec.note})' if codec.note else ''}", markup=False)
@@ -96,6 +96,7 @@ def _encode_all(jobs: Sequence[_Job], corpus: Corpus, source: Path) -> None:
 
 
 def derive_one(representation: Representation, expression: str, out: Path) -> None:
+    """Derive one representation from its base in ``out``, or say on stderr why it is left out."""
     name, folder = representation.name, out / representation.folder
     base = open_if_present(out / Representation(representation.codec).folder)
     if base is None:
@@ -103,15 +104,16 @@ def derive_one(representation: Representation, expression: str, out: Path) -> No
     if (folder / TRANSFORM_FILE).exists() and Transform.load(folder).base_hash != base.content_hash:
         return _left_out(
             name,
-            f"{folder} was derived before {base.root} held what it does now; delete it and run this again",
+            f"{folder} was derived before {base.root} got its present contents; delete it and run this again",
         )
-    watch, began, before = Stopwatch(folder), time.monotonic(), hours(open_if_present(folder))
+    watch, began = Stopwatch(folder), time.monotonic()
+    before = hours_of_speech(open_if_present(folder))
     try:
         derive_dataset(str(base.root), expression, folder, {})
     except InputError as error:
         _left_out(name, str(error))
     finally:
-        if (new := hours(open_if_present(folder)) - before) > 0:
+        if (new := hours_of_speech(open_if_present(folder)) - before) > 0:
             watch(time.monotonic() - began, 3600 * new)
 
 

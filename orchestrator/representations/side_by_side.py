@@ -15,8 +15,8 @@ from orchestrator.inspection.diagnosis import (
     DiagnosisResult,
     Say,
     as_record,
-    found_by_tasks,
-    found_here,
+    diagnose_locally,
+    diagnose_with_ray,
 )
 from orchestrator.reporting.diagnosis_comparison import comparison_tables
 from orchestrator.reporting.diagnosis_terminal import tables
@@ -49,11 +49,14 @@ def diagnose_side_by_side(
     records: list[dict[str, Any]] = []
     with _ray(train_heads, lambda text: says.print(text, style="dim", markup=False)) as (cluster, say):
         for dataset in datasets:
-            found = found_by_tasks(dataset, cluster, say, on=on) if cluster else found_here(dataset, say, on)
-            records.append(as_record(dataset, found, on))
+            if cluster:
+                result = diagnose_with_ray(dataset, cluster, say, on=on)
+            else:
+                result = diagnose_locally(dataset, say, on)
+            records.append(as_record(dataset, result, on))
             if json_file is not None:  # one by one: what follows may fail, or be stopped
                 write_atomically(json_file, json.dumps(records, indent=1, allow_nan=False))
-            _print(console, dataset, found, on)
+            _print(console, dataset, result, on)
     for table in comparison_tables(records):
         print_table(console, table)
 
@@ -86,11 +89,11 @@ def _ray(wanted: bool, say: Say) -> Iterator[tuple[Cluster | None, Say]]:
         yield cluster, say
 
 
-def _print(console: Console, dataset: LatentDataset, found: DiagnosisResult, on: Sequence[str]) -> None:
+def _print(console: Console, dataset: LatentDataset, result: DiagnosisResult, on: Sequence[str]) -> None:
     console.print(f"{dataset.root}: {dataset.meta.representation}, {_counts(dataset, on)}", highlight=False)
-    for table in tables(found.diagnosis, dataset.meta, found.heads, found.settings):
+    for table in tables(result.diagnosis, dataset.meta, result.heads, result.settings):
         print_table(console, table)
-    for head, reason in found.refused.items():
+    for head, reason in result.refused.items():
         console.print(f"not measured: head {head}, because {reason}", highlight=False)
 
 

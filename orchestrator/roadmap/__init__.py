@@ -1,1 +1,1 @@
-"""Which studies the verdicts of others open, and the way through them."""
+"""The roadmap of studies: which verdicts open which study, and running them in that order."""

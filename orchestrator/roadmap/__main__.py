@@ -20,7 +20,7 @@ EXAMPLE = "python -m orchestrator.roadmap --latents latents/soundstream"
 
 def roadmap(
     until: Annotated[int | None, typer.Option(help="Last tier to run: 1, 2 or 3; by default all.")] = None,
-    plan: Annotated[bool, typer.Option("--plan", help="Print the roadmap, train nothing.")] = False,
+    plan: Annotated[bool, typer.Option("--plan", help="Print the roadmap and train nothing.")] = False,
     latents: Annotated[str, typer.Option(help="Folder of latents, or control:NAME.")] = "control:directional",
     price: cli.Price = None,
     address: cli.Address = None,
@@ -28,9 +28,9 @@ def roadmap(
     seed: cli.Seed = 0,
     smoke: cli.Smoke = False,
 ) -> None:
-    """Run the studies of the roadmap in order, each where the verdicts before it allow; end in one page.
+    """Run the studies of the roadmap in order, each where earlier verdicts allow it, and write one page.
 
-    The same command again goes on where it was left: a study that has its verdict is not run twice.
+    The same command again goes on where it stopped: a study that has its verdict is not run twice.
     """
     if until is not None and until not in ROADMAP.tiers:
         raise InputError(
@@ -53,17 +53,17 @@ def roadmap(
         smoke=smoke,
         command=command,
     )
-    journey = RoadmapRunner(request, say=typer.echo)
+    runner = RoadmapRunner(request, say=typer.echo)
     if plan:
-        from orchestrator.roadmap.plan_text import itinerary
+        from orchestrator.roadmap.plan_text import roadmap_plan
 
-        typer.echo(itinerary(journey))
+        typer.echo(roadmap_plan(runner))
         return
-    journey.run()
+    runner.run()
 
 
 def main() -> None:
-    """The command."""
+    """Run the command ``python -m orchestrator.roadmap``."""
     cli.run(roadmap, EXAMPLE, "run the same command again to go on")
 
 

@@ -1,4 +1,4 @@
-"""What verdicts allow: from the roadmap and what was recorded to the state of every step. Runs nothing."""
+"""The state of every step of a roadmap, decided from its gates and the recorded verdicts. Runs nothing."""
 
 from __future__ import annotations
 
@@ -10,61 +10,61 @@ from search_spaces.roadmap import GO, NO_GO, Condition, Gate, Roadmap, Step
 
 
 class StepState(StrEnum):
-    """Where a step stands."""
+    """The state of a step of the roadmap."""
 
     DONE = "DONE"  # a verdict was recorded
     READY = "READY"  # its gate is open and it can run
-    HELD = "HELD"  # its gate waits for a study that has not said yes or no
+    HELD = "HELD"  # its gate waits for a study that has ended neither GO nor NO-GO
     SKIPPED = "SKIPPED"  # its gate can no longer open
-    BLOCKED = "BLOCKED"  # its gate is open, and what it would run does not exist
-    BEYOND = "BEYOND"  # of a later tier than was asked for
+    BLOCKED = "BLOCKED"  # its gate is open, but something that it would run does not exist
+    BEYOND = "BEYOND"  # its tier comes after the last one that was asked for
 
 
 @dataclass(frozen=True)
 class RecordedVerdict:
-    """A verdict on record."""
+    """A verdict that the log of a roadmap holds."""
 
     verdict: str
     reason: str = ""
     winner: str = ""  # the representation that won, where that was the question
-    on: str = ""  # the representation whose latents it was found on
+    representation: str = ""  # of the latents that the study ran on
 
 
 @dataclass(frozen=True)
 class Status:
-    """A step, its one state, and why."""
+    """A step with its one state, and the reason for it."""
 
     step: Step
     state: StepState
     reason: str
-    found: RecordedVerdict | None = None  # where DONE
-    missing: str = ""  # what does not exist yet
+    recorded: RecordedVerdict | None = None  # where DONE
+    missing: str = ""  # what does not exist yet, in words
 
     @property
     def verdict(self) -> str:
-        """The verdict that counts; empty where there is none."""
-        return self.found.verdict if self.found else ""
+        """The verdict of a step that is DONE, else empty."""
+        return self.recorded.verdict if self.recorded else ""
 
     @property
     def key(self) -> str:
-        """State and verdict in one word, for marking."""
+        """The verdict where there is one, else the state: one word that marks the step."""
         return self.verdict or str(self.state)
 
     @property
     def settles(self) -> str:
-        """The decision that its verdict settles, if any."""
-        return self.step.consequences[self.verdict].settles if self.found else ""
+        """The decision that the verdict of the step settles; empty where there is none."""
+        return self.step.consequences[self.verdict].settles if self.recorded else ""
 
 
 @dataclass(frozen=True)
 class Outlook:
-    """The whole roadmap as it stands."""
+    """A roadmap with the state of every step."""
 
     roadmap: Roadmap
     statuses: tuple[Status, ...]
 
     def status(self, study: str) -> Status:
-        """Where a study stands."""
+        """The status of the step of a study."""
         return next(status for status in self.statuses if status.step.study == study)
 
     def of(self, *states: StepState) -> tuple[Status, ...]:
@@ -85,42 +85,44 @@ class Outlook:
     def representation(self) -> str:
         """The representation that later steps run on, where a verdict has switched it; else empty."""
         for status in self.statuses:
-            if status.found and status.step.consequences[status.verdict].switches:
-                return status.found.winner
+            if status.recorded and status.step.consequences[status.verdict].switches:
+                return status.recorded.winner
         return ""
 
 
 def decide(
     roadmap: Roadmap,
-    found: Mapping[str, RecordedVerdict],
+    recorded: Mapping[str, RecordedVerdict],
     missing: Mapping[str, str],
     until: int | None = None,
 ) -> Outlook:
-    """The state of every step.
+    """The state of every step, from the gates of the roadmap and the recorded verdicts.
 
     Args:
         roadmap: steps and gates.
-        found: the recorded verdict of each study that has one.
+        recorded: the verdict of each study that has one.
         missing: what each study that cannot run waits for.
         until: the last tier that was asked for; None asks for all.
 
-    A verdict counts only while the gate of its step is open: what was found on a branch that an earlier
-    study has closed since opens nothing.
+    A verdict counts only while the gate of its step is open: a verdict on a branch that an earlier study has
+    closed since then opens nothing.
     """
-    known: dict[str, Status] = {}
+    statuses: dict[str, Status] = {}
     for step in roadmap.steps:
-        known[step.study] = _status(step, known, found.get(step.study), missing.get(step.study, ""), until)
-    return Outlook(roadmap, tuple(known.values()))
+        verdict, gap = recorded.get(step.study), missing.get(step.study, "")
+        statuses[step.study] = _status(step, statuses, verdict, gap, until)
+    return Outlook(roadmap, tuple(statuses.values()))
 
 
 def _status(
-    step: Step, known: Mapping[str, Status], found: RecordedVerdict | None, missing: str, until: int | None
+    step: Step, known: Mapping[str, Status], recorded: RecordedVerdict | None, missing: str, until: int | None
 ) -> Status:
     opened = gate_open(step.gate, known)
     if opened is False:
         return Status(step, StepState.SKIPPED, _closed_by(step.gate, known), missing=missing)
-    if opened and found:
-        return Status(step, StepState.DONE, found.reason or f"ended {found.verdict}", found, missing)
+    if opened and recorded:
+        reason = recorded.reason or f"ended {recorded.verdict}"
+        return Status(step, StepState.DONE, reason, recorded, missing)
     if until is not None and step.tier > until:
         return Status(step, StepState.BEYOND, f"tier {step.tier} comes after tier {until}", missing=missing)
     if opened is None:
@@ -131,7 +133,7 @@ def _status(
 
 
 def gate_open(gate: Gate, known: Mapping[str, Status]) -> bool | None:
-    """Whether a gate is open; False where it can never open any more, None where that is not known yet."""
+    """Whether a gate is open; False where it can never open any more, None where neither is known yet."""
     alternatives = [
         _together([_holds(condition, known) for condition in alternative]) for alternative in gate
     ]
@@ -141,9 +143,9 @@ def gate_open(gate: Gate, known: Mapping[str, Status]) -> bool | None:
 
 
 def verdicts_in_words(gate: Gate) -> str:
-    """A gate in words."""
-    told = [" and ".join(map(str, alternative)) for alternative in gate]
-    return " or ".join(f"({text})" if " and " in text and len(told) > 1 else text for text in told)
+    """The verdicts that open a gate, in words: ``(a GO and b GO) or c NO-GO``."""
+    texts = [" and ".join(map(str, alternative)) for alternative in gate]
+    return " or ".join(f"({text})" if " and " in text and len(texts) > 1 else text for text in texts)
 
 
 def _together(holds: list[bool | None]) -> bool | None:
@@ -171,7 +173,7 @@ def _closed_by(gate: Gate, known: Mapping[str, Status]) -> str:
 
 
 def _closing(gate: Gate, known: Mapping[str, Status]) -> str:
-    """The verdicts that closed a gate, be it by closing that of a study it waits for."""
+    """The verdicts that closed a gate, directly or by closing the gate of a study that it waits for."""
     return " and ".join(_ended(known[s], known) for s in _studies(gate, known, False))
 
 
@@ -182,13 +184,13 @@ def _ended(status: Status, known: Mapping[str, Status]) -> str:
 
 
 def _waits_for(gate: Gate, known: Mapping[str, Status]) -> str:
-    """What would open a gate, and what keeps each study that has to say so."""
+    """What would open a gate, and why each study that it waits for has not decided yet."""
     possible = tuple(a for a in gate if _together([_holds(condition, known) for condition in a]) is None)
-    kept = [f"{study} {_kept(known[study])}" for study in _studies(possible, known, None)]
-    return f"waits for {verdicts_in_words(possible)}: {'; '.join(kept)}"
+    delays = [f"{study} {_delay(known[study])}" for study in _studies(possible, known, None)]
+    return f"waits for {verdicts_in_words(possible)}: {'; '.join(delays)}"
 
 
-def _kept(status: Status) -> str:
+def _delay(status: Status) -> str:
     if status.verdict:
         return f"ended {status.verdict} ({status.reason})"
     if status.state is StepState.READY:
@@ -197,6 +199,6 @@ def _kept(status: Status) -> str:
 
 
 def _studies(gate: Gate, known: Mapping[str, Status], holds: bool | None) -> list[str]:
-    """The studies of a gate whose conditions do hold, never will (False) or may (None), each once."""
-    told = (condition for alternative in gate for condition in alternative)
-    return list(dict.fromkeys(c.study for c in told if _holds(c, known) is holds))
+    """The studies of a gate whose conditions hold (True), never will (False) or may yet (None), each once."""
+    conditions = (condition for alternative in gate for condition in alternative)
+    return list(dict.fromkeys(c.study for c in conditions if _holds(c, known) is holds))

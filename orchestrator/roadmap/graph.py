@@ -1,6 +1,7 @@
 """The decision graph of a roadmap as inline SVG: steps in rows by tier, an arrow per verdict that opens one.
 
-Colours are CSS variables of the page, states are words as well as colours, and the same is told as text.
+Colours are CSS variables of the page; states are words as well as colours, and the graph is also written as
+text.
 """
 
 from __future__ import annotations
@@ -19,26 +20,26 @@ _COLUMNS = 3
 
 @dataclass(frozen=True)
 class Edge:
-    """A verdict of one step that opens another, perhaps only together with others."""
+    """An arrow: a verdict of one step that opens another, alone or together with other verdicts."""
 
     condition: Condition
     target: str
-    beside: tuple[Condition, ...] = ()  # what has to hold as well
+    beside: tuple[Condition, ...] = ()  # conditions that have to hold as well
 
     @property
     def label(self) -> str:
-        """What is written at the arrow."""
+        """The words beside the arrow."""
         return f"{self.condition.verdict} (both)" if self.beside else self.condition.verdict
 
     @property
     def text(self) -> str:
-        """The edge as a sentence."""
+        """The arrow as a sentence."""
         also = "".join(f" together with {condition}" for condition in self.beside)
         return f"{self.condition}{also} opens {self.target}"
 
 
 def edges(roadmap: Roadmap) -> list[Edge]:
-    """Every arrow of a roadmap, in order."""
+    """Every arrow of a roadmap, in the order of its steps."""
     return [
         Edge(condition, step.study, tuple(c for c in alternative if c != condition))
         for step in roadmap.steps
@@ -48,7 +49,7 @@ def edges(roadmap: Roadmap) -> list[Edge]:
 
 
 def graph_text(outlook: Outlook) -> list[str]:
-    """The same graph in words: a line per step."""
+    """The decision graph in words, one line per step."""
     return [f"{s.step.study} (tier {s.step.tier}): {s.key}. {_way(s.step.gate)}" for s in outlook.statuses]
 
 
@@ -56,13 +57,11 @@ def _way(gate: Gate) -> str:
     if () not in gate:
         return f"Opened by {verdicts_in_words(gate)}."
     others = tuple(alternative for alternative in gate if alternative)
-    return "Nothing has to come first" + (
-        f"; {verdicts_in_words(others)} leads to it too." if others else "."
-    )
+    return "Nothing has to come first" + (f"; {verdicts_in_words(others)} opens it too." if others else ".")
 
 
 def graph(outlook: Outlook, beliefs: dict[str, str]) -> str:
-    """The drawing; ``beliefs`` is a short line under the state of each step."""
+    """The decision graph as an SVG element; ``beliefs`` has a short line for each study, under its state."""
     place = _places(outlook.roadmap)
     rows = 1 + max(row for row, _ in place.values())
     width, height = _LEFT + _COLUMNS * (_W + _GUTTER), _TOP + rows * (_H + _GAP) - _GAP + 14
@@ -81,21 +80,20 @@ def _places(roadmap: Roadmap) -> dict[str, tuple[int, int]]:
     place: dict[str, tuple[int, int]] = {}
     first = 0
     for tier in roadmap.tiers:
-        own = [step for step in roadmap.steps if step.tier == tier]
-        deep: dict[str, int] = {}
-        for step in own:
-            deep[step.study] = min(_depth(step, alternative, deep) for alternative in step.gate)
-        depths = deep.values()
-        for depth in sorted(set(depths)):
-            level = [study for study, d in deep.items() if d == depth]
+        depths: dict[str, int] = {}
+        for step in (step for step in roadmap.steps if step.tier == tier):
+            depths[step.study] = min(_depth(step, alternative, depths) for alternative in step.gate)
+        for depth in sorted(set(depths.values())):
+            level = [study for study, d in depths.items() if d == depth]
             for number, study in enumerate(level):
                 place[study] = (first + number // _COLUMNS, number % _COLUMNS)
             first += 1 + (len(level) - 1) // _COLUMNS
     return place
 
 
-def _depth(step: Step, alternative: tuple[Condition, ...], deep: dict[str, int]) -> int:
-    return max((deep[c.study] + 1 for c in alternative if c.study in deep), default=0)
+def _depth(step: Step, alternative: tuple[Condition, ...], depths: dict[str, int]) -> int:
+    """How many steps of the same tier have to come before a step, by one alternative of its gate."""
+    return max((depths[c.study] + 1 for c in alternative if c.study in depths), default=0)
 
 
 def _corner(place: tuple[int, int]) -> tuple[float, float]:
@@ -123,8 +121,8 @@ def _arrows(outlook: Outlook, place: dict[str, tuple[int, int]]) -> Iterator[str
         slot, slots = (above.index(edge), len(above)) if edge in above else (0, 1)
         points = _route(place[edge.condition.study], place[edge.target], edge.condition.verdict, slot, slots)
         status = outlook.status(edge.condition.study)
-        other = status.state is StepState.SKIPPED or status.verdict in (GO, NO_GO)
-        taken = "taken" if status.verdict == edge.condition.verdict else "closed" if other else "open"
+        closed = status.state is StepState.SKIPPED or status.verdict in (GO, NO_GO)
+        taken = "taken" if status.verdict == edge.condition.verdict else "closed" if closed else "open"
         kind = "go" if edge.condition.verdict == GO else "no"
         path = " ".join(f"{'L' if i else 'M'}{x:g} {y:g}" for i, (x, y) in enumerate(points))
         x, y = points[-1]
@@ -138,7 +136,7 @@ def _arrows(outlook: Outlook, place: dict[str, tuple[int, int]]) -> Iterator[str
 def _route(
     source: tuple[int, int], target: tuple[int, int], verdict: str, slot: int, slots: int
 ) -> list[tuple[float, float]]:
-    """Straight lines from a node's edge to another's: down, along the gap, down the gutter, along, down."""
+    """The corners of an arrow from one node to another: down, along the gap, down the gutter, along, down."""
     (sx, sy), (tx, ty) = _corner(source), _corner(target)
     first = verdict == GO
     if source[0] == target[0]:

@@ -1,7 +1,7 @@
-"""The roadmap's memory: an append-only ``roadmap.jsonl`` of the studies that were started and how they ended.
+"""The log of a roadmap: an append-only ``roadmap.jsonl`` of the studies that were started and how they ended.
 
-One line of JSON per entry. A line that a kill has cut short is passed over; any other line that cannot be
-read is refused, and the file left as it is.
+One line of JSON per entry. A last line that a kill has cut short is skipped; any other line that cannot be
+read is refused, and the file is left as it is.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ _OPENING = b'{"event": "'  # of every line
 
 @dataclass(frozen=True)
 class Entry:
-    """A study was started, or has ended with a verdict."""
+    """A line of the log: a study was started, or has ended with a verdict."""
 
     event: str
     study: str
-    declared: str  # hash of what the study declares of its judgement
+    declared: str  # hash of the criteria and everything else that the study declares about its judgement
     data_hash: str  # of the latents
     representation: str  # of the latents
-    run: str  # folder
+    run: str  # name of the run's folder
     smoke: bool = False
     time: float = field(default_factory=lambda: round(time.time(), 3))
-    # What follows is known of what has ended.
+    # What follows is known once the study has ended.
     verdict: str = ""
     reason: str = ""
     consequence: str = ""
@@ -45,14 +45,14 @@ class Entry:
 
 
 class Logbook:
-    """The entries of one folder of runs; those of smoke runs are kept in a file of their own."""
+    """The log of one folder of runs; smoke runs have a log file of their own."""
 
     def __init__(self, folder: Path, smoke: bool = False) -> None:
         self.smoke = smoke
         self.path = folder / f"roadmap{'-smoke' if smoke else ''}.jsonl"
 
     def append(self, entry: Entry) -> None:
-        """Add an entry and force it to disk, in place of the half line that a kill may have left."""
+        """Add an entry and force it to disk; it replaces an incomplete line that a kill may have left."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         line = json.dumps(asdict(entry), ensure_ascii=False, allow_nan=False).encode() + b"\n"
         whole, tail = self._lines()
@@ -64,10 +64,10 @@ class Logbook:
             os.fsync(log.fileno())
 
     def entries(self) -> list[Entry]:
-        """All entries in order.
+        """All entries of the log, the oldest first.
 
         Raises:
-            InputError: a line is not an entry of such a file.
+            InputError: a line is not an entry of a roadmap's log.
         """
         whole, tail = self._lines()
         lines = [*whole, tail] if tail and not _torn(tail) else whole
@@ -75,10 +75,10 @@ class Logbook:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Keep every other roadmap out of this folder; a killed one lets go of it.
+        """Keep every other roadmap out of this folder; the lock of a killed process is released.
 
         Raises:
-            InputError: another one is at work in it.
+            InputError: another roadmap is at work in it.
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.path.touch()
@@ -89,7 +89,7 @@ class Logbook:
             yield
 
     def _lines(self) -> tuple[list[bytes], bytes]:
-        """The whole lines, and what stands behind the last of them."""
+        """The complete lines, and the text after the last of them."""
         *whole, tail = self.path.read_bytes().split(b"\n") if self.path.exists() else [b""]
         return whole, tail
 
@@ -99,7 +99,7 @@ class Logbook:
             return entry
         raise InputError(
             f"line {number} of {self.path} is no entry of a roadmap's log; remove that line, or move the "
-            "file away to begin afresh (nothing was changed)"
+            "file away to start again (nothing was changed)"
         )
 
 
@@ -112,17 +112,17 @@ def _parsed(line: bytes) -> Entry | None:
 
 
 def _torn(tail: bytes) -> bool:
-    """Whether this is the beginning of an entry, and no more."""
+    """Whether this is the beginning of an entry that was cut short."""
     return bool(tail) and tail[: len(_OPENING)] == _OPENING[: len(tail)] and _parsed(tail) is None
 
 
 def ended(entries: Sequence[Entry], study: str, declared: str, data_hash: str) -> Entry | None:
-    """The newest verdict of a study, as it is declared now, on these latents."""
+    """The newest verdict of a study, as it is declared now, on these latents; None where there is none."""
     return _newest(entries, (study, declared, data_hash), ENDED)
 
 
 def unjudged(entries: Sequence[Entry], study: str, declared: str, data_hash: str) -> Entry | None:
-    """The newest start of a study on these latents, unless it has come to an end."""
+    """The newest start of a study on these latents, unless that run has ended; None where there is none."""
     start = _newest(entries, (study, declared, data_hash), STARTED)
     if start and any(entry.event == ENDED and entry.run == start.run for entry in entries):
         return None
@@ -130,5 +130,5 @@ def unjudged(entries: Sequence[Entry], study: str, declared: str, data_hash: str
 
 
 def _newest(entries: Sequence[Entry], key: tuple[str, str, str], event: str) -> Entry | None:
-    own = [e for e in entries if (e.study, e.declared, e.data_hash) == key and e.event == event]
-    return own[-1] if own else None
+    matching = [e for e in entries if (e.study, e.declared, e.data_hash) == key and e.event == event]
+    return matching[-1] if matching else None

@@ -1,4 +1,4 @@
-"""Running a roadmap: one sweep after another, as far as verdicts allow, from wherever it was left."""
+"""Running a roadmap: one sweep after another, as far as verdicts allow, from where it stopped last time."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from orchestrator.records.run_folders import fresh_folder, unfinished_run
 from orchestrator.roadmap.gates import StepState
 from orchestrator.roadmap.log import ENDED, STARTED, Entry, Logbook, unjudged
 from orchestrator.roadmap.page import write_roadmap
-from orchestrator.roadmap.status import Standing, advice, stand
+from orchestrator.roadmap.status import Standing, advice, outlook_from_log
 from orchestrator.statistics import beliefs
 from search_spaces.roadmap import INADMISSIBLE, ROADMAP, Roadmap
 from search_spaces.study import Study, bound, criteria_hash
@@ -31,7 +31,7 @@ Sweep = Callable[[Study, LatentCollection, Path, bool, Design], None]
 
 @dataclass(frozen=True, kw_only=True)
 class RoadmapRequest:
-    """What the user has asked for, checked."""
+    """The checked options of ``python -m orchestrator.roadmap``."""
 
     latents: str
     out: Path
@@ -44,7 +44,11 @@ class RoadmapRequest:
 
 
 class RoadmapRunner:
-    """A roadmap on some latents, with its log in ``order.out``."""
+    """Runs a roadmap on some latents, with its log in ``order.out``.
+
+    Raises:
+        InputError: the log or the latents cannot be read.
+    """
 
     def __init__(
         self,
@@ -56,13 +60,13 @@ class RoadmapRunner:
         self.order, self.roadmap, self.say = order, roadmap, say
         self.sweep = sweep or self._sweep
         self.logbook = Logbook(order.out, order.smoke)
-        self.logbook.entries()  # refused now rather than after hours
+        self.logbook.entries()  # a damaged log is refused now rather than after hours
         self.dataset = checked_dataset(order.latents)
-        self.studies = {step.study: self._askable(step.study) for step in roadmap.steps}
+        self.studies = {step.study: self._runnable_study(step.study) for step in roadmap.steps}
         self.tried: set[str] = set()
 
     def run(self) -> Path:
-        """Run what may run until nothing is left; the page that tells of it."""
+        """Run every study whose gate is open until none is left; return the file of the page."""
         with self.logbook.held():
             page = write_roadmap(self.order.out, self.standing())
             while ready := self.standing().outlook.ready:
@@ -76,9 +80,9 @@ class RoadmapRunner:
         return page
 
     def standing(self) -> Standing:
-        """How far it has come, by its log."""
+        """The state of the roadmap according to its log."""
         entries = self.logbook.entries()
-        outlook, verdicts = stand(
+        outlook, verdicts = outlook_from_log(
             self.roadmap,
             self.studies,
             entries,
@@ -102,7 +106,7 @@ class RoadmapRunner:
         )
 
     def _answer(self, name: str) -> None:
-        """Bring one study to its verdict, and write down how it ended."""
+        """Run one study until it has a verdict, and log it; an unfinished run of it is continued."""
         study = self.studies[name]
         latents = self.latents_of(study)
         first = latents.first
@@ -116,22 +120,22 @@ class RoadmapRunner:
             smoke=self.order.smoke,
             prior=study.prior.probability,
         )
-        left = unjudged(self.logbook.entries(), name, entry.declared, entry.data_hash)
-        folder = self.order.out / left.run if left else None
+        unfinished = unjudged(self.logbook.entries(), name, entry.declared, entry.data_hash)
+        folder = self.order.out / unfinished.run if unfinished else None
         if folder is None or not _judged(folder):
-            # Refused now rather than after Ray has started.
+            # A design that cannot decide is refused now rather than after Ray has started.
             design = design_of(self.plan(study), latents, self.order.out)
-            folder, resumed = self._folder(study, latents, left is not None)
+            folder, resumed = self._folder(study, latents, unfinished is not None)
             entry = replace(entry, run=folder.name)
-            if not (left and left.run == entry.run):
+            if not (unfinished and unfinished.run == entry.run):
                 self.logbook.append(entry)
             self.say(f"\n{name}: {'going on' if resumed else 'starting'} in {folder}")
             self.sweep(study, latents, folder, resumed, design)
         self._record(study, replace(entry, run=folder.name), folder)
 
     def _record(self, study: Study, entry: Entry, folder: Path) -> None:
-        told = _read(folder / "verdict.json")
-        verdict, step = told["verdict"], self.roadmap.step(study.name)
+        judgement = _read(folder / "verdict.json")
+        verdict, step = judgement["verdict"], self.roadmap.step(study.name)
         evidence = _read(folder / "evidence.json")
         consequence = step.consequences[verdict]
         winner = _winner(study, evidence) if consequence.switches else ""
@@ -140,11 +144,11 @@ class RoadmapRunner:
                 Entry(ENDED, *_key(entry)),
                 smoke=entry.smoke,
                 verdict=verdict,
-                reason=told["reason"],
-                consequence=told.get("consequence", ""),
+                reason=judgement["reason"],
+                consequence=judgement.get("consequence", ""),
                 winner=winner,
-                prior=told["prior"],
-                posterior=_posterior(study, told),
+                prior=judgement["prior"],
+                posterior=_posterior(study, judgement),
                 cost=evidence.get("cost", {}),
             )
         )
@@ -157,8 +161,8 @@ class RoadmapRunner:
         if begun:
             try:
                 arguments = self.plan(study).arguments()
-                found = (self.order.out, arguments, latents.content_hash, code_version(), latents.where)
-                return unfinished_run(*found), True
+                run = (self.order.out, arguments, latents.content_hash, code_version(), latents.where)
+                return unfinished_run(*run), True
             except InputError as error:
                 self.say(f"{study.name} starts afresh: {error}")
         return fresh_folder(self.order.out, study.name), False
@@ -187,25 +191,27 @@ class RoadmapRunner:
         )
 
     def plan(self, study: Study) -> Plan:
-        """The budgets of a study, as everywhere."""
+        """The plan of a study, with the same budgets as a sweep of its own would have."""
         order, rates = self.order, {} if study.missing else self.latents_of(study).frame_rates
         return make_plan(study, seed=order.seed, smoke=order.smoke, frame_rates=rates)
 
     def latents_of(self, study: Study) -> LatentCollection:
-        """Those that a study runs on: the active ones, and all beside them where it compares."""
+        """The latents that a study runs on: the active ones, or all representations where it compares."""
         if not study.compares:
             return LatentCollection((self._active(),))
         return LatentCollection((self.dataset, *self._others))
 
     @cached_property
     def _others(self) -> list[LatentDataset]:
-        """Other representations of the same audio, which lie beside the latents of the roadmap."""
-        if self.dataset.meta.world is not None:  # worlds lie side by side, and are no representations
+        """Other representations of the same audio, in folders beside the latents of the roadmap."""
+        if (
+            self.dataset.meta.world is not None
+        ):  # control worlds lie side by side, but are not representations of one audio
             return []
         return same_audio(self.dataset, sorted(self.dataset.root.parent.iterdir()))
 
-    def _askable(self, name: str) -> Study:
-        """A study as it can be asked here; one that compares waits for something to compare with."""
+    def _runnable_study(self, name: str) -> Study:
+        """A study as it can run on these latents; one that compares waits for something to compare with."""
         study = search_spaces.load(name)
         if not study.compares or study.missing:
             return study
@@ -216,9 +222,9 @@ class RoadmapRunner:
     def _active(self) -> LatentDataset:
         """The latents that the next step runs on."""
         switched = self.standing().outlook.representation
-        known = self._named(switched or self.dataset.meta.representation)
-        if known is not None:
-            return known
+        dataset = self._named(switched or self.dataset.meta.representation)
+        if dataset is not None:
+            return dataset
         folder = self._beside(switched)
         if not folder.is_dir():
             raise InputError(
@@ -228,19 +234,19 @@ class RoadmapRunner:
         return checked_dataset(str(folder))
 
     def _hash_of(self, representation: str) -> str | None:
-        known = self._named(representation)
-        if known is not None:
-            return known.content_hash
+        dataset = self._named(representation)
+        if dataset is not None:
+            return dataset.content_hash
         folder = self._beside(representation)
         return open_dataset(folder).content_hash if folder.is_dir() else None
 
     def _named(self, representation: str) -> LatentDataset | None:
-        """The latents of a representation, where they were there when the journey began."""
-        found = (self.dataset, *self._others)
-        return next((d for d in found if d.meta.representation == representation), None)
+        """The latents of a representation that were found when the roadmap was opened, else None."""
+        datasets = (self.dataset, *self._others)
+        return next((d for d in datasets if d.meta.representation == representation), None)
 
     def _beside(self, representation: str) -> Path:
-        """Latents of several representations lie side by side, each in a folder of its name."""
+        """The folder of a representation: representations lie side by side, each in a folder of its name."""
         return self.dataset.root.parent / representation
 
 
@@ -249,20 +255,20 @@ def _key(entry: Entry) -> tuple[str, str, str, str, str]:
 
 
 def _judged(folder: Path) -> bool:
-    """Whether a run was judged before its end could be written down."""
+    """Whether a run was judged, although its end may not have been logged."""
     return (folder / "verdict.json").exists() and bool(Journal(folder).events("judged"))
 
 
 def _winner(study: Study, evidence: dict[str, Any]) -> str:
-    """The representation that the winning arm ended with, where the study is about representations."""
+    """The representation that the winning arm ended with, in a study about representations."""
     return str(evidence["arms"][study.primary.arm]["config"]["representation"])
 
 
-def _posterior(study: Study, told: dict[str, Any]) -> float:
-    if told.get("posterior") is not None:
-        return float(told["posterior"])
-    prior, budget = float(told["prior"]), study.budget
-    return beliefs.posterior(prior, told["verdict"], budget.alpha, budget.power)
+def _posterior(study: Study, judgement: dict[str, Any]) -> float:
+    if judgement.get("posterior") is not None:
+        return float(judgement["posterior"])
+    prior, budget = float(judgement["prior"]), study.budget
+    return beliefs.posterior(prior, judgement["verdict"], budget.alpha, budget.power)
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""How far a roadmap has come on some latents: what its log says, as states, and what to do next in words."""
+"""How far a roadmap has come on some latents: the states that follow from its log, and advice in words."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from search_spaces.study import Study, criteria_hash
 
 @dataclass(frozen=True, kw_only=True)
 class Standing:
-    """The roadmap as it stands, with everything that its page and its plan tell."""
+    """The state of a roadmap on some latents, with everything that its page and its plan show."""
 
     outlook: Outlook
     studies: Mapping[str, Study]
     entries: tuple[Entry, ...]  # on these latents, in order
-    verdicts: Mapping[str, Entry]  # the one that counts, of each study that is DONE
+    verdicts: Mapping[str, Entry]  # of each study that is DONE, the entry that counts
     latents: str  # as the user named them
     representation: str  # of these latents
     until: int | None
@@ -30,12 +30,12 @@ class Standing:
         return self.outlook.representation or self.representation
 
     def last(self, study: str) -> Entry | None:
-        """How a study ended last, whether that counts or not."""
-        own = [entry for entry in self.entries if (entry.study, entry.event) == (study, ENDED)]
-        return own[-1] if own else None
+        """The last entry of a study that ended, whether it counts or not; None where there is none."""
+        ends = [entry for entry in self.entries if (entry.study, entry.event) == (study, ENDED)]
+        return ends[-1] if ends else None
 
 
-def stand(
+def outlook_from_log(
     roadmap: Roadmap,
     studies: Mapping[str, Study],
     entries: Sequence[Entry],
@@ -44,27 +44,28 @@ def stand(
     until: int | None = None,
     tried: Collection[str] = (),
 ) -> tuple[Outlook, dict[str, Entry]]:
-    """What the log says of a roadmap that began on the latents of ``data_hash``.
+    """The state of every step by the log, and the entry that counts for each study that is DONE.
 
-    ``hash_of`` names the latents of a representation that a verdict has switched to. An INADMISSIBLE verdict
-    counts only for the studies ``tried`` by now: the others are to be run again.
+    ``data_hash`` is the hash of the latents that the roadmap began on; ``hash_of`` gives that of a
+    representation that a verdict has switched to. An INADMISSIBLE verdict counts only for the studies in
+    ``tried``, which this process has run: the others are to be run again.
     """
 
     def counted(latents: str | None) -> dict[str, Entry]:
-        found = {n: ended(entries, n, criteria_hash(s), latents or "") for n, s in studies.items()}
-        return {n: e for n, e in found.items() if e and (e.verdict != INADMISSIBLE or n in tried)}
+        ends = {n: ended(entries, n, criteria_hash(s), latents or "") for n, s in studies.items()}
+        return {n: e for n, e in ends.items() if e and (e.verdict != INADMISSIBLE or n in tried)}
 
     def outlook(verdicts: Mapping[str, Entry]) -> Outlook:
-        found = {
+        recorded = {
             n: RecordedVerdict(e.verdict, e.reason, e.winner, e.representation) for n, e in verdicts.items()
         }
         missing = {name: study.missing for name, study in studies.items()}
-        return decide(roadmap, found, missing, until)
+        return decide(roadmap, recorded, missing, until)
 
     verdicts = counted(data_hash)
     first = outlook(verdicts)
     if first.representation:
-        switching = [s.step.study for s in first.statuses if s.found and s.found.winner]
+        switching = [s.step.study for s in first.statuses if s.recorded and s.recorded.winner]
         later = {n: e for n, e in counted(hash_of(first.representation)).items() if n not in switching}
         verdicts = {**verdicts, **later}
     final = outlook(verdicts)
@@ -72,23 +73,24 @@ def stand(
 
 
 def advice(standing: Standing) -> str:
-    """What was decided and what to do next, as one paragraph."""
+    """The decisions so far and what to do next, as one paragraph."""
     outlook = standing.outlook
     parts = ["Smoke runs, far too small to be evidence."] if standing.smoke else []
-    parts += [_told(status) for status in outlook.of(StepState.DONE)] or ["Nothing is decided yet."]
+    parts += [_decision(status) for status in outlook.of(StepState.DONE)] or ["Nothing is decided yet."]
     if outlook.representation:
         parts.append(f"Later steps run on the latents of {outlook.representation}.")
         parts += [
-            f"{status.step.study} failed on {status.found.on}: ask it again on {outlook.representation}."
+            f"{status.step.study} failed on {status.recorded.representation}: "
+            f"ask it again on {outlook.representation}."
             for status in outlook.of(StepState.DONE)
-            if status.found
+            if status.recorded
             and status.verdict == NO_GO
-            and status.found.on not in ("", outlook.representation)
+            and status.recorded.representation not in ("", outlook.representation)
         ]
     return " ".join([*parts, *_next(standing)])
 
 
-def _told(status: Status) -> str:
+def _decision(status: Status) -> str:
     study, verdict = status.step.study, status.verdict
     if verdict in (GO, NO_GO):
         return f"{study} is {verdict}. {status.step.consequences[verdict]}"
@@ -104,18 +106,18 @@ def _next(standing: Standing) -> list[str]:
     held = [s.step.study for s in outlook.of(StepState.HELD)]
     beyond = [s.step.study for s in outlook.of(StepState.BEYOND)]
     if held:
-        parts.append(f"Held until an earlier study says yes or no: {', '.join(held)}.")
+        parts.append(f"Held until an earlier study ends GO or NO-GO: {', '.join(held)}.")
     if beyond:
         parts.append(f"Beyond tier {standing.until}: {', '.join(beyond)}; raise --until to go on.")
     return parts or ["The roadmap is at its end."]
 
 
 def _blocked(outlook: Outlook) -> list[str]:
-    """What has to be built before anything else can run: first what the verdicts so far lead to."""
+    """What has to be built before anything else can run; studies that the verdicts so far open come first."""
     blocked = {status.step.study: status for status in outlook.of(StepState.BLOCKED)}
     if not blocked:
         return []
-    led = [name for s in outlook.of(StepState.DONE) for name in s.step.consequences[s.verdict].opens]
-    first, *others = dict.fromkeys([*(name for name in led if name in blocked), *blocked])
+    opened = [name for s in outlook.of(StepState.DONE) for name in s.step.consequences[s.verdict].opens]
+    first, *others = dict.fromkeys([*(name for name in opened if name in blocked), *blocked])
     also = f" Not built either: what {', '.join(others)} need{'s' * (len(others) == 1)}." if others else ""
     return [f"Next is {first}, which cannot run yet: it waits for {blocked[first].missing}.{also}"]

@@ -1,4 +1,4 @@
-"""What a verdict does to a belief, and how good the beliefs of earlier studies have been."""
+"""How a verdict changes the belief in a hypothesis, and how good the beliefs of earlier studies were."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _TRUTH = {"GO": 1.0, "NO-GO": 0.0}
 
 @dataclass(frozen=True)
 class Brier:
-    """How far priors lay from what was found: 0 is perfect, ``reference`` is saying 0.5 always."""
+    """How far priors lay from the verdicts: 0 is perfect, ``reference`` is the score of always saying 0.5."""
 
     score: float
     count: int  # studies that were decided
@@ -28,7 +28,7 @@ def posterior(prior: float, verdict: str, alpha: float, power: float) -> float:
     """The probability of a hypothesis after its verdict, by Bayes' rule.
 
     P(GO | H) = P(NO-GO | not H) = power and P(GO | not H) = P(NO-GO | H) = alpha / 2. INCONCLUSIVE is as
-    probable either way, and INADMISSIBLE says nothing: both leave the prior.
+    probable either way, and INADMISSIBLE says nothing: both leave the prior as it is.
     """
     if verdict not in _TRUTH:
         return prior
@@ -38,7 +38,7 @@ def posterior(prior: float, verdict: str, alpha: float, power: float) -> float:
 
 
 def brier(pairs: Iterable[tuple[float, str]]) -> Brier | None:
-    """The Brier score of (prior, verdict) pairs over those decided, None where none was.
+    """The Brier score of priors over the (prior, verdict) pairs that were decided; None where none was.
 
     G. W. Brier, "Verification of forecasts expressed in terms of probability", 1950.
     """

@@ -22,9 +22,9 @@ from orchestrator.statistics.ratios import Cells, checked, linearised, speakers_
 
 @dataclass(frozen=True)
 class Interval:
-    """An estimate with a two-sided t interval, and the variance components that made it that wide.
+    """An estimate with its two-sided t interval, and the variance components that determine its width.
 
-    With one seed and one speaker nothing is known of the spread: ``low`` and ``high`` are then infinite.
+    With one seed and one speaker the spread is unknown: ``low`` and ``high`` are then infinite.
     """
 
     estimate: float
@@ -33,7 +33,7 @@ class Interval:
     n_speakers: int
     n_seeds: int
     level: float = 0.95
-    speaker_variance: float = math.nan  # of one cell, and so are the next two
+    speaker_variance: float = math.nan  # this variance and the next two are those of one cell
     seed_variance: float = math.nan
     rest_variance: float = math.nan
     error: float = math.nan  # standard error: low and high lie stdtrit(freedom, (1 + level) / 2) of it away
@@ -41,7 +41,7 @@ class Interval:
     squares: Squares[float] | None = None  # from which all of this follows, at any level
 
     def to_json(self) -> dict[str, float | int | None]:
-        """Plain numbers; what is not finite becomes None, as JSON knows no infinity."""
+        """The interval as plain numbers; those not finite become None, as JSON has no infinity."""
         names = ("estimate", "low", "high", "level", "error", "freedom")
         numbers = {name: float(getattr(self, name)) for name in names}
         finite = {name: value if math.isfinite(value) else None for name, value in numbers.items()}
@@ -49,12 +49,13 @@ class Interval:
 
 
 def interval(numerators_RS: Array, denominators_RS: Array, level: float = 0.95) -> Interval:
-    """Interval of a ratio of sums over seeds and speakers; R = 1 means over speakers alone, S = 1 over seeds.
+    """The interval of a ratio of sums over seeds and speakers.
 
-    Speakers of whom nothing was counted under any seed are left out, and ``n_speakers`` says so.
+    With R = 1 it is over speakers alone, with S = 1 over seeds alone. Speakers of whom nothing was counted
+    under any seed are left out, also from ``n_speakers``.
 
     Raises:
-        ValueError: a cell is not finite (missing is never zero, drop its replicate), or nothing was counted.
+        ValueError: a cell is not finite (drop its replicate: missing is never zero), or nothing was counted.
     """
     cells = checked(numerators_RS, denominators_RS)
     return _over_both(*linearised([cells], speakers_with_data(cells)), level)
@@ -67,85 +68,87 @@ def difference(
     other_denominators_RS: Array,
     level: float = 0.95,
 ) -> Interval:
-    """Interval of one ratio minus another, paired: the same seeds as rows and speakers as columns in both.
+    """The interval of one ratio minus another, paired: both with the same seeds as rows, speakers as columns.
 
     Raises:
-        ValueError: as :func:`interval`, or the two do not pair.
+        ValueError: as :func:`interval`, or the two shapes differ.
     """
-    own, other = (
+    cells, other_cells = (
         checked(numerators_RS, denominators_RS),
         checked(other_numerators_RS, other_denominators_RS),
     )
-    if own[0].shape != other[0].shape:
-        raise ValueError(f"cells {own[0].shape} do not pair with cells {other[0].shape}")
-    return _over_both(*linearised([own, other], speakers_with_data(own, other)), level)
+    if cells[0].shape != other_cells[0].shape:
+        raise ValueError(f"cells {cells[0].shape} do not pair with cells {other_cells[0].shape}")
+    return _over_both(*linearised([cells, other_cells], speakers_with_data(cells, other_cells)), level)
 
 
-def excess(own: Sequence[Cells], null: Sequence[Cells], level: float = 0.95) -> Interval:
-    """Interval of a quantity minus its null, paired by speaker; their seeds, R and Q, have no common order.
+def excess(real: Sequence[Cells], null: Sequence[Cells], level: float = 0.95) -> Interval:
+    """The interval of a quantity minus its null, paired by speaker; their seeds, R and Q, are not paired.
 
-    Each side is one ratio, or one minus another (two pairs of cells). A null mostly ran on a single seed, so
+    Each side is one ratio, or one minus another (two pairs of cells). A null usually ran on a single seed, so
     the variances of seeds and rest are those of the quantity on both sides, their mean squares times
     R (1 / R + 1 / Q); the mean square of speakers is that of the paired differences. Divided by ``n_seeds``,
     ``seed_variance`` and ``rest_variance`` thus count both sides.
 
     Raises:
-        ValueError: as :func:`interval`, or the speakers do not pair.
+        ValueError: as :func:`interval`, or the numbers of speakers differ.
     """
-    own, null = [checked(*cells) for cells in own], [checked(*cells) for cells in null]
-    if own[0][0].shape[1] != null[0][0].shape[1]:
-        raise ValueError(f"cells {own[0][0].shape} do not pair with cells {null[0][0].shape} by speaker")
-    both_S = speakers_with_data(*own, *null)
-    (theta, x_RS), (null_theta, null_x_QS) = linearised(own, both_S), linearised(null, both_S)
+    real, null = [checked(*cells) for cells in real], [checked(*cells) for cells in null]
+    if real[0][0].shape[1] != null[0][0].shape[1]:
+        raise ValueError(f"cells {real[0][0].shape} do not pair with cells {null[0][0].shape} by speaker")
+    both_S = speakers_with_data(*real, *null)
+    (theta, x_RS), (null_theta, null_x_QS) = linearised(real, both_S), linearised(null, both_S)
     seeds, speakers = x_RS.shape
-    shares = 1 + seeds / len(null_x_QS)
+    both_sides = 1 + seeds / len(null_x_QS)
     paired_1S = x_RS.mean(0, keepdims=True) - null_x_QS.mean(0, keepdims=True)
-    own_squares = mean_squares(x_RS)
+    real_squares = mean_squares(x_RS)
     squares = Squares(
-        own_squares.seed * shares, seeds * mean_squares(paired_1S).speaker, own_squares.rest * shares
+        real_squares.seed * both_sides,
+        seeds * mean_squares(paired_1S).speaker,
+        real_squares.rest * both_sides,
     )
     return _from_squares(theta - null_theta, squares, seeds, speakers, level)
 
 
 def over_speakers(numerators_S: Array, denominators_S: Array, level: float = 0.95) -> Interval:
-    """One-way interval over speakers (clusters), of figures already summed over utterances and seeds."""
+    """The one-way interval over speakers, from sums [S] already taken over utterances and seeds."""
     return interval(np.asarray(numerators_S)[None], np.asarray(denominators_S)[None], level)
 
 
-def borrow_seeds(found: Interval, donor: Interval | None) -> Interval:
-    """An interval over speakers alone, widened by the spread between seeds that ``donor`` has measured."""
-    if donor is None or donor.n_seeds < 2 or not math.isfinite(found.high):
-        return found
-    cells = donor.n_seeds * found.n_speakers  # squares are variances of a mean, times this
-    variance = (donor.seed_variance + donor.rest_variance / max(donor.n_speakers, 1)) / found.n_seeds
-    squares = Squares(cells * variance, cells * found.error**2, 0.0)
-    wider = t_interval(squares, donor.n_seeds, found.n_speakers, found.level)
+def borrow_seeds(alone: Interval, donor: Interval | None) -> Interval:
+    """An interval over speakers alone, widened by the spread between seeds that ``donor`` measured."""
+    if donor is None or donor.n_seeds < 2 or not math.isfinite(alone.high):
+        return alone
+    cells = donor.n_seeds * alone.n_speakers  # squares are variances of a mean, times this
+    variance = (donor.seed_variance + donor.rest_variance / max(donor.n_speakers, 1)) / alone.n_seeds
+    squares = Squares(cells * variance, cells * alone.error**2, 0.0)
+    wider = t_interval(squares, donor.n_seeds, alone.n_speakers, alone.level)
     half = float(wider.half)
     return replace(
-        found,
-        low=found.estimate - half,
-        high=found.estimate + half,
+        alone,
+        low=alone.estimate - half,
+        high=alone.estimate + half,
         error=float(wider.error),
         freedom=float(wider.freedom),
         squares=None,
     )
 
 
-def at_level(found: Interval, level: float) -> Interval:
-    """The same interval at another level; one that borrowed keeps its standard error and freedom."""
-    if not math.isfinite(found.high):
-        return replace(found, level=level)
-    if found.squares is not None:
-        return _from_squares(found.estimate, found.squares, found.n_seeds, found.n_speakers, level)
-    half = float(stdtrit(found.freedom, (1 + level) / 2)) * found.error
-    return replace(found, low=found.estimate - half, high=found.estimate + half, level=level)
+def at_level(given: Interval, level: float) -> Interval:
+    """The same interval at another level; one widened by :func:`borrow_seeds` keeps its error and freedom."""
+    if not math.isfinite(given.high):
+        return replace(given, level=level)
+    if given.squares is not None:
+        return _from_squares(given.estimate, given.squares, given.n_seeds, given.n_speakers, level)
+    half = float(stdtrit(given.freedom, (1 + level) / 2)) * given.error
+    return replace(given, low=given.estimate - half, high=given.estimate + half, level=level)
 
 
-def half_width(found: Interval, n_speakers: int, n_seeds: int) -> float:
-    """Half the width of an interval with the variance components of ``found`` at other sample sizes."""
-    parts = (found.seed_variance, found.speaker_variance, found.rest_variance)
+def half_width(given: Interval, n_speakers: int, n_seeds: int) -> float:
+    """Half the width that an interval would have at other sample sizes, with the same variance components."""
+    parts = (given.seed_variance, given.speaker_variance, given.rest_variance)
     squares = expected_squares(*parts, n_seeds, n_speakers)
-    return float(t_interval(squares, n_seeds, n_speakers, found.level).half)
+    return float(t_interval(squares, n_seeds, n_speakers, given.level).half)
 
 
 def _over_both(estimate: float, x_RS: Array, level: float) -> Interval:
@@ -157,8 +160,8 @@ def _from_squares(
 ) -> Interval:
     if seeds == 1 and speakers == 1:
         return Interval(estimate, -math.inf, math.inf, 1, 1, level)
-    found = t_interval(squares, seeds, speakers, level)
-    half = float(found.half)
+    reach = t_interval(squares, seeds, speakers, level)
+    half = float(reach.half)
     return Interval(
         estimate,
         estimate - half,
@@ -169,14 +172,14 @@ def _from_squares(
         speaker_variance=max(squares.speaker - squares.rest, 0.0) / seeds,
         seed_variance=max(squares.seed - squares.rest, 0.0) / speakers,
         rest_variance=squares.rest,
-        error=float(found.error),
-        freedom=float(found.freedom),
+        error=float(reach.error),
+        freedom=float(reach.freedom),
         squares=squares,
     )
 
 
 def counted(rule: Callable[..., Interval], *arguments: Any) -> Interval | None:
-    """What a rule makes of its cells, None where nothing was counted."""
+    """The interval that ``rule`` makes of its arguments, or None where it refuses them with a ValueError."""
     try:
         return rule(*arguments)
     except ValueError:

@@ -17,9 +17,9 @@ seeds on, whatever the variance components, and above 93 % with fewer:
 * Where neither factor exceeds the rest, by an F test, all squares are pooled with R S - 1 degrees of freedom
   (the preliminary test of H. Bozivich, T. A. Bancroft and H. O. Hartley, "Power of analysis of variance test
   procedures for certain incompletely specified models", Ann. Math. Statist. 27, 1956, who advise a level near
-  0.25). Without it, data of which neither factor matters are covered to 98.7 %. With fewer than 5 of either,
-  the test could not see a factor that does matter, and is not made. A factor overlooked costs an interval at
-  99 % more of its small error than one at 95 %, so the test is the stricter the smaller alpha is.
+  0.25). Without it, data in which neither factor matters are covered to 98.7 %. With fewer than 5 of either,
+  the test could miss a factor that does matter, and is not made. Overlooking a factor costs an interval at
+  99 % a larger share of its small error than one at 95 %, so the test is stricter where alpha is smaller.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ Array = NDArray[np.float64]
 
 T = TypeVar("T", float, Array)
 
-_BELOW = 0.78  # quantile of F up to which a factor is taken for absent: covers 96.8 % where both are
-_SHRINKS = 0.2  # ... at alpha 0.05 and above; below it the quantile falls with that power of alpha
+_BELOW = 0.78  # quantile of F up to which a factor is taken as absent: covers 96.8 % where both are absent
+_SHRINKS = 0.2  # ... at alpha 0.05 and above; below, the quantile falls with this power of alpha
 _FEWEST_FREEDOM = 4  # of the F test
 
 
@@ -51,7 +51,7 @@ class Squares(NamedTuple, Generic[T]):
 
 @dataclass(frozen=True)
 class HalfWidth:
-    """Half the width of an interval, the standard error, and the degrees of freedom; of equal shapes."""
+    """Half the width of an interval, its standard error and its degrees of freedom, in equal shapes."""
 
     half: Array
     error: Array
@@ -59,7 +59,7 @@ class HalfWidth:
 
 
 def mean_squares(x_RS: Array) -> Squares[float]:
-    """Mean squares of seeds, speakers and rest, of cells whose grand mean is 0; 0 where there is but one."""
+    """Mean squares of seeds, speakers and rest, from cells [R, S] of grand mean 0; 0 where R or S is 1."""
     seeds, speakers = x_RS.shape
     row_R1, column_1S = x_RS.mean(1, keepdims=True), x_RS.mean(0, keepdims=True)
     rest_RS = x_RS - row_R1 - column_1S
@@ -72,7 +72,7 @@ def mean_squares(x_RS: Array) -> Squares[float]:
 def expected_squares(
     seed_variance: float, speaker_variance: float, rest_variance: float, seeds: int, speakers: int
 ) -> Squares[float]:
-    """What :func:`mean_squares` expects under variances per cell; 0 where there is but one."""
+    """The expected values of :func:`mean_squares` under variances per cell; 0 where R or S is 1."""
     seed = rest_variance + speakers * seed_variance if seeds > 1 else 0.0
     speaker = rest_variance + seeds * speaker_variance if speakers > 1 else 0.0
     return Squares(seed, speaker, rest_variance if min(seeds, speakers) > 1 else 0.0)
@@ -82,13 +82,15 @@ def t_interval(
     squares: Squares[float] | Squares[Array], seeds: int, speakers: int, level: float
 ) -> HalfWidth:
     """The two-sided t interval of the grand mean, from mean squares [N]; every result is [N]."""
-    whole = Squares(*(np.asarray(square, dtype=np.float64) for square in squares))
+    squares_N = Squares(*(np.asarray(square, dtype=np.float64) for square in squares))
     rows, columns = max(seeds - 1, 1), max(speakers - 1, 1)
-    square_N, freedom_N = _widest(whole, rows, columns, level)
-    pooled_N = _neither_shows(whole, rows, columns, level)
+    square_N, freedom_N = _widest(squares_N, rows, columns, level)
+    pooled_N = _neither_shows(squares_N, rows, columns, level)
     if pooled_N.any():
         total = rows + columns + rows * columns
-        mean_N = (rows * whole.seed + columns * whole.speaker + rows * columns * whole.rest) / total
+        mean_N = (
+            rows * squares_N.seed + columns * squares_N.speaker + rows * columns * squares_N.rest
+        ) / total
         square_N, freedom_N = np.where(pooled_N, mean_N, square_N), np.where(pooled_N, total, freedom_N)
     error_N = np.sqrt(square_N / (seeds * speakers))
     return HalfWidth(_quantile(freedom_N, level) * error_N, error_N, freedom_N)
@@ -136,5 +138,5 @@ def _neither_shows(squares: Squares[Array], rows: int, columns: int, level: floa
 
 @lru_cache(maxsize=1024)
 def _most(freedom: int, rest_freedom: int, level: float) -> float:
-    """The ratio of mean squares up to which a factor is taken for absent."""
+    """The ratio of mean squares up to which a factor is taken as absent."""
     return float(fdtri(freedom, rest_freedom, _BELOW * min(1.0, (1 - level) / 0.05) ** _SHRINKS))

@@ -9,11 +9,11 @@ from scipy.special import stdtr
 
 from orchestrator.statistics.intervals import Interval, at_level
 
-_LEAST = 1e-12  # p
+_LEAST = 1e-12  # the smallest p that is told apart from 0
 
 
 def holm(p: Sequence[float]) -> list[float]:
-    """Adjusted p-values, in the order given: at most alpha where Holm's procedure at alpha rejects."""
+    """Holm's adjusted p-values, in the order given: at most alpha where his procedure at alpha rejects."""
     adjusted, largest = [0.0] * len(p), 0.0
     for rank, i in enumerate(sorted(range(len(p)), key=lambda i: p[i])):
         largest = max(largest, min(1.0, (len(p) - rank) * p[i]))
@@ -21,31 +21,34 @@ def holm(p: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def tail(found: Interval, threshold: float) -> float:
-    """One-sided p of the hypothesis that the truth is at most ``threshold``: from 0 to 1, 0.5 where equal.
+def tail(interval: Interval, threshold: float) -> float:
+    """The one-sided p of the hypothesis that the truth is at most ``threshold``: 0 to 1, 0.5 where equal.
 
-    It is the p with which the interval at level 1 - 2 p ends at the threshold, and so agrees with intervals
-    of every level. What lies below 1e-12 is 1e-12.
+    It is the p for which the interval at level 1 - 2 p ends at the threshold, and so agrees with intervals
+    of every level. Anything below 1e-12 is given as 1e-12.
     """
-    distance = abs(found.estimate - threshold)
-    if distance == 0 or not math.isfinite(found.high):
+    distance = abs(interval.estimate - threshold)
+    if distance == 0 or not math.isfinite(interval.high):
         return 0.5
-    p = _p_at(found, distance)
-    return p if found.estimate > threshold else 1 - p
+    p = _p_at(interval, distance)
+    return p if interval.estimate > threshold else 1 - p
 
 
-def two_sided_p(found: Interval, threshold: float) -> float:
-    p = tail(found, threshold)
+def two_sided_p(interval: Interval, threshold: float) -> float:
+    """The two-sided p of the hypothesis that the truth equals ``threshold``; agrees with intervals."""
+    p = tail(interval, threshold)
     return 2 * min(p, 1 - p)
 
 
-def _p_at(found: Interval, distance: float) -> float:
-    """The p, down to 1e-12, at which the interval reaches ``distance`` far."""
+def _p_at(interval: Interval, distance: float) -> float:
+    """The p, at least 1e-12, at which half the interval is as wide as ``distance``."""
 
     def reached(p: float) -> float:
-        return at_level(found, 1 - 2 * p).high - found.estimate
+        return at_level(interval, 1 - 2 * p).high - interval.estimate
 
-    guess = max(float(stdtr(found.freedom, -distance / found.error)), _LEAST) if found.error else _LEAST
+    guess = (
+        max(float(stdtr(interval.freedom, -distance / interval.error)), _LEAST) if interval.error else _LEAST
+    )
     if math.isclose(reached(guess), distance, rel_tol=1e-9):
         return guess  # the same squares decide at both levels
     low, high = math.log(_LEAST), math.log(0.5)

@@ -1,4 +1,4 @@
-"""What a design can detect, before it is run: by Monte Carlo of the very interval that will decide.
+"""The effect that a design can detect, before it is run: by Monte Carlo of the interval that will decide.
 
 An effect is the distance of the truth above a threshold. It is detected where the lower end of the interval
 lies above the threshold, that is where effect > half width - error of the estimate; so the smallest effect
@@ -24,14 +24,14 @@ from orchestrator.statistics.mean_squares import Array, Squares, expected_square
 from search_spaces.study import Spread
 
 _DRAWS, _SEED = 4000, 0
-MOST = 10_000  # speakers or seeds: more is no plan
+LARGEST_COUNT = 10_000  # of speakers or seeds: no plan needs more
 
 
 def smallest_effect(spread: Spread, speakers: int, seeds: int, level: float, power: float) -> float:
     """The smallest effect that an interval at ``level`` detects with ``power``, in units of the metric.
 
-    Infinite for one speaker and one seed, which promise nothing. One seed alone, or one speaker, shows
-    nothing of how others would differ: the effect then holds for that one.
+    Infinite for one speaker and one seed, which show no spread. A single seed, or a single speaker, shows
+    nothing about how others would differ: the effect then holds for that one alone.
     """
     if speakers == 1 and seeds == 1:
         return math.inf
@@ -52,9 +52,9 @@ def smallest_effect(spread: Spread, speakers: int, seeds: int, level: float, pow
 def needed(
     effect: float, spread: Spread, speakers: int, seeds: int, level: float, power: float
 ) -> tuple[int | None, int | None]:
-    """How many speakers (seeds kept), and how many seeds (speakers kept), detect an effect with ``power``.
+    """The numbers of speakers (at these seeds) and of seeds (at these speakers) that detect an effect.
 
-    At least as many as there are; None where more of one alone never will.
+    Each is at least what is given; None where more of one alone never reach ``power``.
     """
     return (
         fewest(lambda n: smallest_effect(spread, n, seeds, level, power) <= effect, speakers),
@@ -63,27 +63,27 @@ def needed(
 
 
 def fewest(enough: Callable[[int], bool], start: int) -> int | None:
-    """The smallest count from ``start`` on that is enough, by doubling and halving; None above 10 000."""
+    """The smallest count from ``start`` on that is enough, by doubling and bisection; None above 10 000."""
     if enough(start):
         return start
-    low, high = start, min(2 * start, MOST)
+    low, high = start, min(2 * start, LARGEST_COUNT)
     while not enough(high):
-        if high >= MOST:
+        if high >= LARGEST_COUNT:
             return None
-        low, high = high, min(2 * high, MOST)
+        low, high = high, min(2 * high, LARGEST_COUNT)
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (low, middle) if enough(middle) else (middle, high)
     return high
 
 
-def spread_of(found: Interval, source: str = "measured") -> Spread:
-    """The standard deviations per cell that an interval has measured.
+def spread_of(interval: Interval, source: str = "measured") -> Spread:
+    """The standard deviations per cell that an interval was measured with.
 
     Raises:
-        ValueError: it was measured on one seed and one speaker, and knows of no spread.
+        ValueError: the interval comes from one seed and one speaker, which show no spread.
     """
-    variances = (found.speaker_variance, found.seed_variance, found.rest_variance)
+    variances = (interval.speaker_variance, interval.seed_variance, interval.rest_variance)
     if not all(math.isfinite(variance) for variance in variances):
         raise ValueError("one seed and one speaker show no spread")
     speakers, seeds, rest = (math.sqrt(variance) for variance in variances)
@@ -98,7 +98,7 @@ def smallest_p(seeds: int) -> float:
 def fewest_seeds(alpha: float) -> int:
     """The smallest number of paired seeds with which a two-sided sign-flip test can reach ``alpha``.
 
-    At 0.05 it is 6; with 3 no data whatever give less than 0.25.
+    At 0.05 it is 6; 3 seeds cannot give a p below 0.25, whatever the data.
     """
     return max(1, math.ceil(1 - math.log2(alpha)))
 

@@ -1,7 +1,7 @@
 """Ratios of sums over cells (seed, speaker), and their linearised residuals.
 
-Shapes: R seeds, S speakers. A cell (r, s) holds a numerator and a denominator, so that long recordings count
-for more.
+Shapes: R seeds, S speakers. A cell (r, s) holds a numerator and a denominator, so that longer recordings
+weigh more.
 
     theta = sum num / sum den
     x_rs  = (num_rs - theta den_rs) / mean(den)           linearised residual, of mean 0
@@ -20,10 +20,10 @@ Cells = tuple[Array, Array]  # numerators and denominators [R, S]
 
 
 def checked(numerators_RS: Array, denominators_RS: Array) -> Cells:
-    """The cells as float64.
+    """Numerators and denominators [R, S] as float64, checked.
 
     Raises:
-        ValueError: shapes differ, a cell is not finite, or nothing was counted.
+        ValueError: the shapes differ, a cell is not finite, or all denominators are 0.
     """
     num_RS = np.asarray(numerators_RS, dtype=np.float64)
     den_RS = np.asarray(denominators_RS, dtype=np.float64)
@@ -37,10 +37,10 @@ def checked(numerators_RS: Array, denominators_RS: Array) -> Cells:
 
 
 def speakers_with_data(*sides: Cells) -> NDArray[np.bool_]:
-    """The speakers [S] of whom something was counted on every side.
+    """Which speakers [S] have a denominator above 0 on every side.
 
     Raises:
-        ValueError: there is none.
+        ValueError: no speaker has.
     """
     counted_S = np.logical_and.reduce([den_RS.sum(0) > 0 for _, den_RS in sides])
     if not counted_S.any():
@@ -49,7 +49,7 @@ def speakers_with_data(*sides: Cells) -> NDArray[np.bool_]:
 
 
 def linearised(sides: Sequence[Cells], counted_S: NDArray[np.bool_]) -> tuple[float, Array]:
-    """One ratio, or the first minus the second: its value, and the residual of each cell [R, S]."""
+    """The value of one ratio, or of the first minus the second, and the linearised residuals [R, S]."""
     thetas, residuals = [], []
     for num_RS, den_RS in ((num[:, counted_S], den[:, counted_S]) for num, den in sides):
         thetas.append(float(num_RS.sum() / den_RS.sum()))

@@ -1,4 +1,4 @@
-"""Figures over speakers alone: of one set of scores, and of one minus another, paired by speaker."""
+"""Intervals over speakers alone: of one metric, and of one minus another, paired by speaker."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ BySpeaker = tuple[list[str], Array, Array]  # speakers [S], numerators [S], deno
 
 
 def of_speakers(cells: BySpeaker | None, level: float = 0.95) -> Interval | None:
-    """A figure, None where it was not measured or nothing was counted."""
+    """The interval of a metric over speakers; None where it was not measured or all denominators are 0."""
     return None if cells is None else counted(over_speakers, cells[1], cells[2], level)
 
 
-def less(own: BySpeaker | None, other: BySpeaker | None, level: float = 0.95) -> Interval | None:
-    """One figure minus another, over the speakers that both know; None where none was counted in both."""
-    if own is None or other is None:
+def less(first: BySpeaker | None, second: BySpeaker | None, level: float = 0.95) -> Interval | None:
+    """The interval of one metric minus another, over the speakers that both have; None if they share none."""
+    if first is None or second is None:
         return None
-    shared = sorted(set(own[0]) & set(other[0]))
-    sides = [in_order(side[0], values, shared)[None] for side in (own, other) for values in side[1:]]
+    shared = sorted(set(first[0]) & set(second[0]))
+    sides = [in_order(side[0], values, shared)[None] for side in (first, second) for values in side[1:]]
     return counted(difference, *sides, level)

@@ -15,15 +15,15 @@ _SPOKEN = {
 
 
 def spoken(metric: str) -> str:
-    """A metric's name in a sentence."""
+    """The name of a metric as sentences write it."""
     if metric in _SPOKEN:
         return _SPOKEN[metric]
-    said = metric.removeprefix("-").replace("_", " ")
-    return f"negative {said}" if metric.startswith("-") else said
+    words = metric.removeprefix("-").replace("_", " ")
+    return f"negative {words}" if metric.startswith("-") else words
 
 
 def number(value: float) -> str:
-    """A number as sentences and tables show it: 3 significant digits, no more than 3 decimals."""
+    """A number as sentences and tables show it: about 3 significant digits, at most 3 decimals."""
     if math.isnan(value):
         return "not measured"
     decimals = 3 if abs(value) < 1 else 2 if abs(value) < 10 else 1 if abs(value) < 1000 else 0
@@ -31,16 +31,16 @@ def number(value: float) -> str:
     return shown.lstrip("-" if float(shown) == 0 else "").replace("-", "−").replace("inf", "∞")
 
 
-def spelled(found: Interval) -> str:
+def spelled(interval: Interval) -> str:
     """An estimate with its interval: ``0.712 [0.680, 0.744]``."""
-    return f"{number(found.estimate)} [{number(found.low)}, {number(found.high)}]"
+    return f"{number(interval.estimate)} [{number(interval.low)}, {number(interval.high)}]"
 
 
 def plain(value: float) -> str:
-    """A threshold as it was declared."""
+    """A threshold as the study declared it, with a proper minus sign."""
     return f"{value:g}".replace("-", "−")
 
 
 def capital(sentence: str) -> str:
-    """A sentence that begins as sentences do."""
+    """A sentence with its first letter in upper case."""
     return sentence[:1].upper() + sentence[1:]

@@ -53,8 +53,8 @@ def measured(vmf: float, mdn: float, **how) -> Measures:
             Outcome.UNDECIDED,
             "indistinguishable from 2 times; to decide at this estimate it would take about",
         ),
-        (9.0, 0.0, Outcome.MET, "cannot be told"),  # of nothing, anything is more than twice
-        (0.0, 0.0, Outcome.UNDECIDED, "cannot be told"),
+        (9.0, 0.0, Outcome.MET, "has no value"),  # of nothing, anything is more than twice
+        (0.0, 0.0, Outcome.UNDECIDED, "has no value"),
     ],
 )
 def test_a_multiple_is_met_failed_or_undecided_by_whole_intervals(vmf, mdn, outcome, said):

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from orchestrator.judging.claims import within
+from orchestrator.judging.claims import equivalence_interval
 from orchestrator.judging.criteria import Outcome
 from orchestrator.judging.failure_modes import failure_mode
 from orchestrator.judging.measures import Measures
@@ -177,10 +177,10 @@ def test_modes_follow_the_curves():
 def test_one_step_passage_says_that_noise_scores_as_well():
     flat = Truth(cos=(NOISE, 0.0), information=0.0, speaker_sd=0.01)
     passage = _judge(flat).one_step["vmf"]
-    assert "no evidence" in passage.sentence and "no more than nothing" in passage.sentence
-    told = _judge(Truth(cos=(0.8, 0.7), information=6.0)).one_step["vmf"]
-    assert told.bits_per_second == pytest.approx(6.0 * 50 / math.log(2), rel=0.02)
-    assert "no evidence" not in told.sentence and "no more than nothing" not in told.sentence
+    assert "no evidence" in passage.sentence and "indistinguishable from zero" in passage.sentence
+    informed = _judge(Truth(cos=(0.8, 0.7), information=6.0)).one_step["vmf"]
+    assert informed.bits_per_second == pytest.approx(6.0 * 50 / math.log(2), rel=0.02)
+    assert "no evidence" not in informed.sentence and "indistinguishable from zero" not in informed.sentence
 
 
 def test_log_magnitude_r2_as_a_ratio_of_sums_equals_the_whole():
@@ -237,7 +237,7 @@ def test_comparable_arms_lie_within_the_margins():
     met = _claimed(Claim.COMPARABLE, _at(0.7), _at(0.7))
     assert met.outcome is Outcome.MET and "within ±0.05" in met.sentence and "at 90 %" in met.sentence
     assert met.p == met.adjusted_p < 0.05
-    narrow = within(met.estimate)
+    narrow = equivalence_interval(met.estimate)
     assert -0.05 < narrow.low < narrow.high < 0.05 and narrow.level == pytest.approx(0.9)
 
 
@@ -255,7 +255,7 @@ def test_a_difference_near_the_margin_is_undecided_and_says_what_would_do(vmf):
     assert open_.outcome is Outcome.UNDECIDED and "neither within ±0.05 nor outside" in open_.sentence
     assert "test speakers instead of 5" in open_.sentence
     asked, gap = int(open_.sentence.split("about ")[1].split()[0]), abs(abs(open_.estimate.estimate) - 0.05)
-    deciding = within(open_.estimate) if abs(open_.estimate.estimate) < 0.05 else open_.estimate
+    deciding = equivalence_interval(open_.estimate) if abs(open_.estimate.estimate) < 0.05 else open_.estimate
     assert half_width(deciding, asked, 6) < gap
 
 

@@ -11,7 +11,7 @@ import ray.data
 import typer
 
 from orchestrator.encode import encode
-from orchestrator.representations.encoding_stream import _Encoder, _heard, _read, _table
+from orchestrator.representations.encoding_stream import _Encoder, _pitch_tracks, _read, _table
 from orchestrator.runtime.cli import guarded
 from search_spaces.study import StudyError
 from tests.orchestrator.noise_recordings import write_noise
@@ -81,13 +81,13 @@ def test_what_was_written_is_what_the_codec_gives(encoded, source):
 
 def test_a_pitch_that_is_known_is_not_sought_again(source):
     recordings, encoder = find_corpus(source).first(4), _Encoder("logmel", None)
-    heard = dict(_heard(encoder(_read(_table(recordings, {}), 16000))))
+    heard = dict(_pitch_tracks(encoder(_read(_table(recordings, {}), 16000))))
     assert sorted(heard) == sorted(r.utterance_id for r in recordings) and all(map(len, heard.values()))
     known = {name: np.full_like(track, 123) for name, track in list(heard.items())[:3]}
     table = encoder(_read(_table(recordings, known), 16000))
     rows = zip(table["utterance_id"].to_pylist(), table["f0"].to_pylist(), strict=True)
     assert {name for name, track in rows if set(track) == {123}} == set(known)
-    again = dict(_heard(table))
+    again = dict(_pitch_tracks(table))
     assert all(np.array_equal(again[name], (heard | known)[name]) for name in heard)
 
 

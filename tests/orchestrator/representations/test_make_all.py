@@ -18,7 +18,7 @@ import typer
 from orchestrator.represent import represent
 from orchestrator.representations.catalogue import REPRESENTATIONS, Representation, selected
 from orchestrator.representations.codec_weights import CodecWeights, given_weights
-from orchestrator.representations.inventory import Stopwatch, rows, times
+from orchestrator.representations.inventory import Stopwatch, inventory_rows, times
 from orchestrator.representations.make_all import derive_one
 from tests.orchestrator.noise_recordings import write_noise
 from tests.orchestrator.shared_ray import REPOSITORY, joining
@@ -129,7 +129,7 @@ def test_the_listing_says_what_is_there(interrupted_and_resumed, source):
 
 def test_what_was_made_can_be_heard(interrupted_and_resumed):
     out, _, _ = interrupted_and_resumed
-    for row in rows(out):
+    for row in inventory_rows(out):
         meta = open_dataset(out / row.folder).meta
         codec = load_codec(meta.codec, meta.weights)
         audio = codec.decode(codec.encode(np.zeros(codec.sample_rate, np.float32)))

@@ -12,14 +12,16 @@ STUDIES = [step.study for step in ROADMAP.steps]
 
 
 def states(seen):
-    """Of an outlook, by study."""
+    """The states of an outlook, by study."""
     return {status.step.study: str(status.state) for status in seen.statuses}
 
 
 def entry(study="vmf_vs_mdn", verdict=GO, data_hash="h", run="r", **more):
-    told = search_spaces.load(study)
+    declared = search_spaces.load(study)
     event = ENDED if verdict else STARTED
-    return Entry(event, study, criteria_hash(told), data_hash, "toy", run, verdict=verdict, prior=0.6, **more)
+    return Entry(
+        event, study, criteria_hash(declared), data_hash, "toy", run, verdict=verdict, prior=0.6, **more
+    )
 
 
 class Sweeps:
@@ -37,8 +39,8 @@ class Sweeps:
         arms = {arm.name: {"config": {"representation": "better"}} for arm in study.arms}
         spent = {"device_hours": 0.25, "wall_hours": 0.125, "price": None}
         (folder / "evidence.json").write_text(json.dumps({"arms": arms, "cost": {"spent": spent}}))
-        told = {"verdict": verdict, "reason": "as measured", "consequence": "", "prior": 0.6}
-        (folder / "verdict.json").write_text(json.dumps(told))
+        judgement = {"verdict": verdict, "reason": "as measured", "consequence": "", "prior": 0.6}
+        (folder / "verdict.json").write_text(json.dumps(judgement))
 
 
 def journey(world, sweeps, **more):

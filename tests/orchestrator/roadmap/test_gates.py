@@ -129,7 +129,7 @@ def test_whatever_the_verdicts_every_step_has_one_state_with_a_reason_and_none_r
         assert [status.step for status in now.statuses] == list(ROADMAP.steps)
         for status in now.statuses:
             opened = any(all(found.get(c.study) == c.verdict for c in a) for a in status.step.gate)
-            assert status.reason and (status.state is StepState.DONE) == bool(status.found)
+            assert status.reason and (status.state is StepState.DONE) == bool(status.recorded)
             assert opened == (status.state in (StepState.DONE, StepState.READY, StepState.BLOCKED))
             assert (status.step.study in found) == (status.state is StepState.DONE)
             assert (status.state is StepState.BLOCKED) == (opened and status.step.study in missing)

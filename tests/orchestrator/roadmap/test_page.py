@@ -36,7 +36,7 @@ def test_where_nothing_can_run_the_advice_names_what_to_build_first(tmp_path):
     said = advice(trip.standing())
     assert said.startswith("vmf_vs_mdn is GO. Success → proceed to archetypes. Settles: factorize direction")
     assert "Next is archetypes, which cannot run yet: it waits for a study of directions" in said
-    assert "Held until an earlier study says yes or no: memory_as_basis, score_correction." in said
+    assert "Held until an earlier study ends GO or NO-GO: memory_as_basis, score_correction." in said
 
 
 def test_a_fresh_page_claims_nothing(world):

@@ -9,7 +9,7 @@ from scipy import optimize, stats
 
 from orchestrator.statistics.intervals import half_width, interval
 from orchestrator.statistics.power import (
-    MOST,
+    LARGEST_COUNT,
     fewest,
     fewest_seeds,
     needed,
@@ -66,9 +66,9 @@ def test_needed_is_the_first_count_that_detects():
     assert needed(1.0, SPREAD, 8, 5, 0.95, 0.8) == (8, 5)
 
 
-@pytest.mark.parametrize("least", [3, 4, 5, 77, MOST, MOST + 1])
+@pytest.mark.parametrize("least", [3, 4, 5, 77, LARGEST_COUNT, LARGEST_COUNT + 1])
 def test_fewest_finds_the_border(least):
-    assert fewest(lambda n: n >= least, 3) == (least if least <= MOST else None)
+    assert fewest(lambda n: n >= least, 3) == (least if least <= LARGEST_COUNT else None)
 
 
 def test_sign_flips_of_three_seeds_cannot_reach_5_percent():
