@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from trainables.analysis.probe_cases import cases
+from trainables.distributions.affine import unmapped
 from trainables.distributions.mixture import GaussianMixture, PolarMixture
 from trainables.latents.batching.feed import Feed
 from trainables.latents.batching.shard import Shard, frame_pairs
@@ -82,9 +83,10 @@ def component_steps(structure: Structure, weights: Mapping[str, Tensor], held_ou
         predictor = lane(structure, weights, shard.dim)
         for windows in windows_of(structure, shard):
             law, delta_BKD = expected(structure, predictor, windows)
+            law, mapped_BKD = unmapped(law, delta_BKD)
             if not isinstance(law, GaussianMixture | PolarMixture):
                 raise ValueError(f"the head {structure.head!r} predicts no mixture; there are no components")
-            responsibility = law.responsibilities(delta_BKD).flatten(0, 1)
+            responsibility = law.responsibilities(mapped_BKD).flatten(0, 1)
             certainty_N, component_N = responsibility.max(-1)
             gating_N = law.log_weights.argmax(-1).flatten()
             first = torch.from_numpy(windows.starts_B)[:, None] + structure.context - 1
@@ -112,7 +114,9 @@ def archetype_steps(train: Feed, held_out: Feed, count: int = ARCHETYPES) -> Ste
         InputError: fewer training steps move than there are to be archetypes.
     """
     now_ND, next_ND = frame_pairs(train.shard(0))[:, 0]
-    codes_KD = survey(Structure(head="direction_codebook", components=count), next_ND - now_ND).codes_KD
+    codes_KD = survey(
+        Structure(head="direction_codebook", components=count, coordinates="raw"), next_ND - now_ND, now_ND
+    ).codes_KD
     assert codes_KD is not None  # a codebook's survey holds codes
     parts = []
     for shard in held_out.chunks():

@@ -24,6 +24,7 @@ HEADS = (
 FITTED_HEADS = ("persistence", "mean_reversion", "linear")  # in closed form, without a training loop
 FEEDBACKS = ("mean", "mode", "sample")
 TARGETS = ("delta", "state")
+COORDINATES = ("whitened", "raw")
 GRADIENTS = ("full", "stopped")
 BRANCHES = ("drawn", "marginal")
 COVARIANCES = ("diagonal", "isotropic")
@@ -42,6 +43,7 @@ _PER_STEP = ("cos", "magnitude_ratio", "state_error", "energy_score", "crps")
 _ALLOWED = {
     "head": HEADS + FITTED_HEADS,
     "backbone": BACKBONES,
+    "coordinates": COORDINATES,
     "feedback": FEEDBACKS,
     "rollout_target": TARGETS,
     "rollout_gradient": GRADIENTS,
@@ -73,6 +75,9 @@ class Structure:
     head: str
     representation: str = ""  # whose frames these are, where a sweep has latents of several
     backbone: str = "gru"
+    # Frames that backbone and head work on: "whitened" by the training frames' covariance, or "raw".
+    # Evaluation is in the codec's own space either way.
+    coordinates: str = "whitened"
     width: int = 64  # hidden units
     depth: int = 1  # layers
     context: int = 16  # true frames before a rollout starts

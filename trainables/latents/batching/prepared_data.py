@@ -52,6 +52,10 @@ class PreparedData:
         """Latent dimensions, D."""
         return self.pairs_2SND.shape[-1]
 
+    def frames(self, surrogate: str) -> Tensor:
+        """Example frames of one surrogate, those that the steps lead to: [N, D], on the CPU."""
+        return self.pairs_2SND[1, self.surrogates.index(surrogate)]
+
     def steps(self, surrogate: str) -> Tensor:
         """Example steps delta of one surrogate, [N, D], on the CPU."""
         now_SND, following_SND = self.pairs_2SND

@@ -33,7 +33,7 @@ class ConstantHead(nn.Module):
         super().__init__()
         self.h = nn.Parameter(torch.randn(structure.width) / structure.width**0.5)
         self.head = build_head(structure, frames_ND.shape[-1])
-        self.head.start_from(survey(structure, frames_ND))
+        self.head.start_from(survey(structure, frames_ND, frames_ND))
 
 
 class Marginals:

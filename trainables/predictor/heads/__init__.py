@@ -14,7 +14,7 @@ from torch import Tensor
 
 from trainables.distributions.polar import MAGNITUDE_FLOOR
 from trainables.errors import InputError
-from trainables.predictor.heads.base import Head, Survey
+from trainables.predictor.heads.base import Head, Survey, Whitening
 from trainables.predictor.heads.direction_codebook import CodebookHead
 from trainables.predictor.heads.flow_matching import FlowMatchingHead
 from trainables.predictor.heads.gaussian import GaussianHead
@@ -24,11 +24,12 @@ from trainables.predictor.heads.polar import PolarForm
 from trainables.predictor.heads.power_spherical import PowerSphericalHead
 from trainables.predictor.heads.prototypes import PrototypesHead
 from trainables.predictor.heads.vmf import VMFHead
+from trainables.predictor.heads.whitened import WhitenedHead
 
 if TYPE_CHECKING:
     from trainables.predictor.config import Structure
 
-__all__ = ["Head", "Survey", "build_head", "survey"]
+__all__ = ["Head", "Survey", "Whitening", "build_head", "survey"]
 
 
 _BUILDERS: dict[str, Callable[[Structure, int], Head]] = {
@@ -47,21 +48,28 @@ _KMEANS_ROUNDS, _KMEANS_SEED = 20, 0
 
 def build_head(structure: Structure, dim: int) -> Head:
     """The head that a structure names, over delta in R^dim, on hidden states of ``structure.width``."""
-    return _BUILDERS[structure.head](structure, dim)
+    head = _BUILDERS[structure.head](structure, dim)
+    return WhitenedHead(head, dim) if structure.coordinates == "whitened" else head
 
 
-def survey(structure: Structure, steps_ND: Tensor) -> Survey:
-    """What the heads of a structure learn from training steps [N, D] before they are trained.
+def survey(structure: Structure, steps_ND: Tensor, frames_ND: Tensor) -> Survey:
+    """What the heads of a structure learn from training steps [N, D], and from the frames [N, D] that these
+    come from, before they are trained.
 
     Raises:
         InputError: fewer steps move than the head wants codes.
     """
+    whitening = None
+    if structure.coordinates == "whitened":
+        whitening = Whitening.fit(frames_ND)
+        steps_ND = steps_ND @ whitening.inverse_DD.mT.to(steps_ND)
     magnitude = steps_ND.norm(dim=-1)
     typical = float(torch.exp(magnitude.clamp_min(1e-6).log().mean()))
     if structure.head not in _WITH_CODES:
-        return Survey(typical)
+        return Survey(typical, whitening=whitening)
     moving = magnitude > MAGNITUDE_FLOOR
-    return Survey(typical, _codes(steps_ND[moving] / magnitude[moving, None], structure.components))
+    codes_KD = _codes(steps_ND[moving] / magnitude[moving, None], structure.components)
+    return Survey(typical, codes_KD, whitening)
 
 
 def _form(structure: Structure) -> PolarForm:

@@ -12,19 +12,48 @@ from typing import Generic, TypeVar
 import torch
 from torch import Tensor, nn
 
+from trainables.distributions.gaussian_marginal import GaussianMarginal
 from trainables.distributions.law import Law, LawNoise
 
 AnyLaw = TypeVar("AnyLaw", bound=Law)
 
 
 @dataclass(frozen=True)
+class Whitening:
+    """An affine map z -> L^-1 (z - mean) after which training frames have covariance I.
+
+    Attributes:
+        mean_D: the training frames' mean.
+        factor_DD: L, the lower Cholesky factor of their covariance.
+        inverse_DD: L^-1.
+    """
+
+    mean_D: Tensor
+    factor_DD: Tensor
+    inverse_DD: Tensor
+
+    @classmethod
+    def fit(cls, frames_ND: Tensor) -> Whitening:
+        """The whitening of frames [N, D], in float64, with a covariance shrunk as that of a
+        :class:`~trainables.distributions.gaussian_marginal.GaussianMarginal`.
+        """
+        density = GaussianMarginal.fit(frames_ND)
+        identity = torch.eye(len(density.mean_D)).to(density.factor_DD)
+        inverse_DD = torch.linalg.solve_triangular(density.factor_DD, identity, upper=False)
+        return cls(density.mean_D, density.factor_DD, inverse_DD)
+
+
+@dataclass(frozen=True)
 class Survey:
     """What a head may know of the data before it is trained."""
 
-    # Geometric mean of |delta|, exp E[log |delta|], in units of the training RMS.
+    # Geometric mean of |delta|, exp E[log |delta|]; of whitened steps where there is a whitening, else in
+    # units of the training RMS.
     typical: float
-    # Unit directions that stand for those of all steps, where a head asks for them.
+    # Unit directions that stand for those of all steps, where a head asks for them; likewise.
     codes_KD: Tensor | None = None
+    # None where heads work in raw coordinates.
+    whitening: Whitening | None = None
 
 
 class Head(nn.Module, Generic[AnyLaw]):

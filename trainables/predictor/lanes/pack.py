@@ -97,5 +97,5 @@ def _fresh(structure: Structure, seed: int, dim: int, survey: Survey) -> Predict
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         predictor = build_predictor(structure, dim)
-    predictor.head.start_from(survey)
+    predictor.start_from(survey)
     return predictor.to(getattr(torch, structure.dtype))

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from trainables.predictor.config import Structure
+from trainables.predictor.heads.base import Survey
 from trainables.predictor.linear import Linear
 
 # A tuple of tensors, known to its backbone alone; None before the first frame.
@@ -31,7 +32,8 @@ def build_backbone(structure: Structure, dim: int) -> Backbone:
         "mlp": WindowedMLP,
         "transformer": CausalTransformer,
     }
-    return kinds[structure.backbone](dim, structure.width, structure.depth)
+    backbone = kinds[structure.backbone](dim, structure.width, structure.depth)
+    return WhitenedBackbone(backbone, dim) if structure.coordinates == "whitened" else backbone
 
 
 class Backbone(nn.Module):
@@ -45,6 +47,9 @@ class Backbone(nn.Module):
         """Read one more frame: its hidden state [B, H], and the state after it."""
         h_BTH, state = self.read(z_BD.unsqueeze(1), state)
         return h_BTH[:, 0], state
+
+    def start_from(self, survey: Survey) -> None:
+        """Set what a survey of the training data says before training; most backbones ask it nothing."""
 
 
 class GRUBackbone(Backbone):
@@ -116,6 +121,34 @@ class CausalTransformer(Backbone):
             x_BTH, cache = block(x_BTH, None if state is None else state[layer])
             new.append(cache)
         return self.norm(x_BTH), tuple(new)
+
+
+class WhitenedBackbone(Backbone):
+    """A backbone that reads frames whitened by a survey's affine map."""
+
+    mean_D: Tensor
+    inverse_DD: Tensor
+
+    def __init__(self, inner: Backbone, dim: int) -> None:
+        super().__init__()
+        self.inner = inner
+        self.register_buffer("mean_D", torch.zeros(dim))
+        self.register_buffer("inverse_DD", torch.eye(dim))
+
+    def read(self, z_BTD: Tensor, state: BackboneState = None) -> tuple[Tensor, BackboneState]:
+        """Hidden states [B, T, H], and the state, of the backbone inside."""
+        return self.inner.read((z_BTD - self.mean_D) @ self.inverse_DD.mT, state)
+
+    def start_from(self, survey: Survey) -> None:
+        """Take the survey's whitening.
+
+        Raises:
+            ValueError: the survey was made in raw coordinates.
+        """
+        if survey.whitening is None:
+            raise ValueError("a whitened backbone needs a survey that whitens")
+        self.mean_D.copy_(survey.whitening.mean_D)
+        self.inverse_DD.copy_(survey.whitening.inverse_DD)
 
 
 class _Block(nn.Module):

@@ -23,7 +23,7 @@ from trainables.latents.batching.feed import Feed
 from trainables.latents.batching.prepared_data import PreparedData
 from trainables.latents.batching.shard import Shard
 from trainables.predictor.config import Lane, Structure
-from trainables.predictor.heads.base import Head
+from trainables.predictor.heads.base import Head, Survey
 from trainables.predictor.linear import Linear
 from trainables.predictor.model.backbones import Backbone, BackboneState
 
@@ -70,6 +70,9 @@ class Baseline(nn.Module):
         super().__init__()
         self.backbone = LastFrames(_frames_seen(structure, dim))
         self.head = LinearGaussianHead(self.backbone.frames * dim, dim)
+
+    def start_from(self, survey: Survey) -> None:
+        """Leave a survey alone: everything is fitted."""
 
 
 class LastFrames(Backbone):

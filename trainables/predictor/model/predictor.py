@@ -7,7 +7,7 @@ from typing import Protocol
 from torch import nn
 
 from trainables.predictor.config import FITTED_HEADS, Structure
-from trainables.predictor.heads import Head, build_head
+from trainables.predictor.heads import Head, Survey, build_head
 from trainables.predictor.model.backbones import Backbone, build_backbone
 from trainables.predictor.model.closed_form import Baseline
 
@@ -24,6 +24,11 @@ class Predictor(nn.Module):
         super().__init__()
         self.backbone = build_backbone(structure, dim)
         self.head = build_head(structure, dim)
+
+    def start_from(self, survey: Survey) -> None:
+        """Set what a survey of the training data says before training."""
+        self.backbone.start_from(survey)
+        self.head.start_from(survey)
 
 
 class AnyPredictor(Protocol):

@@ -44,7 +44,10 @@ class PackRun:
         """
         self.structure, self.lanes, self.train, self.context = structure, tuple(lanes), train, context
         self.data = PreparedData.from_feed(train, context.gather)
-        surveys = {name: survey(structure, self.data.steps(name)) for name in self.data.surrogates}
+        surveys = {
+            name: survey(structure, self.data.steps(name), self.data.frames(name))
+            for name in self.data.surrogates
+        }
         self.pack = StackedPack(structure, lanes, self.data.dim, surveys).to(context.device)
         some = next(self.pack.parameters())
         self.optimiser = LaneAdamW(

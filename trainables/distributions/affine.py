@@ -1,0 +1,128 @@
+"""A law behind a linear map: delta = C y, where y has a law that is easier to learn.
+
+Shapes: D dimensions, M mixture components; [...] is any leading shape, one law for each index of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from trainables.distributions.law import Law, LawNoise
+
+
+class LinearMap(NamedTuple):
+    """An invertible linear map y -> C y of R^D.
+
+    Attributes:
+        forward_DD: C.
+        inverse_DD: its inverse.
+        log_volume: log |det C|, [].
+        probes: noise of the few samples by which expectations without a closed form are taken, with a leading
+            dimension of samples.
+    """
+
+    forward_DD: Tensor
+    inverse_DD: Tensor
+    log_volume: Tensor
+    probes: LawNoise
+
+    def apply(self, y: Tensor) -> Tensor:
+        """C y for vectors [..., D]."""
+        return y @ self.forward_DD.mT
+
+    def invert(self, delta: Tensor) -> Tensor:
+        """The y of delta = C y, for vectors [..., D]."""
+        return delta @ self.inverse_DD.mT
+
+
+@dataclass
+class Mapped:
+    """The law of delta = C y, where y has the law ``base``.
+
+    Attributes:
+        base: the law of y over [..., D].
+        map: C and its inverse.
+    """
+
+    base: Law
+    map: LinearMap
+
+    def log_prob(self, delta: Tensor) -> Tensor:
+        """Log density of ``delta`` [..., D] in R^D, nats: [...]."""
+        return self.base.log_prob(self.map.invert(delta)) - self.map.log_volume
+
+    def mean(self) -> Tensor:
+        """The mean step, E[delta] = C E[y], [..., D]."""
+        return self.map.apply(self.base.mean())
+
+    def mode(self) -> Tensor:
+        """The image of y's most typical value, [..., D]."""
+        return self.map.apply(self.base.mode())
+
+    def direction(self) -> Tensor:
+        """The direction of the image of the direction that y points along, [..., D]."""
+        return torch.nn.functional.normalize(self.map.apply(self.base.direction()), dim=-1)
+
+    def log_magnitude(self) -> Tensor:
+        """The mean log magnitude, E[log |delta|], [...].
+
+        It is E[log |y|], which the law of y knows, plus E[log(|C y| / |y|)], averaged over a few samples that
+        are the same for every law: the second varies far less than a magnitude does.
+        """
+        known = self.base.log_magnitude()
+        stretch = torch.zeros_like(known)
+        for normal, uniform in zip(*self.map.probes, strict=True):
+            y = self.base.sample(LawNoise(normal.expand(*known.shape, -1), uniform.expand(*known.shape, -1)))
+            stretch = stretch + _log_norm(self.map.apply(y)) - _log_norm(y)
+        return known + stretch / len(self.map.probes.normal)
+
+    def sample(self, noise: LawNoise) -> Tensor:
+        """A sample of delta, [..., D]."""
+        return self.map.apply(self.base.sample(noise))
+
+    def branches(self, noise: LawNoise) -> tuple[Tensor, Tensor]:
+        """One sample of each mixture component: log weights [..., M] and deltas [..., M, D]."""
+        log_weights, y = self.base.branches(noise)
+        return log_weights, self.map.apply(y)
+
+    def tempered(self, temperature: float) -> Mapped:
+        """The law whose density is this one's to the power 1 / temperature: a power of a density goes through
+        a linear map unchanged.
+
+        Raises:
+            TypeError: the law of y has no such law.
+        """
+        return replace(self, base=self.base.tempered(temperature))
+
+
+def unmapped(law: Law, delta: Tensor) -> tuple[Law, Tensor]:
+    """The law before its map, and where steps ``delta`` [..., D] lie there; a law without a map as it is.
+
+    The share of a mixture's component in a step is the same before and after the map.
+    """
+    return (law.base, law.map.invert(delta)) if isinstance(law, Mapped) else (law, delta)
+
+
+def probes(dim: int, pairs: int = 8) -> LawNoise:
+    """Noise of a few samples, evenly spread: normal [S, D + 1] and uniform [S, 2], S = 2 ``pairs``.
+
+    Each sample has one of opposite sign; the others are orthogonal as far as D allows, and the uniform noise
+    is stratified. At D = 64 the mean over 16 of them is within 0.04 of an expected log stretch, and most of
+    that is the same for every law.
+    """
+    generator = torch.Generator().manual_seed(0)
+    normal = torch.randn(pairs, dim + 1, generator=generator)
+    rows = min(pairs, dim)
+    orthogonal_DR, _ = torch.linalg.qr(normal[:rows, :dim].mT)
+    normal[:rows, :dim] = dim**0.5 * orthogonal_DR.mT
+    order = torch.stack([torch.randperm(pairs, generator=generator) for _ in range(2)], 1)
+    uniform = (order + torch.rand(pairs, 2, generator=generator)) / (2 * pairs)
+    return LawNoise(torch.cat([normal, -normal]), torch.cat([uniform, 1 - uniform]))
+
+
+def _log_norm(x: Tensor) -> Tensor:
+    return x.norm(dim=-1).clamp_min(1e-12).log()
