@@ -40,7 +40,7 @@ from orchestrator.reporting.study_page import write_report
 from orchestrator.runtime.checkpoint_store import CheckpointStore
 from orchestrator.runtime.durations import duration
 from orchestrator.runtime.ray_cluster import Cluster, connected
-from orchestrator.statistics.alpha_spending import shares
+from orchestrator.statistics.alpha_spending import replicates_per_look
 from search_spaces.study import criteria_hash
 from trainables.latents.batching.surrogates import NULLS
 from trainables.latents.storage.dataset import SPLITS
@@ -167,7 +167,9 @@ class SweepRun:
             evidence.seal, evidence.broken = self._seal(winners)
         intact = bool(winners) and not evidence.broken and not study_changes(evidence.seal, self.study)
         sound = {arm: config for arm, config in winners.items() if config is not None}
-        for look, replicates in enumerate(shares(self.plan.replicates, self.study.budget.looks), 1):
+        for look, replicates in enumerate(
+            replicates_per_look(self.plan.replicates, self.study.budget.looks), 1
+        ):
             evidence.look = look
             if intact:
                 packs = {arm: [self.plan.confirmation(arm, sound[arm], replicates)] for arm in sound}

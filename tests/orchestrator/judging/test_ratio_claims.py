@@ -9,7 +9,7 @@ import pytest
 from orchestrator.judging.claims import assess
 from orchestrator.judging.criteria import Outcome
 from orchestrator.judging.measures import Measures
-from orchestrator.judging.ratio_claims import claimed, contrast, ratio
+from orchestrator.judging.ratio_claims import claimed_quantity, contrast, ratio
 from orchestrator.judging.reported_criteria import holm_adjusted, p_value
 from orchestrator.judging.verdict import Verdict, judge
 from orchestrator.records.evidence import ArmEvidence, Evidence, Replicate
@@ -66,7 +66,7 @@ def test_the_ratio_is_beyond_the_nulls_and_its_interval_agrees_with_the_claim():
     measures = measured(12.0, 5.0)
     found = ratio(measures, TIMES)
     assert found.low < 12 / 5 < found.high and found.high - found.low < 0.3
-    assert found == claimed(measures, TIMES)
+    assert found == claimed_quantity(measures, TIMES)
     for times in (found.low, found.high):  # where the interval ends, the contrast's interval reaches 0
         at_end = contrast(measures, TIMES, times)
         assert min(abs(at_end.low), abs(at_end.high)) < 1e-6 * abs(contrast(measures, TIMES, 0).estimate)

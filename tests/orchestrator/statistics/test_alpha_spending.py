@@ -6,7 +6,7 @@ import pytest
 from scipy import stats
 
 from orchestrator.judging.verdict import Verdict, judge
-from orchestrator.statistics.alpha_spending import alpha_at, alpha_per_look, shares
+from orchestrator.statistics.alpha_spending import alpha_at, alpha_per_look, replicates_per_look
 from tests.orchestrator.synthetic_evidence import STUDY, Truth, evidence
 
 
@@ -41,7 +41,7 @@ def test_half_way_the_spending_function_has_given_0_0056():
     ],
 )
 def test_shares_grow_to_all_replicates(replicates, looks, counts):
-    assert shares(replicates, looks) == counts
+    assert replicates_per_look(replicates, looks) == counts
 
 
 def test_each_look_is_judged_at_its_own_level():
