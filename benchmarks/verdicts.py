@@ -20,7 +20,7 @@ import numpy as np
 import search_spaces
 from orchestrator.judging.verdict import Verdict, judge
 from orchestrator.records.evidence import ArmEvidence, Assay, Evidence, Replicate
-from orchestrator.statistics.alpha_spending import shares
+from orchestrator.statistics.alpha_spending import replicates_per_look
 from orchestrator.statistics.intervals import interval
 from orchestrator.statistics.power import smallest_effect
 from search_spaces.study import Role, Spread, Study, declared
@@ -65,7 +65,7 @@ class Simulator:
 
     def _verdict(self, study: Study, evidence: Evidence) -> Verdict:
         whole = {name: arm.replicates for name, arm in evidence.arms.items()}
-        for evidence.look, seeds in enumerate(shares(self.seeds, study.budget.looks), 1):
+        for evidence.look, seeds in enumerate(replicates_per_look(self.seeds, study.budget.looks), 1):
             for name, arm in evidence.arms.items():
                 arm.replicates = whole[name][:seeds]
             verdict = judge(study, evidence).verdict

@@ -8,7 +8,7 @@ from typing import Any
 
 from orchestrator.statistics.intervals import Interval
 from orchestrator.statistics.speaker_cells import from_scores
-from orchestrator.statistics.speaker_intervals import BySpeaker, less, of_speakers
+from orchestrator.statistics.speaker_intervals import BySpeaker, interval_over_speakers, paired_difference
 from orchestrator.statistics.units import bits_per_second
 from trainables.analysis.diagnostics import CONTEXT_AHEAD, Diagnosis
 from trainables.analysis.geometry import LAGS, QUANTILES, dimensions_holding, effective_rank
@@ -118,12 +118,12 @@ def known_answers(independent: Independent) -> list[tuple[str, str, Interval | N
 
 def estimate_record(scores: Scores, metric: str) -> Interval | None:
     """The interval of a metric over speakers; None where it was not measured or nothing was counted."""
-    return of_speakers(_cells(scores, metric))
+    return interval_over_speakers(_cells(scores, metric))
 
 
 def beyond(real: Scores, null: Scores, metric: str) -> Interval | None:
     """How far a metric exceeds that of a surrogate, as an interval paired by speaker."""
-    return less(_cells(real, metric), _cells(null, metric))
+    return paired_difference(_cells(real, metric), _cells(null, metric))
 
 
 def by_model(

@@ -130,15 +130,15 @@ class Measures:
         return [self.value(arm, f"{name}@{k}", surrogate=surrogate) for k in range(1, self.horizon(arm) + 1)]
 
     def _listening(self, arm: str, versus: str | None, surrogate: Surrogate) -> Interval | None:
-        """Over speakers and seeds where every seed was heard on every speaker, else over speakers alone."""
-        heard = _figures(self._lanes.get((arm, surrogate), []))
+        """The continuation quality over speakers and seeds; over speakers alone if a seed lacks a speaker."""
+        qualities = _figures(self._lanes.get((arm, surrogate), []))
         if versus is not None:
             other = _figures(self._lanes.get((versus, surrogate), []))
-            heard = {key: heard[key] - other[key] for key in heard if key in other}
-        if not heard:
+            qualities = {key: qualities[key] - other[key] for key in qualities if key in other}
+        if not qualities:
             return None
-        seeds, speakers = sorted({key[0] for key in heard}), sorted({key[1] for key in heard})
-        cells = [[[v for k, v in heard.items() if k[:2] == (r, s)] for s in speakers] for r in seeds]
+        seeds, speakers = sorted({key[0] for key in qualities}), sorted({key[1] for key in qualities})
+        cells = [[[v for k, v in qualities.items() if k[:2] == (r, s)] for s in speakers] for r in seeds]
         numerators_RS = np.array([[sum(cell) for cell in row] for row in cells], dtype=np.float64)
         denominators_RS = np.array([[len(cell) for cell in row] for row in cells], dtype=np.float64)
         if denominators_RS.all():

@@ -1,8 +1,8 @@
 """How many times one arm's metric is another's, decided without dividing.
 
-"More than twice" is said of a - 2 b, whose interval needs no denominator away from 0; the values of r that
-the interval of a - r b does not rule out are the interval of the ratio (E. C. Fieller, "Some problems in
-interval estimation", 1954).
+The claim "more than twice" is decided by a - 2 b, whose interval needs no denominator away from 0. The
+interval of the ratio holds every r for which the interval of a - r b reaches 0 (E. C. Fieller, "Some problems
+in interval estimation", 1954).
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from trainables.latents.batching.surrogates import Surrogate
 def contrast(measures: Measures, criterion: Criterion, times: float) -> Interval | None:
     """The metric of a criterion's arm minus ``times`` that of ``versus``, paired by seed and speaker.
 
-    Where the criterion asks for ``beats_null``, each minus its own white null. None where not measured.
+    Where the criterion asks for ``beats_null``, each minus its own white null. None where either was not
+    measured.
     """
     surrogates = (Surrogate.REAL, Surrogate.WHITE)
     real, null = (_sides(measures, criterion, times, surrogate) for surrogate in surrogates)
@@ -62,7 +63,7 @@ def ratio(measures: Measures, criterion: Criterion) -> Interval | None:
     )
 
 
-def claimed(measures: Measures, criterion: Criterion) -> Interval | None:
+def claimed_quantity(measures: Measures, criterion: Criterion) -> Interval | None:
     """The quantity that a criterion makes a claim about: a metric, a difference of two, or their ratio."""
     if criterion.claim is Claim.TIMES:
         return ratio(measures, criterion)

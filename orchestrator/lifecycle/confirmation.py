@@ -15,7 +15,7 @@ from orchestrator.records.code_versions import code_version
 from orchestrator.records.evidence import Evidence
 from orchestrator.records.phase import Phase
 from orchestrator.records.seal import breaches, seal_hash, study_changes, write_seal
-from orchestrator.statistics.alpha_spending import shares
+from orchestrator.statistics.alpha_spending import replicates_per_look
 from trainables.predictor.config import LaneConfig
 
 # By arm; None where every lane of the arm diverged.
@@ -32,7 +32,9 @@ def confirm(tools: SweepTools, evidence: Evidence, winners: Winners) -> Judgemen
         evidence.seal, evidence.broken = _seal(tools, winners)
     intact = bool(winners) and not evidence.broken and not study_changes(evidence.seal, tools.study)
     sound = {arm: config for arm, config in winners.items() if config is not None}
-    for look, replicates in enumerate(shares(tools.plan.replicates, tools.study.budget.looks), 1):
+    for look, replicates in enumerate(
+        replicates_per_look(tools.plan.replicates, tools.study.budget.looks), 1
+    ):
         evidence.look = look
         if intact:
             packs = {arm: [tools.plan.confirmation(arm, sound[arm], replicates)] for arm in sound}

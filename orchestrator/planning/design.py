@@ -10,11 +10,11 @@ import pyarrow.compute as pc
 
 from orchestrator.datasets.collection import LatentCollection
 from orchestrator.judging.measures import Measures
-from orchestrator.judging.ratio_claims import claimed
+from orchestrator.judging.ratio_claims import claimed_quantity
 from orchestrator.planning.plan import Plan
 from orchestrator.records.evidence import Evidence
 from orchestrator.records.journal import Journal
-from orchestrator.statistics.alpha_spending import alpha_at, shares
+from orchestrator.statistics.alpha_spending import alpha_at, replicates_per_look
 from orchestrator.statistics.power import needed, smallest_effect, spread_of
 from orchestrator.statistics.wording import number, spoken
 from search_spaces.study import Claim, Criterion, Spread, Study
@@ -61,7 +61,7 @@ def design_of(plan: Plan, latents: LatentCollection, out: Path) -> Design:
     study, worth = plan.study, min(map(effective_speakers, latents))
     spread = earlier_spread(out, study, latents.first.meta.representation) or study.spread
     looks = study.budget.looks
-    level = 1 - alpha_at(study.budget.alpha, looks, len(shares(plan.replicates, looks)))
+    level = 1 - alpha_at(study.budget.alpha, looks, len(replicates_per_look(plan.replicates, looks)))
     effect = smallest_effect(spread, worth, plan.replicates, level, study.budget.power)
     design = Design(
         criterion=study.primary,
@@ -105,7 +105,7 @@ def earlier_spread(out: Path, study: Study, representation: str) -> Spread | Non
                 continue
             alike = evidence.data.get("representation") == representation
             if alike and study.primary.arm in evidence.arms:
-                found = claimed(Measures(evidence), study.primary)
+                found = claimed_quantity(Measures(evidence), study.primary)
                 if found is not None and found.n_speakers > 2 and found.n_seeds > 2:
                     return spread_of(found, f"measured in {path.parent.name}")
     return None

@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from orchestrator.reporting.result_rows import ABSENT, shown
 from orchestrator.statistics.speaker_cells import from_scores
-from orchestrator.statistics.speaker_intervals import less, of_speakers
+from orchestrator.statistics.speaker_intervals import interval_over_speakers, paired_difference
 from orchestrator.statistics.wording import number
 from trainables.predictor.scores import Scores
 
@@ -59,7 +59,10 @@ def components_context(
         "sentence": sentence(found, level),
         "ways": [_NAMES[name] for name in explained],
         "explained": [
-            [FEATURES[f][0], *(shown(of_speakers(from_scores(own, f), level)) for own in explained.values())]
+            [
+                FEATURES[f][0],
+                *(shown(interval_over_speakers(from_scores(own, f), level)) for own in explained.values()),
+            ]
             for f in features
         ],
         "columns": [{**ALWAYS, **FEATURES}[name][:2] for name in columns],
@@ -80,7 +83,7 @@ def sentence(found: Mapping[str, Any], level: float = 0.95) -> str:
         return f"{what} cannot be told by ear: these data have no acoustic tracks."
     told = []
     for name in audible:
-        beyond = less(from_scores(primary, name), from_scores(explained["random"], name), level)
+        beyond = paired_difference(from_scores(primary, name), from_scores(explained["random"], name), level)
         if beyond is not None and beyond.low > 0:
             told.append((beyond.estimate, FEATURES[name][0]))
     if not told:
@@ -96,7 +99,7 @@ def _row(
 ) -> dict[str, Any]:
     real, random = Scores.from_json(own["profile"]), Scores.from_json(own["random"])
     cells = [
-        tuple(shown(of_speakers(from_scores(side, name), level)) for side in (real, random))
+        tuple(shown(interval_over_speakers(from_scores(side, name), level)) for side in (real, random))
         for name in columns
     ]
     return {"name": own["component"] + 1, "said": _said(real, random, spread, level), "cells": cells}
@@ -106,7 +109,7 @@ def _said(real: Scores, random: Scores, spread: Mapping[str, float], level: floa
     """Up to three features in which a component is most unlike random steps."""
     off = []
     for name, deviation in spread.items():
-        beyond = less(from_scores(real, name), from_scores(random, name), level)
+        beyond = paired_difference(from_scores(real, name), from_scores(random, name), level)
         if beyond is None or beyond.low <= 0 <= beyond.high or not deviation > 0:
             continue
         if abs(beyond.estimate) >= _TELLING * deviation:

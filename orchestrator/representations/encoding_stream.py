@@ -1,4 +1,4 @@
-"""Encoding speech into Parquet with Ray Data: read and resample, encode on actors, write parts at once."""
+"""Encoding speech into Parquet with Ray Data: read and resample, encode on actors, write parts early."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ def alpha_at(alpha: float, looks: int, look: int) -> float:
     return alpha_per_look(alpha, looks)[min(look, looks) - 1]
 
 
-def shares(replicates: int, looks: int) -> list[int]:
+def replicates_per_look(replicates: int, looks: int) -> list[int]:
     """The number of replicates that must have finished at each look; at the last look, all of them.
 
     Every look needs at least 2, and more than the one before: with too few replicates there are fewer looks.

@@ -9,7 +9,7 @@ from scipy.special import stdtr
 
 from orchestrator.statistics.intervals import Interval, at_level
 
-_LEAST = 1e-12  # the smallest p that is told apart from 0
+_LEAST = 1e-12  # the smallest p that is given
 
 
 def holm(p: Sequence[float]) -> list[float]:

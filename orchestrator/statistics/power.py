@@ -54,7 +54,7 @@ def needed(
 ) -> tuple[int | None, int | None]:
     """The numbers of speakers (at these seeds) and of seeds (at these speakers) that detect an effect.
 
-    Each is at least what is given; None where more of one alone never reach ``power``.
+    Each is at least what is given; None where more of one alone would never be enough.
     """
     return (
         fewest(lambda n: smallest_effect(spread, n, seeds, level, power) <= effect, speakers),
@@ -78,7 +78,7 @@ def fewest(enough: Callable[[int], bool], start: int) -> int | None:
 
 
 def spread_of(interval: Interval, source: str = "measured") -> Spread:
-    """The standard deviations per cell that an interval was measured with.
+    """The spread that an interval has measured, as standard deviations per cell.
 
     Raises:
         ValueError: the interval comes from one seed and one speaker, which show no spread.

@@ -9,12 +9,14 @@ from orchestrator.statistics.speaker_cells import in_order
 BySpeaker = tuple[list[str], Array, Array]  # speakers [S], numerators [S], denominators [S]
 
 
-def of_speakers(cells: BySpeaker | None, level: float = 0.95) -> Interval | None:
+def interval_over_speakers(cells: BySpeaker | None, level: float = 0.95) -> Interval | None:
     """The interval of a metric over speakers; None where it was not measured or all denominators are 0."""
     return None if cells is None else counted(over_speakers, cells[1], cells[2], level)
 
 
-def less(first: BySpeaker | None, second: BySpeaker | None, level: float = 0.95) -> Interval | None:
+def paired_difference(
+    first: BySpeaker | None, second: BySpeaker | None, level: float = 0.95
+) -> Interval | None:
     """The interval of one metric minus another, over the speakers that both have; None if they share none."""
     if first is None or second is None:
         return None

@@ -134,8 +134,8 @@ def test_the_ratio_of_unknown_rates_is_not_measured_and_never_zero() -> None:
 
 def test_a_head_that_fits_frames_badly_without_a_past_learns_no_more_from_it() -> None:
     scores = Scores(["a", "b"], 50.0, 1)
-    told = {"nll": 10.0, "marginal_nll": 30.0, "gaussian_marginal_nll": 14.0}
-    for name, nats in told.items():
+    likelihoods = {"nll": 10.0, "marginal_nll": 30.0, "gaussian_marginal_nll": 14.0}
+    for name, nats in likelihoods.items():
         scores.sums[name], scores.counts[name] = np.array([3.0, 2.0]) * nats, np.array([3.0, 2.0])
     found = {
         name: estimate_record(scores, name).estimate for name in ("information", "predictive_information")

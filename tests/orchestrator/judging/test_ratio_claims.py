@@ -9,7 +9,7 @@ import pytest
 from orchestrator.judging.claims import assess
 from orchestrator.judging.criteria import Outcome
 from orchestrator.judging.measures import Measures
-from orchestrator.judging.ratio_claims import claimed, contrast, ratio
+from orchestrator.judging.ratio_claims import claimed_quantity, contrast, ratio
 from orchestrator.judging.reported_criteria import holm_adjusted, p_value
 from orchestrator.judging.verdict import Verdict, judge
 from orchestrator.records.evidence import ArmEvidence, Evidence, Replicate
@@ -66,7 +66,7 @@ def test_the_ratio_is_beyond_the_nulls_and_its_interval_agrees_with_the_claim():
     measures = measured(12.0, 5.0)
     found = ratio(measures, TIMES)
     assert found.low < 12 / 5 < found.high and found.high - found.low < 0.3
-    assert found == claimed(measures, TIMES)
+    assert found == claimed_quantity(measures, TIMES)
     for times in (found.low, found.high):  # where the interval ends, the contrast's interval reaches 0
         at_end = contrast(measures, TIMES, times)
         assert min(abs(at_end.low), abs(at_end.high)) < 1e-6 * abs(contrast(measures, TIMES, 0).estimate)
@@ -156,14 +156,14 @@ def test_where_both_criteria_disagree_the_report_says_so_and_why():
     primary, written, _ = judgement.criteria
     assert (primary.outcome, written.outcome) == (Outcome.MET, Outcome.FAILED)
     assert primary.estimate.estimate == pytest.approx(4.0, rel=0.05)
-    told = comparison(study, found, judgement, Measures(found))
-    assert told["agreement"].startswith(
+    section = comparison(study, found, judgement, Measures(found))
+    assert section["agreement"].startswith(
         "They disagree: as the document writes it the criterion is failed, beyond"
     )
-    assert any("a second has 12.5 in slow and 50 in quick" in reason for reason in told["reasons"])
-    noisy = [reason for reason in told["reasons"] if reason.startswith("Shuffled frames of quick")]
+    assert any("a second has 12.5 in slow and 50 in quick" in reason for reason in section["reasons"])
+    noisy = [reason for reason in section["reasons"] if reason.startswith("Shuffled frames of quick")]
     assert noisy and "−(D/2) ln 2 = −22.2 for D = 64" in noisy[0]
-    assert [row[:4] for row in told["rows"]] == [
+    assert [row[:4] for row in section["rows"]] == [
         ["reference", "slow", "12.5", "32"],
         ["other", "quick", "50", "64"],
     ]
@@ -176,8 +176,8 @@ def test_slow_frames_are_named_where_delta_is_narrow_without_a_past():
             nll, counts = replicate.scores["sums"]["nll"], replicate.scores["counts"]["nll"]
             replicate.scores["sums"][name] = [a + 2.0 * n for a, n in zip(nll, counts, strict=True)]
     judgement = judge(study, found)
-    told = comparison(study, found, judgement, Measures(found))
-    assert any(reason.startswith("Frames of quick change little") for reason in told["reasons"])
+    section = comparison(study, found, judgement, Measures(found))
+    assert any(reason.startswith("Frames of quick change little") for reason in section["reasons"])
 
 
 @pytest.mark.parametrize("lost", ["reference", "other"])

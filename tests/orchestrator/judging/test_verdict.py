@@ -177,7 +177,7 @@ def test_modes_follow_the_curves():
 def test_one_step_passage_says_that_noise_scores_as_well():
     flat = Truth(cos=(NOISE, 0.0), information=0.0, speaker_sd=0.01)
     passage = _judge(flat).one_step["vmf"]
-    assert "no evidence" in passage.sentence and "indistinguishable from zero" in passage.sentence
+    assert "no evidence" in passage.sentence and "indistinguishable from zero in this run" in passage.sentence
     informed = _judge(Truth(cos=(0.8, 0.7), information=6.0)).one_step["vmf"]
     assert informed.bits_per_second == pytest.approx(6.0 * 50 / math.log(2), rel=0.02)
     assert "no evidence" not in informed.sentence and "indistinguishable from zero" not in informed.sentence

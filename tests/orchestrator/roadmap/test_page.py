@@ -16,17 +16,17 @@ def test_the_page_says_first_what_was_decided_and_asks_nothing_of_the_network(wo
     )
     path = trip.run()
     page = _Page(path.read_text(encoding="utf-8"))
-    said, told = page.text, json.loads(path.with_suffix(".json").read_text())
-    assert said.index(told["advice"]) < said.index("Verdicts and beliefs")
+    said, record = page.text, json.loads(path.with_suffix(".json").read_text())
+    assert said.index(record["advice"]) < said.index("Verdicts and beliefs")
     drawings = [attributes for tag, attributes in page.tags if tag == "svg"]
     assert len(drawings) == 1 and drawings[0]["role"] == "img"
-    for step in told["steps"]:
+    for step in record["steps"]:
         assert step["study"] in drawings[0]["aria-label"] and step["reason"] in said
-    assert all(edge in said for edge in told["edges"])  # as titles of the arrows
+    assert all(edge in said for edge in record["edges"])  # as titles of the arrows
     assert all(not address.startswith(("http", "//")) for address in page.addresses)
     assert "Brier score" in said and "device time" in said and "prefers-color-scheme" in path.read_text()
     written = path.with_suffix(".md").read_text()
-    assert told["advice"] in written and "| vmf_vs_mdn | 1 | GO |" in written
+    assert record["advice"] in written and "| vmf_vs_mdn | 1 | GO |" in written
 
 
 def test_where_nothing_can_run_the_advice_names_what_to_build_first(tmp_path):
@@ -43,6 +43,6 @@ def test_a_fresh_page_claims_nothing(world):
     trip, _ = journey(world, Sweeps({}), smoke=True)
     path = write_roadmap(world / "runs", trip.standing())
     assert path.name == "roadmap-smoke.html"
-    told = json.loads(path.with_suffix(".json").read_text())
-    assert told["brier"] is None and told["spent"]["device_hours"] is None and told["settled"] == []
+    record = json.loads(path.with_suffix(".json").read_text())
+    assert record["brier"] is None and record["spent"]["device_hours"] is None and record["settled"] == []
     assert "Nothing has been spent yet." in path.read_text() and "Smoke runs" in path.read_text()

@@ -25,9 +25,9 @@ def test_a_journey_runs_what_verdicts_allow_in_order_and_nothing_twice(world):
     text = "\n".join(said)
     assert "memory_as_basis: SKIPPED, archetypes ended NO-GO" in text
     assert "archetypes ended NO-GO. Failure → pure parametric vMF." in text
-    told = json.loads(page.with_suffix(".json").read_text())
-    assert told["brier"]["count"] == 8 and told["spent"]["device_hours"] == pytest.approx(2.0)
-    assert {"pure parametric vMF", "no score correction"} <= {s["decision"] for s in told["settled"]}
+    record = json.loads(page.with_suffix(".json").read_text())
+    assert record["brier"]["count"] == 8 and record["spent"]["device_hours"] == pytest.approx(2.0)
+    assert {"pure parametric vMF", "no score correction"} <= {s["decision"] for s in record["settled"]}
     again = Sweeps({})
     journey(world, again)[0].run()
     assert again.ran == []

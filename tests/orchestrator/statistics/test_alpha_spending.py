@@ -6,16 +6,16 @@ import pytest
 from scipy import stats
 
 from orchestrator.judging.verdict import Verdict, judge
-from orchestrator.statistics.alpha_spending import alpha_at, alpha_per_look, shares
+from orchestrator.statistics.alpha_spending import alpha_at, alpha_per_look, replicates_per_look
 from tests.orchestrator.synthetic_evidence import STUDY, Truth, evidence
 
 
 @pytest.mark.parametrize("looks", [1, 2, 3, 5])
 @pytest.mark.parametrize("alpha", [0.01, 0.05, 0.2])
 def test_what_is_spent_sums_to_alpha_and_least_of_it_first(looks, alpha):
-    found = alpha_per_look(alpha, looks)
-    assert len(found) == looks and sum(found) == pytest.approx(alpha, rel=1e-12)
-    assert 0 < found[0] == min(found)
+    spent = alpha_per_look(alpha, looks)
+    assert len(spent) == looks and sum(spent) == pytest.approx(alpha, rel=1e-12)
+    assert 0 < spent[0] == min(spent)
 
 
 def test_half_way_the_spending_function_has_given_0_0056():
@@ -41,7 +41,7 @@ def test_half_way_the_spending_function_has_given_0_0056():
     ],
 )
 def test_shares_grow_to_all_replicates(replicates, looks, counts):
-    assert shares(replicates, looks) == counts
+    assert replicates_per_look(replicates, looks) == counts
 
 
 def test_each_look_is_judged_at_its_own_level():

@@ -31,10 +31,10 @@ def test_before_the_run_the_posterior_is_expected_to_be_the_prior(prior):
 
 
 def test_brier_counts_what_was_decided():
-    found = brier([(0.6, "GO"), (0.6, "NO-GO"), (0.9, "INCONCLUSIVE"), (0.9, "INADMISSIBLE")])
-    assert found.score == pytest.approx((0.16 + 0.36) / 2)
-    assert (found.count, found.reference) == (2, 0.25)
-    assert brier([(0.5, "GO")]).score == found.reference
+    decided = brier([(0.6, "GO"), (0.6, "NO-GO"), (0.9, "INCONCLUSIVE"), (0.9, "INADMISSIBLE")])
+    assert decided.score == pytest.approx((0.16 + 0.36) / 2)
+    assert (decided.count, decided.reference) == (2, 0.25)
+    assert brier([(0.5, "GO")]).score == decided.reference
     assert brier([(0.9, "INCONCLUSIVE")]) is None
 
 

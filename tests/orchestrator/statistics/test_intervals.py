@@ -45,23 +45,23 @@ GRID = [(seed, speaker) for seed in (0, 0.3, 0.5, 0.8, 2, 5) for speaker in (0, 
 
 @pytest.mark.parametrize("speakers", [5, 8, 10])
 def test_covers_95_percent_within_2_whatever_makes_it_vary(speakers):
-    found = {sds: _coverage(*sds, seeds=5, speakers=speakers) for sds in GRID}
-    assert {sds: c for sds, c in found.items() if not 0.93 <= c <= 0.97} == {}
+    measured = {sds: _coverage(*sds, seeds=5, speakers=speakers) for sds in GRID}
+    assert {sds: c for sds, c in measured.items() if not 0.93 <= c <= 0.97} == {}
 
 
 @pytest.mark.parametrize("seeds", [2, 3, 6, 10])
 @pytest.mark.parametrize("speakers", [3, 20])
 def test_never_covers_less_than_93_percent_with_few_or_many(speakers, seeds):
-    found = {sds: _coverage(*sds, seeds=seeds, speakers=speakers) for sds in GRID}
-    assert {sds: c for sds, c in found.items() if not c >= 0.93} == {}
+    measured = {sds: _coverage(*sds, seeds=seeds, speakers=speakers) for sds in GRID}
+    assert {sds: c for sds, c in measured.items() if not c >= 0.93} == {}
 
 
 @pytest.mark.parametrize(("seed_sd", "speaker_sd"), [(0.03, 0.1), (0.1, 0.03), (0.0, 0.0)])
 def test_an_interval_from_cells_covers_as_its_mean_squares_say(seed_sd, speaker_sd):
     rng = np.random.default_rng(0)
-    found = [interval(*_world(rng, seed_sd=seed_sd, speaker_sd=speaker_sd)) for _ in range(600)]
+    measured = [interval(*_world(rng, seed_sd=seed_sd, speaker_sd=speaker_sd)) for _ in range(600)]
     promised = _coverage(seed_sd / 0.05, speaker_sd / 0.05, seeds=6, speakers=8)
-    assert np.mean([i.low <= 0.5 <= i.high for i in found]) == pytest.approx(promised, abs=0.025)
+    assert np.mean([i.low <= 0.5 <= i.high for i in measured]) == pytest.approx(promised, abs=0.025)
 
 
 def test_many_layouts_at_once_are_each_its_own():
@@ -82,9 +82,9 @@ def test_where_no_factor_shows_all_squares_are_pooled():
 
 
 def test_two_seeds_that_agree_by_chance_do_not_pass_for_many():
-    found = t_interval(Squares(0.1, 1.0, 1.0), 2, 20, 0.95)
-    assert found.half == pytest.approx(stats.t.ppf(0.975, 1) * math.sqrt(0.1 / 40))
-    assert found.half > stats.t.ppf(0.975, 19) * math.sqrt(1 / 40)
+    measured = t_interval(Squares(0.1, 1.0, 1.0), 2, 20, 0.95)
+    assert measured.half == pytest.approx(stats.t.ppf(0.975, 1) * math.sqrt(0.1 / 40))
+    assert measured.half > stats.t.ppf(0.975, 19) * math.sqrt(1 / 40)
 
 
 def test_small_alphas_are_kept_too():
@@ -95,11 +95,11 @@ def test_small_alphas_are_kept_too():
 
 def test_error_and_freedom_give_the_interval_and_another_level_its_own():
     num, den = _world(np.random.default_rng(8))
-    found = interval(num, den)
-    low, high = stats.t.interval(0.95, found.freedom, found.estimate, found.error)
-    assert (found.low, found.high) == pytest.approx((low, high))
-    assert at_level(found, 0.9) == interval(num, den, level=0.9)
-    borrowed = borrow_seeds(interval(num[:1], den[:1]), found)
+    measured = interval(num, den)
+    low, high = stats.t.interval(0.95, measured.freedom, measured.estimate, measured.error)
+    assert (measured.low, measured.high) == pytest.approx((low, high))
+    assert at_level(measured, 0.9) == interval(num, den, level=0.9)
+    borrowed = borrow_seeds(interval(num[:1], den[:1]), measured)
     low, high = stats.t.interval(0.9, borrowed.freedom, borrowed.estimate, borrowed.error)
     assert (at_level(borrowed, 0.9).low, at_level(borrowed, 0.9).high) == pytest.approx((low, high))
     assert at_level(interval(num[:1, :1], den[:1, :1]), 0.9).high == math.inf
@@ -120,24 +120,24 @@ def test_a_paired_difference_covers_and_is_narrower_than_unpaired_ones():
 
 def test_one_seed_is_the_ordinary_t_interval_over_speakers():
     values = np.random.default_rng(2).normal(size=7)
-    found = over_speakers(values, np.ones(7))
+    measured = over_speakers(values, np.ones(7))
     low, high = stats.t.interval(0.95, 6, values.mean(), stats.sem(values))
-    assert (found.low, found.high) == pytest.approx((low, high))
-    assert (found.n_speakers, found.n_seeds) == (7, 1)
+    assert (measured.low, measured.high) == pytest.approx((low, high))
+    assert (measured.n_speakers, measured.n_seeds) == (7, 1)
 
 
 def test_one_speaker_is_the_ordinary_t_interval_over_seeds():
     values = np.random.default_rng(3).normal(size=5)
-    found = interval(values[:, None], np.ones((5, 1)), level=0.9)
+    measured = interval(values[:, None], np.ones((5, 1)), level=0.9)
     low, high = stats.t.interval(0.9, 4, values.mean(), stats.sem(values))
-    assert (found.low, found.high) == pytest.approx((low, high))
+    assert (measured.low, measured.high) == pytest.approx((low, high))
 
 
 def test_a_single_cell_promises_nothing():
-    found = interval(np.array([[3.0]]), np.array([[4.0]]))
-    assert found.estimate == 0.75
-    assert (found.low, found.high) == (-math.inf, math.inf)
-    assert found.to_json()["low"] is None
+    measured = interval(np.array([[3.0]]), np.array([[4.0]]))
+    assert measured.estimate == 0.75
+    assert (measured.low, measured.high) == (-math.inf, math.inf)
+    assert measured.to_json()["low"] is None
 
 
 def test_repeating_a_seed_does_not_narrow_the_interval():
@@ -148,12 +148,12 @@ def test_repeating_a_seed_does_not_narrow_the_interval():
 
 def test_variance_components_are_recovered():
     num, den = _world(np.random.default_rng(5), seeds=200, speakers=200)
-    found = interval(num, den)
+    measured = interval(num, den)
     # Speakers that say more weigh more: their variance grows by mean(den^2) / mean(den)^2, about 1.04.
-    assert math.sqrt(found.speaker_variance) == pytest.approx(0.1, rel=0.15)
-    assert math.sqrt(found.seed_variance) == pytest.approx(0.03, rel=0.15)
-    assert half_width(found, 200, 200) == pytest.approx((found.high - found.low) / 2, rel=0.02)
-    assert half_width(found, 800, 200) < half_width(found, 200, 200)
+    assert math.sqrt(measured.speaker_variance) == pytest.approx(0.1, rel=0.15)
+    assert math.sqrt(measured.seed_variance) == pytest.approx(0.03, rel=0.15)
+    assert half_width(measured, 200, 200) == pytest.approx((measured.high - measured.low) / 2, rel=0.02)
+    assert half_width(measured, 800, 200) < half_width(measured, 200, 200)
 
 
 def test_a_speaker_never_counted_is_left_out_and_a_nan_is_never_zero():
@@ -173,9 +173,9 @@ def test_a_single_seed_covers_once_it_borrows_the_spread_between_seeds():
     rng = np.random.default_rng(6)
     alone, borrowed = [], []
     for _ in range(400):
-        found = interval(*_world(rng, seeds=1, seed_sd=0.08, speaker_sd=0.03))
-        wider = borrow_seeds(found, interval(*_world(rng, seed_sd=0.08, speaker_sd=0.03)))
-        alone.append(found.low <= 0.5 <= found.high)
+        measured = interval(*_world(rng, seeds=1, seed_sd=0.08, speaker_sd=0.03))
+        wider = borrow_seeds(measured, interval(*_world(rng, seed_sd=0.08, speaker_sd=0.03)))
+        alone.append(measured.low <= 0.5 <= measured.high)
         borrowed.append(wider.low <= 0.5 <= wider.high)
     assert np.mean(alone) < 0.8
     assert 0.92 <= np.mean(borrowed) <= 0.99
@@ -184,18 +184,20 @@ def test_a_single_seed_covers_once_it_borrows_the_spread_between_seeds():
 def test_an_excess_of_single_runs_is_the_paired_t_interval_over_speakers():
     rng = np.random.default_rng(9)
     own, null = rng.normal(size=(1, 9)), rng.normal(size=(1, 9))
-    found = excess([(own, np.ones((1, 9)))], [(null, np.ones((1, 9)))])
+    measured = excess([(own, np.ones((1, 9)))], [(null, np.ones((1, 9)))])
     low, high = stats.t.interval(0.95, 8, (own - null).mean(), stats.sem((own - null)[0]))
-    assert (found.low, found.high) == pytest.approx((low, high))
+    assert (measured.low, measured.high) == pytest.approx((low, high))
 
 
 def test_an_excess_is_of_the_difference_where_each_side_is_one():
     rng = np.random.default_rng(10)
     (num, den), (other, _), (null, _), (null_other, _) = (_world(rng) for _ in range(4))
     den = np.ones_like(den)
-    found = excess([(num, den), (other, den)], [(null[:1], den[:1]), (null_other[:1], den[:1])])
+    measured = excess([(num, den), (other, den)], [(null[:1], den[:1]), (null_other[:1], den[:1])])
     joint = excess([(num - other, den)], [(null[:1] - null_other[:1], den[:1])])
-    assert (found.estimate, found.low, found.high) == pytest.approx((joint.estimate, joint.low, joint.high))
+    assert (measured.estimate, measured.low, measured.high) == pytest.approx(
+        (joint.estimate, joint.low, joint.high)
+    )
 
 
 @pytest.mark.parametrize(("seed_sd", "rest_sd"), [(0.03, 0.03), (0.1, 0.01), (0.0, 0.05)])
@@ -206,9 +208,9 @@ def test_an_excess_over_a_null_of_one_seed_covers_and_pairing_removes_the_speake
         draw = lambda n, shared=speakers: (  # noqa: E731
             shared + rng.normal(0, seed_sd, (n, 1)) + rng.normal(0, rest_sd, (n, 12))
         )
-        found = excess([(draw(6), den)], [(draw(1), den[:1])])
-        hits.append(found.low <= 0 <= found.high)
-        widths.append(found.high - found.low)
+        measured = excess([(draw(6), den)], [(draw(1), den[:1])])
+        hits.append(measured.low <= 0 <= measured.high)
+        widths.append(measured.high - measured.low)
     assert 0.93 <= np.mean(hits) <= 0.99
     assert np.mean(widths) < 0.6  # unpaired: 2 * 2.2 * 0.5 * sqrt(2 / 12) = 0.9
 

@@ -24,15 +24,15 @@ SPREAD = Spread(speakers=0.05, seeds=0.02, rest=0.03)
 
 @pytest.mark.parametrize("speakers", [4, 10])
 def test_over_speakers_alone_it_is_the_effect_of_the_noncentral_t(speakers):
-    found = smallest_effect(Spread(1.0, 0.0, 0.0), speakers, 1, 0.95, 0.8)
+    measured = smallest_effect(Spread(1.0, 0.0, 0.0), speakers, 1, 0.95, 0.8)
     critical = stats.t.ppf(0.975, speakers - 1)
     power = lambda effect: stats.nct.sf(critical, speakers - 1, effect * math.sqrt(speakers))  # noqa: E731
-    assert found == pytest.approx(optimize.brentq(lambda e: power(e) - 0.8, 0.1, 9), rel=0.03)
+    assert measured == pytest.approx(optimize.brentq(lambda e: power(e) - 0.8, 0.1, 9), rel=0.03)
 
 
 def test_with_very_many_cells_it_is_the_effect_of_the_normal_law():
-    found = smallest_effect(Spread(0.0, 0.0, 1.0), 300, 300, 0.95, 0.8)
-    assert found * 300 == pytest.approx(stats.norm.ppf(0.975) + stats.norm.ppf(0.8), rel=0.03)
+    measured = smallest_effect(Spread(0.0, 0.0, 1.0), 300, 300, 0.95, 0.8)
+    assert measured * 300 == pytest.approx(stats.norm.ppf(0.975) + stats.norm.ppf(0.8), rel=0.03)
 
 
 @pytest.mark.parametrize(("speakers", "seeds"), [(8, 5), (12, 6)])
@@ -82,12 +82,12 @@ def test_sign_flips_of_three_seeds_cannot_reach_5_percent():
 def test_the_measured_spread_is_that_of_one_cell():
     rng = np.random.default_rng(2)
     cells = rng.normal(0, 3, (60, 80)) + rng.normal(0, 2, (60, 1)) + rng.normal(0, 1, 80)
-    found = interval(cells, np.ones_like(cells))
-    spread = spread_of(found, "this test")
+    measured = interval(cells, np.ones_like(cells))
+    spread = spread_of(measured, "this test")
     assert (spread.speakers, spread.seeds, spread.rest) == pytest.approx((1, 2, 3), rel=0.25)
     assert spread.source == "this test"
     parts = spread.speakers**2 / 80 + spread.seeds**2 / 60 + spread.rest**2 / 4800
-    assert half_width(found, 80, 60) == pytest.approx(found.high - found.estimate)
-    assert found.error == pytest.approx(math.sqrt(parts))
+    assert half_width(measured, 80, 60) == pytest.approx(measured.high - measured.estimate)
+    assert measured.error == pytest.approx(math.sqrt(parts))
     with pytest.raises(ValueError, match="no spread"):
         spread_of(interval(cells[:1, :1], np.ones((1, 1))))

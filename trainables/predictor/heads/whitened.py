@@ -55,15 +55,13 @@ class WhitenedHead(Head[Mapped]):
         return self.inner.penalty(law.base, lane)
 
     def start_from(self, survey: Survey) -> None:
-        """Take the survey's Cholesky factor; the inner head begins as the survey says of whitened steps.
-
-        Raises:
-            ValueError: the survey was made in raw coordinates.
+        """Take the survey's Cholesky factor, where it has one; the inner head begins as the survey says of
+        whitened steps.
         """
+        self.inner.start_from(survey)
         if survey.whitening is None:
-            raise ValueError("a whitened head needs a survey that whitens")
+            return
         factor_DD = survey.whitening.factor_DD
         self.factor_DD.copy_(factor_DD)
         self.inverse_DD.copy_(survey.whitening.inverse_DD)
         self.log_volume.copy_(factor_DD.diagonal().log().sum())
-        self.inner.start_from(survey)

@@ -144,7 +144,7 @@ def test_mean_magnitude_and_samples_agree(dense: Head) -> None:
     draws = law.sample(noise(8000))
     error = draws.std(0) / math.sqrt(8000)
     assert float(((draws.mean(0) - law.mean()[0]) / error).abs().max()) < 4.5
-    near = 0.12 if isinstance(dense, WhitenedHead) else 0.06  # there it is taken from a few samples
+    near = 0.15 if isinstance(dense, WhitenedHead) else 0.06  # there it is taken from a few samples
     assert float(draws.norm(dim=-1).log().mean()) == pytest.approx(float(law.log_magnitude()[0]), abs=near)
 
 

@@ -78,7 +78,8 @@ def test_four_lanes_end_like_four_solo_runs(
 
 def test_lanes_of_other_settings_end_elsewhere(make_feed: Callable[..., Feed]) -> None:
     states = [
-        result.state["backbone.readout.out.weight"] for result in train(structure("mdn"), LANES, make_feed)
+        result.state["backbone.inner.readout.out.weight"]
+        for result in train(structure("mdn"), LANES, make_feed)
     ]
     assert all(not torch.allclose(a, b, atol=1e-4) for i, a in enumerate(states) for b in states[:i])
 
@@ -114,7 +115,7 @@ def test_every_component_can_be_taken_out(settings: dict, make_feed: Callable[..
     for config in (given, given | settings):
         (result,) = train(config.structure, [config.lane], make_feed)
         assert (result.status, len(result.history)) == (LaneStatus.FINISHED, 2)
-        ends.append(result.state["head.mu.weight"])
+        ends.append(result.state["head.inner.mu.weight"])
     assert not torch.allclose(*ends, rtol=0, atol=1e-6)
 
 
@@ -124,7 +125,7 @@ def test_a_diverging_lane_stops_alone(make_feed: Callable[..., Feed]) -> None:
     (alone,) = train(structure("mdn"), [LANES[0]], make_feed)
     assert (good.status, lost.status, lost.scores) == ("finished", "diverged", None)
     assert torch.allclose(
-        good.state["head.means.weight"], alone.state["head.means.weight"], rtol=0, atol=1e-9
+        good.state["head.inner.means.weight"], alone.state["head.inner.means.weight"], rtol=0, atol=1e-9
     )
 
 
@@ -255,5 +256,5 @@ def test_initial_weights_depend_on_the_seed_alone() -> None:
     pack = StackedPack(
         structure("vmf"), [LANES[0], LANES[2], LANES[1]], 6, dict.fromkeys(SURROGATES, Survey(1.0))
     )
-    first, other, same = (pack.lane_state(i)["head.mu.weight"] for i in range(3))
+    first, other, same = (pack.lane_state(i)["head.inner.mu.weight"] for i in range(3))
     assert torch.equal(first, same) and not torch.equal(first, other)

@@ -49,7 +49,9 @@ def test_gradients_reach_every_parameter(backbone: torch.nn.Module, z_BTD: torch
 
 
 def test_the_recurrent_cell_is_torchs_own() -> None:
-    backbone = build_backbone(Structure(head="mdn", backbone="gru", width=4, depth=1), DIM).double()
+    backbone = build_backbone(
+        Structure(head="mdn", backbone="gru", width=4, depth=1, coordinates="raw"), DIM
+    ).double()
     torch_cell = torch.nn.GRUCell(DIM, 4).double()
     torch_cell.weight_ih, torch_cell.bias_ih = backbone.inputs[0].weight, backbone.inputs[0].bias
     torch_cell.weight_hh, torch_cell.bias_hh = backbone.recurrent[0].weight, backbone.recurrent[0].bias

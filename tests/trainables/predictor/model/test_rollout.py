@@ -154,7 +154,7 @@ def test_marginal_branches_teach_the_component_weights(backbone: str, steps: int
     """The gradient in the components' logits is that of the expectation, which two steps know exactly."""
     config = structure(backbone=backbone, feedback="sample", rollout_branches="marginal", rollout=steps)
     model, frames = predictor(config), window()[:, : CONTEXT + steps]
-    own, bias = noise(frames=CONTEXT + steps), model.head.weights.bias
+    own, bias = noise(frames=CONTEXT + steps), model.head.inner.weights.bias
     (slope,) = torch.autograd.grad(rollout_loss(model, frames, own, config, LANE, LAST), bias)
     ends = []
     with torch.no_grad():
