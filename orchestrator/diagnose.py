@@ -21,7 +21,7 @@ from orchestrator.inspection.diagnosis import (
     found_here,
 )
 from orchestrator.reporting.diagnosis_comparison import comparison_tables
-from orchestrator.reporting.diagnosis_terminal import tables
+from orchestrator.reporting.diagnosis_terminal import diagnosis_tables
 from orchestrator.reporting.terminal_table import print_table
 from orchestrator.runtime import cli
 from orchestrator.runtime.atomic_files import write_atomically
@@ -80,7 +80,7 @@ def _ray(wanted: bool, say: Say) -> Iterator[tuple[Cluster | None, Say]]:
 
 def _print(console: Console, dataset: LatentDataset, found: DiagnosisResult, on: Sequence[str]) -> None:
     console.print(f"{dataset.root}: {dataset.meta.representation}, {_counts(dataset, on)}", highlight=False)
-    for table in tables(found.diagnosis, dataset.meta, found.heads, found.settings):
+    for table in diagnosis_tables(found.diagnosis, dataset.meta, found.heads, found.settings):
         print_table(console, table)
     for head, reason in found.refused.items():
         console.print(f"not measured: head {head}, because {reason}", highlight=False)

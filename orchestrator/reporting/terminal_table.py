@@ -14,7 +14,7 @@ from rich.console import Console, JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator.reporting.result_rows import ABSENT
+from orchestrator.reporting.cell_text import NO_VALUE
 
 _GAP = 2  # blanks between columns
 
@@ -101,4 +101,4 @@ def _least_width(cell: str) -> int:
 
 
 def _is_count(cell: str) -> bool:
-    return cell.replace(".", "").replace(",", "").isdigit() or cell == ABSENT
+    return cell.replace(".", "").replace(",", "").isdigit() or cell == NO_VALUE

@@ -9,6 +9,7 @@ import pytest
 
 from orchestrator.judging.verdict import Verdict, judge
 from orchestrator.reporting.figures import Line, rollout_figure
+from orchestrator.reporting.glossary import GLOSSARY
 from orchestrator.reporting.study_markdown import markdown
 from orchestrator.reporting.study_page import write_report
 from orchestrator.statistics.intervals import Interval
@@ -124,6 +125,24 @@ def test_injections_and_sampled_runs_are_shown_where_they_were_measured(tmp_path
                 del lane.scores["sums"][name]
     _, _, page = _report(tmp_path / "without", record)
     assert "A: after every step" not in page.text and "CRPS" not in page.text
+
+
+def test_terms_are_explained_where_they_first_stand_and_in_a_list_of_those_that_are_used(tmp_path):
+    record = evidence()
+    _, raw, page = _report(tmp_path / "with", record)
+    tooltips = [attrs["title"] for tag, attrs in page.tags if tag == "abbr"]
+    assert set(tooltips) <= set(GLOSSARY.values())
+    for name in (
+        "rollout",
+        "teacher forcing",
+        "null",
+        "shuffled frames",
+        "injection A-D",
+        "kappa",
+        "p (Holm)",
+    ):
+        assert GLOSSARY[name] in tooltips and f"<dt>{name}</dt>" in raw, name
+    assert "<dt>ablation</dt>" not in raw and "<dt>cos@k</dt>" in raw
 
 
 def test_sound_is_inside_the_page_or_a_sentence_says_why_not(tmp_path):
