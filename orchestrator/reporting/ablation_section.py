@@ -1,4 +1,4 @@
-"""What each component of the winner is worth."""
+"""Ablations in a report: what each component of the winner is worth."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def ablation_section(run: JudgedRun) -> Section | None:
 
 
 def ablation_rows(effects: Sequence[Effect]) -> list[TableRow]:
-    """Component, what stood in for it, its effect, and what that says; the most useful first."""
+    """Component, what stood in for it, its effect, and how to read that; the most useful first."""
     return [[_name(e), _stand_in(e), interval_text(e.effect), e.sentence] for e in effects]
 
 

@@ -1,4 +1,4 @@
-"""What the report says of the density of frames: a sentence per arm, a table, and the curve along rollouts.
+"""The density of frames in a report: a sentence per arm, a table, and the curve along rollouts.
 
 Shapes: R replicates, S speakers, K rollout steps.
 """
@@ -81,10 +81,12 @@ class Densities:
         table = _table(lanes, metric)
         if table is None:
             return None
-        found = interval(*table.cells, self.level)
+        measured = interval(*table.cells, self.level)
         if not metric.removeprefix(TRUE).startswith(SHARES):
-            return found
-        return replace(found, low=max(0.0, found.low), high=min(1.0, found.high))  # no share lies outside
+            return measured
+        return replace(
+            measured, low=max(0.0, measured.low), high=min(1.0, measured.high)
+        )  # no share lies outside
 
     def less(
         self, lanes: Sequence[Scores], metric: str, others: Sequence[Scores], other: str

@@ -1,4 +1,4 @@
-"""What the report shows of diagnoses: the context of ``diagnosis.html``, from their plain data alone."""
+"""The diagnoses of representations in a report, made from their plain data alone."""
 
 from __future__ import annotations
 

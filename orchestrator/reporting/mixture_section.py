@@ -1,4 +1,4 @@
-"""What the report says of the components of a mixture: what they explain, how each sounds, clips of them."""
+"""The components of a mixture in a report: what they explain, how each sounds, clips of them."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def one_step_section(run: JudgedRun) -> Section:
     passages = [passage.sentence for passage in run.judgement.one_step.values()]
     quoted = [f"“{name}”" for name in baselines]
     content = {"passages": passages, "arms": tables, "quoted": quoted}
-    return Section("null", "nulls", "one_step.html", content)
+    return Section("null", "one step", "one_step.html", content)
 
 
 def one_step_rows(arm: str, run: JudgedRun, baselines: Sequence[str]) -> list[TableRow]:

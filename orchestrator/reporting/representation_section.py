@@ -91,7 +91,7 @@ def _reasons(
     arms = [arm for arm in (primary.criterion.versus, primary.criterion.arm) if arm in by_arm]
     data = {arm: by_arm[arm] for arm in arms if arm}
     reasons = [_noise_reason(arm, data[arm], measures) for arm in data]
-    rates = {arm: own["frame_rate"] for arm, own in data.items()}
+    rates = {arm: dataset["frame_rate"] for arm, dataset in data.items()}
     if len(set(rates.values())) > 1:
         listed = " and ".join(f"{rate:g} in {data[arm]['representation']}" for arm, rate in rates.items())
         reasons.append(f"ΔNLL is counted per frame, and a second has {listed}; bits per second are not.")

@@ -48,7 +48,7 @@ def settings_rows(arms: Mapping[str, ArmEvidence]) -> list[TableRow]:
     sizes = [
         next((f"{r.parameters:,}" for r in arm.replicates if r.parameters), NO_VALUE) for arm in arms.values()
     ]
-    return [["trainable numbers", *sizes], *rows]
+    return [["trainable parameters", *sizes], *rows]
 
 
 def _fates(statuses: Sequence[LaneStatus]) -> str:

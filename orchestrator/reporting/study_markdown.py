@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from orchestrator.judging.ablation_effects import Effect
 from orchestrator.judging.verdict import Judgement
@@ -30,15 +30,13 @@ _CRITERIA_NOTE = (
 def markdown(study: Study, evidence: Evidence, judgement: Judgement, effects: Sequence[Effect] = ()) -> str:
     """Verdict first, then the figure that decided, what follows, and everything that stands behind it."""
     primary = next(r for r in judgement.criteria if r.criterion.role is Role.PRIMARY)
-    figure = deciding_figure(primary)
     rows = [[criterion_row(result)[column] for column in _COLUMNS] for result in judgement.criteria]
     parts = [
         f"# {judgement.verdict}",
         judgement.reason,
-        f"**{figure['name']}: {' '.join(filter(None, (figure['value'], figure['interval'])))}** "
-        f"({'; '.join(filter(None, (figure['units'], figure['against'])))})",
         f"**What follows:** {judgement.consequence}",
-        f"**Hypothesis:** {study.hypothesis}",
+        f"**Put to the test:** {study.hypothesis}",
+        _figure_line(deciding_figure(primary)),
         f"**Belief in the hypothesis:** {judgement.prior:.2f} before the run, {judgement.posterior:.2f} "
         f"after it. {RULE}",
         "## Criteria",
@@ -70,6 +68,13 @@ def markdown(study: Study, evidence: Evidence, judgement: Judgement, effects: Se
         "Everything is in `report.html`; `verdict.json` is the verdict for programs.",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _figure_line(figure: Mapping[str, str]) -> str:
+    value = " ".join(filter(None, (figure["value"], figure["interval"])))
+    null = f"shuffled frames give {figure['null']}" if figure["null"] else ""
+    notes = "; ".join(filter(None, (figure["units"], figure["thresholds"], null)))
+    return f"**{figure['metric']} of {figure['arms']}: {value}** ({notes})"
 
 
 def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

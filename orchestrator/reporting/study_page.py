@@ -74,9 +74,11 @@ def page(run: JudgedRun) -> str:
         provenance_section(run),
     ]
     shown = [section for section in sections if section is not None]
-    terms = terms_on("".join(section.html for section in shown))
+    header = Section("verdict", "verdict", "verdict.html", verdict_header(run, curves))
+    terms = terms_on("".join(section.html for section in (header, *shown)))
     shown.append(Section("glossary", "terms", "glossary.html", {"terms": terms}))
-    return render("study.html", **verdict_header(run, curves), sections=shown)
+    title = f"{run.judgement.verdict} · {run.study.name}"
+    return render("study.html", title=title, header=header.html, sections=shown)
 
 
 def verdict_record(run: JudgedRun) -> dict[str, Any]:

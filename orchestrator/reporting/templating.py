@@ -8,7 +8,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from orchestrator.reporting.glossary import GLOSSARY
+from orchestrator.reporting.glossary import term, with_tooltips
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -36,5 +36,6 @@ def _environment(folder: Path) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals["glossary"] = GLOSSARY
+    environment.globals["term"] = term
+    environment.filters["with_tooltips"] = with_tooltips
     return environment

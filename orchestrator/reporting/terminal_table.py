@@ -35,7 +35,7 @@ class TerminalTable:
         self.rows.append([*cells, *[""] * (len(self.columns) - len(cells))])
 
     def add_group(self, head: str, rows: Sequence[Sequence[str]]) -> None:
-        """Add rows under a head of their own."""
+        """Add rows under a row that heads them."""
         self.group_rows.add(len(self.rows))
         self.add(head)
         for row in rows:

@@ -98,6 +98,21 @@ def test_the_verdict_comes_first_and_its_numbers_with_it(tmp_path, truths):
     assert "1/√2 = 0.707" in said and all(p.sentence in said for p in judgement.one_step.values())
 
 
+def test_the_first_screen_says_what_was_asked_and_what_was_checked(tmp_path):
+    record = evidence()
+    _, _, page = _report(tmp_path / "sound", record)
+    first = page.text[: page.text.index("Criteria")]
+    assert first.index(STUDY.hypothesis.split("head")[1][:40]) < first.index("What follows:")
+    assert "Why this may be trusted" in first and "for the first time" in first
+    assert f"{len(record.assays)} of {len(record.assays)} control worlds" in first
+    record.seal, record.provenance["earlier_verdicts"] = {}, ["GO in a", "NO-GO in b"]
+    judgement, _, page = _report(tmp_path / "unsealed", record)
+    assert judgement.verdict is Verdict.INADMISSIBLE
+    first = page.text[: page.text.index("Criteria")]
+    assert "Why this may be trusted" not in first and "What was checked" in first
+    assert "No plan was sealed" in first and "2 times before" in first
+
+
 def test_noise_gets_a_no_go_and_the_reason_why_its_cosine_is_no_evidence(tmp_path):
     judgement, _, page = _report(tmp_path, evidence(LOST))
     assert judgement.verdict is Verdict.NO_GO
