@@ -16,7 +16,7 @@ from search_spaces.study import Study
 
 
 def ablation_section(run: JudgedRun) -> Section | None:
-    """Effects as a figure and as a table; None where nothing was taken out."""
+    """The effects of ablations as a figure and as a table; None where nothing was taken out."""
     if not run.effects:
         return None
     content = {
@@ -31,7 +31,9 @@ def ablation_section(run: JudgedRun) -> Section | None:
 
 
 def ablation_rows(effects: Sequence[Effect]) -> list[TableRow]:
-    """Component, what stood in for it, its effect, and how to read that; the most useful first."""
+    """The table of ablations: component, what stood in for it, its effect, and how to read that; the most
+    useful first.
+    """
     return [[_name(e), _stand_in(e), interval_text(e.effect), e.sentence] for e in effects]
 
 
@@ -46,7 +48,7 @@ def ablation_warning(effects: Sequence[Effect], metric: str) -> str:
         )
     if not checks:
         return ""
-    return f"As an instrument check, the known harm of leaving out {', '.join(checks)} was seen."
+    return f"A check of the instrument: leaving out {', '.join(checks)} does known harm, and that was seen."
 
 
 def _figure(effects: Sequence[Effect], study: Study) -> Markup:

@@ -34,14 +34,14 @@ def plus_minus(estimate: float | None, high: float | None) -> str:
 
 
 def hours_text(hours: float | None) -> str:
-    """A time, in minutes where it is short."""
+    """A time in words: minutes where it is short, else hours."""
     if hours is None:
         return NO_VALUE
     return f"{60 * hours:.1f} min" if hours < 1.5 else f"{hours:.1f} h"
 
 
 def setting_text(value: object) -> str:
-    """A setting, or a list of them."""
+    """A setting, or a list of them, as text."""
     if value is None:
         return NO_VALUE
     if isinstance(value, float):

@@ -44,8 +44,9 @@ _LEGEND_ROWS, _LEGEND_ROW = 3, 0.18  # the rows that it has room for, and how mu
 
 @dataclass(frozen=True)
 class Line:
-    """A curve over k = 1..K, or over the places ``at``. ``arm`` gives colour and stroke; a null is thin and
-    dotted in that colour.
+    """A curve of a figure over k = 1..K, or over the places ``at``.
+
+    ``arm`` gives colour and stroke; a null is thin and dotted in that colour.
     """
 
     label: str
@@ -56,7 +57,7 @@ class Line:
 
     @property
     def places(self) -> Sequence[float]:
-        """Where its points stand."""
+        """Where the points of the line stand, in steps of the figure."""
         return range(1, len(self.points) + 1) if self.at is None else self.at
 
 

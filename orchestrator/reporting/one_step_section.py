@@ -43,8 +43,8 @@ def one_step_section(run: JudgedRun) -> Section:
 
 
 def one_step_rows(arm: str, run: JudgedRun, baselines: Sequence[str]) -> list[TableRow]:
-    """Title, unit, what is better, then an arm's metric on real frames, on both surrogates, and that of the
-    rules that learn nothing.
+    """The one-step metrics of an arm, a row each: title, unit, what is better, then the metric on real
+    frames, on both surrogates, and that of the rules that learn nothing.
     """
     rows = []
     for metric, title, unit, better in _METRICS:

@@ -37,7 +37,10 @@ def representation_section(run: JudgedRun) -> Section | None:
 
 
 def comparison(run: JudgedRun) -> dict[str, Any]:
-    """A row per arm, both criteria in words, and why they differ; empty where nothing is compared."""
+    """Two representations compared: a row per arm, both criteria in words, and why they differ.
+
+    Empty where nothing is compared.
+    """
     evidence, primary = run.evidence, run.primary
     written = [
         r

@@ -1,4 +1,4 @@
-"""Free running, step by step: curves, failure modes, injections, sampled runs, and the best possible."""
+"""Free running in a report, step by step: curves, failure modes, injections, sampled runs, best figures."""
 
 from __future__ import annotations
 
@@ -11,22 +11,11 @@ from markupsafe import Markup
 from orchestrator.judging.failure_modes import MIXED, MODES, UNKNOWN_MODE
 from orchestrator.judging.measures import Measures
 from orchestrator.reporting.cell_text import TableRow, interval_text
-from orchestrator.reporting.figures import Line, rollout_figure
 from orchestrator.reporting.judged_run import JudgedRun
 from orchestrator.reporting.page_section import Section
+from orchestrator.reporting.rollout_figures import CAPTIONS, ROLLOUT_CURVES, draws_nulls, known_optimum
 from orchestrator.statistics.wording import number
-from trainables.latents.batching.surrogates import Surrogate
 
-CAPTIONS = {
-    "cos": "cos@k: the cosine between the predicted and the true step, k steps into the rollout, in which "
-    "the model runs on from its own predictions. 1 is the right direction, 0 no better than a random one.",
-    "magnitude_ratio": "Magnitude ratio@k: the length of the predicted step over that of the true one. 1 is "
-    "right, 0 stands still.",
-}
-_CURVES = (  # metric, title, label of its axis, the values that it can take
-    ("cos", "Direction cosine", "cos@k, direction", (-1.0, 1.0)),
-    ("magnitude_ratio", "Magnitude ratio", "magnitude ratio@k", (0.0, math.inf)),
-)
 # How often a run goes on from the true state; the free run never does.
 _INJECTIONS = (
     ("_A", "A: after every step"),
@@ -34,7 +23,6 @@ _INJECTIONS = (
     ("_C", "C: after the first step alone"),
     ("", "D: never (the free run)"),
 )
-_FEW_ARMS = 4  # more would hide each other's nulls in a figure; the tables have them
 
 
 def rollout_section(run: JudgedRun, curves: Mapping[str, Markup], lead: str) -> Section:
@@ -42,7 +30,7 @@ def rollout_section(run: JudgedRun, curves: Mapping[str, Markup], lead: str) -> 
     content = {
         "figures": [(curves[name], CAPTIONS[name]) for name in curves if name != lead],
         "level": run.level,
-        "nulls_drawn": 0 < len(run.arms) <= _FEW_ARMS,
+        "nulls_drawn": draws_nulls(run),
         "paces": [_pace(arms, run) for arms in same_pace(run.arms, run.measures)],
         "legend": mode_legend(),
         "end": _end(run),
@@ -55,27 +43,6 @@ def rollout_section(run: JudgedRun, curves: Mapping[str, Markup], lead: str) -> 
     return Section("rollout", "free running", "rollout.html", content)
 
 
-def rollout_curves(run: JudgedRun) -> dict[str, Markup]:
-    """The figures of the rollout, by metric."""
-    primary, optimum = run.study.primary, _optimum(run)
-    levels = ((primary.success, "success above"), (primary.failure, "failure below"))
-    return {
-        name: Markup(
-            rollout_figure(
-                f"rollout-{name}",
-                _lines(name, run),
-                ylabel=label,
-                description=_description(title, name, run),
-                frame_seconds=1 / run.frame_rate,
-                optimum=optimum.get(name),
-                bounds=bounds,
-                levels=levels if primary.metric.startswith(f"{name}@") else (),
-            )
-        )
-        for name, title, label, bounds in _CURVES
-    }
-
-
 def same_pace(arms: Sequence[str], measures: Measures) -> list[list[str]]:
     """Arms whose rollouts have the same steps, together: those of one frame rate and horizon."""
     groups: dict[tuple[float | None, int], list[str]] = {}
@@ -86,7 +53,7 @@ def same_pace(arms: Sequence[str], measures: Measures) -> list[list[str]]:
 
 def curve_rows(arms: Sequence[str], run: JudgedRun) -> list[TableRow]:
     """The numbers behind the curves: k, milliseconds, then cosine and magnitude ratio of every arm."""
-    curves = [run.measures.curve(arm, name) for arm in arms for name, *_ in _CURVES]
+    curves = [run.measures.curve(arm, name) for arm in arms for name, *_ in ROLLOUT_CURVES]
     return [
         [str(k), when, *(interval_text(curve[k - 1]) for curve in curves)]
         for k, when in enumerate(_milliseconds(arms[0], run), 1)
@@ -134,9 +101,9 @@ def mode_legend() -> list[tuple[str, str]]:
 
 def optimum_rows(run: JudgedRun) -> list[TableRow]:
     """Where the data are a control world: its best possible figures beside each arm's."""
-    optimum = _optimum(run)
+    optimum = known_optimum(run)
     best = {name: optimum.get(name) for name in ("one_step_cosine", "predictive_information")}
-    for name, *_ in _CURVES:
+    for name, *_ in ROLLOUT_CURVES:
         for k in (1, run.measures.horizon()):
             if 0 < k <= len(optimum.get(name) or []):
                 best[f"{name}@{k}"] = optimum[name][k - 1]
@@ -145,11 +112,6 @@ def optimum_rows(run: JudgedRun) -> list[TableRow]:
         for metric, value in best.items()
         if value is not None and math.isfinite(value)
     ]
-
-
-def _optimum(run: JudgedRun) -> dict[str, Any]:
-    """What the best predictor would score; empty where that is not known, or differs between arms."""
-    return {} if run.study.compares else (run.evidence.data.get("world") or {}).get("optimum") or {}
 
 
 def _pace(arms: Sequence[str], run: JudgedRun) -> dict[str, Any]:
@@ -173,41 +135,6 @@ def _end(run: JudgedRun) -> str:
     if len({run.measures.horizon(arm) for arm in alive}) < 2:
         return f"@{run.measures.horizon()}"
     return f" at {_milliseconds(alive[0], run)[-1]} ms"
-
-
-def _lines(name: str, run: JudgedRun) -> list[Line]:
-    arms, measures, places = run.arms, run.measures, _places(run)
-    real = [Line(arm, i, measures.curve(arm, name), at=places[i]) for i, arm in enumerate(arms)]
-    nulls = [
-        Line(
-            f"{arm}, shuffled frames", i, measures.curve(arm, name, Surrogate.WHITE), null=True, at=places[i]
-        )
-        for i, arm in enumerate(arms)
-        if measures.finished(arm, Surrogate.WHITE)
-    ]
-    return [*real, *nulls] if len(arms) <= _FEW_ARMS else real
-
-
-def _places(run: JudgedRun) -> list[list[float] | None]:
-    """Where each arm's steps stand in steps of the first, if they differ in length."""
-    rates = [run.measures.frame_rate(arm) for arm in run.arms]
-    first = next((rate for rate in rates if rate), None)
-    return [
-        None
-        if not rate or rate == first
-        else [k * (first or rate) / rate for k in range(1, run.measures.horizon(arm) + 1)]
-        for arm, rate in zip(run.arms, rates, strict=True)
-    ]
-
-
-def _description(title: str, name: str, run: JudgedRun) -> str:
-    ends = [
-        f"{arm}: {interval_text(run.measures.value(arm, f'{name}@1'))} at the first step, "
-        f"{interval_text(run.measures.value(arm, f'{name}@{last}'))} at step {last}"
-        for arm in run.arms
-        if (last := run.measures.horizon(arm))
-    ]
-    return f"{title} over the steps of the rollout, with bands. {'; '.join(ends) or 'Nothing was measured'}."
 
 
 def _region(cosine: tuple[float, float], ratio: tuple[float, float]) -> str:

@@ -32,12 +32,12 @@ def listening_section(run: JudgedRun) -> Section:
 
 
 def cost_section(run: JudgedRun) -> Section:
-    """What was planned beside what was spent."""
+    """The cost of a run: what was planned beside what was spent."""
     return Section("cost", "cost", "cost.html", {"rows": cost_rows(run.evidence.cost)})
 
 
 def cost_rows(cost: Mapping[str, Any]) -> list[TableRow]:
-    """Device time, wall-clock time, price and lanes: planned, and spent."""
+    """The table of costs: device time, wall-clock time, price and lanes, as planned and as spent."""
     planned, spent = cost.get("planned") or {}, cost.get("spent") or {}
     rows = []
     for key, title in (("device_hours", "device time"), ("wall_hours", "wall-clock time")):

@@ -15,7 +15,7 @@ from trainables.predictor.scores import LaneStatus
 
 
 def search_section(run: JudgedRun) -> Section:
-    """Objectives as a figure, then budgets and the winners' settings."""
+    """The search as a section: objectives as a figure, then budgets and the winners' settings."""
     content = {
         "arms": run.arms,
         "figure": _figure(run),

@@ -22,7 +22,8 @@ from orchestrator.reporting.mixture_section import mixture_section
 from orchestrator.reporting.one_step_section import one_step_section
 from orchestrator.reporting.page_section import Section
 from orchestrator.reporting.representation_section import representation_section
-from orchestrator.reporting.rollout_section import rollout_curves, rollout_section
+from orchestrator.reporting.rollout_figures import rollout_curves
+from orchestrator.reporting.rollout_section import rollout_section
 from orchestrator.reporting.run_sections import (
     cost_section,
     listening_section,
@@ -55,7 +56,7 @@ def write_report(
 
 
 def page(run: JudgedRun) -> str:
-    """The report as HTML."""
+    """The report of a judged run as HTML."""
     curves = rollout_curves(run)
     sections = [
         question_section(run),

@@ -31,8 +31,11 @@ def trust_section(run: JudgedRun) -> Section:
 
 
 def trust_checks(run: JudgedRun) -> dict[str, Any]:
-    """The same in brief: whether a plan was sealed, how many control worlds were read correctly, of how many,
-    and how often the study had looked at its test speakers before (None where it did not look at them).
+    """The checks of a verdict in brief: whether a plan was sealed, and how many control worlds were read
+    correctly, of how many.
+
+    ``earlier_looks`` is how often the study had looked at its test speakers before, None where it did not
+    look at them at all.
     """
     evidence = run.evidence
     return {
@@ -44,7 +47,9 @@ def trust_checks(run: JudgedRun) -> dict[str, Any]:
 
 
 def assay_rows(assays: Sequence[Assay]) -> list[TableRow]:
-    """World, the answer it has, the one it got, whether they agree, why, and the folder of its run."""
+    """The table of control worlds: world, the answer it has, the one it got, whether they agree, why, and the
+    folder of its run.
+    """
     return [
         [a.world, a.expected, a.verdict, "as it should be" if a.passed else "MISREAD", a.reason, a.run]
         for a in assays

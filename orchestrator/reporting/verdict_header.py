@@ -11,7 +11,7 @@ from orchestrator.judging.criteria import CriterionResult
 from orchestrator.judging.verdict import Verdict
 from orchestrator.reporting.criteria_section import thresholds
 from orchestrator.reporting.judged_run import JudgedRun
-from orchestrator.reporting.rollout_section import CAPTIONS
+from orchestrator.reporting.rollout_figures import CAPTIONS
 from orchestrator.reporting.trust_section import trust_checks
 from orchestrator.statistics.wording import number, spelled
 from search_spaces.study import Claim

@@ -5,7 +5,8 @@ import re
 import numpy as np
 import pytest
 
-from orchestrator.reporting.density_section import Densities, density_context, density_section
+from orchestrator.reporting.density_section import density_context, density_section
+from orchestrator.reporting.frame_densities import Densities
 from orchestrator.reporting.mixture_section import components_context, mixture_section
 from tests.orchestrator.reporting.test_study_page import _Page
 from trainables.analysis.frame_likelihoods import TRUE
