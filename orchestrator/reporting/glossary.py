@@ -19,6 +19,10 @@ GLOSSARY = {
         "The last part of a model, which turns its summary of the past into a distribution of the next step. "
         "mdn is a mixture of Gaussians; vmf a direction (von Mises-Fisher) times a length (LogNormal)."
     ),
+    "latents": (
+        "The representation of audio that is studied: a sequence of frames, made by the encoder of a codec, "
+        "or derived from it."
+    ),
     "frame": (
         "One vector z of the representation, the state of the audio at one moment. Δz is the step from one "
         "frame to the next, and D the number of dimensions of both."
@@ -85,6 +89,9 @@ GLOSSARY = {
     "energy score, CRPS": (
         "Proper scores: how far sampled rollouts lie from the true frames, with credit for a spread that is "
         "right. The energy score compares whole frames, the CRPS one dimension at a time. Less is better."
+    ),
+    "seed": (
+        "Where the random numbers of a training begin. Several seeds show how much of a figure is chance."
     ),
     "lane": "One model with its settings and its random seed. Several are trained side by side.",
     "replicate": "The winning settings of an arm, trained once more from a fresh random seed.",
