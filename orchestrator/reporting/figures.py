@@ -44,8 +44,9 @@ _LEGEND_ROWS, _LEGEND_ROW = 3, 0.18  # the rows that it has room for, and how mu
 
 @dataclass(frozen=True)
 class Line:
-    """A curve over k = 1..K, or over the places ``at``. ``arm`` gives colour and stroke; a null is thin and
-    dotted in that colour.
+    """A curve of a figure over k = 1..K, or over the places ``at``.
+
+    ``arm`` gives colour and stroke; a null is thin and dotted in that colour.
     """
 
     label: str
@@ -56,7 +57,7 @@ class Line:
 
     @property
     def places(self) -> Sequence[float]:
-        """Where its points stand."""
+        """Where the points of the line stand, in steps of the figure."""
         return range(1, len(self.points) + 1) if self.at is None else self.at
 
 
@@ -128,10 +129,10 @@ def search_figure(
         figure = Figure(figsize=_SIZE, layout="constrained")
         axes = figure.add_subplot()
         for i, (arm, values) in enumerate(objectives.items()):
-            found = [(n, v) for n, v in enumerate(values, 1) if v is not None and math.isfinite(v)]
-            trials = [n for n, _ in found]
-            axes.plot(trials, [v for _, v in found], _MARKERS[_shape(i)], ms=4, alpha=0.55, color=_colour(i))
-            best = [max(v for _, v in found[: j + 1]) for j in range(len(found))]
+            known = [(n, v) for n, v in enumerate(values, 1) if v is not None and math.isfinite(v)]
+            trials = [n for n, _ in known]
+            axes.plot(trials, [v for _, v in known], _MARKERS[_shape(i)], ms=4, alpha=0.55, color=_colour(i))
+            best = [max(v for _, v in known[: j + 1]) for j in range(len(known))]
             axes.step(
                 [*trials, len(values)],
                 [*best, *best[-1:]] if best else [math.nan],
@@ -150,10 +151,10 @@ def effects_figure(name: str, rows: Sequence[tuple[str, Interval]], *, xlabel: s
     with rc_context({**_STYLE, "svg.hashsalt": name}):
         figure = Figure(figsize=(_SIZE[0], 0.9 + 0.34 * len(rows)), layout="constrained")
         axes = figure.add_subplot()
-        for row, (_, found) in enumerate(rows):
-            ends = [end for end in (found.low, found.high) if math.isfinite(end)]
+        for row, (_, effect) in enumerate(rows):
+            ends = [end for end in (effect.low, effect.high) if math.isfinite(end)]
             axes.plot(ends, [row] * len(ends), color=_colour(0), lw=2.2, solid_capstyle="round")
-            axes.plot([found.estimate], [row], _MARKERS[0], color=_colour(0), ms=5.5)
+            axes.plot([effect.estimate], [row], _MARKERS[0], color=_colour(0), ms=5.5)
         axes.axvline(0, color=INK, lw=0.9)
         axes.set_yticks(range(len(rows)), [label for label, _ in rows])
         axes.set_ylim(len(rows) - 0.5, -0.5)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from orchestrator.judging.criteria import CriterionResult
 from orchestrator.judging.measures import Measures
-from orchestrator.judging.verdict import Judgement
 from orchestrator.records.evidence import Evidence
-from orchestrator.reporting.result_rows import ABSENT, ResultRow, shown
+from orchestrator.reporting.cell_text import NO_VALUE, TableRow, interval_text
+from orchestrator.reporting.judged_run import JudgedRun
+from orchestrator.reporting.page_section import Section
+from orchestrator.statistics.intervals import Interval
 from orchestrator.statistics.wording import capital, number
-from search_spaces.study import Claim, Role, Study
+from search_spaces.study import Claim, Role
 from trainables.latents.batching.surrogates import Surrogate
 
 _MUCH = 0.25  # share of a ΔNLL that noise alone gives, from which on it is a reason
@@ -21,46 +24,56 @@ _COLUMNS = (
     "Hz",
     "D",
     "−ΔNLL, nats per frame",
-    "of which noise gives",
-    "information beyond noise, nats per frame",
+    "of which on shuffled frames",
+    "information beyond shuffled frames, nats per frame",
     "bits per second",
 )
 
 
-def comparison(study: Study, evidence: Evidence, judgement: Judgement, measures: Measures) -> dict[str, Any]:
-    """What the report shows of a study that compares representations; empty for any other."""
-    primary = next(r for r in judgement.criteria if r.criterion.role is Role.PRIMARY)
+def representation_section(run: JudgedRun) -> Section | None:
+    """What the report shows of a study that compares representations; None for any other."""
+    content = comparison(run)
+    return Section("comparison", "representations", "representations.html", content) if content else None
+
+
+def comparison(run: JudgedRun) -> dict[str, Any]:
+    """Two representations compared: a row per arm, both criteria in words, and why they differ.
+
+    Empty where nothing is compared.
+    """
+    evidence, primary = run.evidence, run.primary
     written = [
         r
-        for r in judgement.criteria
+        for r in run.judgement.criteria
         if r.criterion.claim is Claim.TIMES
         and r.criterion.role is Role.REPORTED
         and not r.criterion.beats_null
     ]
-    if not study.compares or not written or not evidence.arms:
+    if not run.study.compares or not written or not evidence.arms:
         return {}
-    data = {own["representation"]: own for own in (evidence.data, *evidence.other_data)}
+    by_name = {data["representation"]: data for data in (evidence.data, *evidence.other_data)}
+    by_arm = {arm: by_name[_representation(arm, evidence)] for arm in evidence.arms}
     return {
         "columns": _COLUMNS,
-        "rows": [_row(arm, data[_representation(arm, evidence)], measures) for arm in evidence.arms],
+        "rows": [_row(arm, data, run.measures) for arm, data in by_arm.items()],
         "written": capital(written[0].sentence),
         "corrected": capital(primary.sentence),
         "agreement": agreement(written[0], primary),
-        "reasons": _reasons(primary, data, evidence, measures),
+        "reasons": _reasons(primary, by_arm, run.measures),
     }
 
 
 def agreement(written: CriterionResult, corrected: CriterionResult) -> str:
-    """Whether the criterion as written and the one beyond nulls say the same."""
+    """Whether the criterion as written and the one beyond nulls have the same outcome."""
     if written.outcome is corrected.outcome:
         return f"Both criteria are {written.outcome}: they agree."
     return (
-        f"They disagree: as the document writes it the criterion is {written.outcome}, beyond what noise "
-        f"gives it is {corrected.outcome}. The verdict follows the latter."
+        f"They disagree: as the document writes it the criterion is {written.outcome}, beyond what shuffled "
+        f"frames give it is {corrected.outcome}. The verdict follows the latter."
     )
 
 
-def _row(arm: str, data: dict[str, Any], measures: Measures) -> ResultRow:
+def _row(arm: str, data: Mapping[str, Any], measures: Measures) -> TableRow:
     real, white = _likelihoods(arm, measures)
     information, bits = (
         measures.excess(arm, f"predictive_{unit}_gaussian") for unit in ("information", "bits_per_second")
@@ -70,28 +83,26 @@ def _row(arm: str, data: dict[str, Any], measures: Measures) -> ResultRow:
         data["representation"],
         f"{data['frame_rate']:g}",
         str(data["dim"]),
-        shown(real),
-        shown(white),
-        shown(information),
-        shown(bits),
+        *map(interval_text, (real, white, information, bits)),
     ]
 
 
 def _reasons(
-    primary: CriterionResult, data: dict[str, dict[str, Any]], evidence: Evidence, measures: Measures
+    primary: CriterionResult, by_arm: Mapping[str, Mapping[str, Any]], measures: Measures
 ) -> list[str]:
     """Why a ratio of ΔNLL is not one of information, with this run's own numbers."""
-    arms = [name for name in (primary.criterion.versus, primary.criterion.arm) if name in evidence.arms]
-    own = {arm: data[_representation(arm, evidence)] for arm in arms if arm}
-    found = [reason for arm in arms if (reason := _noise(arm, own[arm], measures))]
-    rates = {arm: own[arm]["frame_rate"] for arm in arms}
+    arms = [arm for arm in (primary.criterion.versus, primary.criterion.arm) if arm in by_arm]
+    data = {arm: by_arm[arm] for arm in arms if arm}
+    reasons = [_noise_reason(arm, data[arm], measures) for arm in data]
+    rates = {arm: dataset["frame_rate"] for arm, dataset in data.items()}
     if len(set(rates.values())) > 1:
-        said = " and ".join(f"{rate:g} in {own[arm]['representation']}" for arm, rate in rates.items())
-        found.append(f"ΔNLL is counted per frame, and a second has {said}; bits per second are not.")
-    return [*found, *(reason for arm in arms if (reason := _narrow(arm, own[arm], measures)))]
+        listed = " and ".join(f"{rate:g} in {data[arm]['representation']}" for arm, rate in rates.items())
+        reasons.append(f"ΔNLL is counted per frame, and a second has {listed}; bits per second are not.")
+    reasons += [_narrowness_reason(arm, data[arm], measures) for arm in data]
+    return [reason for reason in reasons if reason]
 
 
-def _noise(arm: str, data: dict[str, Any], measures: Measures) -> str:
+def _noise_reason(arm: str, data: Mapping[str, Any], measures: Measures) -> str:
     real, white = _likelihoods(arm, measures)
     if real is None or white is None or not real.estimate > 0 or white.estimate < _MUCH * real.estimate:
         return ""
@@ -103,8 +114,8 @@ def _noise(arm: str, data: dict[str, Any], measures: Measures) -> str:
     )
 
 
-def _narrow(arm: str, data: dict[str, Any], measures: Measures) -> str:
-    """Where frames change slowly, delta is narrow before any model has said a word."""
+def _narrowness_reason(arm: str, data: Mapping[str, Any], measures: Measures) -> str:
+    """Where frames change slowly, Δz has a narrow distribution before any model has predicted it."""
     real, _ = _likelihoods(arm, measures)
     information = measures.excess(arm, "predictive_information_gaussian")
     if real is None or information is None or not 0 < 2 * real.estimate < information.estimate:
@@ -116,12 +127,11 @@ def _narrow(arm: str, data: dict[str, Any], measures: Measures) -> str:
     )
 
 
-def _likelihoods(arm: str, measures: Measures) -> tuple[Any, Any]:
+def _likelihoods(arm: str, measures: Measures) -> tuple[Interval | None, Interval | None]:
     """-ΔNLL of an arm on real frames and on shuffled ones."""
     return measures.value(arm, "-dnll"), measures.value(arm, "-dnll", surrogate=Surrogate.WHITE)
 
 
 def _representation(arm: str, evidence: Evidence) -> str:
-    return str(
-        evidence.arms[arm].config.structure.representation or evidence.data.get("representation", ABSENT)
-    )
+    chosen = evidence.arms[arm].config.structure.representation
+    return str(chosen or evidence.data.get("representation", NO_VALUE))

@@ -2,55 +2,79 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from orchestrator.judging.ablation_effects import Effect
 from orchestrator.judging.verdict import Judgement
 from orchestrator.records.evidence import Evidence
-from orchestrator.reporting import trust_rows as accounts
-from orchestrator.reporting.result_rows import criterion_row
+from orchestrator.reporting.ablation_section import ablation_rows, ablation_warning
+from orchestrator.reporting.criteria_section import criterion_row
+from orchestrator.reporting.glossary import GLOSSARY
+from orchestrator.reporting.run_sections import cost_rows
+from orchestrator.reporting.trust_section import assay_rows
+from orchestrator.reporting.verdict_header import deciding_figure
 from orchestrator.statistics.beliefs import RULE
 from search_spaces.study import Role, Study
 
 _COLUMNS = ("name", "role", "metric", "outcome", "estimate", "success", "failure", "null", "p")
+_TERMS = ("arm", "rollout", "cos@k", "magnitude ratio@k", "predictive information", "null")  # and in tables
+_CRITERIA_NOTE = (
+    "The primary criterion decides, a required one must hold as well, a reported one decides nothing. Each "
+    "is decided by its whole interval, in brackets behind the estimate: {level} %, over test speakers and "
+    "seeds. "
+    "Null: the same model on shuffled frames, or on a Gaussian copy of the data. p is corrected by Holm's "
+    "rule for the number of reported criteria."
+)
 
 
 def markdown(study: Study, evidence: Evidence, judgement: Judgement, effects: Sequence[Effect] = ()) -> str:
     """Verdict first, then the figure that decided, what follows, and everything that stands behind it."""
     primary = next(r for r in judgement.criteria if r.criterion.role is Role.PRIMARY)
-    figure = accounts.deciding(primary)
     rows = [[criterion_row(result)[column] for column in _COLUMNS] for result in judgement.criteria]
     parts = [
         f"# {judgement.verdict}",
         judgement.reason,
-        f"**{figure['name']}: {' '.join(filter(None, (figure['value'], figure['interval'])))}** "
-        f"({'; '.join(filter(None, (figure['units'], figure['against'])))})",
         f"**What follows:** {judgement.consequence}",
-        f"**Hypothesis:** {study.hypothesis}",
-        f"**Belief:** {judgement.prior:.2f} before the run, {judgement.posterior:.2f} after it. {RULE}",
+        f"**Put to the test:** {study.hypothesis}",
+        _figure_line(deciding_figure(primary)),
+        f"**Belief in the hypothesis:** {judgement.prior:.2f} before the run, {judgement.posterior:.2f} "
+        f"after it. {RULE}",
         "## Criteria",
         _table(_COLUMNS, rows),
-        f"Intervals are {100 * judgement.level:.3g} %, over test speakers and seeds; p is Holm's.",
+        _CRITERIA_NOTE.format(level=f"{100 * judgement.level:.3g}"),
     ]
     if effects:
         parts += [
             "## Ablations",
-            _table(("component", "stands in", "effect", "reading"), accounts.ablation_rows(effects)),
-            accounts.ablation_warning(effects, study.primary.metric),
+            _table(("without", "in its place", "effect", "reading"), ablation_rows(effects)),
+            ablation_warning(effects, study.primary.metric),
         ]
     if evidence.assays:
         columns = ("world", "its answer", "read as", "", "why", "run")
-        parts += ["## Control worlds", _table(columns, accounts.assay_rows(evidence.assays))]
+        parts += [
+            "## Control worlds",
+            "Made data whose answer is known, judged by the same code.",
+            _table(columns, assay_rows(evidence.assays)),
+        ]
     parts += [
         "## Cost",
-        _table(("", "planned", "spent"), accounts.cost_rows(evidence.cost)),
+        _table(("", "planned", "spent"), cost_rows(evidence.cost)),
         "## Provenance",
         f"Sealed plan `{judgement.seal or 'none'}`, code `{evidence.provenance.get('code', '')}`, data "
         f"`{evidence.data_hash}`. To run it again:",
         f"    {evidence.provenance.get('command', '')}",
-        "Everything is in `report.html`; `verdict.json` says it to programs.",
+        "## Terms",
+        "\n".join(f"- **{term}**: {GLOSSARY[term]}" for term in _TERMS),
+        "Everything is in `report.html`; `verdict.json` is the verdict for programs.",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _figure_line(figure: Mapping[str, str]) -> str:
+    value = " ".join(filter(None, (figure["value"], figure["interval"])))
+    null = f"shuffled frames give {figure['null']}" if figure["null"] else ""
+    notes = "; ".join(filter(None, (figure["units"], figure["thresholds"], null)))
+    return f"**{figure['metric']} of {figure['arms']}: {value}** ({notes})"
 
 
 def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

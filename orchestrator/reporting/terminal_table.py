@@ -14,7 +14,7 @@ from rich.console import Console, JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator.reporting.result_rows import ABSENT
+from orchestrator.reporting.cell_text import NO_VALUE
 
 _GAP = 2  # blanks between columns
 
@@ -35,7 +35,7 @@ class TerminalTable:
         self.rows.append([*cells, *[""] * (len(self.columns) - len(cells))])
 
     def add_group(self, head: str, rows: Sequence[Sequence[str]]) -> None:
-        """Add rows under a head of their own."""
+        """Add rows under a row that heads them."""
         self.group_rows.add(len(self.rows))
         self.add(head)
         for row in rows:
@@ -101,4 +101,4 @@ def _least_width(cell: str) -> int:
 
 
 def _is_count(cell: str) -> bool:
-    return cell.replace(".", "").replace(",", "").isdigit() or cell == ABSENT
+    return cell.replace(".", "").replace(",", "").isdigit() or cell == NO_VALUE

@@ -19,7 +19,7 @@ from orchestrator.inspection.diagnosis import (
     diagnose_with_ray,
 )
 from orchestrator.reporting.diagnosis_comparison import comparison_tables
-from orchestrator.reporting.diagnosis_terminal import tables
+from orchestrator.reporting.diagnosis_terminal import diagnosis_tables
 from orchestrator.reporting.terminal_table import print_table
 from orchestrator.runtime.atomic_files import write_atomically
 from orchestrator.runtime.ray_cluster import Cluster, connected
@@ -91,7 +91,7 @@ def _ray(wanted: bool, say: Say) -> Iterator[tuple[Cluster | None, Say]]:
 
 def _print(console: Console, dataset: LatentDataset, result: DiagnosisResult, on: Sequence[str]) -> None:
     console.print(f"{dataset.root}: {dataset.meta.representation}, {_counts(dataset, on)}", highlight=False)
-    for table in tables(result.diagnosis, dataset.meta, result.heads, result.settings):
+    for table in diagnosis_tables(result.diagnosis, dataset.meta, result.heads, result.settings):
         print_table(console, table)
     for head, reason in result.refused.items():
         console.print(f"not measured: head {head}, because {reason}", highlight=False)

@@ -13,6 +13,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from orchestrator.reporting.cell_text import NO_VALUE, hours_text
 from orchestrator.reporting.templating import render
 from orchestrator.roadmap.gates import Status, verdicts_in_words
 from orchestrator.roadmap.graph import edges, graph, graph_text
@@ -21,14 +22,13 @@ from orchestrator.roadmap.status import Standing, advice
 from orchestrator.runtime.atomic_files import write_atomically
 from orchestrator.statistics import beliefs
 
-NO_VALUE = "–"
 _STATES = {
-    "DONE": "a verdict was found",
+    "DONE": "has its verdict",
     "READY": "can run now",
-    "HELD": "waits for a study that has not said yes or no",
-    "BLOCKED": "may run, but what it needs is not built yet",
-    "SKIPPED": "a verdict has closed the way to it",
-    "BEYOND": "of a later tier than was asked for",
+    "HELD": "waits for a study that has ended neither GO nor NO-GO yet",
+    "BLOCKED": "may run, but what it needs does not exist yet",
+    "SKIPPED": "an earlier verdict has closed the way to it",
+    "BEYOND": "belongs to a later tier than was asked for",
 }
 
 
@@ -46,7 +46,7 @@ def write_roadmap(folder: Path, standing: Standing) -> Path:
 
 
 def roadmap_to_json(standing: Standing) -> dict[str, Any]:
-    """The same for programs."""
+    """The page's content as plain data, for programs."""
     outlook = standing.outlook
     return {
         "title": outlook.roadmap.title,
@@ -88,36 +88,35 @@ def _step(status: Status, standing: Standing) -> dict[str, Any]:
 
 def _brier(standing: Standing) -> dict[str, Any] | None:
     """How good the priors were, over the verdicts that say yes or no."""
-    told = [(e.prior, e.verdict) for e in standing.verdicts.values() if e.prior is not None]
-    score = beliefs.brier(told)
+    score = beliefs.brier((e.prior, e.verdict) for e in standing.verdicts.values() if e.prior is not None)
     return None if score is None else {"score": score.score, "count": score.count}
 
 
 def _spent(standing: Standing) -> dict[str, Any]:
     """Over every run on these latents, whether its verdict still counts or not; missing is not zero."""
-    told = [e.cost.get("spent") or {} for e in standing.entries if e.event == ENDED]
-    total: dict[str, Any] = {"runs": len(told)}
+    costs = [e.cost.get("spent") or {} for e in standing.entries if e.event == ENDED]
+    total: dict[str, Any] = {"runs": len(costs)}
     for name in ("device_hours", "wall_hours", "price"):
-        known = [float(cost[name]) for cost in told if cost.get(name) is not None]
+        known = [float(cost[name]) for cost in costs if cost.get(name) is not None]
         total[name] = math.fsum(known) if known else None
         total[f"{name}_known"] = len(known)
     return total
 
 
 def _context(standing: Standing) -> dict[str, Any]:
-    outlook, told = standing.outlook, roadmap_to_json(standing)
-    believed = {step["study"]: _belief(step) for step in told["steps"]}
+    outlook, record = standing.outlook, roadmap_to_json(standing)
+    believed = {step["study"]: _belief(step) for step in record["steps"]}
     return {
-        **told,
+        **record,
         "graph": Markup(graph(outlook, believed)),
         "graph_text": graph_text(outlook),
-        "rows": [_row(step, status) for step, status in zip(told["steps"], outlook.statuses, strict=True)],
+        "rows": [_row(step, status) for step, status in zip(record["steps"], outlook.statuses, strict=True)],
         "tiers": outlook.roadmap.tiers,
         "legend": _STATES,
-        "cost": _spent_text(told["spent"]),
-        "score": _brier_text(told["brier"]),
-        "rule": beliefs.RULE,
-        "counted": f"{len(outlook.settled)} decided, {len(outlook.ready)} ready, "
+        "cost": _spent_text(record["spent"]),
+        "score": _brier_text(record["brier"]),
+        "belief_rule": beliefs.RULE,
+        "progress": f"{len(outlook.settled)} decided, {len(outlook.ready)} ready, "
         f"{len(outlook.statuses)} steps in all",
         "written": time.strftime("%Y-%m-%d %H:%M"),
     }
@@ -130,7 +129,7 @@ def _row(step: dict[str, Any], status: Status) -> dict[str, Any]:
         **step,
         "key": status.key,
         "belief": _belief(step),
-        "spent": NO_VALUE if spent.get("device_hours") is None else _hours(spent["device_hours"]),
+        "spent": hours_text(spent.get("device_hours")),
         "needs": "" if () in status.step.gate else verdicts_in_words(status.step.gate),
         "follows": "" if follows is None else str(follows),
         "source": status.step.source,
@@ -148,8 +147,8 @@ def _spent_text(spent: dict[str, Any]) -> str:
     runs = f"{spent['runs']} run{'s' * (spent['runs'] != 1)}"
     if spent["device_hours"] is None:
         return f"What {runs} cost was not recorded."
-    parts = [f"{_hours(spent['device_hours'])} of device time"]
-    parts += [f"{_hours(spent['wall_hours'])} by the clock"] if spent["wall_hours"] is not None else []
+    parts = [f"{hours_text(spent['device_hours'])} of device time"]
+    parts += [f"{hours_text(spent['wall_hours'])} by the clock"] if spent["wall_hours"] is not None else []
     parts += [f"{spent['price']:.2f} at the price that was named"] if spent["price"] is not None else []
     unknown = spent["runs"] - spent["device_hours_known"]
     return f"{runs}: {', '.join(parts)}" + (f"; {unknown} without a record of it" if unknown else "") + "."
@@ -162,10 +161,6 @@ def _brier_text(brier: dict[str, Any] | None) -> str:
         f"{brier['score']:.3f} over {brier['count']} verdict{'s' * (brier['count'] != 1)}: 0 is perfect "
         "foresight, and 0.25 is what always saying 0.5 scores."
     )
-
-
-def _hours(hours: float) -> str:
-    return f"{60 * hours:.1f} min" if hours < 1.5 else f"{hours:.1f} h"
 
 
 def _markdown(context: dict[str, Any]) -> str:

@@ -14,11 +14,13 @@ from orchestrator.derive import derive
 from orchestrator.diagnose import diagnose
 from orchestrator.inspection.diagnosis import cached_diagnosis
 from orchestrator.inspection.diagnosis_record import estimate_record
+from orchestrator.judging.verdict import judge
 from orchestrator.reporting.diagnosis_comparison import information_rows, rate_rows
-from orchestrator.reporting.diagnosis_section import diagnosis_context
-from orchestrator.reporting.templating import render
+from orchestrator.reporting.diagnosis_section import diagnosis_section
+from orchestrator.reporting.study_page import write_report
 from orchestrator.runtime.cli import guarded
 from orchestrator.runtime.ray_cluster import Cluster
+from tests.orchestrator.synthetic_evidence import STUDY, evidence
 from trainables.analysis.head_probe import STRUCTURES
 from trainables.errors import InputError
 from trainables.latents.storage.dataset import LatentDataset, open_dataset, write_utterances
@@ -62,7 +64,7 @@ def latents(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_diagnosis_is_read_by_people_and_by_programs(latents: Path, tmp_path: Path, capsys) -> None:
     diagnose([str(latents)], tmp_path / "found.json", ["validation", "test"], heads=False)
     said = capsys.readouterr().out
-    assert "Phase 0" in said and "Phase 1" in said and "12 held-out speakers" in said
+    assert "What frames look like" in said and "One step ahead" in said and "12 held-out speakers" in said
     assert "Entropy rates" in said and "What the past tells" not in said  # with a single representation
     (record,) = json.loads((tmp_path / "found.json").read_text())
     assert record["data"]["held_out"] == ["validation", "test"]
@@ -108,12 +110,14 @@ def test_several_representations_are_compared_where_a_reader_sees_them(
     assert page.count("<table>") == page.count("</table>") == 1 + len(records) + 1 + 2 + 1
 
 
-def test_a_page_without_diagnoses_leaves_the_section_out() -> None:
-    assert rendered([]).strip() == ""
+def test_a_page_without_diagnoses_leaves_the_section_out(tmp_path: Path) -> None:
+    record = evidence()
+    page, *_ = write_report(tmp_path, STUDY, record, judge(STUDY, record))
+    assert diagnosis_section([]) is None and 'id="diagnosis"' not in page.read_text()
 
 
 def rendered(records: list[dict]) -> str:
-    return render("diagnosis.html", diagnosis=diagnosis_context(records))
+    return diagnosis_section(records).html
 
 
 def test_the_ratio_of_unknown_rates_is_not_measured_and_never_zero() -> None:

@@ -13,6 +13,7 @@ from orchestrator.judging.ratio_claims import claimed_quantity, contrast, ratio
 from orchestrator.judging.reported_criteria import holm_adjusted, p_value
 from orchestrator.judging.verdict import Verdict, judge
 from orchestrator.records.evidence import ArmEvidence, Evidence, Replicate
+from orchestrator.reporting.judged_run import JudgedRun
 from orchestrator.reporting.representation_section import agreement, comparison
 from orchestrator.reporting.study_page import write_report
 from orchestrator.runtime.hashing import joint_hash
@@ -156,7 +157,7 @@ def test_where_both_criteria_disagree_the_report_says_so_and_why():
     primary, written, _ = judgement.criteria
     assert (primary.outcome, written.outcome) == (Outcome.MET, Outcome.FAILED)
     assert primary.estimate.estimate == pytest.approx(4.0, rel=0.05)
-    section = comparison(study, found, judgement, Measures(found))
+    section = comparison(JudgedRun(study, found, judgement))
     assert section["agreement"].startswith(
         "They disagree: as the document writes it the criterion is failed, beyond"
     )
@@ -176,7 +177,7 @@ def test_slow_frames_are_named_where_delta_is_narrow_without_a_past():
             nll, counts = replicate.scores["sums"]["nll"], replicate.scores["counts"]["nll"]
             replicate.scores["sums"][name] = [a + 2.0 * n for a, n in zip(nll, counts, strict=True)]
     judgement = judge(study, found)
-    section = comparison(study, found, judgement, Measures(found))
+    section = comparison(JudgedRun(study, found, judgement))
     assert any(reason.startswith("Frames of quick change little") for reason in section["reasons"])
 
 

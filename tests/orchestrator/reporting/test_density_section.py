@@ -5,9 +5,9 @@ import re
 import numpy as np
 import pytest
 
-from orchestrator.reporting.density_section import Densities, density_context
-from orchestrator.reporting.mixture_section import components_context
-from orchestrator.reporting.templating import render
+from orchestrator.reporting.density_section import density_context, density_section
+from orchestrator.reporting.frame_densities import Densities
+from orchestrator.reporting.mixture_section import components_context, mixture_section
 from tests.orchestrator.reporting.test_study_page import _Page
 from trainables.analysis.frame_likelihoods import TRUE
 from trainables.predictor.scores import Scores
@@ -139,12 +139,20 @@ def kinds(flux=0.4) -> dict:
 
 def test_components_are_named_after_what_sets_them_apart() -> None:
     context = components_context(kinds())
-    assert [row["said"] for row in context["rows"]] == ["changing spectrum", "small steps"]
+    assert [row["character"] for row in context["rows"]] == ["changing spectrum", "small steps"]
     assert context["sentence"].startswith(
-        "Beyond random groups, components explain of the variance of spectral"
+        "Beyond what random groups explain, components explain a share of the variance of spectral flux"
     )
     assert context["left_out"] == 1 and context["agreement"] == "70 %" and context["used"] == "2.00"
     assert [exhibit["name"] for exhibit in context["exhibits"]] == [1]
+
+
+def test_parts_of_several_representations_have_ids_of_their_own_and_say_whose_they_are() -> None:
+    page = density_section({"one": measured(-60), "lost": {}, "two": measured(0)}, 0.95).html
+    ids = _Page(page).ids
+    assert {"density", "density-2"} <= set(ids) and len(ids) == len(set(ids))
+    assert "frames of one?" in page and "frames of two?" in page and "lost" not in page
+    assert density_section({"lost": {}}, 0.95) is None and mixture_section({}, 0.95) is None
 
 
 def test_components_that_tell_nothing_are_no_acoustic_events() -> None:
@@ -155,8 +163,8 @@ def test_components_that_tell_nothing_are_no_acoustic_events() -> None:
 
 
 def test_both_parts_render_without_an_address_outside() -> None:
-    page = render("density.html", density=density_context(measured(-60)))
-    page += render("mixture.html", components=components_context(kinds()))
+    page = density_section({"codec": measured(-60)}, 0.95).html
+    page += mixture_section({"codec": kinds()}, 0.95).html
     addresses = re.findall(r'(?:src|href)="([^"#]+)', page)
     assert addresses and all(address.startswith("data:audio/wav;base64,") for address in addresses)
     for words in ("have left the manifold", "true frames + 0.3 std noise", "80", "changing spectrum"):

@@ -9,6 +9,7 @@ import pytest
 
 from orchestrator.judging.verdict import Verdict, judge
 from orchestrator.reporting.figures import Line, rollout_figure
+from orchestrator.reporting.glossary import GLOSSARY
 from orchestrator.reporting.study_markdown import markdown
 from orchestrator.reporting.study_page import write_report
 from orchestrator.statistics.intervals import Interval
@@ -97,6 +98,21 @@ def test_the_verdict_comes_first_and_its_numbers_with_it(tmp_path, truths):
     assert "1/√2 = 0.707" in said and all(p.sentence in said for p in judgement.one_step.values())
 
 
+def test_the_first_screen_says_what_was_asked_and_what_was_checked(tmp_path):
+    record = evidence()
+    _, _, page = _report(tmp_path / "sound", record)
+    first = page.text[: page.text.index("Criteria")]
+    assert first.index(STUDY.hypothesis.split("head")[1][:40]) < first.index("What follows:")
+    assert "Why this may be trusted" in first and "for the first time" in first
+    assert f"{len(record.assays)} of {len(record.assays)} control worlds" in first
+    record.seal, record.provenance["earlier_verdicts"] = {}, ["GO in a", "NO-GO in b"]
+    judgement, _, page = _report(tmp_path / "unsealed", record)
+    assert judgement.verdict is Verdict.INADMISSIBLE
+    first = page.text[: page.text.index("Criteria")]
+    assert "Why this may be trusted" not in first and "What was checked" in first
+    assert "No plan was sealed" in first and "2 times before" in first
+
+
 def test_noise_gets_a_no_go_and_the_reason_why_its_cosine_is_no_evidence(tmp_path):
     judgement, _, page = _report(tmp_path, evidence(LOST))
     assert judgement.verdict is Verdict.NO_GO
@@ -124,6 +140,24 @@ def test_injections_and_sampled_runs_are_shown_where_they_were_measured(tmp_path
                 del lane.scores["sums"][name]
     _, _, page = _report(tmp_path / "without", record)
     assert "A: after every step" not in page.text and "CRPS" not in page.text
+
+
+def test_terms_are_explained_where_they_first_stand_and_in_a_list_of_those_that_are_used(tmp_path):
+    record = evidence()
+    _, raw, page = _report(tmp_path / "with", record)
+    tooltips = [attrs["title"] for tag, attrs in page.tags if tag == "abbr"]
+    assert set(tooltips) <= set(GLOSSARY.values())
+    for name in (
+        "rollout",
+        "teacher forcing",
+        "null",
+        "shuffled frames",
+        "injection A-D",
+        "kappa",
+        "p (Holm)",
+    ):
+        assert GLOSSARY[name] in tooltips and f"<dt>{name}</dt>" in raw, name
+    assert "<dt>ablation</dt>" not in raw and "<dt>cos@k</dt>" in raw
 
 
 def test_sound_is_inside_the_page_or_a_sentence_says_why_not(tmp_path):

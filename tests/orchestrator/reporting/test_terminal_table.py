@@ -5,7 +5,12 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from orchestrator.reporting.diagnosis_comparison import INFORMATION_COLUMNS, INFORMATION_NOTE, RATES, STEPS
+from orchestrator.reporting.diagnosis_comparison import (
+    INFORMATION_COLUMNS,
+    INFORMATION_NOTE,
+    RATE_COLUMNS,
+    STEP_COLUMNS,
+)
 from orchestrator.reporting.terminal_table import TerminalTable, print_table
 
 
@@ -16,7 +21,7 @@ def printed(table: TerminalTable, width: int) -> str:
 
 
 @pytest.mark.parametrize("width", [60, 80, 200])
-@pytest.mark.parametrize("columns", [INFORMATION_COLUMNS, STEPS, RATES])
+@pytest.mark.parametrize("columns", [INFORMATION_COLUMNS, STEP_COLUMNS, RATE_COLUMNS])
 def test_nothing_is_cut_whatever_the_width(columns: tuple[str, ...], width: int) -> None:
     table = TerminalTable("What the past tells", columns, INFORMATION_NOTE, keys=2)
     cells = ["pca32(soundstream)", *(f"-{place}2.34 ±0.{place}5" for place in range(1, len(columns)))]

@@ -1,0 +1,61 @@
+"""A run with its verdict: what every section of a report is made from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from orchestrator.judging.ablation_effects import Effect, effects
+from orchestrator.judging.criteria import CriterionResult
+from orchestrator.judging.measures import Measures
+from orchestrator.judging.verdict import Judgement
+from orchestrator.records.evidence import Evidence
+from search_spaces.study import Role, Study
+
+
+@dataclass(frozen=True)
+class JudgedRun:
+    """The evidence of a run, the verdict on it, and intervals of whatever a section asks for."""
+
+    study: Study
+    evidence: Evidence
+    judgement: Judgement
+
+    @cached_property
+    def measures(self) -> Measures:
+        """Intervals of any metric, at the level of the verdict."""
+        return Measures(self.evidence, self.judgement.level)
+
+    @cached_property
+    def effects(self) -> list[Effect]:
+        """What each ablation showed, the most useful component first."""
+        return effects(self.study, self.evidence, self.judgement.level)
+
+    @property
+    def primary(self) -> CriterionResult:
+        """The criterion that decides."""
+        return next(r for r in self.judgement.criteria if r.criterion.role is Role.PRIMARY)
+
+    @property
+    def arms(self) -> list[str]:
+        """The arms of which anything was gathered, in the order of the study."""
+        return [arm.name for arm in self.study.arms if arm.name in self.evidence.arms]
+
+    @property
+    def frame_rate(self) -> float:
+        """Frames per second of the first representation, Hz."""
+        return float(self.evidence.data["frame_rate"])
+
+    def frame_rate_of(self, arm: str) -> float:
+        """Frames per second of the representation that an arm was judged on, Hz."""
+        return self.measures.frame_rate(arm) or self.frame_rate
+
+    @property
+    def level(self) -> str:
+        """The level of every interval, in per cent."""
+        return f"{100 * self.judgement.level:.3g}"
+
+    @property
+    def is_smoke(self) -> bool:
+        """Whether the run was far too small to be evidence."""
+        return bool(self.evidence.provenance.get("smoke"))

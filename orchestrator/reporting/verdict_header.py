@@ -1,0 +1,85 @@
+"""The top of a report, for a reader with two minutes: verdict, reason, the deciding figure and one plot."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from markupsafe import Markup
+
+from orchestrator.judging.criteria import CriterionResult
+from orchestrator.judging.verdict import Verdict
+from orchestrator.reporting.criteria_section import thresholds
+from orchestrator.reporting.judged_run import JudgedRun
+from orchestrator.reporting.rollout_figures import CAPTIONS
+from orchestrator.reporting.trust_section import trust_checks
+from orchestrator.statistics.wording import number, spelled
+from search_spaces.study import Claim
+
+_MEANING = {
+    Verdict.GO: "the hypothesis holds by its own criteria",
+    Verdict.NO_GO: "the hypothesis fails by its own criteria",
+    Verdict.INCONCLUSIVE: "the evidence does not decide",
+    Verdict.INADMISSIBLE: "no conclusion may be drawn from this run",
+}
+_NO_CURVE = "It did not decide: the primary metric has no curve over the rollout."
+
+
+def verdict_header(run: JudgedRun, curves: Mapping[str, Markup]) -> dict[str, Any]:
+    """What ``verdict.html`` shows; ``curves`` are the figures of :func:`rollout_curves`, by metric."""
+    judgement = run.judgement
+    metric = _without_step(run)
+    caption = CAPTIONS[metric] if metric in curves else f"{CAPTIONS['cos']} {_NO_CURVE}"
+    return {
+        "study": run.study,
+        "judgement": judgement,
+        "meaning": _MEANING[judgement.verdict],
+        "admissible": judgement.verdict is not Verdict.INADMISSIBLE,
+        "smoke": run.is_smoke,
+        "representation": ", ".join(_representations(run)),
+        "started": run.evidence.provenance.get("started", ""),
+        "deciding": deciding_figure(run.primary),
+        "belief": (f"{judgement.prior:.2f}", f"{judgement.posterior:.2f}"),
+        "figure": curves[lead_curve(run)],
+        "caption": caption,
+        "checks": trust_checks(run),
+    }
+
+
+def lead_curve(run: JudgedRun) -> str:
+    """The curve shown at the top: the one that decided, else the direction cosine."""
+    metric = _without_step(run)
+    return metric if metric in CAPTIONS else "cos"
+
+
+def deciding_figure(result: CriterionResult) -> dict[str, str]:
+    """The one figure that the verdict rests on, and what it is measured against; empty where not known."""
+    criterion, interval = result.criterion, result.estimate
+    success, failure = thresholds(criterion)
+    sign = "over" if criterion.claim is Claim.TIMES else "minus"
+    versus = f" {sign} that of {criterion.versus}" if criterion.versus else ""
+    return {
+        "metric": criterion.metric,
+        "arms": f"{criterion.arm}{versus}",
+        "title": criterion.name,
+        "value": number(interval.estimate) if interval else _without_value(result),
+        "interval": f"[{number(interval.low)}, {number(interval.high)}]" if interval else "",
+        "units": f"{interval.n_speakers} test speakers and {interval.n_seeds} seeds" if interval else "",
+        "thresholds": f"success {success}, failure {failure}",
+        "null": spelled(result.white) if criterion.beats_null and result.white else "",
+    }
+
+
+def _without_step(run: JudgedRun) -> str:
+    """The primary metric without the step at which it is taken."""
+    return run.study.primary.metric.split("@")[0]
+
+
+def _without_value(result: CriterionResult) -> str:
+    """A ratio whose denominator may be 0 has no value, though its criterion may be decided."""
+    return "no value" if result.contrast else "not measured"
+
+
+def _representations(run: JudgedRun) -> list[str]:
+    datasets = (run.evidence.data, *run.evidence.other_data)
+    return [data.get("representation", "unnamed data") for data in datasets]
