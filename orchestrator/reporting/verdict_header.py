@@ -34,7 +34,7 @@ def verdict_header(run: JudgedRun, curves: Mapping[str, Markup]) -> dict[str, An
         "study": run.study,
         "judgement": judgement,
         "meaning": _MEANING[judgement.verdict],
-        "admissible": judgement.verdict is not Verdict.INADMISSIBLE,
+        "is_evidence": judgement.verdict is not Verdict.INADMISSIBLE and not run.is_smoke,
         "smoke": run.is_smoke,
         "representation": ", ".join(_representations(run)),
         "started": run.evidence.provenance.get("started", ""),

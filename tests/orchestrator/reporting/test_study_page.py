@@ -105,6 +105,9 @@ def test_the_first_screen_says_what_was_asked_and_what_was_checked(tmp_path):
     assert first.index(STUDY.hypothesis.split("head")[1][:40]) < first.index("What follows:")
     assert "Why this may be trusted" in first and "for the first time" in first
     assert f"{len(record.assays)} of {len(record.assays)} control worlds" in first
+    record.provenance["smoke"] = True
+    assert "Why this may be trusted" not in _report(tmp_path / "smoke", record)[2].text
+    record.provenance["smoke"] = False
     record.seal, record.provenance["earlier_verdicts"] = {}, ["GO in a", "NO-GO in b"]
     judgement, _, page = _report(tmp_path / "unsealed", record)
     assert judgement.verdict is Verdict.INADMISSIBLE
