@@ -124,7 +124,11 @@ DRAW_NO_CONCLUSION = "Draw no conclusion. Mend what the reason names and run the
 
 # What is left out of every judgement, and why it may be: written down before anyone looks.
 EXCLUSIONS = (
-    "a replicate that diverged, or whose metric is not finite, is dropped and counted, never read as 0",
+    "a replicate whose training diverged is never dropped: it counts as the worst seed of its arm, or as "
+    "nothing where that is worse",
+    "a replicate that finished, but has a metric that is not finite, is left out of that metric and counted",
+    "a free run that leaves the numbers, or ten times the data's range, is stopped there: from then on it "
+    "goes in no direction, and the share of such runs is shown",
     "an utterance shorter than context and horizon together has no rollout and is not counted",
     "a speaker without any counted utterance is left out, and the number of speakers says so",
 )

@@ -131,9 +131,8 @@ def _score(
     for arm, voice in voices.items():
         for replicate, weights in voice.weights.items():
             context_CD = torch.from_numpy(clip.normalised_CD).to(getattr(torch, voice.structure.dtype))
-            latents = (
-                continue_from(voice.structure, weights, context_CD, len(clip.raw_TD) - context).numpy() * rms
-            )
+            name, frames = f"{clip.utterance_id}/{replicate}", len(clip.raw_TD) - context
+            latents = continue_from(voice.structure, weights, context_CD, frames, name).numpy() * rms
             if not np.isfinite(latents).all():
                 continue
             audio, continuation = decode_continuation(codec, clip.raw_TD[:context], latents)

@@ -1,6 +1,7 @@
 """From evidence to intervals: which replicates count, what they measured, and on whom.
 
-Only finished replicates count. One whose numbers are not finite is dropped and counted, never read as 0.
+A replicate whose training diverged counts against its arm (:mod:`orchestrator.judging.failed_seeds`). One
+that finished, but has a metric that is not finite, is left out of that metric alone, and counted.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from orchestrator.judging.failed_seeds import failed_numerators
 from orchestrator.records.evidence import Evidence, Replicate
 from orchestrator.statistics.intervals import (
     Interval,
@@ -42,11 +44,14 @@ class Measures:
         self._dropped: dict[tuple[str, str, Surrogate], int] = {}
         self._baselines = {name: Scores.from_json(scores) for name, scores in evidence.baselines.items()}
         self._lanes: dict[tuple[str, Surrogate], list[_Measured]] = {}
+        self._failed: dict[tuple[str, Surrogate], list[int]] = {}  # seeds whose training diverged
         for name, arm in evidence.arms.items():
             for replicate in (*arm.replicates, *arm.nulls):
                 if replicate.status == LaneStatus.FINISHED and replicate.scores is not None:
                     lane = _Measured(replicate, Scores.from_json(replicate.scores))
                     self._lanes.setdefault((name, replicate.surrogate), []).append(lane)
+                else:
+                    self._failed.setdefault((name, replicate.surrogate), []).append(replicate.seed)
 
     def finished(self, arm: str, surrogate: Surrogate = Surrogate.REAL) -> int:
         """How many replicates of an arm have finished."""
@@ -131,9 +136,9 @@ class Measures:
 
     def _listening(self, arm: str, versus: str | None, surrogate: Surrogate) -> Interval | None:
         """The continuation quality over speakers and seeds; over speakers alone if a seed lacks a speaker."""
-        qualities = _figures(self._lanes.get((arm, surrogate), []))
+        qualities = self._qualities(arm, surrogate)
         if versus is not None:
-            other = _figures(self._lanes.get((versus, surrogate), []))
+            other = self._qualities(versus, surrogate)
             qualities = {key: qualities[key] - other[key] for key in qualities if key in other}
         if not qualities:
             return None
@@ -145,6 +150,14 @@ class Measures:
             return interval(numerators_RS, denominators_RS, self.level)
         return over_speakers(numerators_RS.sum(0), denominators_RS.sum(0), self.level)
 
+    def _qualities(self, arm: str, surrogate: Surrogate) -> dict[tuple[int, str, str], float]:
+        """Continuation quality per (seed, speaker, utterance): 0 of a seed whose training diverged."""
+        qualities = _figures(self._lanes.get((arm, surrogate), []))
+        heard = sorted({key[1:] for key in qualities})
+        return qualities | {
+            (seed, *key): 0.0 for seed in self._failed.get((arm, surrogate), []) for key in heard
+        }
+
     def _table(self, arm: str, metric: str, surrogate: Surrogate) -> Table | None:
         lanes = self._lanes.get((arm, surrogate), [])
         rows = {lane.replicate.seed: from_scores(lane.scores, metric) for lane in lanes}
@@ -153,10 +166,15 @@ class Measures:
         if not sound:
             return None
         speakers = sorted(set.intersection(*(set(row[0]) for row in sound.values())))
-        seeds = sorted(sound)
-        numerators = [in_order(sound[seed][0], sound[seed][1], speakers) for seed in seeds]
-        denominators = [in_order(sound[seed][0], sound[seed][2], speakers) for seed in seeds]
-        return Table(seeds, speakers, (np.array(numerators), np.array(denominators)))
+        seeds, failed = sorted(sound), self._failed.get((arm, surrogate), [])
+        numerators_RS = np.array([in_order(sound[seed][0], sound[seed][1], speakers) for seed in seeds])
+        denominators_RS = np.array([in_order(sound[seed][0], sound[seed][2], speakers) for seed in seeds])
+        if failed:
+            worst_S = failed_numerators(metric, numerators_RS, denominators_RS)
+            numerators_RS = np.vstack([numerators_RS, *[worst_S] * len(failed)])
+            denominators_RS = np.vstack([denominators_RS, *[denominators_RS[0]] * len(failed)])
+        whole = Table([*seeds, *failed], speakers, (numerators_RS, denominators_RS))
+        return whole.part(sorted(whole.seeds), speakers)
 
 
 def _figures(lanes: list[_Measured]) -> dict[tuple[int, str, str], float]:

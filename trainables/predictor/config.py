@@ -91,6 +91,9 @@ class Structure:
     rollout_gradient: str = "full"
     # With sampled feedback: whether a run draws its first component, or follows each and weighs its loss.
     rollout_branches: str = "drawn"
+    # A free run that is so many RMS distances between frames away from the training mean has run away: it is
+    # stopped there, and from then on goes in no direction.
+    runaway: float = 10.0
     temperature: float = 1.0  # of sampled feedback; below 1 it is cooler than what was learnt
     components: int = 4  # of a mixture; prototypes, codes
     covariance: str = "diagonal"  # of a Gaussian component, given the context (mdn, gaussian)
@@ -119,6 +122,7 @@ class Structure:
             _require(self, name, getattr(self, name) >= 1, "at least 1")
         for name in ("teacher_epochs", "rollout_epochs", "rung_epochs"):
             _require(self, name, getattr(self, name) >= 0, "at least 0")
+        _require(self, "runaway", self.runaway > 1, "above 1")
         _require(self, "temperature", self.temperature > 0, "above 0")
         _require(self, "components", self.components <= MOST_COMPONENTS, f"at most {MOST_COMPONENTS}")
         _require(self, "objective", *_known_objective(self.objective, self.horizon))

@@ -27,7 +27,7 @@ _PER_SECOND = {
     "predictive_bits_per_second": "predictive_information",
     "predictive_bits_per_second_gaussian": "predictive_information_gaussian",
 }
-CURVES = ("cos", "magnitude_ratio", "state_error", "energy_score", "crps")
+CURVES = ("cos", "magnitude_ratio", "state_error", "runaway", "energy_score", "crps", "runaway_sampled")
 
 
 class LaneStatus(StrEnum):
@@ -129,12 +129,12 @@ class Scores:
         return float(1 - error / spread) if spread > 0 else float("nan")
 
     def to_json(self) -> dict[str, Any]:
-        """The scores as plain lists, for journals and reports."""
+        """The scores as plain lists, for journals and reports; a sum that is not finite becomes None."""
         return {
             "speakers": list(self.speakers),
             "frame_rate": self.frame_rate,
             "horizon": self.horizon,
-            "sums": {name: values.tolist() for name, values in self.sums.items()},
+            "sums": {name: _plain(values) for name, values in self.sums.items()},
             "counts": {name: values.tolist() for name, values in self.counts.items()},
         }
 
@@ -148,6 +148,14 @@ class Scores:
             sums={name: np.asarray(values, dtype=np.float64) for name, values in data["sums"].items()},
             counts={name: np.asarray(values, dtype=np.float64) for name, values in data["counts"].items()},
         )
+
+
+def _plain(values: np.ndarray) -> list[Any]:
+    """Numbers as nested lists; None stands for what is not finite, which JSON has no word for."""
+    plain = values.astype(object)
+    plain[~np.isfinite(values)] = None
+    nested: list[Any] = plain.tolist()
+    return nested
 
 
 def merge(parts: Iterable[Scores]) -> Scores:

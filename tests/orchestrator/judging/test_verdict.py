@@ -131,11 +131,25 @@ def test_one_nan_drops_its_replicate_and_is_counted():
     assert math.isfinite(primary.estimate.low)
 
 
-def test_arms_are_paired_by_the_seeds_that_finished_in_both():
+def test_a_seed_whose_training_failed_counts_against_its_arm():
+    record, whole = evidence(), evidence()
+    record.arms["vmf"].replicates[2].status = "diverged"
+    record.arms["vmf"].replicates[2].scores = None
+    lost, sound = (Measures(each).value("vmf", "cos@16") for each in (record, whole))
+    assert lost.n_seeds == sound.n_seeds == 6
+    assert lost.estimate == pytest.approx(5 / 6 * sound.estimate, rel=0.05) and lost.low < sound.low
+    for metric, worse in (("state_error@16", 1), ("-state_error@16", -1), ("nll", 1)):
+        lost, sound = (Measures(each).value("vmf", metric) for each in (record, whole))
+        assert worse * (lost.estimate - sound.estimate) >= 0, metric
+    record.arms["vmf"].replicates[3].scores["sums"]["cos"][0][15] = -1e3  # worse than nothing
+    assert Measures(record).value("vmf", "cos@16").estimate < 0.5 * sound.estimate
+
+
+def test_arms_are_paired_by_all_seeds_those_that_failed_included():
     record = evidence({"mdn": dataclasses.replace(MDN, diverged=2), "vmf": Truth()})
     record.arms["vmf"].replicates[5].status = "diverged"
     judgement = judge(STUDY, record)
-    assert _outcome(judgement, "cos@16", "mdn").estimate.n_seeds == 3
+    assert _outcome(judgement, "cos@16", "mdn").estimate.n_seeds == 6
     assert judgement.replicates["vmf"] == {"asked": 6, "finished": 5, "diverged": 1}
 
 

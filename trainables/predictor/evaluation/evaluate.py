@@ -3,7 +3,9 @@
 Definitions. At rollout step k, cos@k = cos(delta_pred, delta_true) and magnitude ratio@k = |delta_pred| /
 |delta_true|, frame by frame, with delta_pred what the run fed back and delta_true the true step of that time;
 state error@k is the distance of the reached from the true state over the RMS distance between random frames;
-energy score@k and CRPS@k are proper scores of the states that sampled runs reach, in the same unit.
+energy score@k and CRPS@k are proper scores of the states that sampled runs reach, in the same unit, at the
+structure's own temperature. A run that leaves the numbers, or the structure's bound ``runaway``, is stopped
+there and counts as going in no direction from then on; runaway@k is the share of runs that have.
 Frames that do not move at all (|delta_true| = 0) have no direction and are left out of both.
 
 Shapes: L lanes, B windows, T frames of a window, C of context, K rollout steps, D latent dimensions,
@@ -163,7 +165,7 @@ def _predict(
         measured["injected"] = run(times, structure.feedback, shared, structure.temperature, back)
     if options.sampled:
         sampled = noise.apply(lambda part: part.flatten(0, 1))
-        measured["ensemble"] = run(len(noise.normal), "sample", sampled, 1.0)
+        measured["ensemble"] = run(len(noise.normal), "sample", sampled, structure.temperature)
     return measured
 
 

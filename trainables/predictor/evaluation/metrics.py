@@ -5,6 +5,7 @@ Shapes: B windows, T frames of a window, K rollout steps, D latent dimensions, S
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
@@ -62,14 +63,20 @@ def figures_of(
         "log_magnitude_squared_error": (measured["log_magnitude"] - log_size).square(),
     }
     if "deltas" in measured:
-        figures |= rollout_figures(window_BTD, measured["deltas"], structure.context, moments)
+        figures |= rollout_figures(
+            window_BTD, measured["deltas"], structure.context, moments, bound=structure.runaway
+        )
     if "nll" in measured:
         figures["nll"] = measured["nll"]
     for name, deltas in zip(INJECTIONS, measured.get("injected", ()), strict=False):
-        curves = rollout_figures(window_BTD, deltas, structure.context, moments, INJECTIONS[name])
+        curves = rollout_figures(
+            window_BTD, deltas, structure.context, moments, INJECTIONS[name], bound=structure.runaway
+        )
         figures |= {f"{curve}_{name}": values for curve, values in curves.items()}
     if "ensemble" in measured:
-        figures |= _ensemble_figures(window_BTD, measured["ensemble"], structure.context, moments)
+        figures |= _ensemble_figures(
+            window_BTD, measured["ensemble"], structure.context, moments, structure.runaway
+        )
     if baselines is not None:
         figures |= baselines.nll(surrogate, window_BTD[:, structure.context :], true)
     return figures
@@ -81,41 +88,85 @@ def rollout_figures(
     context: int,
     moments: Moments,
     injected: Callable[[Tensor], Tensor] | None = None,
+    *,
+    bound: float = math.inf,
 ) -> dict[str, Tensor]:
-    """The curves of free runs frame by frame, [B, K]: cosine, magnitude ratio and state error.
+    """The curves of free runs frame by frame, [B, K]: cosine, magnitude ratio, state error, and whether they
+    have run away.
+
+    A run that leaves the numbers, or ``bound``, is a result: from there on its cosine is 0, its state error
+    ``bound``, and its magnitude is not counted. One that is put back to the truth goes on from there.
 
     Args:
         window_BTD: true frames, of which the first ``context`` were given.
         deltas_BKD: what the runs moved by.
         moments: of the training frames.
         injected: the rule of :data:`INJECTIONS` by which the runs were put back to the truth, if any.
+        bound: RMS distances between frames from the training mean, beyond which a run has run away.
     """
+    finite_BK = torch.isfinite(deltas_BKD).all(-1)
+    deltas_BKD = torch.where(finite_BK.unsqueeze(-1), deltas_BKD, 0.0)
     steps = deltas_BKD.shape[1]
     true = window_BTD[:, context : context + steps] - window_BTD[:, context - 1 : context + steps - 1]
     size = true.norm(dim=-1)
     moves = size > _STILL
     path = window_BTD[:, context - 1 : context + steps]
-    error = (_reached(path, deltas_BKD, injected) - path[:, 1:]).norm(dim=-1) / moments.frame_distance
+    reached = _reached(path, deltas_BKD, injected)
+    away_BK = ~finite_BK | ~(_from_mean(reached, moments) <= bound)
+    if injected is None:
+        away_BK = _from_then_on(away_BK)
+    error = (reached - path[:, 1:]).norm(dim=-1) / moments.frame_distance
+    ratio = deltas_BKD.norm(dim=-1) / size.clamp_min(_STILL)
     return {
-        "cos": torch.where(moves, _cosine(deltas_BKD, true), torch.nan),
-        "magnitude_ratio": torch.where(moves, deltas_BKD.norm(dim=-1) / size.clamp_min(_STILL), torch.nan),
-        "state_error": error,
+        "cos": torch.where(moves, torch.where(away_BK, 0.0, _cosine(deltas_BKD, true)), torch.nan),
+        "magnitude_ratio": torch.where(moves & ~away_BK, ratio, torch.nan),
+        "state_error": torch.where(away_BK, bound, error),
+        "runaway": away_BK.to(error),
     }
 
 
 def _ensemble_figures(
-    window_BTD: Tensor, deltas_SBKD: Tensor, context: int, moments: Moments
+    window_BTD: Tensor, deltas_SBKD: Tensor, context: int, moments: Moments, bound: float
 ) -> dict[str, Tensor]:
-    """Proper scores of the states that sampled runs reach, in units of the RMS distance between frames."""
+    """Proper scores of the states that sampled runs reach, in units of the RMS distance between frames, and
+    the share of the runs that have run away; these stay at ``bound`` from the training mean, which caps the
+    scores.
+    """
     steps = deltas_SBKD.shape[2]
     reached = window_BTD[:, context - 1 : context] + deltas_SBKD.cumsum(2)
+    away_SBK = _from_then_on(~(_from_mean(reached, moments) <= bound), dim=2)
+    reached = torch.where(away_SBK.unsqueeze(-1), _on_the_bound(reached, moments, bound), reached)
     samples = (reached / moments.frame_distance).flatten(1, 2)
     truth = (window_BTD[:, context : context + steps] / moments.frame_distance).flatten(0, 1)
     shape = deltas_SBKD.shape[1:3]
     return {
         "energy_score": energy_score(samples, truth).reshape(shape),
         "crps": crps(samples, truth).reshape(shape),
+        "runaway_sampled": away_SBK.to(truth).mean(0),
     }
+
+
+def _from_mean(states: Tensor, moments: Moments) -> Tensor:
+    """Distance of states [..., D] from the training mean, in RMS distances between frames: [...]."""
+    return (states - moments.mean_D.to(states)).norm(dim=-1) / moments.frame_distance
+
+
+def _from_then_on(away: Tensor, dim: int = 1) -> Tensor:
+    """True from the first true step on, along the steps ``dim``."""
+    return away.long().cummax(dim).values.bool()
+
+
+def _on_the_bound(states: Tensor, moments: Moments, bound: float) -> Tensor:
+    """States [..., D] moved to ``bound`` from the training mean; what is no number, along the first axis."""
+    mean_D = moments.mean_D.to(states)
+    first_D = torch.zeros_like(mean_D)
+    first_D[0] = 1
+    offset = states - mean_D
+    # Scaled first: the square of a large number may be infinite where the number is not.
+    offset = offset / offset.abs().amax(-1, keepdim=True)
+    sound = torch.isfinite(offset).all(-1, keepdim=True)
+    unit = torch.where(sound, torch.nn.functional.normalize(offset, dim=-1), first_D)
+    return mean_D + bound * moments.frame_distance * unit
 
 
 def _reached(path_BTD: Tensor, deltas_BKD: Tensor, injected: Callable[[Tensor], Tensor] | None) -> Tensor:

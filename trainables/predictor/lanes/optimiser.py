@@ -16,10 +16,11 @@ class LaneAdamW:
     """AdamW (Loshchilov, Hutter 2019) on stacked parameters, with a learning rate and a weight decay per
     lane.
 
-    Gradients are clipped lane by lane; a lane whose gradient is not finite stops there and touches no other.
+    Gradients are clipped lane by lane. A step whose gradient is not finite is skipped and counted, and it
+    touches no other lane; a lane that has to skip :attr:`patience` steps in a row stops for good.
     """
 
-    betas, epsilon, clip = (0.9, 0.99), 1e-8, 5.0
+    betas, epsilon, clip, patience = (0.9, 0.99), 1e-8, 5.0, 20
 
     def __init__(
         self, parameters: Sequence[nn.Parameter], learning_rate_L: Tensor, weight_decay_L: Tensor
@@ -28,7 +29,8 @@ class LaneAdamW:
         self.learning_rate_L, self.weight_decay_L = learning_rate_L, weight_decay_L
         self.first = [torch.zeros_like(p) for p in self.parameters]
         self.second = [torch.zeros_like(p) for p in self.parameters]
-        self.alive_L = torch.ones(len(learning_rate_L), dtype=torch.bool, device=learning_rate_L.device)
+        nothing_L = torch.zeros(len(learning_rate_L), dtype=torch.long, device=learning_rate_L.device)
+        self.skipped_L, self.skipped_in_a_row_L = nothing_L, nothing_L.clone()
         self.steps = torch.zeros((), dtype=torch.float64, device=learning_rate_L.device)
 
     @torch.no_grad()
@@ -40,20 +42,31 @@ class LaneAdamW:
         self.steps += 1
         gradients = [_gradient(p) for p in self.parameters]
         norm_L = torch.stack([torch.linalg.vector_norm(g.flatten(1), dim=1) for g in gradients]).norm(dim=0)
-        self.alive_L &= torch.isfinite(norm_L)
+        finite_L = torch.isfinite(norm_L)
+        going_L = finite_L & self.alive_L
+        self.skipped_in_a_row_L.add_(1).mul_(~going_L)
+        self.skipped_L.add_(~finite_L)
         shrink_L = self.clip / norm_L.clamp_min(self.clip)
         bias1, bias2 = ((1 - beta**self.steps).to(norm_L) for beta in self.betas)
-        rate_L = torch.where(self.alive_L, self.learning_rate_L * factor, 0.0)
+        rate_L = torch.where(going_L, self.learning_rate_L * factor, 0.0)
         keep_L = 1 - rate_L * self.weight_decay_L
         for p, grad, first, second in zip(self.parameters, gradients, self.first, self.second, strict=True):
             shape = (-1, *[1] * (p.dim() - 1))
-            # A dead lane's gradient would be NaN times zero.
-            grad = torch.where(self.alive_L.view(shape), grad.mul_(shrink_L.view(shape)), 0.0)
-            first.lerp_(grad, 1 - self.betas[0])
-            second.mul_(self.betas[1]).addcmul_(grad, grad, value=1 - self.betas[1])
+            going = going_L.view(shape)
+            # A skipped gradient would be NaN times zero; the moments stay what they were.
+            grad = torch.where(going, grad.mul_(shrink_L.view(shape)), 0.0)
+            first.lerp_(grad, torch.where(going, 1 - self.betas[0], 0.0).to(grad))
+            second.mul_(torch.where(going, self.betas[1], 1.0).to(grad)).addcmul_(
+                grad, grad, value=1 - self.betas[1]
+            )
             size = (second / bias2).sqrt_().add_(self.epsilon)
             p.mul_(keep_L.view(shape)).sub_((first / size).mul_((rate_L / bias1).view(shape)))
         self.clear()
+
+    @property
+    def alive_L(self) -> Tensor:
+        """Which lanes still learn, [L]."""
+        return self.skipped_in_a_row_L < self.patience
 
     def clear(self) -> None:
         """Forget the gradients of all parameters."""
@@ -66,7 +79,7 @@ class LaneAdamW:
         self.parameters = list(parameters)
         for name in ("first", "second"):
             setattr(self, name, [moment[chosen] for moment in getattr(self, name)])
-        for name in ("learning_rate_L", "weight_decay_L", "alive_L"):
+        for name in ("learning_rate_L", "weight_decay_L", "skipped_L", "skipped_in_a_row_L"):
             setattr(self, name, getattr(self, name)[chosen])
 
     def state(self) -> dict[str, Tensor]:
@@ -74,14 +87,16 @@ class LaneAdamW:
         moments = {
             f"{kind}/{i}": t for kind in ("first", "second") for i, t in enumerate(getattr(self, kind))
         }
-        return {**moments, "alive": self.alive_L, "steps": self.steps}
+        counts = {"skipped": self.skipped_L, "skipped_in_a_row": self.skipped_in_a_row_L}
+        return {**moments, **counts, "steps": self.steps}
 
     def load(self, state: Mapping[str, Tensor]) -> None:
         """Go on from what :meth:`state` returned."""
         for kind in ("first", "second"):
             for i, tensor in enumerate(getattr(self, kind)):
                 tensor.copy_(state[f"{kind}/{i}"])
-        self.alive_L = state["alive"].to(self.alive_L.device)
+        self.skipped_L.copy_(state["skipped"])
+        self.skipped_in_a_row_L.copy_(state["skipped_in_a_row"])
         self.steps.copy_(state["steps"])
 
 

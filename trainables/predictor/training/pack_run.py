@@ -97,12 +97,12 @@ class PackRun:
         for batch, progress, factor in self._batches(epoch):
             total_L += self.step(batch, phase, progress, factor)
         means = np.mean(self.context.gather((total_L / structure.steps).cpu().numpy()), axis=0)
+        skipped_L = self.optimiser.skipped_L.tolist()
         self.epoch, seconds = epoch + 1, time.perf_counter() - started
-        for row, loss in zip(self.rows, means, strict=True):
+        for row, loss, skipped in zip(self.rows, means, skipped_L, strict=True):
             self.seconds[row] += seconds / len(self.rows)
-            self.history[row].append(
-                {"epoch": epoch, "phase": phase, "loss": float(loss), "seconds": seconds}
-            )
+            entry = {"epoch": epoch, "phase": phase, "loss": float(loss), "seconds": seconds}
+            self.history[row].append(entry | ({"skipped_steps": skipped} if skipped else {}))
         frames = structure.context + structure.rollout
         seen = structure.steps * structure.batch * frames * len(self.rows)
         return {
@@ -121,7 +121,7 @@ class PackRun:
         """
         for row, lane_scores in zip(self.rows, scores, strict=True):
             self.history[row][-1] |= lane_scores.summary()
-        healthy = [place for place, lane_scores in enumerate(scores) if self._is_healthy(place, lane_scores)]
+        healthy = [place for place in range(len(scores)) if self._is_healthy(place)]
         kept = better_half(self.structure, self.epoch, healthy, scores)
         dropped = [place for place in range(len(self.rows)) if place not in kept]
         if dropped:
@@ -199,12 +199,15 @@ class PackRun:
         captured = self.context.device.type == "cuda" and wrapped is self.pack
         return (CapturedStep if captured else EagerStep)(wrapped, self.optimiser)
 
-    def _is_healthy(self, place: int, scores: Scores) -> bool:
-        finite = all(np.isfinite(values).all() for values in scores.sums.values())
+    def _is_healthy(self, place: int) -> bool:
+        """Whether training has gone well. What a sound predictor is measured by may still be no number: that
+        measure fails alone, and a free run that runs away is a result.
+        """
+        finite = all(tensor.isfinite().all() for tensor in self.pack.lane_state(place).values())
         return finite and bool(self.optimiser.alive_L[place])
 
     def _result(self, place: int, scores: Scores, status: LaneStatus) -> LaneResult:
-        healthy, row = self._is_healthy(place, scores), self.rows[place]
+        healthy, row = self._is_healthy(place), self.rows[place]
         return LaneResult(
             status=status if healthy else LaneStatus.DIVERGED,
             scores=scores.to_json() if healthy else None,

@@ -25,7 +25,7 @@ from trainables.predictor.training.train import train_pack
 from trainables.training_context import SoloContext
 
 CONTEXT, HORIZON = 6, 5
-RUNS = {"cos", "magnitude_ratio", "state_error"}
+RUNS = {"cos", "magnitude_ratio", "state_error", "runaway"}
 
 
 def structure(head: str, feedback: str = "mean") -> Structure:
@@ -44,7 +44,7 @@ def slow_scores(structure: Structure, predictor: Predictor, feed: Feed) -> dict[
         )
         for start in range(0, len(z) - CONTEXT - HORIZON + 1, HORIZON):
             now = start + CONTEXT - 1
-            run = continue_from(structure, predictor.state_dict(), z[start : now + 1], HORIZON)
+            run = continue_from(structure, predictor.state_dict(), z[start : now + 1], HORIZON, "z")
             path = torch.cat([z[now : now + 1], run])
             for k in range(HORIZON):
                 true, moved = z[now + k + 1] - z[now + k], path[k + 1] - path[k]
@@ -123,7 +123,7 @@ def test_injection_a_is_teacher_forcing_and_d_the_free_run(make_feed: Callable[.
         (ONE_STEP, set()),
         (FREE_RUNS, RUNS),
         (EvaluationOptions(inject=True), RUNS | {f"{curve}_{name}" for curve in RUNS for name in "ABC"}),
-        (EvaluationOptions(free_running=False, sampled=True), {"energy_score", "crps"}),
+        (EvaluationOptions(free_running=False, sampled=True), {"energy_score", "crps", "runaway_sampled"}),
     ],
     ids=["one step", "free runs", "injections", "samples"],
 )

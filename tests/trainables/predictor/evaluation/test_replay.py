@@ -29,7 +29,7 @@ def test_runs_arrive_where_single_ones_do(make_feed, predictor) -> None:
     (windows,) = windows_of(STRUCTURE, shard)
     reached = reached_states(STRUCTURE, predictor, windows)
     for row in (0, 7, len(reached) - 1):
-        alone = continue_from(STRUCTURE, predictor.state_dict(), windows.frames_BTD[row, :6], 5)
+        alone = continue_from(STRUCTURE, predictor.state_dict(), windows.frames_BTD[row, :6], 5, "z")
         torch.testing.assert_close(reached[row], alone)
 
 
