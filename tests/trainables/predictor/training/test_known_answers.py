@@ -13,11 +13,13 @@ import numpy as np
 import pytest
 import torch
 
+from trainables.distributions.gaussian_marginal import GaussianMarginal
 from trainables.latents.batching.feed import Feed
+from trainables.latents.batching.prepared_data import PreparedData
 from trainables.latents.storage.dataset import LatentDataset, open_dataset
 from trainables.latents.worlds.catalogue import WORLDS, write_world
 from trainables.latents.worlds.linear import RotatingAR
-from trainables.predictor.config import COUPLINGS, HEADS, Lane, Structure
+from trainables.predictor.config import COUPLINGS, HEADS, WITHOUT_DENSITY, Lane, Structure
 from trainables.predictor.evaluation.evaluate import evaluate
 from trainables.predictor.lanes.stacked import Stacked
 from trainables.predictor.model.closed_form import Baseline
@@ -41,13 +43,19 @@ HOLD_THE_TRUTH = [
     {"head": "gaussian"},
     {"head": "gaussian", "covariance": "isotropic"},
 ]
-OTHERS = [
-    *({"head": head} for head in HEADS if head not in ("mdn", "gaussian", "flow_matching")),
-    *({"head": "vmf", "coupling": coupling} for coupling in COUPLINGS[1:]),
+# Heads that do not hold the truth, and how much each has to win back of what a density without a past loses.
+OTHERS: list[tuple[dict[str, Any], float]] = [
+    *(({"head": head}, 0.7) for head in ("vmf", "movmf", "power_spherical")),
+    *(({"head": "vmf", "coupling": coupling}, 0.7) for coupling in COUPLINGS[1:]),
+    ({"head": "prototypes", "components": 64}, 0.4),
+    # Directions from a list: the best of 256 is far from the true one in 32 dimensions.
+    ({"head": "direction_codebook", "components": 256, "steps": 240}, 0.15),
 ]
-NOTHING_KNOWN = (
-    12.0  # nats above the truth, of a density of delta in the white world: (D/2) ln 2, and a little
-)
+
+
+def test_every_head_with_a_density_is_asked() -> None:
+    asked = {settings["head"] for settings in HOLD_THE_TRUTH + [settings for settings, _ in OTHERS]}
+    assert asked == {head for head in HEADS if head not in WITHOUT_DENSITY}
 
 
 def feeds_of(world: LatentDataset) -> tuple[Feed, Feed]:
@@ -138,6 +146,7 @@ def test_without_the_jacobian_a_run_that_is_asked_for_states_stays_behind(
             feeds,
             Structure(
                 head="vmf",
+                coordinates="raw",  # whitened, the harm does not show in so short a training
                 rollout=4,
                 rollout_target="state",
                 jacobian=jacobian,
@@ -182,15 +191,22 @@ def test_a_head_that_holds_the_truth_comes_within_a_hundredth_of_it(
     assert scores.value("one_step_cosine") == pytest.approx(truth.value("one_step_cosine"), abs=0.01)
 
 
+def gap_of_a_density_without_a_past(feeds: tuple[Feed, Feed], truth: Scores) -> float:
+    """What a Gaussian of delta, fitted to the training steps, loses to the truth, in nats per frame."""
+    train, test = (PreparedData.from_feed(feed).steps("real") for feed in feeds)
+    return float(GaussianMarginal.fit(train).nll(test).mean()) - truth.value("nll")
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("settings", OTHERS, ids=lambda s: "-".join(map(str, s.values())))
-def test_no_density_passes_the_truth(
-    settings: dict[str, Any], feeds: tuple[Feed, Feed], truth: Scores
+@pytest.mark.parametrize(("settings", "share"), OTHERS, ids=lambda s: str(s))
+def test_no_density_passes_the_truth_and_each_beats_one_without_a_past(
+    settings: dict[str, Any], share: float, feeds: tuple[Feed, Feed], truth: Scores
 ) -> None:
-    structure = Structure(**settings, **SHORT, backbone="mlp", batch=64, steps=60)
-    scores = judged(feeds, structure, Lane(seed=1, learning_rate=5e-3), each_epoch=True)
+    structure = Structure(**{**SHORT, "backbone": "mlp", "batch": 64, "steps": 60, **settings})
+    rate = 2e-2 if settings["head"] == "direction_codebook" else 5e-3
+    scores = judged(feeds, structure, Lane(seed=1, learning_rate=rate), each_epoch=True)
     mean, error = excess(scores, truth)
-    assert -3 * error < mean < NOTHING_KNOWN
+    assert -3 * error < mean < (1 - share) * gap_of_a_density_without_a_past(feeds, truth)
 
 
 @pytest.mark.slow
