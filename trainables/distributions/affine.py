@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from trainables.distributions.law import Law, LawNoise
+from trainables.distributions.polar import Polar
 
 
 class LinearMap(NamedTuple):
@@ -60,8 +61,29 @@ class Mapped:
         return self.map.apply(self.base.mean())
 
     def mode(self) -> Tensor:
-        """The image of y's most typical value, [..., D]."""
-        return self.map.apply(self.base.mode())
+        """The image of y's most typical value, [..., D]; of polar laws its direction, with a typical length.
+
+        A broad law's most typical direction is far from where most of its mass is, and a map may stretch it
+        far more: the image of a typical y is then many times longer than a typical image.
+        """
+        y = self.base.mode()
+        return self._polar_mode(y, self.base) if isinstance(self.base, Polar) else self.map.apply(y)
+
+    def _polar_mode(self, y: Tensor, base: Polar) -> Tensor:
+        """The direction of C y and the root mean square of |C d| times |y|, for directions d about that of y.
+
+        With t = d.u, E[d d^T] = s u u^T + (1 - s) / (D - 1) (I - u u^T) where d is symmetric about u, and s =
+        E[t^2] is taken to be E[t]^2 + (1 - E[t]^2) / D: exact where d is uniform, and where it is certain.
+        """
+        length = y.norm(dim=-1).clamp_min(1e-30)
+        unit = y / length.unsqueeze(-1)
+        squared = (base.direction_law.mean() * unit).sum(-1).square()
+        dim = y.shape[-1]
+        share = squared + (1 - squared) / dim
+        image = self.map.apply(unit)
+        along, total = image.square().sum(-1), self.map.forward_DD.square().sum()
+        stretch = (share * along + (1 - share) / (dim - 1) * (total - along)).sqrt()
+        return (length * stretch).unsqueeze(-1) * torch.nn.functional.normalize(image, dim=-1)
 
     def direction(self) -> Tensor:
         """The direction of the image of the direction that y points along, [..., D]."""
