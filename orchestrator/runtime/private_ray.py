@@ -14,9 +14,9 @@ from orchestrator.runtime.ray_internals import LOOPBACK
 def private_environment() -> Iterator[None]:
     """A Ray that is started within the block is closed to other machines, and to who has not its token.
 
-    The token is made anew for each block. It lies in no file, only in the environment of this process and of
-    those that it starts, which the system shows to the same user alone. What the environment said before, such
-    as the token of a cluster, it says again afterwards.
+    The token is made anew for each block. It lies in no file, only in the environment of this process and
+    of those that it starts, which the system shows to the same user alone. What the environment said before,
+    such as the token of a cluster, it says again afterwards.
     """
     settings = LOOPBACK | {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
     before = {name: os.environ.get(name) for name in settings}

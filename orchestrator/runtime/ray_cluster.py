@@ -12,7 +12,11 @@ from typing import Any
 from orchestrator.runtime.autoscaler import autoscaled_resources
 from orchestrator.runtime.interrupts import interrupt_on_sigterm, interrupted_afterwards
 from orchestrator.runtime.private_ray import private_environment
-from orchestrator.runtime.ray_internals import no_handler_of_sigterm, read_environment_again
+from orchestrator.runtime.ray_internals import (
+    is_for_want_of_token,
+    no_handler_of_sigterm,
+    read_environment_again,
+)
 from trainables.errors import InputError
 
 RETRIES = 2  # of a trial or a job whose process or machine was lost
@@ -86,6 +90,9 @@ def connected(address: str | None, *, state_api: bool = False) -> Iterator[Clust
     ``state_api`` starts a private Ray's dashboard: Ray Train asks it whether a job that went away has left
     its placement group behind, in the way of the next one. Nothing else needs it, and its nine processes cost
     two cores ten seconds.
+
+    Raises:
+        InputError: no cluster answers at ``address``, or it asks for a token that this process has not.
     """
     set_ray_environment()
     import ray
@@ -97,7 +104,7 @@ def connected(address: str | None, *, state_api: bool = False) -> Iterator[Clust
     with nullcontext() if address else private_environment():
         read_environment_again()
         try:
-            _begin(address=address or "local", **private)
+            _init(address, private)
             _hush(*(logging.getLogger(name) for name in ("ray", "ray.data", "ray.tune", "ray.train")))
             resources = ray.cluster_resources() | (autoscaled_resources() if address else {})
             nodes = sum(node["Alive"] for node in ray.nodes())
@@ -106,11 +113,27 @@ def connected(address: str | None, *, state_api: bool = False) -> Iterator[Clust
             ray.shutdown()
 
 
-def _begin(**options: Any) -> None:
+def _init(address: str | None, private: dict[str, Any]) -> None:
     import ray
+    from ray.exceptions import AuthenticationError
 
-    with interrupted_afterwards(), no_handler_of_sigterm():  # a Ray half started would crash at the exit
-        ray.init(log_to_driver=False, logging_level=logging.ERROR, **options)
+    options = {"log_to_driver": False, "logging_level": logging.ERROR} | private
+    try:
+        with interrupted_afterwards(), no_handler_of_sigterm():  # a Ray half started would crash at the exit
+            ray.init(address=address or "local", **options)
+    except (AuthenticationError, ConnectionError) as error:
+        if address is None:
+            raise
+        if is_for_want_of_token(error):
+            raise InputError(
+                f"--address is {address}, and the Ray there asks for a token that it did not get; set "
+                "RAY_AUTH_MODE to token and RAY_AUTH_TOKEN_PATH to a file that holds it (`ray up` puts it at "
+                "~/.ray/auth_token)"
+            ) from error
+        raise InputError(
+            f"--address is {address}, and no Ray that this machine belongs to answers there; start the "
+            "command on a machine of the cluster, or leave --address out"
+        ) from error
 
 
 def _hush(*loggers: logging.Logger) -> None:

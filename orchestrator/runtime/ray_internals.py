@@ -60,6 +60,17 @@ def read_environment_again() -> None:
     ray_constants.ENABLE_RAY_CLUSTER = ray_constants.env_bool(name, not ray_constants.IS_WINDOWS_OR_OSX)
 
 
+def is_for_want_of_token(failure: BaseException) -> bool:
+    """Whether a cluster was not joined because this process has no token of it, or another one.
+
+    Ray itself says so in an error of its own, or only in the text of what lies behind a failed connection.
+    """
+    from ray.exceptions import AuthenticationError
+
+    wanted = AuthenticationError.__name__
+    return isinstance(failure, AuthenticationError) or wanted in str(failure.__cause__)
+
+
 def wait_for_executors() -> None:
     """Wait for Ray Data's threads: one that calls Ray after its shutdown makes this process exit with 1."""
     for thread in threading.enumerate():
