@@ -83,9 +83,8 @@ def open_rows(latents: RayLatents) -> ray.data.Dataset:
     # The order of files is not asked for: Ray Data would wait for ever behind a file of which the filter
     # leaves nothing.
     ray.data.DataContext.get_current().enable_progress_bars = False
-    return ray.data.read_parquet(
+    rows = ray.data.read_parquet(
         list(latents.files),
-        columns=[*FRAME_COLUMNS, "split"],
         num_cpus=_READ_CPUS,
         # Ray Data would cut files into many more blocks, and start a reader for each that finds a quarter of
         # a core; starting them then takes most of the time.
@@ -93,6 +92,7 @@ def open_rows(latents: RayLatents) -> ray.data.Dataset:
         concurrency=max(1, min(len(latents.files), int(ray.cluster_resources()["CPU"]))),
         ray_remote_args={"scheduling_strategy": latents.near},
     )
+    return rows.select_columns([*FRAME_COLUMNS, "split"])  # no others are read from disk
 
 
 def of_split(rows: ray.data.Dataset, split: str, ids: Sequence[str] | None = None) -> ray.data.Dataset:
