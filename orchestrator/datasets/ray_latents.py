@@ -82,17 +82,21 @@ def open_rows(latents: RayLatents) -> ray.data.Dataset:
     """All utterances as a stream, which is read on the machine that has the files once it is asked for."""
     # The order of files is not asked for: Ray Data would wait for ever behind a file of which the filter
     # leaves nothing.
-    ray.data.DataContext.get_current().enable_progress_bars = False
-    rows = ray.data.read_parquet(
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False
+    # Its newer reader lists files in a task of a whole core on any machine, whatever is said of the reading.
+    context.use_datasource_v2 = False
+    return ray.data.read_parquet(
         list(latents.files),
+        columns=[*FRAME_COLUMNS, "split"],
         num_cpus=_READ_CPUS,
         # Ray Data would cut files into many more blocks, and start a reader for each that finds a quarter of
         # a core; starting them then takes most of the time.
         override_num_blocks=len(latents.files),
         concurrency=max(1, min(len(latents.files), int(ray.cluster_resources()["CPU"]))),
-        ray_remote_args={"scheduling_strategy": latents.near},
+        label_selector={"ray.io/node-id": latents.home},
+        fallback_strategy=[{"label_selector": {}}],  # anywhere, as ``near`` does
     )
-    return rows.select_columns([*FRAME_COLUMNS, "split"])  # no others are read from disk
 
 
 def of_split(rows: ray.data.Dataset, split: str, ids: Sequence[str] | None = None) -> ray.data.Dataset:
