@@ -1,5 +1,7 @@
 """A private Ray hears nobody but this machine, and nobody on it who has not its token."""
 
+import contextlib
+import http.client
 import ipaddress
 import os
 import socket
@@ -146,6 +148,22 @@ def test_the_dashboard_asks_for_the_token(private: Private) -> None:
     assert refused.value.code == 401
     asked = urllib.request.Request(page, headers={"Authorization": f"Bearer {private.token}"})
     assert urllib.request.urlopen(asked, timeout=30).status == 200
+
+
+def test_whatever_speaks_http_asks_for_the_token_or_tells_metrics(private: Private) -> None:
+    answers = {}
+    for _, port in private.listening():
+        with contextlib.suppress(http.client.HTTPException, OSError):  # gRPC, mostly
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+            connection.request("GET", "/get_or_create_runtime_env")
+            answer = connection.getresponse()
+            metrics = answer.read(6) == b"# HELP"
+            answers[port] = "metrics" if answer.status == 200 and metrics else answer.status
+    assert answers[int(private.dashboard.split(":")[1])] == 401
+    assert set(answers.values()) == {401, "metrics"}, answers
+    assert (
+        list(answers.values()).count(401) >= 3
+    )  # the dashboard, and the agents of a machine and its set-ups
 
 
 def test_the_token_is_in_no_log_and_on_no_command_line(private: Private, capfd) -> None:
