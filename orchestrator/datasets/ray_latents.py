@@ -84,7 +84,8 @@ def open_rows(latents: RayLatents) -> ray.data.Dataset:
     # leaves nothing.
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
-    # Its newer reader lists files in a task of a whole core on any machine, whatever is said of the reading.
+    # The newer reader lists the files of every stream again, in a task of a whole core on any machine, when
+    # workers hold almost every core already.
     context.use_datasource_v2 = False
     return ray.data.read_parquet(
         list(latents.files),
