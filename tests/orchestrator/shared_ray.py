@@ -17,6 +17,8 @@ from orchestrator.runtime.ray_cluster import connected
 from orchestrator.runtime.ray_internals import LOOPBACK
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+# Of a process that looks for a Ray where there is none; by default it looks for 40 s.
+SHORT_WAITS = {"RAY_py_gcs_connect_timeout_s": "1", "RAY_gcs_rpc_server_connect_timeout_s": "1"}
 
 
 @contextmanager

@@ -17,7 +17,7 @@ import pytest
 import ray  # brings psutil
 
 from orchestrator.runtime import private_ray, ray_cluster, ray_internals
-from tests.orchestrator.shared_ray import admission
+from tests.orchestrator.shared_ray import SHORT_WAITS, admission
 
 psutil = pytest.importorskip("psutil")
 
@@ -128,7 +128,7 @@ def test_who_has_the_token_is_let_in_and_nobody_else(private: Private) -> None:
         "mode alone": stranger(private.address, **ray_internals.LOOPBACK, RAY_AUTH_MODE="token"),
     }
     outside = [
-        stranger(f"{address}:{port}", RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=private.token)
+        stranger(f"{address}:{port}", RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=private.token, **SHORT_WAITS)
         for address in other_addresses()
     ]
     assert "a task ran: 42" in outcome(right)

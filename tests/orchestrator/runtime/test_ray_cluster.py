@@ -8,6 +8,7 @@ import ray
 from ray._private import ray_constants
 
 from orchestrator.runtime import ray_cluster
+from tests.orchestrator.shared_ray import SHORT_WAITS
 from trainables.errors import InputError
 
 
@@ -33,6 +34,8 @@ def test_a_cluster_that_asks_for_a_token_is_a_sentence(
 
 def test_an_address_where_nothing_answers_is_a_sentence(monkeypatch) -> None:
     monkeypatch.setattr(ray_constants, "NUM_REDIS_GET_RETRIES", 1)
+    for name, value in SHORT_WAITS.items():
+        monkeypatch.setenv(name, value)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # and nobody listens
         nowhere = "{}:{}".format(*taken.getsockname())
