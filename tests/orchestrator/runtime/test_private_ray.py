@@ -145,20 +145,22 @@ def test_the_dashboard_asks_for_the_token(private: Private) -> None:
     page = f"http://{private.dashboard}/api/v0/nodes"
     with pytest.raises(urllib.error.HTTPError) as refused:
         urllib.request.urlopen(page, timeout=30)
-    assert refused.value.code == 401
+    with refused.value as answer:
+        assert answer.code == 401
     asked = urllib.request.Request(page, headers={"Authorization": f"Bearer {private.token}"})
-    assert urllib.request.urlopen(asked, timeout=30).status == 200
+    with urllib.request.urlopen(asked, timeout=30) as answer:
+        assert answer.status == 200
 
 
 def test_whatever_speaks_http_asks_for_the_token_or_tells_metrics(private: Private) -> None:
     answers = {}
     for _, port in private.listening():
         with contextlib.suppress(http.client.HTTPException, OSError):  # gRPC, mostly
-            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-            connection.request("GET", "/get_or_create_runtime_env")
-            answer = connection.getresponse()
-            metrics = answer.read(6) == b"# HELP"
-            answers[port] = "metrics" if answer.status == 200 and metrics else answer.status
+            with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
+                connection.request("GET", "/get_or_create_runtime_env")
+                with connection.getresponse() as answer:
+                    metrics = (answer.getheader("Content-Type") or "").startswith("text/plain; version=")
+                    answers[port] = "metrics" if answer.status == 200 and metrics else answer.status
     assert answers[int(private.dashboard.split(":")[1])] == 401
     assert set(answers.values()) == {401, "metrics"}, answers
     assert (

@@ -11,6 +11,9 @@ from orchestrator.runtime import ray_cluster
 from tests.orchestrator.shared_ray import SHORT_WAITS
 from trainables.errors import InputError
 
+# Ray lets the processes that it starts be collected while they end.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
 
 @pytest.mark.parametrize(
     ("settings", "reason"),
