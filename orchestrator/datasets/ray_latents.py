@@ -79,10 +79,14 @@ def by_representation(collection: LatentCollection, splits: Sequence[str]) -> di
 
 
 def open_rows(latents: RayLatents) -> ray.data.Dataset:
-    """All utterances as a lazy stream, which is read on the machine that has the files."""
-    # The order of files is not preserved: Ray Data would wait for ever for a file of which the filter leaves
-    # nothing.
-    ray.data.DataContext.get_current().enable_progress_bars = False
+    """All utterances as a stream, which is read on the machine that has the files once it is asked for."""
+    # The order of files is not asked for: Ray Data would wait for ever behind a file of which the filter
+    # leaves nothing.
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False
+    # The newer reader lists the files of every stream again, in a task of a whole core on any machine, when
+    # workers hold almost every core already.
+    context.use_datasource_v2 = False
     return ray.data.read_parquet(
         list(latents.files),
         columns=[*FRAME_COLUMNS, "split"],
@@ -91,7 +95,8 @@ def open_rows(latents: RayLatents) -> ray.data.Dataset:
         # would take most of the time.
         override_num_blocks=len(latents.files),
         concurrency=max(1, min(len(latents.files), int(ray.cluster_resources()["CPU"]))),
-        ray_remote_args={"scheduling_strategy": latents.near},
+        label_selector={"ray.io/node-id": latents.home},
+        fallback_strategy=[{"label_selector": {}}],  # anywhere, as ``near`` does
     )
 
 

@@ -12,7 +12,6 @@ import ray.train.torch
 import torch
 import torch.distributed as dist
 from ray import tune
-from ray.data import ExecutionResources
 from ray.tune.integration.ray_train import TuneReportCallback
 
 from orchestrator.datasets.ray_latents import RayLatents, constants, of_split, open_rows
@@ -80,11 +79,6 @@ class WorkerUtterances(ray.train.DataConfig):
         super().__init__()
         self._latents, self._batch, self._evaluation = latents, batch, evaluation
         self._options = self.default_ingest_options()
-        self._training = ExecutionResources(cpu=0, gpu=0)
-
-    def set_train_total_resources(self, num_train_cpus: float, num_train_gpus: float) -> None:
-        """Called by Ray Train: what its workers hold, and the reading must leave alone."""
-        self._training = ExecutionResources(cpu=num_train_cpus, gpu=num_train_gpus)
 
     def configure(
         self,
@@ -94,7 +88,7 @@ class WorkerUtterances(ray.train.DataConfig):
         worker_node_ids: Sequence[str] | None,
         **kwargs: Any,
     ) -> list[dict[str, ray.data.DataIterator]]:
-        """A stream per worker and split, filtered as Parquet is read."""
+        """A stream per worker and split that Ray Train asks for, filtered as Parquet is read."""
         splits = {"train": "train", "evaluation": self._evaluation}
         train, evaluation = (self._latents.ids[split] for split in splits.values())
         shares = [
@@ -105,15 +99,13 @@ class WorkerUtterances(ray.train.DataConfig):
             for rank in range(world_size)
         ]
         return [
-            {name: self._stream(datasets[name], splits[name], ids) for name, ids in share.items()}
+            {name: self._stream(rows, splits[name], share[name]) for name, rows in datasets.items()}
             for share in shares
         ]
 
     def _stream(self, rows: ray.data.Dataset, split: str, ids: Sequence[str]) -> ray.data.DataIterator:
         chosen = of_split(rows, split, ids)
-        options = copy.deepcopy(self._options)
-        options.exclude_resources = options.exclude_resources.add(self._training)
-        chosen.context.execution_options = options
+        chosen.context.execution_options = copy.deepcopy(self._options)
         return chosen.iterator()
 
 

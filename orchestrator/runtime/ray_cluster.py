@@ -5,12 +5,19 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 from orchestrator.runtime.autoscaler import autoscaled_resources
 from orchestrator.runtime.interrupts import interrupt_on_sigterm, interrupted_afterwards
-from orchestrator.runtime.ray_internals import no_handler_of_sigterm
+from orchestrator.runtime.private_ray import private_environment
+from orchestrator.runtime.ray_internals import (
+    is_for_want_of_token,
+    no_handler_of_sigterm,
+    read_environment_again,
+)
+from trainables.errors import InputError
 
 RETRIES = 2  # of a trial or a job whose process or machine was lost
 # Read by Ray as it is imported, here and in its processes.
@@ -30,10 +37,27 @@ _SETTINGS = {
     "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "180",
     "RAY_TRAIN_ENABLE_PRINT_PATCH": "0",
 }
+# With any of these Ray Data runs what a file of data holds, as Ray 2.53 always did.
+_UNPICKLING = (
+    "RAY_DATA_AUTOLOAD_CLOUDPICKLE_TENSOR_METADATA",
+    "RAY_DATA_AUTOLOAD_PICKLE_OBJECT_SCALAR",
+    "RAY_DATA_WEBDATASET_ALLOW_UNSAFE_DESERIALIZATION",
+)
 
 
 def set_ray_environment() -> None:
-    """Put Ray's settings into the environment; to be called before anything imports Ray."""
+    """Put Ray's settings into the environment; to be called before anything imports Ray.
+
+    Raises:
+        InputError: the environment asks Ray Data to run what files of data hold. That is not unset here: the
+            machines of a cluster have environments of their own, and may have been asked the same.
+    """
+    for name in _UNPICKLING:
+        if value := os.environ.get(name):
+            raise InputError(
+                f"{name} is {value} in the environment, which lets files of data run code as Ray reads them; "
+                "unset it here, and on every machine of a cluster"
+            )
     for name, value in _SETTINGS.items():
         os.environ.setdefault(name, value)
 
@@ -60,9 +84,15 @@ class Cluster:
 def connected(address: str | None, *, state_api: bool = False) -> Iterator[Cluster]:
     """Ray for a while: a private one on this machine, or the cluster at ``address`` ("auto" finds it).
 
+    A private Ray listens on loopback alone and asks for a token of its own; a cluster is asked with the token
+    that the environment or ``~/.ray/auth_token`` holds, as Ray itself would.
+
     ``state_api`` starts a private Ray's dashboard: Ray Train asks it whether a job that went away has left
     its placement group behind, in the way of the next one. Nothing else needs it, and its nine processes cost
     two cores ten seconds.
+
+    Raises:
+        InputError: no cluster answers at ``address``, or it asks for a token that this process has not.
     """
     set_ray_environment()
     import ray
@@ -71,15 +101,39 @@ def connected(address: str | None, *, state_api: bool = False) -> Iterator[Clust
     _hush(logging.getLogger("ray"))
     private = {} if address else {"include_dashboard": state_api, "dashboard_host": "127.0.0.1"}
     interrupt_on_sigterm()
+    with nullcontext() if address else private_environment():
+        read_environment_again()
+        try:
+            _init(address, private)
+            _hush(*(logging.getLogger(name) for name in ("ray", "ray.data", "ray.tune", "ray.train")))
+            resources = ray.cluster_resources() | (autoscaled_resources() if address else {})
+            nodes = sum(node["Alive"] for node in ray.nodes())
+            yield Cluster(int(resources.get("CPU", 1)), int(resources.get("GPU", 0)), nodes)
+        finally:
+            ray.shutdown()
+
+
+def _init(address: str | None, private: dict[str, Any]) -> None:
+    import ray
+    from ray.exceptions import AuthenticationError
+
+    options = {"log_to_driver": False, "logging_level": logging.ERROR} | private
     try:
         with interrupted_afterwards(), no_handler_of_sigterm():  # a Ray half started would crash at the exit
-            ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **private)
-        _hush(*(logging.getLogger(name) for name in ("ray", "ray.data", "ray.tune", "ray.train")))
-        resources = ray.cluster_resources() | (autoscaled_resources() if address else {})
-        nodes = sum(node["Alive"] for node in ray.nodes())
-        yield Cluster(int(resources.get("CPU", 1)), int(resources.get("GPU", 0)), nodes)
-    finally:
-        ray.shutdown()
+            ray.init(address=address or "local", **options)
+    except (AuthenticationError, ConnectionError) as error:
+        if address is None:
+            raise
+        if is_for_want_of_token(error):
+            raise InputError(
+                f"--address is {address}, and the Ray there asks for a token that it did not get; set "
+                "RAY_AUTH_MODE to token and RAY_AUTH_TOKEN_PATH to a file that holds it (`ray up` puts it at "
+                "~/.ray/auth_token)"
+            ) from error
+        raise InputError(
+            f"--address is {address}, and no Ray that this machine belongs to answers there; start the "
+            "command on a machine of the cluster, or leave --address out"
+        ) from error
 
 
 def _hush(*loggers: logging.Logger) -> None:

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import ray.data
 
-TESTED_WITH = "2.53"  # the minor version of Ray
+TESTED_WITH = "2.60"  # the minor version of Ray
 # Where `ray up` leaves the description of a cluster on its head, for the autoscaler (JSON, despite its name).
 CLUSTER_DESCRIPTION = Path("~/ray_bootstrap_config.yaml")
+# What keeps a Ray on loopback: it was made for laptops whose firewalls ask, and has the same effect on Linux.
+LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 _SECONDS_TO_END = 60  # of a thread that has nothing left to do
 
 
@@ -45,6 +47,28 @@ def no_handler_of_sigterm() -> Iterator[None]:
         yield
     finally:
         ray._private.utils.set_sigterm_handler = before
+
+
+def read_environment_again() -> None:
+    """Let Ray, imported already, follow what the environment says now of its token and of loopback."""
+    from ray._private import ray_constants
+    from ray._private.authentication.authentication_token_setup import AuthenticationTokenLoader, Config
+
+    Config.initialize("")
+    AuthenticationTokenLoader.instance().reset_cache()
+    (name,) = LOOPBACK
+    ray_constants.ENABLE_RAY_CLUSTER = ray_constants.env_bool(name, not ray_constants.IS_WINDOWS_OR_OSX)
+
+
+def is_for_want_of_token(failure: BaseException) -> bool:
+    """Whether a cluster was not joined because this process has no token of it, or another one.
+
+    Ray itself says so in an error of its own, or only in the text of what lies behind a failed connection.
+    """
+    from ray.exceptions import AuthenticationError
+
+    wanted = AuthenticationError.__name__
+    return isinstance(failure, AuthenticationError) or wanted in str(failure.__cause__)
 
 
 def wait_for_executors() -> None:
