@@ -57,6 +57,10 @@ class Measures:
         """How many replicates of an arm have finished."""
         return len(self._lanes.get((arm, surrogate), []))
 
+    def failed(self, arm: str, surrogate: Surrogate = Surrogate.REAL) -> list[int]:
+        """Seeds of an arm whose training diverged."""
+        return self._failed.get((arm, surrogate), [])
+
     def speakers(self, arm: str) -> int:
         """How many test speakers an arm was judged on."""
         return max(
@@ -154,9 +158,7 @@ class Measures:
         """Continuation quality per (seed, speaker, utterance): 0 of a seed whose training diverged."""
         qualities = _figures(self._lanes.get((arm, surrogate), []))
         heard = sorted({key[1:] for key in qualities})
-        return qualities | {
-            (seed, *key): 0.0 for seed in self._failed.get((arm, surrogate), []) for key in heard
-        }
+        return qualities | {(seed, *key): 0.0 for seed in self.failed(arm, surrogate) for key in heard}
 
     def _table(self, arm: str, metric: str, surrogate: Surrogate) -> Table | None:
         lanes = self._lanes.get((arm, surrogate), [])
@@ -166,7 +168,7 @@ class Measures:
         if not sound:
             return None
         speakers = sorted(set.intersection(*(set(row[0]) for row in sound.values())))
-        seeds, failed = sorted(sound), self._failed.get((arm, surrogate), [])
+        seeds, failed = sorted(sound), self.failed(arm, surrogate)
         numerators_RS = np.array([in_order(sound[seed][0], sound[seed][1], speakers) for seed in seeds])
         denominators_RS = np.array([in_order(sound[seed][0], sound[seed][2], speakers) for seed in seeds])
         if failed:

@@ -3,17 +3,43 @@
 from __future__ import annotations
 
 from orchestrator.judging.criteria import CriterionResult
-from orchestrator.reporting.cell_text import NO_VALUE, interval_text
+from orchestrator.judging.seed_values import SeedValue, seed_share
+from orchestrator.reporting.cell_text import NO_VALUE, TableRow, interval_text
 from orchestrator.reporting.judged_run import JudgedRun
 from orchestrator.reporting.page_section import Section
-from orchestrator.statistics.wording import plain, spelled
+from orchestrator.statistics.wording import number, plain, spelled
 from search_spaces.study import Claim, Criterion
 
 
 def criteria_section(run: JudgedRun) -> Section:
     """The table of criteria."""
     rows = [criterion_row(result) for result in run.judgement.criteria]
-    return Section("criteria", "criteria", "criteria.html", {"criteria": rows})
+    content = {"criteria": rows, "seeds": seed_rows(run), "share": seeds_in_words(run)}
+    return Section("criteria", "criteria", "criteria.html", content)
+
+
+def seed_rows(run: JudgedRun) -> list[TableRow]:
+    """Every seed of the primary criterion: its number, its value, and what is to be said of it."""
+    share = seed_share(run.study.primary, run.measures)
+    return [] if share is None else [[str(s.seed), number(s.value), _remark(s)] for s in share.seeds]
+
+
+def seeds_in_words(run: JudgedRun) -> str:
+    """How many seeds met the primary criterion by themselves, with the exact bound of that share."""
+    share = seed_share(run.study.primary, run.measures)
+    if share is None:
+        return ""
+    return (
+        f"{share.met} of {len(share.seeds)} seeds met it by themselves: of all seeds between "
+        f"{100 * share.low:.0f} % and {100 * share.high:.0f} % would, with 95 % confidence."
+    )
+
+
+def _remark(seed: SeedValue) -> str:
+    remarks = ["met" if seed.met else "not met"]
+    remarks += ["training diverged; counts as the worst seed or as nothing"] if seed.failed else []
+    remarks += ["far from the other seeds"] if seed.outlier and not seed.failed else []
+    return "; ".join(remarks)
 
 
 def criterion_row(result: CriterionResult) -> dict[str, str]:

@@ -36,6 +36,7 @@ def rollout_section(run: JudgedRun, curves: Mapping[str, Markup], lead: str) -> 
         "end": _end(run),
         "injections": injection_rows(run.arms, run.measures),
         "sampled": sampled_rows(run.arms, run.measures),
+        "runaway": runaway_rows(run.arms, run.measures),
         "arms": run.arms,
         "world": run.evidence.data.get("world") or {},
         "optimum": optimum_rows(run),
@@ -87,6 +88,17 @@ def sampled_rows(arms: Sequence[str], measures: Measures) -> list[TableRow]:
     known = {arm: [i for i in row if i is not None] for arm, row in scores.items() if all(row)}
     best_first = sorted(known, key=lambda arm: known[arm][1].estimate)
     return [[arm, *map(interval_text, known[arm])] for arm in best_first]
+
+
+def runaway_rows(arms: Sequence[str], measures: Measures) -> list[TableRow]:
+    """The share of runs that ran away by the end of each arm's rollout; empty where none did."""
+    rows, any_away = [], False
+    for arm in arms:
+        last = measures.horizon(arm)
+        shares = [measures.value(arm, f"{name}@{last}") for name in ("runaway", "runaway_sampled")]
+        any_away |= any(share is not None and share.estimate > 0 for share in shares)
+        rows.append([arm, *map(interval_text, shares)])
+    return rows if any_away else []
 
 
 def mode_legend() -> list[tuple[str, str]]:

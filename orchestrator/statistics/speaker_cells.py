@@ -29,6 +29,12 @@ class Table:
         numerators_RS, denominators_RS = (values[np.ix_(rows, columns)] for values in self.cells)
         return Table(list(seeds), list(speakers), (numerators_RS, denominators_RS))
 
+    def seed_values(self) -> Array:
+        """The metric of each seed over all speakers, [R]: sum of sums over sum of counts."""
+        numerators_RS, denominators_RS = self.cells
+        values_R: Array = numerators_RS.sum(1) / denominators_RS.sum(1)
+        return values_R
+
 
 def paired(first: Table, second: Table) -> list[Table] | None:
     """Two tables cut to the seeds and speakers that both have; None where they share no seed or speaker."""
