@@ -33,13 +33,14 @@ def continue_from(
     generator = torch.Generator().manual_seed(0)
     normal = torch.randn(1, frames, dim + 1, generator=generator, dtype=context_CD.dtype)
     uniform = torch.rand(1, frames, 2, generator=generator, dtype=context_CD.dtype)
+    more = torch.randn(1, frames, structure.factors, generator=generator, dtype=context_CD.dtype)
     h_BCH, memory = predictor.backbone.read(context_CD.unsqueeze(0))
     _, deltas = free_run(
         predictor,
         Start(h_BCH[:, -1], memory, context_CD[-1:]),
         frames,
         structure.feedback,
-        LawNoise(normal, uniform),
+        LawNoise(torch.cat([normal, more], -1), uniform),
         temperature=structure.temperature,
     )
     return context_CD[-1] + deltas[0].cumsum(0)
