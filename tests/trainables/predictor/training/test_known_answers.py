@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.trainables.predictor.conftest import utterance_table
 from trainables.latents.batching.feed import Feed
 from trainables.latents.storage.dataset import LatentDataset, open_dataset
 from trainables.latents.worlds.catalogue import WORLDS, write_world
@@ -40,9 +41,11 @@ HOLD_THE_TRUTH = [
     {"head": "mdn"},
     {"head": "gaussian"},
     {"head": "gaussian", "covariance": "isotropic"},
+    {"head": "gaussian", "covariance": "low_rank"},
+    {"head": "flow"},
 ]
 OTHERS = [
-    *({"head": head} for head in HEADS if head not in ("mdn", "gaussian", "flow_matching")),
+    *({"head": head} for head in HEADS if head not in ("mdn", "gaussian", "flow", "flow_matching")),
     *({"head": "vmf", "coupling": coupling} for coupling in COUPLINGS[1:]),
 ]
 NOTHING_KNOWN = (
@@ -180,6 +183,36 @@ def test_a_head_that_holds_the_truth_comes_within_a_hundredth_of_it(
     mean, error = excess(scores, truth)
     assert -3 * error < mean < 0.01 * truth.value("nll")
     assert scores.value("one_step_cosine") == pytest.approx(truth.value("one_step_cosine"), abs=0.01)
+
+
+@pytest.mark.slow
+def test_factors_win_the_nats_that_a_diagonal_loses() -> None:
+    """Frames without a past whose dimensions go together, in raw coordinates."""
+    rng, loadings = np.random.default_rng(0), 2 * np.random.default_rng(5).normal(size=(6, 2))
+    covariance = np.eye(6) + loadings @ loadings.T
+    diagonal_loses = 0.5 * (np.log(np.diag(covariance)).sum() - np.linalg.slogdet(covariance)[1])
+    tables = [
+        utterance_table({f"s{i}-0": rng.multivariate_normal(np.zeros(6), covariance, 1000) for i in range(6)})
+        for _ in range(2)
+    ]
+    feeds = [Feed(lambda own=own: [own], rms=1.0, lattice_step=None, frame_rate=50.0) for own in tables]
+    nll = {}
+    for name in ("diagonal", "low_rank"):
+        structure = Structure(
+            head="mdn",
+            components=1,
+            covariance=name,
+            coordinates="raw",
+            **({"rank": 2} if name == "low_rank" else {}),
+            **SHORT,
+            batch=96,
+            steps=200,
+        )
+        nll[name] = judged((feeds[0], feeds[1]), structure, Lane(seed=1, learning_rate=5e-3), True).value(
+            "nll"
+        )
+    assert diagonal_loses > 2.5
+    assert nll["diagonal"] - nll["low_rank"] == pytest.approx(diagonal_loses, rel=0.05)
 
 
 @pytest.mark.slow
