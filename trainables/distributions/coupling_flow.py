@@ -22,6 +22,9 @@ from zuko.transforms import Transform
 from trainables.distributions.law import LawNoise
 from trainables.distributions.mixture import GaussianMixture
 
+# Of the probes for one law; more of them at a time take memory, fewer take time.
+_NUMBERS_AT_ONCE = 512
+
 # What a layer does to the dimensions that it moves, [..., D - N], given those that it keeps, [..., N]; the
 # dimensions before D are those of the law, with any number of others before them.
 Coupling = Callable[[Tensor], Transform]
@@ -59,7 +62,7 @@ class CouplingFlow:
         It has no closed form. The probes come in pairs of opposite sign, so that all that is odd in the noise
         averages to exactly 0.
         """
-        return self._carry(self._probes()).mean(0)
+        return self._expected(self._carry)
 
     def mode(self) -> Tensor:
         """The point that the layers carry the most probable noise to, x = 0: [..., D]."""
@@ -75,12 +78,14 @@ class CouplingFlow:
         That of the Gaussian that the law would be without its layers, to second order, and over the fixed
         probes what they add to it.
         """
-        probes = self._probes()
-        plain = self.location + self.log_scales.exp() * probes
-        added = (_log_norm(self._carry(probes)) - _log_norm(plain)).mean(0)
+
+        def added(x: Tensor) -> Tensor:
+            plain = self.location + self.log_scales.exp() * x
+            return _log_norm(self._carry(x)) - _log_norm(plain)
+
         one = torch.zeros_like(self.location[..., :1])
         gaussian = GaussianMixture(one, self.location.unsqueeze(-2), self.log_scales.unsqueeze(-2))
-        return gaussian.log_magnitude() + added
+        return gaussian.log_magnitude() + self._expected(added)
 
     def sample(self, noise: LawNoise) -> Tensor:
         """A sample of delta, [..., D], differentiable; the uniform noise is not used."""
@@ -106,10 +111,13 @@ class CouplingFlow:
             x = _join(kept, coupling(kept)(moved), layer)
         return self.location + self.log_scales.exp() * x
 
-    def _probes(self) -> Tensor:
-        """The probes for each law, [S, ..., D]."""
-        ones = [1] * (self.location.dim() - 1)
-        return self.probes_SD.reshape(-1, *ones, self.probes_SD.shape[-1]) + torch.zeros_like(self.location)
+    def _expected(self, value: Callable[[Tensor], Tensor]) -> Tensor:
+        """The mean over the probes of a ``value`` of noise [P, ..., D], P of them at a time: [...]."""
+        dim, ones = self.location.shape[-1], [1] * (self.location.dim() - 1)
+        parts = self.probes_SD.split(max(1, _NUMBERS_AT_ONCE // dim))
+        origin = torch.zeros_like(self.location)
+        sums = [value(part.reshape(-1, *ones, dim) + origin).sum(0) for part in parts]
+        return torch.stack(sums).sum(0) / len(self.probes_SD)
 
 
 def sizes(dim: int, layer: int) -> tuple[int, int]:
