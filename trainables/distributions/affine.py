@@ -129,8 +129,9 @@ def unmapped(law: Law, delta: Tensor) -> tuple[Law, Tensor]:
     return (law.base, law.map.invert(delta)) if isinstance(law, Mapped) else (law, delta)
 
 
-def probes(dim: int, pairs: int = 8) -> LawNoise:
-    """Noise of a few samples, evenly spread: normal [S, D + 1] and uniform [S, 2], S = 2 ``pairs``.
+def probes(dim: int, factors: int = 0, pairs: int = 8) -> LawNoise:
+    """Noise of a few samples, evenly spread: normal [S, D + 1 + ``factors``] and uniform [S, 2], S = 2
+    ``pairs``.
 
     Each sample has one of opposite sign; the others are orthogonal as far as D allows, and the uniform noise
     is stratified. At D = 64 the mean over 16 of them is within 0.04 of an expected log stretch, and most of
@@ -143,6 +144,7 @@ def probes(dim: int, pairs: int = 8) -> LawNoise:
     normal[:rows, :dim] = dim**0.5 * orthogonal_DR.mT
     order = torch.stack([torch.randperm(pairs, generator=generator) for _ in range(2)], 1)
     uniform = (order + torch.rand(pairs, 2, generator=generator)) / (2 * pairs)
+    normal = torch.cat([normal, torch.randn(pairs, factors, generator=generator)], -1)
     return LawNoise(torch.cat([normal, -normal]), torch.cat([uniform, 1 - uniform]))
 
 

@@ -17,7 +17,7 @@ class LawNoise(NamedTuple):
 
     Attributes:
         normal: standard normal, [..., D + 1]; the first D entries belong to the direction (or to delta
-            itself), the last one to the magnitude.
+            itself), the next one to the magnitude. Those of a law with r factors follow: [..., D + 1 + r].
         uniform: uniform on (0, 1), [..., 2]; the first entry chooses a component, the second a cosine.
     """
 

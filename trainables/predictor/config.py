@@ -19,6 +19,7 @@ HEADS = (
     "power_spherical",
     "prototypes",
     "direction_codebook",
+    "flow",
     "flow_matching",
 )
 FITTED_HEADS = ("persistence", "mean_reversion", "linear")  # in closed form, without a training loop
@@ -27,15 +28,16 @@ TARGETS = ("delta", "state")
 COORDINATES = ("whitened", "raw")
 GRADIENTS = ("full", "stopped")
 BRANCHES = ("drawn", "marginal")
-COVARIANCES = ("diagonal", "isotropic")
+COVARIANCES = ("diagonal", "isotropic", "low_rank")
 COUPLINGS = ("none", "kappa_on_magnitude", "magnitude_on_direction")
 KAPPA_PRIORS = ("lognormal", "gamma", "beta")
 MAGNITUDES = ("context", "marginal")
-MOST_COMPONENTS, MOST_BRANCHES = 512, 32
+MOST_COMPONENTS, MOST_BRANCHES, MOST_RANK = 512, 32, 32
 BRANCHING = ("mdn", "movmf", "direction_codebook")
+GAUSSIANS = ("mdn", "gaussian")
 POLAR = ("vmf", "movmf", "power_spherical", "prototypes", "direction_codebook")  # direction x magnitude
 WITHOUT_DENSITY = ("flow_matching",)
-UNTEMPERED = ("flow_matching", *FITTED_HEADS)
+UNTEMPERED = ("flow", "flow_matching", *FITTED_HEADS)
 INFORMATION = ("predictive_information_gaussian", "predictive_bits_per_second_gaussian")
 # What exploration measures, beside the rollout.
 _ONE_STEP = ("nll", "one_step_cosine", "log_magnitude_r2", *INFORMATION)
@@ -62,6 +64,7 @@ _COUNTS = (
     "rollout",
     "horizon",
     "components",
+    "rank",
     "batch",
     "steps",
     "marginal_steps",
@@ -96,7 +99,10 @@ class Structure:
     runaway: float = 10.0
     temperature: float = 1.0  # of sampled feedback; below 1 it is cooler than what was learnt
     components: int = 4  # of a mixture; prototypes, codes
-    covariance: str = "diagonal"  # of a Gaussian component, given the context (mdn, gaussian)
+    # Of a Gaussian component, given the context (mdn, gaussian); "low_rank": diagonal, and what a few factors
+    # give all dimensions.
+    covariance: str = "diagonal"
+    rank: int = 4  # number of these factors
     coupling: str = "none"  # of direction and magnitude (vmf)
     kappa_prior_family: str = "lognormal"  # on kappa / D; "gamma" on kappa, "beta" on A(kappa)
     # Whether training counts the Jacobian of polar coordinates, -(D - 1) log m. Evaluation always does. It
@@ -125,6 +131,7 @@ class Structure:
         _require(self, "runaway", self.runaway > 1, "above 1")
         _require(self, "temperature", self.temperature > 0, "above 0")
         _require(self, "components", self.components <= MOST_COMPONENTS, f"at most {MOST_COMPONENTS}")
+        _require(self, "rank", self.rank <= MOST_RANK, f"at most {MOST_RANK}")
         _require(self, "objective", *_known_objective(self.objective, self.horizon))
         for clash, remedy in self._clashes():
             if clash:
@@ -144,6 +151,16 @@ class Structure:
                 marginal and self.head in BRANCHING and self.components > MOST_BRANCHES,
                 f"components is {self.components} and rollout_branches 'marginal', which runs every one of "
                 f"them; use at most {MOST_BRANCHES}",
+            ),
+            (
+                self.covariance == "low_rank" and self.head not in GAUSSIANS,
+                f"covariance is 'low_rank' and head {self.head!r}; only {', '.join(GAUSSIANS)} have "
+                "covariances of their own, so set covariance to 'diagonal'",
+            ),
+            (
+                self.rank != Structure.rank and self.covariance != "low_rank",
+                f"rank is {self.rank} and covariance {self.covariance!r}, which has no factors; set "
+                "covariance to 'low_rank'",
             ),
             (
                 self.coupling != "none" and self.head != "vmf",
@@ -176,6 +193,11 @@ class Structure:
                 "rollouts, such as '-energy_score@1'",
             ),
         )
+
+    @property
+    def factors(self) -> int:
+        """How many normals a sample of the head's law takes beside the D + 1 that any law has."""
+        return self.rank if self.covariance == "low_rank" else 0
 
     @property
     def epochs(self) -> int:

@@ -42,7 +42,7 @@ def continue_from(
         Start(h_BCH[:, -1], memory, context_CD[-1:]),
         frames,
         structure.feedback,
-        window_noise([name], (frames,), context_CD),
+        window_noise([name], (frames,), context_CD, structure.factors),
         temperature=structure.temperature,
     )
     return context_CD[-1] + deltas[0].cumsum(0)

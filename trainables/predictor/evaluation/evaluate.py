@@ -9,7 +9,7 @@ there and counts as going in no direction from then on; runaway@k is the share o
 Frames that do not move at all (|delta_true| = 0) have no direction and are left out of both.
 
 Shapes: L lanes, B windows, T frames of a window, C of context, K rollout steps, D latent dimensions,
-S sampled runs, E = D + 1.
+S sampled runs, E = D + 1 and the factors of a law.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ def _evaluate_shard(
         starts_LB = torch.from_numpy(starts[block]).to(rows_L.device).expand(len(surrogates), -1)
         windows_LBTD = shard.gather(starts_LB, structure.context + structure.horizon, rows_L)
         noise = (
-            window_noise(names[block], (_ENSEMBLE, structure.horizon), windows_LBTD)
+            window_noise(names[block], (_ENSEMBLE, structure.horizon), windows_LBTD, structure.factors)
             if samples
             else _silence(structure, windows_LBTD)
         )

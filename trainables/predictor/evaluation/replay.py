@@ -72,7 +72,7 @@ def reached_states(structure: Structure, predictor: AnyPredictor, windows: Windo
         Start(h_BCH[:, -1], memory, last_BD),
         horizon,
         structure.feedback,
-        window_noise(windows.names, (horizon,), last_BD),
+        window_noise(windows.names, (horizon,), last_BD, structure.factors),
         temperature=structure.temperature,
     )
     return last_BD.unsqueeze(1) + delta_BKD.cumsum(1)

@@ -1,6 +1,6 @@
 """Evaluation windows: a name that does not depend on what else is evaluated, and the noise that goes with it.
 
-Shapes: B windows, K rollout steps, D latent dimensions, E = D + 1.
+Shapes: B windows, K rollout steps, D latent dimensions, F factors, E = D + 1 + F.
 """
 
 from __future__ import annotations
@@ -21,13 +21,14 @@ def window_names(shard: Shard, starts_B: np.ndarray, owners_B: np.ndarray) -> li
     return [f"{shard.ids[u]}/{start - shard.offsets[u]}" for u, start in zip(owners_B, starts_B, strict=True)]
 
 
-def window_noise(names: Sequence[str], shape: Sequence[int], like: Tensor) -> LawNoise:
+def window_noise(names: Sequence[str], shape: Sequence[int], like: Tensor, factors: int = 0) -> LawNoise:
     """Noise of sampled runs, the same for a window of a name whoever evaluates it.
 
     Args:
         names: of the B windows.
         shape: of what one window draws, [K] or [runs, K].
         like: [..., D], with the device and precision wanted.
+        factors: F; whatever it is, the other numbers are the same.
 
     Returns:
         normal [B, K, E] or [runs, B, K, E], and uniform [B, K, 2] or [runs, B, K, 2].
@@ -37,5 +38,8 @@ def window_noise(names: Sequence[str], shape: Sequence[int], like: Tensor) -> La
         generator = torch.Generator().manual_seed(zlib.crc32(name.encode()))
         normal.append(torch.randn(*shape, like.shape[-1] + 1, generator=generator, dtype=torch.float64))
         uniform.append(torch.rand(*shape, 2, generator=generator, dtype=torch.float64))
+        if factors:
+            more = torch.randn(*shape, factors, generator=generator, dtype=torch.float64)
+            normal[-1] = torch.cat([normal[-1], more], -1)
     place = len(shape) - 1
     return LawNoise(torch.stack(normal, place).to(like), torch.stack(uniform, place).to(like))

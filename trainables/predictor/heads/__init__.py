@@ -16,6 +16,7 @@ from trainables.distributions.polar import MAGNITUDE_FLOOR
 from trainables.errors import InputError
 from trainables.predictor.heads.base import Head, Survey, Whitening
 from trainables.predictor.heads.direction_codebook import CodebookHead
+from trainables.predictor.heads.flow import FlowHead
 from trainables.predictor.heads.flow_matching import FlowMatchingHead
 from trainables.predictor.heads.gaussian import GaussianHead
 from trainables.predictor.heads.mdn import MDNHead
@@ -33,13 +34,14 @@ __all__ = ["Head", "Survey", "Whitening", "build_head", "survey"]
 
 
 _BUILDERS: dict[str, Callable[[Structure, int], Head]] = {
-    "mdn": lambda s, dim: MDNHead(s.width, dim, s.covariance, s.components),
-    "gaussian": lambda s, dim: GaussianHead(s.width, dim, s.covariance),
+    "mdn": lambda s, dim: MDNHead(s.width, dim, s.covariance, s.components, s.rank),
+    "gaussian": lambda s, dim: GaussianHead(s.width, dim, s.covariance, rank=s.rank),
     "vmf": lambda s, dim: VMFHead(s.width, dim, _form(s), s.coupling),
     "movmf": lambda s, dim: MoVMFHead(s.width, dim, _form(s), s.components),
     "power_spherical": lambda s, dim: PowerSphericalHead(s.width, dim, _form(s)),
     "prototypes": lambda s, dim: PrototypesHead(s.width, dim, _form(s), s.components),
     "direction_codebook": lambda s, dim: CodebookHead(s.width, dim, _form(s), s.components),
+    "flow": lambda s, dim: FlowHead(s.width, dim),
     "flow_matching": lambda s, dim: FlowMatchingHead(s.width, dim),
 }
 _WITH_CODES = ("prototypes", "direction_codebook")
@@ -49,7 +51,7 @@ _KMEANS_ROUNDS, _KMEANS_SEED = 20, 0
 def build_head(structure: Structure, dim: int) -> Head:
     """The head that a structure names, over delta in R^dim, on hidden states of ``structure.width``."""
     head = _BUILDERS[structure.head](structure, dim)
-    return WhitenedHead(head, dim) if structure.coordinates == "whitened" else head
+    return WhitenedHead(head, dim, structure.factors) if structure.coordinates == "whitened" else head
 
 
 def survey(structure: Structure, steps_ND: Tensor, frames_ND: Tensor) -> Survey:

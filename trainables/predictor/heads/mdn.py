@@ -1,4 +1,5 @@
-"""Mixture density head: hidden state -> mixture of Gaussians over delta, diagonal or isotropic.
+"""Mixture density head: hidden state -> mixture of Gaussians over delta, diagonal, isotropic
+or with a few factors.
 
 Shapes: H hidden units, D latent dimensions, K components.
 """
@@ -15,8 +16,8 @@ from trainables.predictor.linear import Linear
 class MDNHead(GaussianHead):
     """A head that predicts a :class:`GaussianMixture` with K components in R^D."""
 
-    def __init__(self, width: int, dim: int, covariance: str, components: int) -> None:
-        super().__init__(width, dim, covariance, components)
+    def __init__(self, width: int, dim: int, covariance: str, components: int, rank: int) -> None:
+        super().__init__(width, dim, covariance, components, rank)
         self.weights = Linear(width, components)
 
     def log_weights(self, h: Tensor) -> Tensor:

@@ -27,14 +27,14 @@ class WhitenedHead(Head[Mapped]):
     probe_normal: Tensor
     probe_uniform: Tensor
 
-    def __init__(self, inner: Head, dim: int) -> None:
+    def __init__(self, inner: Head, dim: int, factors: int = 0) -> None:
         super().__init__()
         self.inner = inner
         self.has_density, self.needs_noise = inner.has_density, inner.needs_noise
         self.register_buffer("factor_DD", torch.eye(dim))
         self.register_buffer("inverse_DD", torch.eye(dim))
         self.register_buffer("log_volume", torch.zeros(()))
-        normal, uniform = probes(dim)
+        normal, uniform = probes(dim, factors)
         self.register_buffer("probe_normal", normal)
         self.register_buffer("probe_uniform", uniform)
 

@@ -8,6 +8,7 @@ Shapes: L lanes, B windows, T frames of a window, D latent dimensions.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -54,10 +55,11 @@ def epoch_noise(
         like: [..., D], with the device and precision wanted.
         owned: the slots of this worker.
         laws_draw: whether anybody samples from a law; else the noise of laws is zeros, of size 1 where it
-            would be D + 1.
+            would be D + 1 and more.
     """
     dim = like.shape[-1]
     streams = [_streams(lane, epoch) for lane in lanes]
+    factors = structure.factors
     sigma = torch.tensor([lane.input_noise for lane in lanes], dtype=torch.float64).view(-1, 1, 1, 1, 1)
     frames, own = structure.context + structure.rollout, torch.as_tensor(owned)
 
@@ -70,6 +72,9 @@ def epoch_noise(
         normal, uniform, inputs = none[..., :1], none, none[..., :1]
         if laws_draw:
             normal = _draw(torch.randn, streams, "normal", (*shape, dim + 1))[:, :, own]
+            if factors:
+                more = _draw(torch.randn, streams, "factors", (*shape, factors))[:, :, own]
+                normal = torch.cat([normal, more], -1)
             uniform = _draw(torch.rand, streams, "uniform", (*shape, 2))[:, :, own]
         if sigma.any():
             inputs = _draw(torch.randn, streams, "input", (*shape, dim))[:, :, own] * sigma
@@ -92,9 +97,12 @@ def _draw(
 
 def _streams(lane: Lane, epoch: int) -> dict[str, torch.Generator]:
     purposes = ("starts", "replace", "normal", "uniform", "input")
-    return {
+    streams = {
         purpose: torch.Generator().manual_seed(
             ((lane.seed * 1_000_003 + epoch) * len(purposes) + number) % 2**63
         )
         for number, purpose in enumerate(purposes)
     }
+    # Seeded apart: with one more purpose above, every stream would be another.
+    name = f"factors of lane {lane.seed} in epoch {epoch}"
+    return streams | {"factors": torch.Generator().manual_seed(zlib.crc32(name.encode()))}

@@ -10,7 +10,7 @@ from trainables.distributions.law import LawNoise
 from trainables.distributions.polar import MAGNITUDE_FLOOR
 from trainables.errors import InputError
 from trainables.predictor import config
-from trainables.predictor.config import COUPLINGS, COVARIANCES, HEADS, KAPPA_PRIORS, Structure
+from trainables.predictor.config import COUPLINGS, COVARIANCES, GAUSSIANS, HEADS, KAPPA_PRIORS, Structure
 from trainables.predictor.heads import Head, Survey, Whitening, build_head, survey
 from trainables.predictor.heads.base import bounded
 from trainables.predictor.heads.polar import PolarHead
@@ -34,6 +34,7 @@ FITTED = {"head": "linear"}  # and the other baselines, which have the same head
 RAW = {"coordinates": "raw"}
 CASES = [{"head": head, **option, **RAW} for head in HEADS for option in OPTIONS.get(head, [{}])] + [FITTED]
 CASES += [{"head": head, "coordinates": "whitened"} for head in HEADS]
+CASES += [{"head": head, "covariance": "low_rank", "coordinates": "whitened"} for head in GAUSSIANS]
 LANE = {
     name: torch.tensor(value).double()
     for name, value in (("kappa_prior", 0.1), ("kappa_prior_ratio", 1.5), ("kappa_prior_width", 0.7))
@@ -44,9 +45,11 @@ def normals(*shape: int, seed: int = 1) -> Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
-def noise(*shape: int, dim: int = DIM) -> LawNoise:
+def noise(case: dict, *shape: int) -> LawNoise:
+    """What a sample of the head's law is made of, [...]."""
     uniform = torch.rand(*shape, 2, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
-    return LawNoise(normals(*shape, dim + 1, seed=2), uniform)
+    factors = normals(*shape, Structure(**case).factors, seed=6)
+    return LawNoise(torch.cat([normals(*shape, DIM + 1, seed=2), factors], -1), uniform)
 
 
 def untrained(case: dict, dim: int = DIM) -> Head:
@@ -102,8 +105,8 @@ def answers(head: Head, h: Tensor, delta: Tensor, *drawn: Tensor) -> dict[str, T
 
 
 @pytest.mark.parametrize("shape", [(), (3,), (4, 7)])
-def test_answers_have_the_shapes_of_the_hidden_states(head: Head, shape: tuple[int, ...]) -> None:
-    said = answers(head, normals(*shape, WIDTH), normals(*shape, DIM), *noise(*shape))
+def test_answers_have_the_shapes_of_the_hidden_states(case: dict, head: Head, shape: tuple[int, ...]) -> None:
+    said = answers(head, normals(*shape, WIDTH), normals(*shape, DIM), *noise(case, *shape))
     for name in ("objective", "log_magnitude", "log_prob"):
         assert name not in said or said[name].shape == shape, name
     assert said["penalty"].shape in (shape, ())  # a number where there is no prior
@@ -115,8 +118,8 @@ def test_answers_have_the_shapes_of_the_hidden_states(head: Head, shape: tuple[i
 
 
 @torch.no_grad()
-def test_branches_are_the_pieces_of_the_sample(head: Head) -> None:
-    said = answers(head, normals(50, WIDTH), normals(50, DIM), *noise(50))
+def test_branches_are_the_pieces_of_the_sample(case: dict, head: Head) -> None:
+    said = answers(head, normals(50, WIDTH), normals(50, DIM), *noise(case, 50))
     assert torch.allclose(said["log_weights"].exp().sum(-1), torch.ones(50).double())
     distance = (said["branches"] - said["sample"].unsqueeze(-2)).norm(dim=-1)
     assert float(distance.amin(-1).max()) < 1e-9
@@ -139,9 +142,9 @@ def test_density_integrates_to_one(case: dict, dense: Head) -> None:
 
 
 @torch.no_grad()
-def test_mean_magnitude_and_samples_agree(dense: Head) -> None:
+def test_mean_magnitude_and_samples_agree(case: dict, dense: Head) -> None:
     law = dense(normals(WIDTH).expand(8000, WIDTH))
-    draws = law.sample(noise(8000))
+    draws = law.sample(noise(case, 8000))
     error = draws.std(0) / math.sqrt(8000)
     assert float(((draws.mean(0) - law.mean()[0]) / error).abs().max()) < 4.5
     near = 0.15 if isinstance(dense, WhitenedHead) else 0.06  # there it is taken from a few samples
@@ -165,35 +168,35 @@ def test_units_of_the_data_change_nothing_but_units(case: dict) -> None:
     small, large = (started(typical)(normals(20, WIDTH)) for typical in (0.05, 20.0))
     for name in ("mean", "mode"):
         assert torch.allclose(400 * getattr(small, name)(), getattr(large, name)()), name
-    assert torch.allclose(400 * small.sample(noise(20)), large.sample(noise(20)))
+    assert torch.allclose(400 * small.sample(noise(case, 20)), large.sample(noise(case, 20)))
     assert torch.allclose(small.log_magnitude() + math.log(400), large.log_magnitude())
     assert (large.log_magnitude() - math.log(20.0)).abs().max() < 1.5
 
 
-def test_gradients_reach_every_parameter(head: Head) -> None:
-    said = answers(head, normals(4, 7, WIDTH), normals(4, 7, DIM), *noise(4, 7))
+def test_gradients_reach_every_parameter(case: dict, head: Head) -> None:
+    said = answers(head, normals(4, 7, WIDTH), normals(4, 7, DIM), *noise(case, 4, 7))
     (said["objective"].mean() + said["penalty"].mean() + said["mean"].square().mean()).backward()
     for name, parameter in head.named_parameters():
         assert parameter.grad is not None and float(parameter.grad.abs().sum()) > 0, name
 
 
-def test_samples_are_a_differentiable_function_of_their_noise(head: Head) -> None:
-    h, (normal, uniform) = normals(5, WIDTH).requires_grad_(), noise(5)
+def test_samples_are_a_differentiable_function_of_their_noise(case: dict, head: Head) -> None:
+    h, (normal, uniform) = normals(5, WIDTH).requires_grad_(), noise(case, 5)
     normal.requires_grad_()
     delta = head(h).sample(LawNoise(normal, uniform))
-    assert torch.equal(delta, head(h).sample(noise(5)))
+    assert torch.equal(delta, head(h).sample(noise(case, 5)))
     # Cubes tell directions apart, where the length alone need not depend on h.
     of_h, of_noise = torch.autograd.grad(delta.pow(3).sum(), (h, normal))
     assert of_h.isfinite().all() and (of_h.abs().sum(-1) > 1e-9).all()
-    step = 1e-6 * normals(5, DIM + 1, seed=5)
+    step = 1e-6 * normals(*normal.shape, seed=5)
     with torch.no_grad():
         moved = [LawNoise(normal + way * step, uniform) for way in (-1, 1)]
         ends = [head(h).sample(own).pow(3).sum().item() for own in moved]
     assert ends[1] - ends[0] == pytest.approx(2 * (of_noise * step).sum().item(), rel=1e-3)
 
 
-def test_float32_agrees_with_float64(head: Head) -> None:
-    arguments = normals(4, 7, WIDTH), normals(4, 7, DIM), *noise(4, 7)
+def test_float32_agrees_with_float64(case: dict, head: Head) -> None:
+    arguments = normals(4, 7, WIDTH), normals(4, 7, DIM), *noise(case, 4, 7)
     exact = answers(head, *arguments)
     rough = answers(head.float(), *(x.float() for x in arguments))
     for name, value in exact.items():
@@ -203,7 +206,7 @@ def test_float32_agrees_with_float64(head: Head) -> None:
 
 def test_stacked_lanes_answer_like_each_alone(case: dict) -> None:
     heads = [build(case, seed=seed) for seed in range(3)]
-    arguments = normals(3, 5, WIDTH), normals(3, 5, DIM), *noise(3, 5)
+    arguments = normals(3, 5, WIDTH), normals(3, 5, DIM), *noise(case, 3, 5)
     together = Stacked(heads).map(answers, *arguments)
     for lane, head in enumerate(heads):
         for name, value in answers(head, *(x[lane] for x in arguments)).items():
@@ -212,7 +215,7 @@ def test_stacked_lanes_answer_like_each_alone(case: dict) -> None:
 
 def test_gradients_of_stacked_lanes_are_those_of_each_alone(case: dict) -> None:
     heads = [build(case, seed=seed) for seed in range(2)]
-    arguments = normals(2, 5, WIDTH), normals(2, 5, DIM), *noise(2, 5)
+    arguments = normals(2, 5, WIDTH), normals(2, 5, DIM), *noise(case, 2, 5)
     stacked = Stacked(heads)
     loss = stacked.map(lambda head, *own: sum(_loss(answers(head, *own))), *arguments)
     loss.sum().backward()
@@ -233,18 +236,18 @@ def test_state_survives_saving(case: dict) -> None:
         untrained(case),
     )
     other.load_state_dict(saved.state_dict())
-    arguments = normals(5, WIDTH), normals(5, DIM), *noise(5)
+    arguments = normals(5, WIDTH), normals(5, DIM), *noise(case, 5)
     for name, value in answers(saved, *arguments).items():
         assert torch.equal(answers(other, *arguments)[name], value), name
 
 
 @pytest.mark.parametrize("size", [1e4, -1e4, 0.0])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_extremes_stay_finite(head: Head, size: float, dtype: torch.dtype) -> None:
+def test_extremes_stay_finite(case: dict, head: Head, size: float, dtype: torch.dtype) -> None:
     still = torch.zeros(2, DIM, dtype=dtype)  # a frame that does not move
     h = torch.full((2, WIDTH), size, dtype=dtype, requires_grad=True)
     uniform = torch.tensor([[0.0, 1e-12], [1.0, 1.0]], dtype=dtype)  # float32 rounds up to 1
-    said = answers(head.to(dtype), h, still, noise(2)[0].to(dtype), uniform)
+    said = answers(head.to(dtype), h, still, noise(case, 2)[0].to(dtype), uniform)
     for name, value in said.items():
         assert name == "log_weights" or torch.isfinite(value).all(), name
     torch.stack([value.clamp(-1e6, 1e6).sum() for value in said.values()]).sum().backward()
@@ -263,12 +266,12 @@ def test_the_heads_that_are_called_polar_are_those_of_polar_form() -> None:
 def test_the_jacobian_is_left_out_of_the_objective_alone(name: str) -> None:
     whole, bare = (build({"head": name, "jacobian": jacobian, **RAW}) for jacobian in (True, False))
     h, delta = normals(50, WIDTH), 3 * normals(50, DIM)
-    nll, objective = (head.objective(head(h), delta, noise(50)) for head in (whole, bare))
+    nll, objective = (head.objective(head(h), delta, noise({"head": name}, 50)) for head in (whole, bare))
     assert torch.equal(nll, -whole(h).log_prob(delta))
     assert torch.allclose(nll - objective, (DIM - 1) * delta.norm(dim=-1).log(), atol=1e-12)
     assert torch.equal(bare(h).log_prob(delta), whole(h).log_prob(delta))  # what evaluation asks for
     still = torch.zeros(50, DIM).double()  # the density's floor under |delta| is the objective's
-    floored = bare.objective(bare(h), still, noise(50)) + bare(h).log_prob(still)
+    floored = bare.objective(bare(h), still, noise({"head": name}, 50)) + bare(h).log_prob(still)
     assert torch.allclose(floored, torch.tensor(-(DIM - 1) * math.log(MAGNITUDE_FLOOR)).double())
 
 

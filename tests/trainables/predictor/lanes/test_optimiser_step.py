@@ -25,6 +25,8 @@ KINDS = [
     ("movmf", "sample"),
     ("power_spherical", "sample"),
     ("prototypes", "mean"),
+    ("flow", "mean"),
+    ("flow", "sample"),
     ("flow_matching", "mean"),
     ("direction_codebook", "mode"),
 ]
@@ -33,6 +35,7 @@ ASIDE = [
     {"head": "vmf", "feedback": "sample", "temperature": 0.7, "rollout_gradient": "stopped"},
     {"head": "vmf", "coupling": "kappa_on_magnitude", "kappa_prior_family": "gamma"},
     {"head": "vmf", "coupling": "magnitude_on_direction", "kappa_prior_family": "beta"},
+    {"head": "mdn", "covariance": "low_rank", "feedback": "sample"},
     {"head": "gaussian", "backbone": "mlp", "rollout_target": "state"},
     {"head": "gaussian", "backbone": "transformer", "width": 32},
 ]
@@ -60,7 +63,8 @@ def setting(device: str = "cpu", **settings: object) -> tuple[StackedPack, LaneA
     optimiser = LaneAdamW(list(pack.parameters()), *rates)
     shape, draw = (LANES, 4, 6), torch.Generator().manual_seed(0)
     windows, replaced = torch.randn(*shape, DIM, generator=draw), torch.rand(shape, generator=draw)
-    normal, uniform = torch.randn(*shape, DIM + 1, generator=draw), torch.rand(*shape, 2, generator=draw)
+    width = DIM + 1 + structure.factors
+    normal, uniform = torch.randn(*shape, width, generator=draw), torch.rand(*shape, 2, generator=draw)
     noise = WindowNoise(replaced, LawNoise(normal, uniform), torch.zeros(*shape, 1))
     return pack, optimiser, tree_map(lambda part: part.to(device), Batch(windows, noise))
 

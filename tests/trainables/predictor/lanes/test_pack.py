@@ -62,6 +62,8 @@ def _both(make_feed: Callable[..., Feed]) -> list[Feed]:
         ("vmf", {"feedback": "sample", "backbone": "transformer", "width": 32}),
         ("movmf", {"feedback": "sample", "rollout_branches": "marginal"}),
         ("vmf", {"rollout_target": "state", "jacobian": False, "magnitude": "marginal"}),
+        ("mdn", {"feedback": "sample", "covariance": "low_rank", "temperature": 0.8}),
+        ("flow", {"feedback": "mean"}),
         ("flow_matching", {"rollout_gradient": "stopped"}),
     ],
 )

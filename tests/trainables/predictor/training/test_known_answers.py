@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.trainables.predictor.conftest import utterance_table
 from trainables.distributions.gaussian_marginal import GaussianMarginal
 from trainables.latents.batching.feed import Feed
 from trainables.latents.batching.prepared_data import PreparedData
@@ -42,6 +43,8 @@ HOLD_THE_TRUTH = [
     {"head": "mdn"},
     {"head": "gaussian"},
     {"head": "gaussian", "covariance": "isotropic"},
+    {"head": "gaussian", "covariance": "low_rank"},
+    {"head": "flow"},
 ]
 # Heads that do not hold the truth, and how much each has to win back of what a density without a past loses.
 OTHERS: list[tuple[dict[str, Any], float]] = [
@@ -195,6 +198,36 @@ def gap_of_a_density_without_a_past(feeds: tuple[Feed, Feed], truth: Scores) -> 
     """What a Gaussian of delta, fitted to the training steps, loses to the truth, in nats per frame."""
     train, test = (PreparedData.from_feed(feed).steps("real") for feed in feeds)
     return float(GaussianMarginal.fit(train).nll(test).mean()) - truth.value("nll")
+
+
+@pytest.mark.slow
+def test_factors_win_the_nats_that_a_diagonal_loses() -> None:
+    """Frames without a past whose dimensions go together, in raw coordinates."""
+    rng, loadings = np.random.default_rng(0), 2 * np.random.default_rng(5).normal(size=(6, 2))
+    covariance = np.eye(6) + loadings @ loadings.T
+    diagonal_loses = 0.5 * (np.log(np.diag(covariance)).sum() - np.linalg.slogdet(covariance)[1])
+    tables = [
+        utterance_table({f"s{i}-0": rng.multivariate_normal(np.zeros(6), covariance, 1000) for i in range(6)})
+        for _ in range(2)
+    ]
+    feeds = [Feed(lambda own=own: [own], rms=1.0, lattice_step=None, frame_rate=50.0) for own in tables]
+    nll = {}
+    for name in ("diagonal", "low_rank"):
+        structure = Structure(
+            head="mdn",
+            components=1,
+            covariance=name,
+            coordinates="raw",
+            **({"rank": 2} if name == "low_rank" else {}),
+            **SHORT,
+            batch=96,
+            steps=200,
+        )
+        nll[name] = judged((feeds[0], feeds[1]), structure, Lane(seed=1, learning_rate=5e-3), True).value(
+            "nll"
+        )
+    assert diagonal_loses > 2.5
+    assert nll["diagonal"] - nll["low_rank"] == pytest.approx(diagonal_loses, rel=0.05)
 
 
 @pytest.mark.slow
