@@ -50,7 +50,7 @@ def main() -> None:
 def _ways(dataset: LatentDataset) -> dict[str, Callable[[], None]]:
     import ray
 
-    from orchestrator.datasets.ray_latents import RayLatents, of_split, open_rows
+    from orchestrator.datasets.ray_latents import RayLatents, open_rows
 
     def stored() -> None:
         """What a pack on an actor does."""
@@ -60,7 +60,7 @@ def _ways(dataset: LatentDataset) -> dict[str, Callable[[], None]]:
 
     def streamed() -> None:
         """What a worker of Ray Train does."""
-        rows = of_split(open_rows(RayLatents.of(dataset, ("train",))), "train")
+        rows = open_rows(RayLatents.of(dataset, ("train",)), "train")
         _touch(rows.iter_batches(batch_format="pyarrow", batch_size=None))
 
     def alone() -> None:
