@@ -142,8 +142,7 @@ class LatentDataset:
     def _read(
         self, columns: Sequence[str], split: str | None, ids: Collection[str] | None
     ) -> Iterator[pa.Table]:
-        files = (open_file(file.path, file.fingerprint) for file in self.opened)
-        pieces = chain.from_iterable(file.pieces(columns, split, ids) for file in files)
+        pieces = chain.from_iterable(file.pieces(columns, split, ids) for file in self.opened)
         for _, own in groupby(verified(pieces), key=lambda piece: piece[0]):
             yield pa.concat_tables(table for _, table in own)
 
