@@ -71,7 +71,8 @@ class LatentFile:
         values = [name for name in columns if name not in SCALAR_COLUMNS]
         # Digests cover these values, so checksums of pages would find nothing more, in 8 % of the time.
         with _sentences(self.path), pq.ParquetFile(self.path) as parquet:
-            if parquet.metadata.num_rows != len(self.index):
+            exchanged = parquet.metadata.num_rows != len(self.index)
+            if exchanged or _mistyped(parquet.schema_arrow, self.meta.dim):
                 raise _changed(self.path)
             end = 0
             for group in range(parquet.num_row_groups):
@@ -140,9 +141,9 @@ def open_file(path: Path, fingerprint: str | None = None) -> LatentFile:
         _require_latents(path, schema)
         index = _read(path, SCALAR_COLUMNS)
         meta, part = _parsed(path, schema, len(index))
-    stored = metadata.get(FINGERPRINT_KEY, b"").decode(errors="replace")
+    stored = metadata.get(FINGERPRINT_KEY)
     file = LatentFile(path, meta, part, index, part.fingerprint(metadata[META_KEY].decode(), index))
-    if stored and stored != file.fingerprint:
+    if stored is not None and stored != file.fingerprint.encode():
         _refuse(file)
     if fingerprint not in (None, file.fingerprint):
         raise _changed(path)
@@ -213,7 +214,9 @@ def _parsed(path: Path, schema: pa.Schema, utterances: int) -> tuple[LatentMeta,
     metadata = schema.metadata
     try:
         meta, part = LatentMeta(**json.loads(metadata[META_KEY])), json.loads(metadata[PART_KEY])
-        _require_types(schema, meta.dim)
+        mistyped = _mistyped(schema, meta.dim)
+        if mistyped:
+            raise ValueError(mistyped)
         rows = part["rows"] if FINGERPRINT_KEY in metadata else _digests_of_all(path)
         if {len(rows[kind]) for kind in DIGESTED} != {utterances}:
             raise ValueError(f"not {utterances} digests of each kind")
@@ -224,11 +227,14 @@ def _parsed(path: Path, schema: pa.Schema, utterances: int) -> tuple[LatentMeta,
         raise InputError(f"{path} has metadata of another version ({error}); encode it again") from error
 
 
-def _require_types(schema: pa.Schema, dim: int) -> None:
+def _mistyped(schema: pa.Schema, dim: int) -> str:
+    """How a column differs from what latents have; empty where none does."""
     for field in utterance_table([], dim, 1.0).schema:
-        stored = schema.field(field.name).type
+        place = schema.get_field_index(field.name)
+        stored = schema.field(place).type if place >= 0 else "absent"
         if stored != field.type:
-            raise TypeError(f"{field.name} is {stored}, not {field.type}")
+            return f"{field.name} is {stored}, not {field.type}"
+    return ""
 
 
 def _digests_of_all(path: Path) -> dict[str, list[str]]:

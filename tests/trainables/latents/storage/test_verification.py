@@ -133,9 +133,11 @@ def test_a_row_that_is_taken_out_of_its_split_is_refused(folder):
 
 
 def test_a_column_that_is_missing_or_of_another_type_is_refused(folder):
-    file = folder / "one.parquet"
+    file, dataset = folder / "one.parquet", open_dataset(folder)
     rewrite(file, lambda table: table.set_column(6, "energy", pa.array([0.0] * len(table))))
     assert "energy is double" in refusal(folder)
+    with pytest.raises(InputError, match="is not the file that it was"):
+        dataset.tracks("test")
     rewrite(file, lambda table: table.drop_columns(["energy"]))
     assert "lacks the column 'energy'" in refusal(folder)
 
