@@ -37,7 +37,7 @@ _REPEATS = 7
 def main() -> None:
     """Print frames per second of each way, and its share of what pyarrow alone reaches."""
     with tempfile.TemporaryDirectory() as scratch, connected(None):
-        folder = Path(sys.argv[1]) if len(sys.argv) > 1 else _synthetic(Path(scratch))
+        folder = Path(sys.argv[1]) if len(sys.argv) > 1 else synthetic(Path(scratch))
         dataset = open_dataset(folder)
         seconds = interleaved(_ways(dataset), _REPEATS + 1)
     frames = dataset.frames("train")
@@ -50,34 +50,35 @@ def main() -> None:
 def _ways(dataset: LatentDataset) -> dict[str, Callable[[], None]]:
     import ray
 
-    from orchestrator.datasets.ray_latents import RayLatents, of_split, open_rows
+    from orchestrator.datasets.ray_latents import RayLatents, open_rows
 
     def stored() -> None:
         """What a pack on an actor does."""
         latents = RayLatents.of(dataset, ("train",))
         latents.read("train")
-        _touch(ray.get(block) for block in latents.blocks["train"])
+        touch(ray.get(block) for block in latents.blocks["train"])
 
     def streamed() -> None:
         """What a worker of Ray Train does."""
-        rows = of_split(open_rows(RayLatents.of(dataset, ("train",))), "train")
-        _touch(rows.iter_batches(batch_format="pyarrow", batch_size=None))
+        rows = open_rows(RayLatents.of(dataset, ("train",)), "train")
+        touch(rows.iter_batches(batch_format="pyarrow", batch_size=None))
 
     def alone() -> None:
         filters = [("split", "==", "train")]
-        _touch(pq.read_table(file, columns=FRAME_COLUMNS, filters=filters) for file in dataset.files)
+        touch(pq.read_table(file, columns=FRAME_COLUMNS, filters=filters) for file in dataset.files)
 
     return {"Ray Data, kept in the store": stored, "Ray Data, streamed": streamed, "pyarrow": alone}
 
 
-def _touch(tables: Iterable[pa.Table]) -> None:
+def touch(tables: Iterable[pa.Table]) -> None:
+    """Look at every frame of some tables."""
     for table in tables:
         if len(table):
             latent_frames(table["latents"])[0].view(np.uint16).max()
 
 
-def _synthetic(folder: Path) -> Path:
-    """Noise, which compresses badly, as latents do."""
+def synthetic(folder: Path) -> Path:
+    """A folder of noise, which compresses badly, as latents do."""
     rng = np.random.default_rng(0)
     meta = LatentMeta("noise", _DIM, 50.0, None, "", None, "", None)
     for first in range(0, _UTTERANCES, _PER_FILE):

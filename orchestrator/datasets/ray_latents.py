@@ -7,11 +7,11 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import ray
-from ray.data.expressions import col
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from orchestrator.datasets.feed_cache import FeedCache
-from trainables.latents.storage.dataset import FRAME_COLUMNS, LatentDataset
+from orchestrator.datasets.latent_source import LatentSource, StoredFile, accepted
+from trainables.latents.storage.dataset import LatentDataset
 
 if TYPE_CHECKING:
     from orchestrator.datasets.collection import LatentCollection
@@ -27,7 +27,7 @@ _feeds = FeedCache(most=3)  # of this process, with their shards on its device
 class RayLatents:
     """A dataset as trials see it: its constants, and the Arrow tables of splits in the object store."""
 
-    files: tuple[str, ...]
+    files: tuple[StoredFile, ...]
     home: str  # the Ray node whose disk holds them
     content_hash: str
     rms: float
@@ -40,7 +40,7 @@ class RayLatents:
     def of(cls, dataset: LatentDataset, splits: Sequence[str]) -> RayLatents:
         """The latents of some splits of a dataset, with its constants; no frames are read yet."""
         return cls(
-            files=tuple(str(file.resolve()) for file in dataset.files),
+            files=StoredFile.all_of(dataset),
             home=ray.get_runtime_context().get_node_id(),
             content_hash=dataset.content_hash,
             rms=dataset.rms,
@@ -55,10 +55,14 @@ class RayLatents:
         return NodeAffinitySchedulingStrategy(self.home, soft=True)
 
     def read(self, split: str) -> None:
-        """Bring a split into the object store, once, in an order that does not depend on timing."""
+        """Bring a split into the object store, once, in an order that does not depend on timing.
+
+        Raises:
+            InputError: a file has been damaged, edited or exchanged since the dataset was opened.
+        """
         if split not in self.blocks:
-            refs = of_split(open_rows(self), split).materialize().to_arrow_refs()
-            tables = {ref: ray.get(ref) for ref in refs}
+            refs = open_rows(self, split).materialize().to_arrow_refs()
+            tables = dict(zip(refs, accepted(ray.get(ref) for ref in refs), strict=True))
             # A file without utterances of the split leaves a table without rows, or even without columns.
             first = {ref: table["utterance_id"][0].as_py() for ref, table in tables.items() if table.num_rows}
             self.blocks[split] = sorted(first, key=lambda ref: first[ref])
@@ -78,34 +82,23 @@ def by_representation(collection: LatentCollection, splits: Sequence[str]) -> di
     return {"": latents[collection.first.meta.representation], **latents}
 
 
-def open_rows(latents: RayLatents) -> ray.data.Dataset:
-    """All utterances as a stream, which is read on the machine that has the files once it is asked for."""
-    # The order of files is not asked for: Ray Data would wait for ever behind a file of which the filter
-    # leaves nothing.
-    context = ray.data.DataContext.get_current()
-    context.enable_progress_bars = False
-    # The newer reader lists the files of every stream again, in a task of a whole core on any machine, when
-    # workers hold almost every core already.
-    context.use_datasource_v2 = False
-    return ray.data.read_parquet(
-        list(latents.files),
-        columns=[*FRAME_COLUMNS, "split"],
+def open_rows(latents: RayLatents, split: str, ids: Sequence[str] | None = None) -> ray.data.Dataset:
+    """The utterances of a split, or those of ``ids`` among them, as a lazy stream for :func:`accepted`.
+
+    It is read on the machine that has the files, once it is asked for.
+    """
+    # The order of files is not asked for: Ray Data would wait for ever behind a file that holds nothing of
+    # a split.
+    ray.data.DataContext.get_current().enable_progress_bars = False
+    return ray.data.read_datasource(
+        LatentSource(latents.files, split, ids),
         num_cpus=_READ_CPUS,
-        # By default Ray Data cuts files into many more blocks, and starts a reader for each; starting them
-        # would take most of the time.
+        # A reader for each file: starting more would take most of the time.
         override_num_blocks=len(latents.files),
         concurrency=max(1, min(len(latents.files), int(ray.cluster_resources()["CPU"]))),
         label_selector={"ray.io/node-id": latents.home},
         fallback_strategy=[{"label_selector": {}}],  # anywhere, as ``near`` does
     )
-
-
-def of_split(rows: ray.data.Dataset, split: str, ids: Sequence[str] | None = None) -> ray.data.Dataset:
-    """The utterances of a split, or those of ``ids`` among them; the filter acts while Parquet is read."""
-    wanted = col("split") == split
-    if ids is not None:
-        wanted = wanted & col("utterance_id").is_in(list(ids))
-    return rows.filter(expr=wanted)
 
 
 def feed(latents: RayLatents, split: str, surrogates: Sequence[Surrogate], device: Any, dtype: Any) -> Feed:

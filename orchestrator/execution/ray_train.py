@@ -14,7 +14,8 @@ import torch.distributed as dist
 from ray import tune
 from ray.tune.integration.ray_train import TuneReportCallback
 
-from orchestrator.datasets.ray_latents import RayLatents, constants, of_split, open_rows
+from orchestrator.datasets.latent_source import accepted
+from orchestrator.datasets.ray_latents import RayLatents, constants, open_rows
 from orchestrator.execution.ray_tune import Saver, Task, failure_text, final_report, pack_config
 from orchestrator.planning.pack import Pack
 from orchestrator.runtime.ray_cluster import Cluster
@@ -24,6 +25,7 @@ from orchestrator.runtime.torch_trainer import torch_trainer
 from trainables.errors import InputError
 from trainables.latents.batching.feed import Feed
 from trainables.latents.batching.slots import worker_utterances
+from trainables.latents.storage.dataset import Split
 from trainables.predictor.config import Structure
 from trainables.predictor.training.train import train_pack
 
@@ -88,7 +90,7 @@ class WorkerUtterances(ray.train.DataConfig):
         worker_node_ids: Sequence[str] | None,
         **kwargs: Any,
     ) -> list[dict[str, ray.data.DataIterator]]:
-        """A stream per worker and split that Ray Train asks for, filtered as Parquet is read."""
+        """A stream per worker and split that Ray Train asks for; of ``datasets`` only the names are used."""
         splits = {"train": "train", "evaluation": self._evaluation}
         train, evaluation = (self._latents.ids[split] for split in splits.values())
         shares = [
@@ -98,13 +100,10 @@ class WorkerUtterances(ray.train.DataConfig):
             }
             for rank in range(world_size)
         ]
-        return [
-            {name: self._stream(rows, splits[name], share[name]) for name, rows in datasets.items()}
-            for share in shares
-        ]
+        return [{name: self._stream(splits[name], share[name]) for name in datasets} for share in shares]
 
-    def _stream(self, rows: ray.data.Dataset, split: str, ids: Sequence[str]) -> ray.data.DataIterator:
-        chosen = of_split(rows, split, ids)
+    def _stream(self, split: str, ids: Sequence[str]) -> ray.data.DataIterator:
+        chosen = open_rows(self._latents, split, ids)
         chosen.context.execution_options = copy.deepcopy(self._options)
         return chosen.iterator()
 
@@ -117,7 +116,7 @@ def run_pack_on_workers(config: Mapping[str, Any], task: Task) -> None:
     trainer = torch_trainer(
         _train_on_worker,
         {"pack": config["pack"], "task": task},
-        open_rows(latents),
+        open_rows(latents, Split.TRAIN),
         WorkerUtterances(latents, structure.batch, task.evaluation),
         workers=task.workers,
         cpus=task.worker_cpus,
@@ -171,7 +170,7 @@ def _train_on_worker(config: Mapping[str, Any]) -> None:
 def _feed(name: str, split: str, task: Task, structure: Structure, device: torch.device) -> Feed:
     stream, latents = ray.train.get_dataset_shard(name), task.latents_of(structure)
     return Feed(
-        lambda: stream.iter_batches(batch_format="pyarrow", batch_size=None),
+        lambda: accepted(stream.iter_batches(batch_format="pyarrow", batch_size=None)),
         ids=latents.ids[split],
         surrogates=task.surrogates,
         **constants(latents),

@@ -33,7 +33,7 @@ from trainables.analysis.mixture_components import (
 from trainables.latents.batching.surrogates import Surrogate
 from trainables.latents.codec_registry import load_codec
 from trainables.latents.storage.dataset import LatentDataset, Split
-from trainables.latents.storage.parquet_file import latent_frames
+from trainables.latents.storage.row_columns import latent_frames
 from trainables.listening.decode import decode_continuation, wav_bytes
 from trainables.predictor.config import BRANCHING, Structure
 from trainables.predictor.scores import LaneStatus

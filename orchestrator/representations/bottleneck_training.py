@@ -15,6 +15,7 @@ import ray.train
 import torch
 from ray.util.queue import Empty, Queue
 
+from orchestrator.datasets.latent_source import accepted
 from orchestrator.datasets.ray_latents import RayLatents, constants, open_rows
 from orchestrator.execution.ray_train import TrainContext, WorkerUtterances, cause, worker_cpus
 from orchestrator.representations.bottleneck_progress import BottleneckProgress
@@ -153,7 +154,7 @@ def _train(job: BottleneckJob, workers: _Workers) -> None:
     trainer = torch_trainer(
         _train_on_worker,
         {"job": job},
-        open_rows(job.latents),
+        open_rows(job.latents, Split.TRAIN),
         WorkerUtterances(job.latents, job.start.settings.batch, Split.VALIDATION),
         workers=workers.count,
         cpus=workers.cpus,
@@ -209,7 +210,7 @@ def _train_on_worker(config: Mapping[str, Any]) -> None:
 def _source(name: str, ids: Sequence[str], job: BottleneckJob, device: torch.device) -> MappedFeed:
     stream = ray.train.get_dataset_shard(name)
     feed = Feed(
-        lambda: stream.iter_batches(batch_format="pyarrow", batch_size=None),
+        lambda: accepted(stream.iter_batches(batch_format="pyarrow", batch_size=None)),
         ids=ids,
         **{**constants(job.latents), "rms": 1.0},
     )

@@ -28,7 +28,7 @@ def torch_trainer(
     """A job that calls ``train_on_worker(config)`` on every worker, and again where one is lost.
 
     Args:
-        stream: rows from which ``shares`` takes every worker's "train" and "evaluation" data.
+        stream: rows, of which ``shares`` may take every worker's "train" and "evaluation" data.
         cpus: cores of one worker, which has a whole GPU if ``use_gpu``.
         name: of the job; one of a name that ``storage`` knows would go on from Ray's own files.
         storage: folder for Ray's own files.

@@ -14,7 +14,15 @@ SPEAKERS = {"train": 6, "validation": 3, "test": 4}
 
 
 def write_latents(
-    folder, representation="toy", speakers=SPEAKERS, dim=3, frames=40, seed=0, codec=None, weights=None
+    folder,
+    representation="toy",
+    speakers=SPEAKERS,
+    dim=3,
+    frames=40,
+    seed=0,
+    codec=None,
+    weights=None,
+    prefix="",
 ):
     """A small world of random walks that turn slowly."""
     rng = np.random.default_rng(seed)
@@ -31,8 +39,8 @@ def write_latents(
     nothing = np.full(frames, np.nan, np.float32)
     rows = [
         Utterance(
-            f"{split}{s}-{u}",
-            f"{split}{s}",
+            f"{prefix}{split}{s}-{u}",
+            f"{prefix}{split}{s}",
             split,
             np.cumsum(rng.standard_normal((frames, dim)), 0).astype(np.float32),
             nothing,

@@ -1,17 +1,61 @@
-"""Latents in Ray: what it takes to read them."""
+"""Ray reads what was written, with little of a core, and refuses what was changed since it was opened."""
 
-from pathlib import Path
-
+import pyarrow as pa
 import pytest
-import ray
 
-from orchestrator.datasets.ray_latents import RayLatents, of_split, open_rows
-from orchestrator.runtime.ray_cluster import Cluster
+from orchestrator.datasets.latent_source import accepted
+from orchestrator.datasets.ray_latents import RayLatents, open_rows
 from tests.orchestrator.tiny_world import write_latents
-from trainables.latents.storage.dataset import SPLITS, open_dataset
+from tests.trainables.latents.storage.edited_files import negate_latents
+from trainables.errors import InputError
+from trainables.latents.storage.dataset import SPLITS, latent_frames, open_dataset
 
-# Ray lets the processes that it starts be collected while they end.
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
+@pytest.fixture
+def folder(tmp_path):
+    write_latents(tmp_path, seed=0)
+    write_latents(tmp_path, seed=1, speakers={"validation": 2}, prefix="more-")
+    return tmp_path
+
+
+def frames(tables):
+    found = {}
+    for table in tables:
+        for i, name in enumerate(table["utterance_id"].to_pylist()):
+            found[name] = latent_frames(table["latents"].slice(i, 1))[0].tobytes()
+    return found
+
+
+@pytest.mark.timeout(300)
+def test_ray_reads_the_rows_of_a_split_and_no_others(folder, cluster):
+    import ray
+
+    dataset = open_dataset(folder)
+    latents = RayLatents.of(dataset, ("train", "validation"))
+    for split in ("train", "validation"):
+        latents.read(split)
+        assert frames(ray.get(latents.blocks[split])) == frames(dataset.tables(split))
+    two = dataset.utterances("validation")[:2]
+    streamed = open_rows(latents, "validation", two).iter_batches(batch_format="pyarrow", batch_size=None)
+    assert sorted(frames(accepted(streamed))) == two
+
+
+@pytest.mark.timeout(300)
+def test_an_edit_after_opening_is_refused_in_one_sentence(folder, cluster, capfd):
+    latents = RayLatents.of(open_dataset(folder), ("train", "test"))
+    latents.read("train")
+    negate_latents(folder / "toy-0.parquet")
+    with pytest.raises(InputError, match=r"toy-0\.parquet holds other latents of utterance test0-0 "):
+        latents.read("test")
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_a_refusal_stands_even_between_rows_that_were_read():
+    rows = {"utterance_id": ["a", "", "b"], "refusal": ["", "the file is not what it was", ""]}
+    with pytest.raises(InputError, match="^the file is not what it was$"):
+        list(accepted([pa.table(rows)]))
+    whole = pa.table({"utterance_id": ["a"], "refusal": [""]})
+    assert list(accepted([whole, pa.table({})])) == [whole, pa.table({})]
 
 
 class Worker:
@@ -22,17 +66,18 @@ class Worker:
 
 
 @pytest.mark.timeout(120)
-@pytest.mark.ray
-def test_beside_workers_a_quarter_of_a_core_is_enough_to_read(cluster: Cluster, tmp_path: Path) -> None:
+def test_beside_workers_a_quarter_of_a_core_is_enough_to_read(cluster, tmp_path):
+    import ray
+
     write_latents(tmp_path)
     dataset = open_dataset(tmp_path)
-    rows = open_rows(RayLatents.of(dataset, SPLITS))
+    latents = RayLatents.of(dataset, SPLITS)
     busy = [ray.remote(Worker).options(num_cpus=cores).remote() for cores in (cluster.cpus - 1, 0.75)]
     try:
         assert all(ray.get([worker.ready.remote() for worker in busy]))
         assert ray.available_resources()["CPU"] == 0.25
         for split in SPLITS:
-            blocks = ray.get(of_split(rows, split).materialize().to_arrow_refs())
+            blocks = ray.get(open_rows(latents, split).materialize().to_arrow_refs())
             read = [name for block in blocks for name in block["utterance_id"].to_pylist()]
             assert sorted(read) == sorted(dataset.utterances(split)) != []
     finally:

@@ -16,7 +16,7 @@ from trainables.latents.batching.shard import Shard
 from trainables.latents.derived.bottleneck_settings import BottleneckSettings
 from trainables.latents.derived.slower_tracks import slower, slower_energy, slower_f0
 from trainables.latents.derived.transform import Learn, Transform
-from trainables.latents.storage.dataset import LatentDataset, Split, read_table
+from trainables.latents.storage.dataset import LatentDataset, Split, whole_file
 from trainables.latents.storage.parquet_file import Utterance, table_utterances
 
 
@@ -54,7 +54,7 @@ def derived_utterances(file: Path, transform: Transform) -> tuple[list[Utterance
     Raises:
         InputError: the file is damaged.
     """
-    table = read_table(file)
+    table = whole_file(file)
     frames = _dithered(table, transform.base.lattice_step)
     made, lost = [], []
     for row in table_utterances(table):

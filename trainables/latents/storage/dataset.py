@@ -3,32 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
+from itertools import chain, groupby
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from trainables.errors import InputError
-from trainables.latents.storage.parquet_file import (
-    ACOUSTIC_COLUMNS,
-    META_KEY,
-    PART_KEY,
-    SCALAR_COLUMNS,
-    SPLITS,
-    LatentMeta,
-    Split,
-    Utterance,
-    latent_frames,
-    write_utterances,
-)
-from trainables.latents.storage.raw_schema import refuse_extension_types
+from trainables.latents.storage.latent_file import HOW_TO_MAKE, LatentFile, open_file, verified
+from trainables.latents.storage.parquet_file import SPLITS, LatentMeta, Split, Utterance, write_utterances
+from trainables.latents.storage.row_columns import ACOUSTIC_COLUMNS, SCALAR_COLUMNS, latent_frames
+from trainables.latents.storage.row_digests import DIGESTED
 
 __all__ = [
     "FRAME_COLUMNS",
@@ -39,13 +29,11 @@ __all__ = [
     "Utterance",
     "latent_frames",
     "open_dataset",
-    "read_table",
+    "whole_file",
     "write_utterances",
 ]
 
-COLUMNS = frozenset([*SCALAR_COLUMNS, "frame_rate", "latents", *ACOUSTIC_COLUMNS])
 FRAME_COLUMNS = ["utterance_id", "speaker_id", "latents"]  # what is read for training
-_HOW_TO_MAKE = "make one with `python -m orchestrator.encode SOURCE --representation NAME --out FOLDER`"
 
 
 def open_dataset(root: Path) -> LatentDataset:
@@ -57,17 +45,16 @@ def open_dataset(root: Path) -> LatentDataset:
     """
     root = Path(root)
     if not root.is_dir():
-        raise InputError(f"latents folder {root} does not exist; {_HOW_TO_MAKE}")
-    files = sorted(root.glob("*.parquet"))
-    if not files:
-        raise InputError(f"{root} holds no latent dataset (no .parquet file in it); {_HOW_TO_MAKE}")
-    footers = [_read_footer(file) for file in files]
-    metas = [meta for meta, _ in footers]
-    for file, meta in zip(files, metas, strict=True):
-        _require_same_kind(files[0], metas[0], file, meta)
-    index = pa.concat_tables([_read_index(file) for file in files])
+        raise InputError(f"latents folder {root} does not exist; {HOW_TO_MAKE}")
+    paths = sorted(root.glob("*.parquet"))
+    if not paths:
+        raise InputError(f"{root} holds no latent dataset (no .parquet file in it); {HOW_TO_MAKE}")
+    opened = [open_file(path) for path in paths]
+    for file in opened:
+        _require_same_kind(opened[0], file)
+    index = pa.concat_tables([_index(file) for file in opened])
     _require_disjoint(root, index)
-    return LatentDataset(root, files, metas[0], index, tuple(part for _, part in footers))
+    return LatentDataset(root, paths, opened[0].meta, index, tuple(opened))
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,14 +66,14 @@ class LatentDataset:
         files: its Parquet files, sorted.
         meta: what the latents have in common.
         index: a row per utterance, with utterance_id, speaker_id, split, num_frames and file.
-        parts: of each file, the sum of squares and the number of training latents, and a digest of all rows.
+        opened: the same files with their statistics and the digests of their rows.
     """
 
     root: Path
     files: list[Path]
     meta: LatentMeta
     index: pa.Table
-    parts: tuple[dict[str, Any], ...]
+    opened: tuple[LatentFile, ...]
 
     @cached_property
     def rms(self) -> float:
@@ -95,8 +82,8 @@ class LatentDataset:
         Raises:
             InputError: no utterance is in the training split, or all its latents are zero.
         """
-        squares = sum(part["sum_squares"] for part in self.parts)
-        values = sum(part["values"] for part in self.parts)
+        squares = sum(file.part.sum_squares for file in self.opened)
+        values = sum(file.part.values for file in self.opened)
         if not squares > 0:
             raise InputError(
                 f"{self.root} holds no training latents other than zero; encode more speakers into it"
@@ -105,10 +92,13 @@ class LatentDataset:
 
     @cached_property
     def content_hash(self) -> str:
-        """Hash of all that training can see, 16 hex digits; the order of rows and files is irrelevant."""
-        total = sum(int(part["digest"], 16) for part in self.parts) % (1 << 256)
+        """Hash of all rows and of what they have in common, 16 hex digits.
+
+        It follows from the digests of rows, so neither their order nor their division into files matters.
+        """
+        digests = sorted(row for file in self.opened for row in zip(*_digests_by_row(file), strict=True))
         kind = json.dumps(self.meta.kind(), sort_keys=True)
-        return sha256(f"{total:064x} {kind}".encode()).hexdigest()[:16]
+        return sha256(json.dumps([digests, kind]).encode()).hexdigest()[:16]
 
     def speakers(self, split: str) -> list[str]:
         """Ids of the speakers of a split, sorted."""
@@ -130,15 +120,9 @@ class LatentDataset:
             ids: of the utterances that are wanted; None stands for all.
 
         Raises:
-            InputError: a file has been damaged since the dataset was opened.
+            InputError: a file has been damaged, edited or exchanged since the dataset was opened.
         """
-        rows = self._rows(split)
-        if ids is not None:
-            rows = rows.filter(pc.is_in(rows["utterance_id"], pa.array(list(ids), pa.string())))
-        wanted = rows["utterance_id"].combine_chunks()
-        for file in sorted(set(rows["file"].to_pylist())):
-            table = read_table(Path(file), FRAME_COLUMNS)
-            yield table.filter(pc.is_in(table["utterance_id"], wanted))
+        yield from self._read(FRAME_COLUMNS, split, ids)
 
     def tracks(self, split: str) -> dict[str, dict[str, np.ndarray]]:
         """Acoustic tracks of each utterance of a split, [T] each, by utterance id and name.
@@ -147,16 +131,20 @@ class LatentDataset:
         unknown, as in control worlds.
 
         Raises:
-            InputError: a file has been damaged since the dataset was opened.
+            InputError: a file has been damaged, edited or exchanged since the dataset was opened.
         """
-        rows = self._rows(split)
-        wanted, tracks = rows["utterance_id"].combine_chunks(), {}
-        for file in sorted(set(rows["file"].to_pylist())):
-            table = read_table(Path(file), ["utterance_id", *ACOUSTIC_COLUMNS])
-            table = table.filter(pc.is_in(table["utterance_id"], wanted))
+        tracks = {}
+        for table in self._read(["utterance_id", *ACOUSTIC_COLUMNS], split, None):
             for i, utterance_id in enumerate(table["utterance_id"].to_pylist()):
                 tracks[utterance_id] = {name: table[name][i].values.to_numpy() for name in ACOUSTIC_COLUMNS}
         return tracks
+
+    def _read(
+        self, columns: Sequence[str], split: str | None, ids: Collection[str] | None
+    ) -> Iterator[pa.Table]:
+        pieces = chain.from_iterable(file.pieces(columns, split, ids) for file in self.opened)
+        for _, own in groupby(verified(pieces), key=lambda piece: piece[0]):
+            yield pa.concat_tables(table for _, table in own)
 
     def require_speakers(self, minimum: int, split: str = Split.TEST) -> None:
         """Refuse a dataset with fewer than ``minimum`` speakers in ``split``.
@@ -175,62 +163,36 @@ class LatentDataset:
         return self.index.filter(pc.equal(self.index["split"], split))
 
 
-def read_table(file: Path, columns: list[str] | None = None) -> pa.Table:
-    """The rows of one latent Parquet file, with some columns or, where there is no list, all of them.
+def whole_file(path: Path) -> pa.Table:
+    """The rows of one latent file with latents and acoustic tracks, as they were written.
 
     Raises:
-        InputError: the file is truncated or damaged.
+        InputError: the file is truncated or damaged, or a row differs from its digest.
     """
-    try:
-        with pq.ParquetFile(file) as parquet:
-            return parquet.read(columns).replace_schema_metadata(None)
-    except (pa.ArrowException, OSError) as error:
-        raise _damaged(file, error) from error
+    columns = [*SCALAR_COLUMNS, "latents", *ACOUSTIC_COLUMNS]
+    return pa.concat_tables(table for _, table in verified(open_file(path).pieces(columns)))
 
 
-def _read_footer(file: Path) -> tuple[LatentMeta, dict[str, Any]]:
-    try:
-        refuse_extension_types(file)  # before anything reads the schema
-        schema = pq.read_schema(file)
-    except (pa.ArrowException, OSError) as error:
-        raise _damaged(file, error) from error
-    metadata = schema.metadata or {}
-    if META_KEY not in metadata or PART_KEY not in metadata:
-        raise InputError(f"{file} holds no latents, so {file.parent} is no latent dataset; {_HOW_TO_MAKE}")
-    foreign = sorted(set(schema.names) - COLUMNS)
-    if foreign:
-        raise InputError(
-            f"{file} has a column {foreign[0]!r}, which latents do not have; encode the corpus again"
-        )
-    try:
-        return LatentMeta(**json.loads(metadata[META_KEY])), json.loads(metadata[PART_KEY])
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{file} has metadata of another version ({error}); encode it again") from error
+def _index(file: LatentFile) -> pa.Table:
+    return file.index.append_column("file", pa.array([str(file.path)] * len(file.index), pa.string()))
 
 
-def _read_index(file: Path) -> pa.Table:
-    table = read_table(file, SCALAR_COLUMNS)
-    return table.append_column("file", pa.array([str(file)] * len(table), pa.string()))
+def _digests_by_row(file: LatentFile) -> list[list[str]]:
+    return [file.part.rows[kind] for kind in DIGESTED]
 
 
-def _damaged(file: Path, error: Exception) -> InputError:
-    reason = str(error).splitlines()[0].rstrip(". ")
-    return InputError(
-        f"{file} is truncated or damaged ({reason}); delete it and run the command that wrote it again"
-    )
-
-
-def _require_same_kind(first: Path, expected: LatentMeta, file: Path, meta: LatentMeta) -> None:
+def _require_same_kind(first: LatentFile, file: LatentFile) -> None:
+    expected, meta = first.meta, file.meta
     if meta.representation != expected.representation:
         raise InputError(
-            f"latents of two representations in one folder: {first} is {expected.representation} and {file} "
-            f"is {meta.representation}; give each representation a folder of its own"
+            f"latents of two representations in one folder: {first.path} is {expected.representation} and "
+            f"{file.path} is {meta.representation}; give each representation a folder of its own"
         )
     differing = [k for k, v in expected.kind().items() if meta.kind()[k] != v]
     if differing:
         raise InputError(
-            f"{first} and {file} are both {meta.representation} but differ in {', '.join(differing)}; "
-            "encode them again into separate folders"
+            f"{first.path} and {file.path} are both {meta.representation} but differ in "
+            f"{', '.join(differing)}; encode them again into separate folders"
         )
 
 

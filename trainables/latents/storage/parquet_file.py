@@ -10,7 +10,6 @@ import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +17,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-SCALAR_COLUMNS = ["utterance_id", "speaker_id", "split", "num_frames"]
-META_KEY, PART_KEY = b"latents", b"latents.part"
-ACOUSTIC_COLUMNS = ("energy", "f0", "spectral_flux")
+from trainables.latents.storage.file_part import FilePart
+from trainables.latents.storage.row_columns import ACOUSTIC_COLUMNS, SCALAR_COLUMNS, latent_frames
+from trainables.latents.storage.row_digests import row_digests
+
+META_KEY, PART_KEY, FINGERPRINT_KEY = b"latents", b"latents.part", b"latents.fingerprint"
 _TRACK = pa.list_(pa.field("element", pa.float32()))
 _ROW_GROUP = 64  # utterances
 
@@ -111,11 +112,13 @@ def write_utterances(path: Path, utterances: Sequence[Utterance], meta: LatentMe
         ValueError: an utterance contradicts ``meta`` or itself, or a latent is not finite in float16.
     """
     rows = sorted(utterances, key=lambda u: (u.split, u.utterance_id))
-    latents = [storable_latents(row, meta.dim) for row in rows]
-    table = utterance_table(rows, meta.dim, meta.frame_rate).replace_schema_metadata(
+    table = utterance_table(rows, meta.dim, meta.frame_rate)
+    common, part = json.dumps(asdict(meta), allow_nan=False), _part(rows, meta.dim, table)
+    table = table.replace_schema_metadata(
         {
-            META_KEY: json.dumps(asdict(meta), allow_nan=False),
-            PART_KEY: json.dumps(_part_statistics(rows, latents)),
+            META_KEY: common,
+            PART_KEY: json.dumps(part.to_json()),
+            FINGERPRINT_KEY: part.fingerprint(common, table),
         }
     )
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -128,6 +131,7 @@ def write_utterances(path: Path, utterances: Sequence[Utterance], meta: LatentMe
             row_group_size=_ROW_GROUP,
             use_dictionary=["speaker_id", "split"],
             use_byte_stream_split=["latents.list.element.list.element"],  # a third smaller than plain zstd
+            write_page_checksum=True,
         )
         temporary.replace(path)
     finally:
@@ -156,21 +160,6 @@ def storable_latents(row: Utterance, dim: int) -> np.ndarray:
     if any(len(getattr(row, name)) != len(latents) for name in ACOUSTIC_COLUMNS):
         raise ValueError(f"{row.utterance_id}: energy, f0 and spectral_flux must have {len(latents)} frames")
     return latents
-
-
-def latent_frames(column: pa.ChunkedArray | pa.Array) -> tuple[np.ndarray, np.ndarray]:
-    """The frames of a ``latents`` column, float16 [N, D], and the offsets [U + 1] of its utterances.
-
-    Nothing is copied where the column is one chunk, sliced or not.
-    """
-    if isinstance(column, pa.ChunkedArray):
-        chunks = column.chunks or [pa.array([], column.type)]
-        column = chunks[0] if len(chunks) == 1 else pa.concat_arrays(chunks)
-    offsets = column.offsets.to_numpy().astype(np.int64)
-    frames = column.values
-    dim = frames.type.list_size
-    flat = frames.values.slice(frames.offset * dim, len(frames) * dim).to_numpy(zero_copy_only=True)
-    return flat.reshape(-1, dim)[offsets[0] : offsets[-1]], offsets - offsets[0]
 
 
 def utterance_table(rows: Sequence[Utterance], dim: int, frame_rate: float) -> pa.Table:
@@ -222,18 +211,11 @@ def _offsets(rows: Sequence[np.ndarray]) -> pa.Array:
     return pa.array(np.cumsum([0, *(len(row) for row in rows)]).astype(np.int32))
 
 
-def _part_statistics(rows: Sequence[Utterance], latents: Sequence[np.ndarray]) -> dict[str, Any]:
-    train = [z.astype(np.float64) for row, z in zip(rows, latents, strict=True) if row.split == Split.TRAIN]
-    digest = sum(_digest(row, z) for row, z in zip(rows, latents, strict=True)) % (1 << 256)
-    return {
-        # Of the training split, so that the normaliser takes no more than footers.
-        "sum_squares": float(sum(np.square(z).sum() for z in train)),
-        "values": int(sum(z.size for z in train)),
-        "digest": f"{digest:064x}",
-    }
-
-
-def _digest(row: Utterance, latents: np.ndarray) -> int:
-    """A number for each row; the sum of all depends neither on their order nor on how files divide them."""
-    name = f"{row.utterance_id}\0{row.speaker_id}\0{row.split}\0".encode()
-    return int(sha256(name + latents.tobytes()).hexdigest(), 16)
+def _part(rows: Sequence[Utterance], dim: int, table: pa.Table) -> FilePart:
+    # Of the training split, so that the normaliser takes no more than footers.
+    train = [storable_latents(row, dim).astype(np.float64) for row in rows if row.split == Split.TRAIN]
+    return FilePart(
+        sum_squares=float(sum(np.square(z).sum() for z in train)),
+        values=int(sum(z.size for z in train)),
+        rows=row_digests(table),
+    )
