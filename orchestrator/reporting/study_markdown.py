@@ -10,6 +10,7 @@ from orchestrator.records.evidence import Evidence
 from orchestrator.reporting.ablation_section import ablation_rows, ablation_warning
 from orchestrator.reporting.criteria_section import criterion_row
 from orchestrator.reporting.glossary import GLOSSARY
+from orchestrator.reporting.markdown_text import as_block, as_code, as_text
 from orchestrator.reporting.run_sections import cost_rows
 from orchestrator.reporting.trust_section import assay_rows
 from orchestrator.reporting.verdict_header import deciding_figure
@@ -33,9 +34,9 @@ def markdown(study: Study, evidence: Evidence, judgement: Judgement, effects: Se
     rows = [[criterion_row(result)[column] for column in _COLUMNS] for result in judgement.criteria]
     parts = [
         f"# {judgement.verdict}",
-        judgement.reason,
-        f"**What follows:** {judgement.consequence}",
-        f"**Put to the test:** {study.hypothesis}",
+        as_text(judgement.reason),
+        f"**What follows:** {as_text(judgement.consequence)}",
+        f"**Put to the test:** {as_text(study.hypothesis)}",
         _figure_line(deciding_figure(primary)),
         f"**Belief in the hypothesis:** {judgement.prior:.2f} before the run, {judgement.posterior:.2f} "
         f"after it. {RULE}",
@@ -47,7 +48,7 @@ def markdown(study: Study, evidence: Evidence, judgement: Judgement, effects: Se
         parts += [
             "## Ablations",
             _table(("without", "in its place", "effect", "reading"), ablation_rows(effects)),
-            ablation_warning(effects, study.primary.metric),
+            as_text(ablation_warning(effects, study.primary.metric)),
         ]
     if evidence.assays:
         columns = ("world", "its answer", "read as", "", "why", "run")
@@ -60,9 +61,9 @@ def markdown(study: Study, evidence: Evidence, judgement: Judgement, effects: Se
         "## Cost",
         _table(("", "planned", "spent"), cost_rows(evidence.cost)),
         "## Provenance",
-        f"Sealed plan `{judgement.seal or 'none'}`, code `{evidence.provenance.get('code', '')}`, data "
-        f"`{evidence.data_hash}`. To run it again:",
-        f"    {evidence.provenance.get('command', '')}",
+        f"Sealed plan {as_code(judgement.seal or 'none')}, code "
+        f"{as_code(_provenance(evidence, 'code'))}, data {as_code(evidence.data_hash)}. To run it again:",
+        as_block(_provenance(evidence, "command")),
         "## Terms",
         "\n".join(f"- **{term}**: {GLOSSARY[term]}" for term in _TERMS),
         "Everything is in `report.html`; `verdict.json` is the verdict for programs.",
@@ -70,14 +71,18 @@ def markdown(study: Study, evidence: Evidence, judgement: Judgement, effects: Se
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
+def _provenance(evidence: Evidence, name: str) -> str:
+    return str(evidence.provenance.get(name, ""))
+
+
 def _figure_line(figure: Mapping[str, str]) -> str:
     value = " ".join(filter(None, (figure["value"], figure["interval"])))
     null = f"shuffled frames give {figure['null']}" if figure["null"] else ""
     notes = "; ".join(filter(None, (figure["units"], figure["thresholds"], null)))
-    return f"**{figure['metric']} of {figure['arms']}: {value}** ({notes})"
+    return as_text(f"**{figure['metric']} of {figure['arms']}: {value}** ({notes})")
 
 
 def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     lines = [f"| {' | '.join(columns)} |", "| --- " * len(columns) + "|"]
-    lines += ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
+    lines += ["| " + " | ".join(map(as_text, row)) + " |" for row in rows]
     return "\n".join(lines)

@@ -14,6 +14,7 @@ from typing import Any
 from markupsafe import Markup
 
 from orchestrator.reporting.cell_text import NO_VALUE, hours_text
+from orchestrator.reporting.markdown_text import as_code, as_text
 from orchestrator.reporting.templating import render
 from orchestrator.roadmap.gates import Status, verdicts_in_words
 from orchestrator.roadmap.graph import edges, graph, graph_text
@@ -170,15 +171,15 @@ def _markdown(context: dict[str, Any]) -> str:
     table = ["| " + " | ".join(line) + " |" for line in (heads, ["---"] * len(heads), *cells)]
     parts = [
         f"# {context['title']}",
-        context["advice"],
+        as_text(context["advice"]),
         "\n".join(table),
-        "\n".join(f"- {line}" for line in context["graph_text"]),
+        "\n".join(f"- {as_text(line)}" for line in context["graph_text"]),
         f"Brier score: {context['score']}",
         f"Cost so far: {context['cost']}",
-        f"Latents: `{context['latents']}`. {context['source']}.",
+        f"Latents: {as_code(context['latents'])}. {as_text(context['source'])}.",
     ]
     return "\n\n".join(parts) + "\n"
 
 
 def _cell(value: object) -> str:
-    return NO_VALUE if value in (None, "") else str(value).replace("|", "\\|").replace("\n", " ")
+    return NO_VALUE if value in (None, "") else as_text(str(value))
