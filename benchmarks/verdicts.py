@@ -14,6 +14,7 @@ import dataclasses
 import datetime
 import itertools
 from collections import Counter
+from collections.abc import Callable
 
 import numpy as np
 
@@ -41,6 +42,16 @@ _SPREADS = {
     "some seeds": Spread(0, 0.5, 1),
     "rest only": Spread(0, 0, 1),
 }
+# Laws that are not normal, of mean 0 and standard deviation 1: a seed in ten that collapses lies three of
+# its standard deviations below the mean.
+_SHAPES: dict[str, tuple[str, Callable[[np.random.Generator, int], np.ndarray]]] = {
+    "heavy-tailed speakers": ("speakers", lambda rng, count: rng.standard_t(3, count) / np.sqrt(3)),
+    "skewed speakers": ("speakers", lambda rng, count: rng.exponential(size=count) - 1),
+    "heavy-tailed seeds": ("seeds", lambda rng, count: rng.standard_t(3, count) / np.sqrt(3)),
+    "skewed seeds": ("seeds", lambda rng, count: 1 - rng.exponential(size=count)),
+    "one seed in ten collapses": ("seeds", lambda rng, count: (0.1 - (rng.random(count) < 0.1)) / 0.3),
+}
+_SHAPED_DESIGNS = ((5, 6), (8, 6), (12, 6), (12, 20))
 _DESIGNS = ((5, 5), (8, 5), (10, 5), (12, 6), (3, 2), (3, 6), (3, 10), (20, 2), (20, 6), (20, 10))
 
 
@@ -125,6 +136,7 @@ def main() -> None:
     print(f"{study.budget.replicates} seeds, {study.spread}\n")
     _print_rates(Simulator(study, arguments.studies))
     _print_coverage(arguments.intervals)
+    _print_shaped_coverage(arguments.intervals)
 
 
 def _print_rates(simulator: Simulator) -> None:
@@ -161,6 +173,35 @@ def _print_coverage(draws: int) -> None:
         print(
             f"| {speakers} x {seeds} |", " | ".join(f"{100 * share:.1f}" for share in shares), "|", flush=True
         )
+
+
+def _print_shaped_coverage(draws: int) -> None:
+    print("\nWhere one factor is not normal and dominates: covered, and entirely above the truth, in %:\n")
+    designs = [f"{speakers} x {seeds}" for speakers, seeds in _SHAPED_DESIGNS]
+    print("| speakers x seeds |", " | ".join(designs), "|\n|" + " --- |" * (len(designs) + 1))
+    for name, (factor, draw) in _SHAPES.items():
+        shares = [_shaped(factor, draw, *design, draws) for design in _SHAPED_DESIGNS]
+        cells = (f"{100 * covered:.1f}, {100 * above:.1f}" for covered, above in shares)
+        print(f"| {name} |", " | ".join(cells), "|", flush=True)
+
+
+def _shaped(
+    factor: str,
+    draw: Callable[[np.random.Generator, int], np.ndarray],
+    speakers: int,
+    seeds: int,
+    draws: int,
+) -> tuple[float, float]:
+    """How often the interval covers the truth, and how often all of it lies above the truth."""
+    rng, ones_RS = np.random.default_rng(0), np.ones((seeds, speakers))
+    covered = above = 0
+    for _ in itertools.repeat(None, draws):
+        speakers_S = draw(rng, speakers) if factor == "speakers" else 0.1 * rng.normal(size=speakers)
+        seeds_R = draw(rng, seeds) if factor == "seeds" else 0.1 * rng.normal(size=seeds)
+        found = interval(speakers_S + seeds_R[:, None] + 0.1 * rng.normal(size=(seeds, speakers)), ones_RS)
+        covered += found.low <= 0 <= found.high
+        above += found.low > 0
+    return covered / draws, above / draws
 
 
 def _coverage(spread: Spread, speakers: int, seeds: int, draws: int) -> float:
