@@ -23,7 +23,7 @@ _READ_CPUS = 0.25
 _feeds = FeedCache(most=3)  # of this process, with their shards on its device
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RayLatents:
     """A dataset as trials see it: its constants, and the Arrow tables of splits in the object store."""
 

@@ -25,7 +25,7 @@ CONTEXT_SECONDS, ROLLOUT_SECONDS = 2.0, 1.0
 SCORED = 24  # clips
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Clip:
     """A piece of a test utterance: C frames of context, then K that a predictor is to continue with."""
 

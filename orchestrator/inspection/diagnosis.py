@@ -37,7 +37,7 @@ DIAGNOSIS_FOLDER = "diagnoses"  # beside the runs
 Say = Callable[[str], None]
 
 
-@dataclass
+@dataclass(kw_only=True)
 class DiagnosisResult:
     """A diagnosis together with the scores of the heads that were trained for it."""
 
@@ -99,9 +99,9 @@ def diagnose_locally(dataset: LatentDataset, say: Say, on: Sequence[str] = HELD_
             surrogates=SURROGATES,
         )
 
-    return DiagnosisResult(
-        diagnose_frames(feed([Split.TRAIN]), feed(on), dataset.rms, say), *_distortions(dataset, say)
-    )
+    diagnosis = diagnose_frames(feed([Split.TRAIN]), feed(on), dataset.rms, say)
+    distortions, unknown = _distortions(dataset, say)
+    return DiagnosisResult(diagnosis=diagnosis, distortions=distortions, unknown=unknown)
 
 
 def diagnose_with_ray(
@@ -150,7 +150,14 @@ def _gathered(
     heads = {name: scores for name, scores in results.items() if name and not isinstance(scores, str)}
     refused = {name: reason for name, reason in results.items() if name and isinstance(reason, str)}
     settings = {name: head_in_words(structures[name]) for name in heads}
-    return DiagnosisResult(closed, distortions, unknown, heads, settings, refused)
+    return DiagnosisResult(
+        diagnosis=closed,
+        distortions=distortions,
+        unknown=unknown,
+        heads=heads,
+        settings=settings,
+        refused=refused,
+    )
 
 
 def _closed(latents: RayLatents, on: tuple[str, ...]) -> Diagnosis | str:

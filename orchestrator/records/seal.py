@@ -102,6 +102,9 @@ def _differences(
             yield from _differences(before.get(key), after.get(key), (*path, str(key)))
     elif _named(before) and _named(after):
         yield from _differences(_named(before), _named(after), path)
+    elif _sentences(before) and _sentences(after) and set(before) != set(after):
+        yield from ((path, sentence, None) for sentence in before if sentence not in after)
+        yield from ((path, None, sentence) for sentence in after if sentence not in before)
     else:
         yield path, before, after
 
@@ -111,6 +114,11 @@ def _named(values: Any) -> dict[str, Any]:
     if isinstance(values, list) and values and all(isinstance(v, Mapping) and "name" in v for v in values):
         return {repr(v["name"]): v for v in values}
     return {}
+
+
+def _sentences(values: Any) -> bool:
+    """Whether these are sentences, such as exclusions, each of which is a thing of its own."""
+    return isinstance(values, list | tuple) and all(isinstance(v, str) and " " in v for v in values)
 
 
 def _where(path: tuple[str, ...]) -> str:

@@ -59,7 +59,7 @@ def times(folder: Path) -> tuple[float, float] | None:
         ) from error
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class InventoryRow:
     """One representation in an inventory; ``seconds`` and ``x_real_time`` are None where not measured."""
 

@@ -26,7 +26,7 @@ _MOST_INPUTS = 2048  # of a regression, whose cost grows with their cube
 AHEAD_SECONDS = 0.64  # furthest horizon, the same time in every representation
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Diagnosis:
     """All figures of a diagnosis; those that are means over frames are sums and counts per speaker.
 
@@ -76,7 +76,15 @@ def diagnose_frames(
     say(f"up to {ahead[-1]} steps ahead from {CONTEXT_AHEAD} frames")
     horizons = probe(train, held_out, scale, ProbeSpan((CONTEXT_AHEAD,), ahead))
     independent = Independent.of(train, held_out, scale, CONTEXT_AHEAD)
-    return Diagnosis(shape, intrinsic, clusters, steps, magnitudes, horizons, independent)
+    return Diagnosis(
+        geometry=shape,
+        intrinsic=intrinsic,
+        clusters=clusters,
+        steps=steps,
+        magnitudes=magnitudes,
+        horizons=horizons,
+        independent=independent,
+    )
 
 
 def contexts_for(dim: int) -> tuple[int, ...]:

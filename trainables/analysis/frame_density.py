@@ -34,7 +34,7 @@ _WATCHED = 8192  # validation frames that decide when training stops
 _MOST_FRAMES = 400_000  # trained on, evenly spread
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class FlowSettings:
     """Settings of a flow and of its training: on one core 64 dimensions take about a minute, 512 about three.
 

@@ -42,7 +42,7 @@ STEP_FEATURES = (
 AcousticTracks = Mapping[str, Mapping[str, np.ndarray]]  # utterance -> energy, f0, spectral_flux [T]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Steps:
     """Steps of held-out speakers, each with the component that it belongs to.
 
@@ -268,24 +268,24 @@ def _steps(
     components: int,
 ) -> Steps:
     return Steps(
-        np.array(shard.ids)[owner_N],
-        np.array(shard.speakers)[owner_N],
-        rows_N - shard.offsets[owner_N],
-        delta_ND,
-        labels,
-        certainty_N.double().numpy(),
-        components,
+        utterance_N=np.array(shard.ids)[owner_N],
+        speaker_N=np.array(shard.speakers)[owner_N],
+        place_N=rows_N - shard.offsets[owner_N],
+        delta_ND=delta_ND,
+        labels=labels,
+        typical_N=certainty_N.double().numpy(),
+        components=components,
     )
 
 
 def _joined(parts: list[Steps]) -> Steps:
     names = parts[0].labels
     return Steps(
-        np.concatenate([p.utterance_N for p in parts]),
-        np.concatenate([p.speaker_N for p in parts]),
-        np.concatenate([p.place_N for p in parts]),
-        torch.cat([p.delta_ND for p in parts]),
-        {name: np.concatenate([p.labels[name] for p in parts]) for name in names},
-        np.concatenate([p.typical_N for p in parts]),
-        parts[0].components,
+        utterance_N=np.concatenate([p.utterance_N for p in parts]),
+        speaker_N=np.concatenate([p.speaker_N for p in parts]),
+        place_N=np.concatenate([p.place_N for p in parts]),
+        delta_ND=torch.cat([p.delta_ND for p in parts]),
+        labels={name: np.concatenate([p.labels[name] for p in parts]) for name in names},
+        typical_N=np.concatenate([p.typical_N for p in parts]),
+        components=parts[0].components,
     )

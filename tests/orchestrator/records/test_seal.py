@@ -50,7 +50,7 @@ def bent(**what):
         (bent(metric="cos@4"), 'metric was "cos@16" when sealed and is "cos@4" now'),
         (dataclasses.replace(STUDY, hypothesis="It works."), 'is "It works." now'),
         (dataclasses.replace(STUDY, criteria=STUDY.criteria[:-1]), "and is absent now"),
-        (dataclasses.replace(STUDY, exclusions=()), "exclusions was"),
+        (dataclasses.replace(STUDY, exclusions=STUDY.exclusions[1:]), "exclusions was"),
         (dataclasses.replace(STUDY, budget=dataclasses.replace(STUDY.budget, alpha=0.1)), "alpha was 0.05"),
         (dataclasses.replace(STUDY, budget=dataclasses.replace(STUDY.budget, looks=3)), "looks was 1"),
         (dataclasses.replace(STUDY, components=STUDY.components[1:]), "kappa prior"),
@@ -59,6 +59,15 @@ def bent(**what):
 def test_whatever_the_study_declares_otherwise_is_named(dataset, study, said):
     found = study_changes(seal(dataset), study)
     assert len(found) == 1 and said in found[0]
+
+
+def test_of_exclusions_the_one_that_changed_is_named_in_words():
+    before = {"exclusions": ["a thing that stays as it was", f"one {'long ' * 30}thing that is gone"]}
+    after = {"exclusions": [f"one {'long ' * 30}thing that is new", "a thing that stays as it was"]}
+    gone, new = changes(before, after)
+    assert gone.startswith('exclusions was "one long') and gone.endswith("and is absent now.")
+    assert new.startswith("exclusions was absent when sealed") and "stays" not in gone + new
+    assert len(changes(before, {"exclusions": before["exclusions"][::-1]})) == 1  # told, though none is gone
 
 
 def test_seeds_data_code_and_winners_are_sealed_too(dataset, tmp_path):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from trainables.errors import InputError
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class BottleneckSettings:
     """Settings of a bottleneck and of its training.
 

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Optimum:
     """What no predictor can beat on average over the world's stationary law, in the units of the latents.
 

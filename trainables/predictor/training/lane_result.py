@@ -10,7 +10,7 @@ from torch import Tensor
 from trainables.predictor.scores import LaneStatus
 
 
-@dataclass
+@dataclass(kw_only=True)
 class LaneResult:
     """What training leaves of one lane.
 

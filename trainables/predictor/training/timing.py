@@ -38,7 +38,7 @@ _REPEATS = 2
 _WARM_UP = {"cpu": 1, "cuda": 5}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Pace:
     """Costs of a whole pack of L lanes.
 

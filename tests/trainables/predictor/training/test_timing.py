@@ -19,7 +19,15 @@ from trainables.training_context import SoloContext
 
 DIM, LANES = 5, 3
 TEACHER, ROLLOUT, LOOK, FINAL, FIT_BEGUN, FIT_STEP = 2.0, 3.0, 0.5, 0.75, 7.0, 0.25  # seconds of work
-COSTS = Pace(1.0, 10.0, 0.5, 2.0, 100.0, 1, 4)
+COSTS = Pace(
+    teacher_step=1.0,
+    rollout_step=10.0,
+    look_window=0.5,
+    final_window=2.0,
+    marginals=100.0,
+    parameters=1,
+    bytes=4,
+)
 
 
 def structure(head: str = "vmf", **settings: object) -> Structure:
