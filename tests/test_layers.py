@@ -173,6 +173,7 @@ def test_search_spaces_need_the_standard_library_only() -> None:
             assert {name.split(".")[0] for name in names} <= allowed, f"{file.name}: {names}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("code", "absent"),
     [

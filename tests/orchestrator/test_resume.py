@@ -54,12 +54,14 @@ def _plan(collection):
     return make_plan(study, smoke=True, frame_rates=collection.frame_rates)
 
 
+@pytest.mark.slow
 def test_a_sweep_killed_under_the_present_code_goes_on(killed):
     cwd, collection, run = killed
     arguments = _plan(collection).arguments()
     assert unfinished_run(cwd / "runs", arguments, collection.content_hash, code_version()) == run
 
 
+@pytest.mark.slow
 def test_a_sweep_killed_under_other_code_is_told_so_in_one_sentence(killed, tmp_path):
     cwd, _, run = killed
     for package in ("orchestrator", "search_spaces", "trainables"):

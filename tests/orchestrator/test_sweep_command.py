@@ -59,6 +59,7 @@ def test_wrong_input_shows_no_traceback_in_a_real_shell(tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_a_dry_run_shows_the_plan_and_trains_nothing(tmp_path_factory, tmp_path, monkeypatch, capsys):
     latents = write_latents(tmp_path_factory.mktemp("latents"))
     monkeypatch.chdir(tmp_path)

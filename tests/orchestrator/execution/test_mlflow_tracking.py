@@ -50,6 +50,7 @@ def _children(client, parent):
     return client.search_runs([run.info.experiment_id], f"tags.`mlflow.parentRunId` = '{parent}'")
 
 
+@pytest.mark.slow
 def test_a_whole_sweep_is_found_again(tracker, client, tmp_path):
     record = evidence()
     judgement = judge(STUDY, record)

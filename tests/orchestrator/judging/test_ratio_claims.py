@@ -96,6 +96,7 @@ def test_a_study_may_not_claim_a_multiple_without_an_arm_to_multiply():
             dataclasses.replace(STUDY, criteria=(*STUDY.criteria, dataclasses.replace(TIMES, **wrong)))
 
 
+@pytest.mark.slow
 def test_the_interval_of_a_ratio_covers_the_truth():
     """Fieller's interval over 8 speakers and 5 seeds, with a denominator two to three errors from 0."""
     rng, covered, draws = np.random.default_rng(1), 0, 300

@@ -228,6 +228,7 @@ def test_what_is_derived_brings_its_base_in_the_order_of_making():
 # Weights
 
 
+@pytest.mark.slow
 def test_random_weights_are_written_once_and_only_where_none_are_given(tmp_path, offline):
     first = CodecWeights({}, tmp_path).codec("encodec")
     file = tmp_path / "encodec/model.safetensors"

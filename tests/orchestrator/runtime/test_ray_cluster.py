@@ -35,6 +35,7 @@ def test_a_cluster_that_asks_for_a_token_is_a_sentence(
     assert "RAY_AUTH_TOKEN_PATH" in str(refused.value) and address in str(refused.value)
 
 
+@pytest.mark.ray
 def test_an_address_where_nothing_answers_is_a_sentence(monkeypatch) -> None:
     monkeypatch.setattr(ray_constants, "NUM_REDIS_GET_RETRIES", 1)
     for name, value in SHORT_WAITS.items():

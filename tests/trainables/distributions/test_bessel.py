@@ -186,6 +186,7 @@ def test_vmap_equals_a_loop(dim: int) -> None:
     assert torch.allclose(stacked, alone, rtol=4e-16, atol=0)
 
 
+@pytest.mark.slow
 def test_compiles_to_one_graph_with_its_gradient() -> None:
     def loss(k: torch.Tensor) -> torch.Tensor:
         return vmf_log_normalizer(512, k).sum()

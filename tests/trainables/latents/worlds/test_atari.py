@@ -38,6 +38,7 @@ def test_every_game_is_there_with_and_without_its_actions() -> None:
         assert WORLDS[f"{game}-actions"] == Atari(game, actions=True)
 
 
+@pytest.mark.slow
 def test_the_seed_decides_and_utterances_differ(seen: np.ndarray) -> None:
     assert seen.shape == (8, 120, WORLDS["pong-actions"].dim) == (8, 120, COMPONENTS + 6)
     again = WORLDS["pong-actions"].simulate(2, 120, np.random.default_rng(5))
@@ -98,6 +99,7 @@ def test_components_are_orthonormal_and_fitted_to_nothing_that_is_written() -> N
     np.testing.assert_array_equal(atari.principal_components("pong")[1], before)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("game", "least"), [("breakout", 0.6), ("ms_pacman", 0.5), ("pong", 0.7)])
 def test_what_moves_is_still_seen(game: str, least: float) -> None:
     """Correlation of the change from picture to picture, restored from noisy latents, with the true change,

@@ -206,6 +206,7 @@ def test_frames_that_do_not_move_have_no_direction_but_a_likelihood() -> None:
     assert scores.counts["nll"].tolist() == [30, 30] and np.isfinite(scores.sums["nll"]).all()
 
 
+@pytest.mark.slow
 def test_marginals_know_the_entropy_of_white_noise() -> None:
     rng = np.random.default_rng(0)
     table = utterance_table({f"s{i}-0": rng.normal(size=(500, 8)) for i in range(8)})

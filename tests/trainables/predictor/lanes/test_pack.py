@@ -53,6 +53,7 @@ def _both(make_feed: Callable[..., Feed]) -> list[Feed]:
     return [make_feed(surrogates=SURROGATES) for _ in range(2)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("head", "settings"),
     [

@@ -99,6 +99,7 @@ def test_what_is_fitted_takes_no_steps(head: str, work: dict[str, int]) -> None:
     assert found.seconds(structure(head), 10, evaluate_each_epoch=True) == 10 * found.look_window
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("head", [*HEADS, *FITTED_HEADS])
 def test_parameters_and_bytes_are_those_of_a_trained_lane(head: str, make_feed: Callable[..., Feed]) -> None:
     own = structure(head, dtype="float64")
