@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.runtime.interrupts import interrupt_on_sigterm
+from orchestrator.runtime.interrupts import interrupt_on_sigterm, send_swallowed_interrupts_again
 from search_spaces.study import StudyError
 from trainables.errors import InputError
 
@@ -35,6 +35,7 @@ def run(
     (``resume`` is the advice given), or whatever ``typer.Exit`` the command raises.
     """
     interrupt_on_sigterm()
+    send_swallowed_interrupts_again()
     application(command, example, resume)()
 
 

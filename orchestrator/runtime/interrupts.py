@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 _STOPS = (signal.SIGINT, signal.SIGTERM)
+_SECONDS_TO_LEAVE = 0.05  # what swallowed an interrupt, before it is sent again
 _Handler = Callable[[int, FrameType | None], None] | signal.Handlers
 
 
@@ -16,6 +20,30 @@ def interrupt_on_sigterm() -> None:
     """Let SIGTERM, which ``kill``, ``timeout`` and schedulers send, interrupt this process as Ctrl-C does."""
     if _in_main_thread():
         signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+def send_swallowed_interrupts_again() -> None:
+    """Let no interrupt be lost: one that reaches a finaliser or a weak reference's callback is sent again.
+
+    Python prints what is raised there and goes on, as if Ctrl-C had never been pressed.
+    """
+    if sys.unraisablehook is not _resend:
+        _others.append(sys.unraisablehook)
+        sys.unraisablehook = _resend
+
+
+# What was called before for exceptions that nobody can catch; the last one still is, for all but interrupts.
+_others: list[Callable[[sys.UnraisableHookArgs], Any]] = []
+
+
+def _resend(unraisable: sys.UnraisableHookArgs) -> None:
+    if not issubclass(unraisable.exc_type, KeyboardInterrupt):
+        _others[-1](unraisable)
+        return
+    # From a thread and a moment later: raised here it would be swallowed once more.
+    again = threading.Timer(_SECONDS_TO_LEAVE, os.kill, (os.getpid(), signal.SIGINT))
+    again.daemon = True
+    again.start()
 
 
 @contextmanager
