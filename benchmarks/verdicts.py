@@ -192,26 +192,31 @@ def _shaped(
     seeds: int,
     draws: int,
 ) -> tuple[float, float]:
-    """How often the interval covers the truth, and how often all of it lies above the truth."""
-    rng, ones_RS = np.random.default_rng(0), np.ones((seeds, speakers))
-    covered = above = 0
-    for _ in itertools.repeat(None, draws):
+    def cells_RS(rng: np.random.Generator) -> np.ndarray:
         speakers_S = draw(rng, speakers) if factor == "speakers" else 0.1 * rng.normal(size=speakers)
         seeds_R = draw(rng, seeds) if factor == "seeds" else 0.1 * rng.normal(size=seeds)
-        found = interval(speakers_S + seeds_R[:, None] + 0.1 * rng.normal(size=(seeds, speakers)), ones_RS)
-        covered += found.low <= 0 <= found.high
-        above += found.low > 0
-    return covered / draws, above / draws
+        return speakers_S + seeds_R[:, None] + 0.1 * rng.normal(size=(seeds, speakers))
+
+    return _hits(cells_RS, draws)
 
 
 def _coverage(spread: Spread, speakers: int, seeds: int, draws: int) -> float:
-    rng, ones_RS = np.random.default_rng(0), np.ones((seeds, speakers))
-    hits = 0
-    for _ in itertools.repeat(None, draws):
+    def cells_RS(rng: np.random.Generator) -> np.ndarray:
         cells_RS = rng.normal(0, spread.rest, (seeds, speakers)) + rng.normal(0, spread.speakers, speakers)
-        found = interval(cells_RS + rng.normal(0, spread.seeds, (seeds, 1)), ones_RS)
-        hits += found.low <= 0 <= found.high
-    return hits / draws
+        return cells_RS + rng.normal(0, spread.seeds, (seeds, 1))
+
+    return _hits(cells_RS, draws)[0]
+
+
+def _hits(cells_RS: Callable[[np.random.Generator], np.ndarray], draws: int) -> tuple[float, float]:
+    """How often the interval covers the truth, which is 0, and how often all of it lies above."""
+    rng, covered, above = np.random.default_rng(0), 0, 0
+    for _ in itertools.repeat(None, draws):
+        values_RS = cells_RS(rng)
+        found = interval(values_RS, np.ones_like(values_RS))
+        covered += found.low <= 0 <= found.high
+        above += found.low > 0
+    return covered / draws, above / draws
 
 
 if __name__ == "__main__":

@@ -54,9 +54,10 @@ def run_sweep(request: SweepRequest, progress: Progress) -> Judgement:
 
 def run_on_cluster(request: SweepRequest, cluster: Cluster, progress: Progress) -> Judgement:
     """Run a sweep to its verdict where Ray is connected and the run folder is held."""
+    started = time.time()
     plan = plan_of_run(request, cluster)
     with Tracker() as tracker:  # closes the MLflow run, whatever happens from here on
-        return _run(SweepTools.opened(request, plan, cluster, progress, tracker))
+        return _run(SweepTools.opened(request, plan, cluster, progress, tracker, started))
 
 
 def _run(tools: SweepTools) -> Judgement:

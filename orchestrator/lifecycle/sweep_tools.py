@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Self
 
 from orchestrator.datasets.ray_latents import RayLatents, by_representation
@@ -41,14 +40,19 @@ class SweepTools:
     latents: dict[str, RayLatents]
     packs: PackRunner
     # Seconds since 1970.
-    started: float = field(default_factory=time.time)
+    started: float
 
     @classmethod
     def opened(
-        cls, request: SweepRequest, plan: Plan, cluster: Cluster, progress: Progress, tracker: Tracker
+        cls,
+        request: SweepRequest,
+        plan: Plan,
+        cluster: Cluster,
+        progress: Progress,
+        tracker: Tracker,
+        started: float,
     ) -> Self:
         """Open all of them; from the first moment on the sweep has a run in MLflow, that of ``tracker``."""
-        started = time.time()
         journal = Journal(request.folder)
         _track(request, plan, tracker, journal)
         lane_store = LaneStore(request.folder.parent / LANES_FOLDER)

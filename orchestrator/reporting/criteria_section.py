@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from orchestrator.judging.criteria import CriterionResult
-from orchestrator.judging.seed_values import SeedValue, seed_share
+from orchestrator.judging.seed_values import SeedShare, SeedValue, seed_share
 from orchestrator.reporting.cell_text import NO_VALUE, TableRow, interval_text
 from orchestrator.reporting.judged_run import JudgedRun
 from orchestrator.reporting.page_section import Section
@@ -14,19 +14,18 @@ from search_spaces.study import Claim, Criterion
 def criteria_section(run: JudgedRun) -> Section:
     """The table of criteria."""
     rows = [criterion_row(result) for result in run.judgement.criteria]
-    content = {"criteria": rows, "seeds": seed_rows(run), "share": seeds_in_words(run)}
+    share = seed_share(run.study.primary, run.measures)
+    content = {"criteria": rows, "seeds": seed_rows(share), "share": seeds_in_words(share)}
     return Section("criteria", "criteria", "criteria.html", content)
 
 
-def seed_rows(run: JudgedRun) -> list[TableRow]:
-    """Every seed of the primary criterion: its number, its value, and what is to be said of it."""
-    share = seed_share(run.study.primary, run.measures)
+def seed_rows(share: SeedShare | None) -> list[TableRow]:
+    """Every seed of a criterion: its number, its value, and what is to be said of it."""
     return [] if share is None else [[str(s.seed), number(s.value), _remark(s)] for s in share.seeds]
 
 
-def seeds_in_words(run: JudgedRun) -> str:
-    """How many seeds met the primary criterion by themselves, with the exact bound of that share."""
-    share = seed_share(run.study.primary, run.measures)
+def seeds_in_words(share: SeedShare | None) -> str:
+    """How many seeds met a criterion by themselves, with the exact bounds of that share."""
     if share is None:
         return ""
     return (

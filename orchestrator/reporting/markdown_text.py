@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 
 def as_text(text: str) -> str:
     """The text on one line, in which no HTML, link, image or table cell can begin.
@@ -20,3 +22,10 @@ def as_code(text: str) -> str:
 def as_block(text: str) -> str:
     """The text on one line as a block of code."""
     return "    " + " ".join(text.split())
+
+
+def as_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table whose cells are text."""
+    lines = [f"| {' | '.join(columns)} |", "| --- " * len(columns) + "|"]
+    lines += ["| " + " | ".join(map(as_text, row)) + " |" for row in rows]
+    return "\n".join(lines)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from orchestrator.judging.ablation_effects import Effect
 from orchestrator.judging.verdict import Judgement
@@ -10,7 +10,7 @@ from orchestrator.records.evidence import Evidence
 from orchestrator.reporting.ablation_section import ablation_rows, ablation_warning
 from orchestrator.reporting.criteria_section import criterion_row
 from orchestrator.reporting.glossary import GLOSSARY
-from orchestrator.reporting.markdown_text import as_block, as_code, as_text
+from orchestrator.reporting.markdown_text import as_block, as_code, as_table, as_text
 from orchestrator.reporting.run_sections import cost_rows
 from orchestrator.reporting.trust_section import assay_rows
 from orchestrator.reporting.verdict_header import deciding_figure
@@ -41,13 +41,13 @@ def markdown(study: Study, evidence: Evidence, judgement: Judgement, effects: Se
         f"**Belief in the hypothesis:** {judgement.prior:.2f} before the run, {judgement.posterior:.2f} "
         f"after it. {RULE}",
         "## Criteria",
-        _table(_COLUMNS, rows),
+        as_table(_COLUMNS, rows),
         _CRITERIA_NOTE.format(level=f"{100 * judgement.level:.3g}"),
     ]
     if effects:
         parts += [
             "## Ablations",
-            _table(("without", "in its place", "effect", "reading"), ablation_rows(effects)),
+            as_table(("without", "in its place", "effect", "reading"), ablation_rows(effects)),
             as_text(ablation_warning(effects, study.primary.metric)),
         ]
     if evidence.assays:
@@ -55,11 +55,11 @@ def markdown(study: Study, evidence: Evidence, judgement: Judgement, effects: Se
         parts += [
             "## Control worlds",
             "Made data whose answer is known, judged by the same code.",
-            _table(columns, assay_rows(evidence.assays)),
+            as_table(columns, assay_rows(evidence.assays)),
         ]
     parts += [
         "## Cost",
-        _table(("", "planned", "spent"), cost_rows(evidence.cost)),
+        as_table(("", "planned", "spent"), cost_rows(evidence.cost)),
         "## Provenance",
         f"Sealed plan {as_code(judgement.seal or 'none')}, code "
         f"{as_code(_provenance(evidence, 'code'))}, data {as_code(evidence.data_hash)}. To run it again:",
@@ -80,9 +80,3 @@ def _figure_line(figure: Mapping[str, str]) -> str:
     null = f"shuffled frames give {figure['null']}" if figure["null"] else ""
     notes = "; ".join(filter(None, (figure["units"], figure["thresholds"], null)))
     return as_text(f"**{figure['metric']} of {figure['arms']}: {value}** ({notes})")
-
-
-def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [f"| {' | '.join(columns)} |", "| --- " * len(columns) + "|"]
-    lines += ["| " + " | ".join(map(as_text, row)) + " |" for row in rows]
-    return "\n".join(lines)

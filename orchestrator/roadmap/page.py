@@ -14,7 +14,7 @@ from typing import Any
 from markupsafe import Markup
 
 from orchestrator.reporting.cell_text import NO_VALUE, hours_text
-from orchestrator.reporting.markdown_text import as_code, as_text
+from orchestrator.reporting.markdown_text import as_code, as_table, as_text
 from orchestrator.reporting.templating import render
 from orchestrator.roadmap.gates import Status, verdicts_in_words
 from orchestrator.roadmap.graph import edges, graph, graph_text
@@ -168,11 +168,10 @@ def _markdown(context: dict[str, Any]) -> str:
     columns = ("study", "tier", "key", "belief", "spent", "representation", "reason", "follows")
     heads = ("study", "tier", "state", "belief", "device time", "latents", "why", "what follows")
     cells = [[_cell(row[column]) for column in columns] for row in context["rows"]]
-    table = ["| " + " | ".join(line) + " |" for line in (heads, ["---"] * len(heads), *cells)]
     parts = [
         f"# {context['title']}",
         as_text(context["advice"]),
-        "\n".join(table),
+        as_table(heads, cells),
         "\n".join(f"- {as_text(line)}" for line in context["graph_text"]),
         f"Brier score: {context['score']}",
         f"Cost so far: {context['cost']}",
@@ -182,4 +181,4 @@ def _markdown(context: dict[str, Any]) -> str:
 
 
 def _cell(value: object) -> str:
-    return NO_VALUE if value in (None, "") else as_text(str(value))
+    return NO_VALUE if value in (None, "") else str(value)

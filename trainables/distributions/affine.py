@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from trainables.distributions.law import Law, LawNoise
+from trainables.distributions.law import Law, LawNoise, log_norm
 from trainables.distributions.polar import Polar
 
 
@@ -100,7 +100,7 @@ class Mapped:
         stretch = torch.zeros_like(known)
         for normal, uniform in zip(*self.map.probes, strict=True):
             y = draw(normal.expand(*known.shape, -1), uniform.expand(*known.shape, -1))
-            stretch = stretch + _log_norm(self.map.apply(y)) - _log_norm(y)
+            stretch = stretch + log_norm(self.map.apply(y)) - log_norm(y)
         return known + stretch / len(self.map.probes.normal)
 
     def _draw(self, normal: Tensor, uniform: Tensor) -> Tensor:
@@ -161,7 +161,3 @@ def probes(dim: int, factors: int = 0, pairs: int = 8) -> LawNoise:
     uniform = (order + torch.rand(pairs, 2, generator=generator)) / (2 * pairs)
     normal = torch.cat([normal, torch.randn(pairs, factors, generator=generator)], -1)
     return LawNoise(torch.cat([normal, -normal]), torch.cat([uniform, 1 - uniform]))
-
-
-def _log_norm(x: Tensor) -> Tensor:
-    return x.norm(dim=-1).clamp_min(1e-12).log()

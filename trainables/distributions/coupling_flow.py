@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 from zuko.transforms import Transform
 
-from trainables.distributions.law import LawNoise
+from trainables.distributions.law import LawNoise, log_norm, one_piece
 from trainables.distributions.mixture import GaussianMixture
 
 # Of the probes for one law; more of them at a time take memory, fewer take time.
@@ -81,7 +81,7 @@ class CouplingFlow:
 
         def added(x: Tensor) -> Tensor:
             plain = self.location + self.log_scales.exp() * x
-            return _log_norm(self._carry(x)) - _log_norm(plain)
+            return log_norm(self._carry(x)) - log_norm(plain)
 
         one = torch.zeros_like(self.location[..., :1])
         gaussian = GaussianMixture(one, self.location.unsqueeze(-2), self.log_scales.unsqueeze(-2))
@@ -93,8 +93,7 @@ class CouplingFlow:
 
     def branches(self, noise: LawNoise) -> tuple[Tensor, Tensor]:
         """Log weights [..., 1] of the one piece, all 0, and a sample of it, [..., 1, D]."""
-        delta = self.sample(noise)
-        return torch.zeros_like(delta[..., :1]), delta.unsqueeze(-2)
+        return one_piece(self.sample(noise))
 
     def tempered(self, temperature: float) -> CouplingFlow:
         """Refuse: nobody knows the constant that a power of this density would have to be divided by.
@@ -143,7 +142,3 @@ def _join(kept: Tensor, moved: Tensor, layer: int) -> Tensor:
 
 def _alternates(layer: int) -> bool:
     return layer // 2 % 2 == 1
-
-
-def _log_norm(x: Tensor) -> Tensor:
-    return x.norm(dim=-1).clamp_min(1e-12).log()

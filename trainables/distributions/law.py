@@ -84,6 +84,18 @@ class DirectionLaw(Protocol):
         """Unit vectors [..., D] from standard normal noise [..., D] and uniform noise in (0, 1) [...]."""
 
 
+def one_piece(delta: Tensor) -> tuple[Tensor, Tensor]:
+    """The branches of a law of one piece with a sample ``delta`` [..., D]: log weights [..., 1], all 0,
+    and the sample as [..., 1, D].
+    """
+    return torch.zeros_like(delta[..., :1]), delta.unsqueeze(-2)
+
+
+def log_norm(x: Tensor) -> Tensor:
+    """Log length of vectors [..., D], [...]; a vector without one counts as 1e-12 long."""
+    return x.norm(dim=-1).clamp_min(1e-12).log()
+
+
 def choose_component(log_weights: Tensor, uniform: Tensor) -> Tensor:
     """Index of the component, [...], that uniform noise [...] falls on under log weights [..., M]."""
     cumulative = log_weights.exp().cumsum(-1)

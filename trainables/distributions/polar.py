@@ -12,7 +12,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from trainables.distributions.law import DirectionLaw, LawNoise
+from trainables.distributions.law import DirectionLaw, LawNoise, one_piece
 
 # A silent frame has no direction, and log 0 for a magnitude; in units of the data's RMS.
 MAGNITUDE_FLOOR = 1e-4
@@ -70,7 +70,7 @@ class Polar:
 
     def branches(self, noise: LawNoise) -> tuple[Tensor, Tensor]:
         """Log weights [..., 1] of the one piece, all 0, and a sample of it, [..., 1, d]."""
-        return torch.zeros_like(noise.normal[..., :1]), self.sample(noise).unsqueeze(-2)
+        return one_piece(self.sample(noise))
 
     def tempered(self, temperature: float) -> Self:
         """The law with both of its densities raised to 1 / temperature and normalised again: kappa is divided

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from trainables.distributions.law import LawNoise
+from trainables.distributions.law import LawNoise, log_norm, one_piece
 from trainables.predictor.heads.base import Head, Survey, bounded
 from trainables.predictor.linear import Linear
 
@@ -72,7 +72,7 @@ class Flow:
         """The mean log magnitude, E[log |delta|], [...], over the fixed probes."""
         ones = [1] * (len(self.shape) - 1)
         noise = self.probes_SD.reshape(-1, *ones, self.shape[-1]) + self._origin()
-        return self._carry(noise, _PROBE_STEPS).norm(dim=-1).clamp_min(1e-12).log().mean(0)
+        return log_norm(self._carry(noise, _PROBE_STEPS)).mean(0)
 
     def sample(self, noise: LawNoise) -> Tensor:
         """A sample of delta, [..., D], differentiable; the uniform noise is not used."""
@@ -80,8 +80,7 @@ class Flow:
 
     def branches(self, noise: LawNoise) -> tuple[Tensor, Tensor]:
         """Log weights [..., 1] of the one piece, all 0, and a sample of it, [..., 1, D]."""
-        delta = self.sample(noise)
-        return torch.zeros_like(delta[..., :1]), delta.unsqueeze(-2)
+        return one_piece(self.sample(noise))
 
     def tempered(self, temperature: float) -> Flow:
         """Refuse: a density that is not known cannot be raised to a power.

@@ -50,15 +50,15 @@ class LaneAdamW:
         bias1, bias2 = ((1 - beta**self.steps).to(norm_L) for beta in self.betas)
         rate_L = torch.where(going_L, self.learning_rate_L * factor, 0.0)
         keep_L = 1 - rate_L * self.weight_decay_L
+        # A skipped step leaves the moments what they were.
+        new_L, old_L = going_L.to(norm_L), (~going_L).to(norm_L)
+        share1_L, decay2_L = new_L * (1 - self.betas[0]), new_L * self.betas[1] + old_L
         for p, grad, first, second in zip(self.parameters, gradients, self.first, self.second, strict=True):
             shape = (-1, *[1] * (p.dim() - 1))
-            going = going_L.view(shape)
-            # A skipped gradient would be NaN times zero; the moments stay what they were.
-            grad = torch.where(going, grad.mul_(shrink_L.view(shape)), 0.0)
-            first.lerp_(grad, torch.where(going, 1 - self.betas[0], 0.0).to(grad))
-            second.mul_(torch.where(going, self.betas[1], 1.0).to(grad)).addcmul_(
-                grad, grad, value=1 - self.betas[1]
-            )
+            # A skipped gradient would be NaN times zero.
+            grad = torch.where(going_L.view(shape), grad.mul_(shrink_L.view(shape)), 0.0)
+            first.lerp_(grad, share1_L.view(shape))
+            second.mul_(decay2_L.view(shape)).addcmul_(grad, grad, value=1 - self.betas[1])
             size = (second / bias2).sqrt_().add_(self.epsilon)
             p.mul_(keep_L.view(shape)).sub_((first / size).mul_((rate_L / bias1).view(shape)))
         self.clear()
