@@ -105,7 +105,7 @@ def _solo(structure: Structure, dim: int, phase: str, device: str) -> Callable[[
             loss = rollout_loss(model, window, noise, structure, lane, progress)
         optimiser.zero_grad()
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), LaneAdamW.clip)
+        torch.nn.utils.clip_grad_norm_(model.parameters(), structure.clip)
         optimiser.step()
 
     return step
@@ -120,7 +120,8 @@ def _windows(structure: Structure, dim: int, count: int, device: str) -> torch.T
 def _noise(structure: Structure, count: int, device: str) -> WindowNoise:
     shape = (count, structure.batch, structure.context + structure.rollout)
     normal, uniform, inputs = (torch.zeros(*shape, size, device=device) for size in (1, 2, 1))
-    return WindowNoise(torch.ones(shape, device=device), LawNoise(normal, uniform), inputs)
+    ones = torch.ones(shape, device=device)
+    return WindowNoise(ones, LawNoise(normal, uniform), inputs, ones[..., :1])
 
 
 if __name__ == "__main__":

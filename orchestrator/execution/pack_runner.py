@@ -75,7 +75,7 @@ class PackRunner:
 
     def _on_actors(self, task: Task, sources: Sequence[PackSource]) -> None:
         for latents in self._latents.values():
-            for split in (Split.TRAIN, task.evaluation):
+            for split in dict.fromkeys((Split.TRAIN, Split.VALIDATION, task.evaluation)):
                 latents.read(split)
         task = replace(task, latents=self._shown(task))
         searcher = PackSearcher(sources, self._recorder, limit=self._cluster.devices)
@@ -83,7 +83,8 @@ class PackRunner:
 
     def _shown(self, task: Task) -> dict[str, RayLatents]:
         """The latents that a phase may read: an exploration cannot see the test speakers."""
-        return {name: latents.only(Split.TRAIN, task.evaluation) for name, latents in self._latents.items()}
+        splits = (Split.TRAIN, Split.VALIDATION, task.evaluation)
+        return {name: latents.only(*splits) for name, latents in self._latents.items()}
 
     def _on_workers(self, task: Task, sources: Sequence[PackSource]) -> None:
         from orchestrator.execution.ray_train import (

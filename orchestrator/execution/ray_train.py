@@ -91,12 +91,13 @@ class WorkerUtterances(ray.train.DataConfig):
         **kwargs: Any,
     ) -> list[dict[str, ray.data.DataIterator]]:
         """A stream per worker and split that Ray Train asks for; of ``datasets`` only the names are used."""
-        splits = {"train": "train", "evaluation": self._evaluation}
-        train, evaluation = (self._latents.ids[split] for split in splits.values())
+        splits = {"train": Split.TRAIN, "validation": Split.VALIDATION, "evaluation": self._evaluation}
+        ids = {name: self._latents.ids[split] for name, split in splits.items()}
         shares = [
             {
-                "train": worker_utterances(train, self._batch, rank, world_size),
-                "evaluation": evaluation[rank::world_size],
+                "train": worker_utterances(ids["train"], self._batch, rank, world_size),
+                "validation": ids["validation"][rank::world_size],
+                "evaluation": ids["evaluation"][rank::world_size],
             }
             for rank in range(world_size)
         ]
@@ -123,6 +124,7 @@ def run_pack_on_workers(config: Mapping[str, Any], task: Task) -> None:
         use_gpu=task.use_gpu,
         name=tune.get_context().get_trial_id(),
         storage=task.scratch,
+        splits=("train", "validation", "evaluation"),
         callbacks=[TuneReportCallback()],
     )
     try:
@@ -159,11 +161,23 @@ def _train_on_worker(config: Mapping[str, Any]) -> None:
     use_one_thread()
     structure, lanes = pack_config(pack)
     context = TrainContext(Saver(pack, task.depot))
-    train, evaluation = (
+    train, validation, evaluation = (
         _feed(name, split, task, structure, context.device)
-        for name, split in (("train", "train"), ("evaluation", task.evaluation))
+        for name, split in (
+            ("train", Split.TRAIN),
+            ("validation", Split.VALIDATION),
+            ("evaluation", task.evaluation),
+        )
     )
-    results = train_pack(structure, lanes, train, evaluation, context, evaluate_each_epoch=not task.confirms)
+    results = train_pack(
+        structure,
+        lanes,
+        train,
+        evaluation,
+        context,
+        evaluate_each_epoch=not task.confirms,
+        validation=validation,
+    )
     ray.train.report(final_report(pack, results, task) if context.rank == 0 else {})
 
 

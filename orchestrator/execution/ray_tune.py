@@ -123,6 +123,7 @@ def run_pack(config: Mapping[str, Any], task: Task) -> None:
             feed(latents, task.evaluation, task.surrogates, device, dtype),
             TuneContext(pack, task.depot, device),
             evaluate_each_epoch=not task.confirms,
+            validation=feed(latents, Split.VALIDATION, task.surrogates, device, dtype),
         )
     except RayError:  # something was lost; Tune runs the pack again
         raise

@@ -139,15 +139,21 @@ def _arm_seconds(
 ) -> tuple[float, int]:
     """Device seconds of an arm if all its lanes had this structure, and the bytes of one lane's weights."""
     dataset = latents.of(structure.representation)
-    exploring = pace.seconds(
-        structure, windows(dataset, Split.VALIDATION, structure), evaluate_each_epoch=True
-    )
-    judged = pace.seconds(structure, windows(dataset, Split.TEST, structure), evaluate_each_epoch=False)
+    frames = training_frames(dataset)
+    looked_at, tested = (windows(dataset, split, structure) for split in (Split.VALIDATION, Split.TEST))
+    exploring = pace.seconds(structure, frames, looked_at)
+    judged = pace.seconds(structure, frames, looked_at, tested)
     packs = 0 if plan.settled(arm) is not None else plan.trials / plan.lanes
     confirmed = (plan.replicates + len(NULLS)) / plan.lanes
     if arm.name == plan.study.primary.arm:
         confirmed += _ablated(plan) * plan.replicates / plan.lanes
     return packs * exploring + confirmed * judged, pace.bytes
+
+
+def training_frames(dataset: LatentDataset) -> int:
+    """How many frames all training speakers have together."""
+    index = dataset.index
+    return int(np.asarray(index["num_frames"])[np.asarray(index["split"]) == Split.TRAIN].sum())
 
 
 def windows(dataset: LatentDataset, split: Split, structure: Structure) -> int:

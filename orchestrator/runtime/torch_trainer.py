@@ -23,12 +23,13 @@ def torch_trainer(
     use_gpu: bool,
     name: str,
     storage: str,
+    splits: Sequence[str] = ("train", "evaluation"),
     callbacks: Sequence[ray.train.UserCallback] = (),
 ) -> TorchTrainer:
     """A job that calls ``train_on_worker(config)`` on every worker, and again where one is lost.
 
     Args:
-        stream: rows, of which ``shares`` may take every worker's "train" and "evaluation" data.
+        stream: rows, of which ``shares`` takes what each worker gets under each of the ``splits``.
         cpus: cores of one worker, which has a whole GPU if ``use_gpu``.
         name: of the job; one of a name that ``storage`` knows would go on from Ray's own files.
         storage: folder for Ray's own files.
@@ -41,7 +42,7 @@ def torch_trainer(
             use_gpu=use_gpu,
             resources_per_worker={"CPU": cpus, **({"GPU": 1} if use_gpu else {})},
         ),
-        datasets={"train": stream, "evaluation": stream},
+        datasets=dict.fromkeys(splits, stream),
         dataset_config=shares,
         run_config=ray.train.RunConfig(
             name=name,

@@ -32,6 +32,7 @@ COVARIANCES = ("diagonal", "isotropic", "low_rank")
 COUPLINGS = ("none", "kappa_on_magnitude", "magnitude_on_direction")
 KAPPA_PRIORS = ("lognormal", "gamma", "beta")
 MAGNITUDES = ("context", "marginal")
+PRECISIONS = ("full", "auto")
 MOST_COMPONENTS, MOST_BRANCHES, MOST_RANK = 512, 32, 32
 BRANCHING = ("mdn", "movmf", "direction_codebook")
 GAUSSIANS = ("mdn", "gaussian")
@@ -56,6 +57,7 @@ _ALLOWED = {
     "jacobian": (True, False),
     "magnitude": MAGNITUDES,
     "dtype": ("float32", "float64"),
+    "precision": PRECISIONS,
 }
 _COUNTS = (
     "width",
@@ -66,9 +68,10 @@ _COUNTS = (
     "components",
     "rank",
     "batch",
-    "steps",
     "marginal_steps",
 )
+_MAYBE_NONE = ("window", "steps", "max_frames", "teacher_epochs", "rollout_epochs", "rung_epochs", "patience")
+_SHARES = ("dropout", "ema")
 
 
 @dataclass(frozen=True)
@@ -110,10 +113,25 @@ class Structure:
     # is the run's own error, which nothing else holds down as firmly.
     jacobian: bool = True
     magnitude: str = "context"  # of polar heads: what m depends on; "marginal": on nothing but the lane
+    window: int = 0  # frames of a training window, at least context + rollout; 0 = just as many
     batch: int = 32  # windows per optimiser step, over all workers
-    steps: int = 50  # optimiser steps per epoch
-    teacher_epochs: int = 3  # epochs of teacher forcing, which come first
-    rollout_epochs: int = 3  # epochs of K-step rollout, which follow
+    # Optimiser steps per epoch; 0 = as many as a pass over the training frames takes.
+    steps: int = 0
+    max_frames: int = 0  # of training, over all epochs, which get shorter to stay below; 0 = no limit
+    teacher_epochs: int = 3  # most epochs of teacher forcing, which come first
+    rollout_epochs: int = 3  # most epochs of K-step rollout, which follow
+    # Epochs without a lower loss on validation speakers after which a lane's learning rate falls, and with it
+    # the phase ends; 0 = every phase lasts as many epochs as it may.
+    patience: int = 0
+    warmup: int = 20  # optimiser steps over which a phase's learning rate rises
+    cooling: float = 0.25  # share of a phase's epochs over which its learning rate falls
+    clip: float = 5.0  # largest norm of a lane's gradient; longer ones are shortened to it
+    # Share of hidden units that a training window does without, the same ones in all its frames.
+    dropout: float = 0.0
+    # Decay per step of the running mean of weights that is judged; 0 = the weights themselves.
+    ema: float = 0.0
+    # Of the backbone's products: "auto" takes bfloat16 and TF32 on a GPU; laws are worked out in full.
+    precision: str = "full"
     marginal_steps: int = 300  # optimiser steps of the same head without context, which a model has to beat
     # Each time so many epochs have passed, exploration drops the worse half of a pack; 0 = never.
     rung_epochs: int = 0
@@ -126,8 +144,12 @@ class Structure:
             _require(self, name, getattr(self, name) in allowed, f"one of {', '.join(map(str, allowed))}")
         for name in _COUNTS:
             _require(self, name, getattr(self, name) >= 1, "at least 1")
-        for name in ("teacher_epochs", "rollout_epochs", "rung_epochs"):
+        for name in (*_MAYBE_NONE, "warmup"):
             _require(self, name, getattr(self, name) >= 0, "at least 0")
+        for name in _SHARES:
+            _require(self, name, 0 <= getattr(self, name) < 1, "at least 0 and below 1")
+        _require(self, "cooling", 0 < self.cooling <= 1, "above 0 and at most 1")
+        _require(self, "clip", self.clip > 0, "above 0")
         _require(self, "runaway", self.runaway > 1, "above 1")
         _require(self, "temperature", self.temperature > 0, "above 0")
         _require(self, "components", self.components <= MOST_COMPONENTS, f"at most {MOST_COMPONENTS}")
@@ -141,7 +163,13 @@ class Structure:
         """Settings that are right each, and wrong together: whether they meet, and the sentence to say."""
         tempered = self.head not in UNTEMPERED and self.coupling == "none"
         marginal = self.rollout_branches == "marginal"
+        least = self.context + self.rollout
         return (
+            (
+                0 < self.window < least,
+                f"window is {self.window}, and context + rollout are {least} frames; set window to at least "
+                "as many, or to 0",
+            ),
             (
                 marginal and self.feedback != "sample",
                 f"rollout_branches is 'marginal' and feedback {self.feedback!r}; only sampled feedback has "
@@ -151,6 +179,11 @@ class Structure:
                 marginal and self.head in BRANCHING and self.components > MOST_BRANCHES,
                 f"components is {self.components} and rollout_branches 'marginal', which runs every one of "
                 f"them; use at most {MOST_BRANCHES}",
+            ),
+            (
+                self.patience > 0 and self.rung_epochs > 0,
+                f"patience is {self.patience} and rung_epochs {self.rung_epochs}; lanes that end by "
+                "themselves cannot be ranked at one time, so set one of them to 0",
             ),
             (
                 self.covariance == "low_rank" and self.head not in GAUSSIANS,
@@ -195,13 +228,18 @@ class Structure:
         )
 
     @property
+    def window_frames(self) -> int:
+        """Frames of a training window; a rollout begins so that it ends with the window."""
+        return max(self.window, self.context + self.rollout)
+
+    @property
     def factors(self) -> int:
         """How many normals a sample of the head's law takes beside the D + 1 that any law has."""
         return self.rank if self.covariance == "low_rank" else 0
 
     @property
     def epochs(self) -> int:
-        """Number of training epochs; 0 of a head that is fitted in closed form."""
+        """Most training epochs; 0 of a head that is fitted in closed form."""
         return 0 if self.head in FITTED_HEADS else self.teacher_epochs + self.rollout_epochs
 
 

@@ -20,7 +20,7 @@ from tests.orchestrator.tiny_world import write_latents
 from trainables.errors import InputError
 from trainables.latents.batching.feed import Feed
 from trainables.latents.batching.surrogates import SURROGATES
-from trainables.latents.storage.dataset import Split, open_dataset
+from trainables.latents.storage.dataset import SPLITS, Split, open_dataset
 from trainables.predictor.config import LaneConfig
 from trainables.predictor.training.train import train_pack
 from trainables.training_context import SoloContext
@@ -33,8 +33,9 @@ SETTINGS = {
     "horizon": 4,
     "batch": 6,
     "steps": 3,
-    "teacher_epochs": 2,
+    "teacher_epochs": 3,
     "rollout_epochs": 2,
+    "patience": 1,
     "marginal_steps": 5,
     "dtype": "float64",
     "learning_rate": 1e-2,
@@ -72,7 +73,7 @@ def dataset(tmp_path_factory):
 def solo(dataset):
     """The pack in this process, without Ray."""
     structure, lanes = pack_config(PACK)
-    train, test = (
+    train, validation, test = (
         Feed(
             lambda split=split: dataset.tables(split),
             rms=dataset.rms,
@@ -81,14 +82,16 @@ def solo(dataset):
             surrogates=SURROGATES,
             dtype=torch.float64,
         )
-        for split in ("train", "test")
+        for split in SPLITS
     )
-    return train_pack(structure, lanes, train, test, SoloContext(), evaluate_each_epoch=False)
+    return train_pack(
+        structure, lanes, train, test, SoloContext(), evaluate_each_epoch=False, validation=validation
+    )
 
 
 @pytest.fixture
 def task(cluster, dataset, tmp_path):
-    latents = RayLatents.of(dataset, ("train", "test"))
+    latents = RayLatents.of(dataset, SPLITS)
     return Task(
         latents={"": latents},
         evaluation=Split.TEST,
@@ -137,11 +140,11 @@ def run_pack_that_dies_once(config, task):
 
 @pytest.mark.timeout(600)
 def test_a_tune_actor_that_is_lost_goes_on_from_its_last_epoch_with_the_same_numbers(task, solo, tmp_path):
-    for split in ("train", "test"):
+    for split in SPLITS:
         task.latents[""].read(split)
     collector = run(PACK, run_pack_that_dies_once, task, {"cpu": 1}, tmp_path)
     assert (tmp_path / "died").exists()
-    assert collector.epochs in ([0, 1, 2, 3], [0, 2, 3]), "an epoch was repeated, or the pack began again"
+    assert collector.epochs in ([0, 1, 2, 3, 4], [0, 2, 3, 4]), "an epoch was repeated, or the pack began again"
     assert_same(collector, task.depot, PACK, solo)
     assert not list((tmp_path / "packs").glob("*")), "the state of a finished pack is dropped"
 
@@ -150,13 +153,13 @@ def test_a_tune_actor_that_is_lost_goes_on_from_its_last_epoch_with_the_same_num
 def test_two_workers_of_ray_train_end_where_one_does(task, solo, cluster, tmp_path):
     task = replace(task, workers=2, worker_cpus=worker_cpus(cluster, 2))
     collector = run(PACK, run_pack_on_workers, task, driver_resources(), tmp_path)
-    assert collector.epochs == [0, 1, 2, 3]
+    assert collector.epochs == [0, 1, 2, 3, 4]
     assert_same(collector, task.depot, PACK, solo)
 
 
 @pytest.mark.timeout(600)
 def test_a_pack_that_refuses_its_settings_ends_in_its_own_sentence(task, tmp_path):
-    for split in ("train", "test"):
+    for split in SPLITS:
         task.latents[""].read(split)
     too_long = LaneConfig.of({**SETTINGS, "rollout": 99, "seed": 0})
     with pytest.raises(InputError, match="^no training utterance is as long as context"):

@@ -128,10 +128,12 @@ class Moments:
     Attributes:
         mean_D: the mean frame.
         frame_distance: root mean square distance between two random frames, sqrt(2 tr Cov).
+        frames: how many there are.
     """
 
     mean_D: Tensor
     frame_distance: float
+    frames: int
 
 
 def pooled_moments(parts: Sequence[dict[str, Tensor]]) -> Moments:
@@ -145,7 +147,7 @@ def pooled_moments(parts: Sequence[dict[str, Tensor]]) -> Moments:
     dim, frames = len(total) // 2, float(total[-1])
     mean_D = total[:dim] / frames
     variance = float((total[dim : 2 * dim] / frames - mean_D.square()).clamp_min(0).sum())
-    return Moments(mean_D, (2 * variance) ** 0.5)
+    return Moments(mean_D, (2 * variance) ** 0.5, round(frames))
 
 
 def frame_pairs(shard: Shard, gather: Callable[[Any], list[Any]] = lambda value: [value]) -> Tensor:

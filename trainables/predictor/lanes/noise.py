@@ -42,6 +42,7 @@ def epoch_noise(
     lanes: Sequence[Lane],
     like: Tensor,
     epoch: int,
+    steps: int,
     owned: np.ndarray,
     *,
     laws_draw: bool,
@@ -53,6 +54,7 @@ def epoch_noise(
 
     Args:
         like: [..., D], with the device and precision wanted.
+        steps: of the epoch.
         owned: the slots of this worker.
         laws_draw: whether anybody samples from a law; else the noise of laws is zeros, of size 1 where it
             would be D + 1 and more.
@@ -61,15 +63,15 @@ def epoch_noise(
     streams = [_streams(lane, epoch) for lane in lanes]
     factors = structure.factors
     sigma = torch.tensor([lane.input_noise for lane in lanes], dtype=torch.float64).view(-1, 1, 1, 1, 1)
-    frames, own = structure.context + structure.rollout, torch.as_tensor(owned)
+    frames, own = structure.window_frames, torch.as_tensor(owned)
 
     at_once = max(1, min(_STEPS_DRAWN, _NUMBERS_DRAWN // (structure.batch * frames * dim)))
-    for first in range(0, structure.steps, at_once):
-        shape = (min(at_once, structure.steps - first), structure.batch, frames)
+    for first in range(0, steps, at_once):
+        shape = (min(at_once, steps - first), structure.batch, frames)
         starts = _draw(torch.rand, streams, "starts", shape[:2])
         replace = _draw(torch.rand, streams, "replace", shape)[:, :, own]
         none = torch.zeros(len(lanes), shape[0], len(own), frames, 2, dtype=torch.float64)
-        normal, uniform, inputs = none[..., :1], none, none[..., :1]
+        normal, uniform, inputs, units = none[..., :1], none, none[..., :1], none[:, :, :, 0, :1]
         if laws_draw:
             normal = _draw(torch.randn, streams, "normal", (*shape, dim + 1))[:, :, own]
             if factors:
@@ -78,10 +80,12 @@ def epoch_noise(
             uniform = _draw(torch.rand, streams, "uniform", (*shape, 2))[:, :, own]
         if sigma.any():
             inputs = _draw(torch.randn, streams, "input", (*shape, dim))[:, :, own] * sigma
-        drawn = [part.to(like) for part in (replace, normal, uniform, inputs)]
+        if structure.dropout:
+            units = _draw(torch.rand, streams, "units", (*shape[:2], structure.width))[:, :, own]
+        drawn = [part.to(like) for part in (replace, normal, uniform, inputs, units)]
         for step in range(shape[0]):
-            replace_LBT, normal_LBTE, uniform_LBT2, input_LBTD = (part[:, step] for part in drawn)
-            noise = WindowNoise(replace_LBT, LawNoise(normal_LBTE, uniform_LBT2), input_LBTD)
+            replace_LBT, normal_LBTE, uniform_LBT2, input_LBTD, unit_LBH = (part[:, step] for part in drawn)
+            noise = WindowNoise(replace_LBT, LawNoise(normal_LBTE, uniform_LBT2), input_LBTD, unit_LBH)
             yield StepNoise(starts[:, step], noise)
 
 
@@ -104,5 +108,7 @@ def _streams(lane: Lane, epoch: int) -> dict[str, torch.Generator]:
         for number, purpose in enumerate(purposes)
     }
     # Seeded apart: with one more purpose above, every stream would be another.
-    name = f"factors of lane {lane.seed} in epoch {epoch}"
-    return streams | {"factors": torch.Generator().manual_seed(zlib.crc32(name.encode()))}
+    for purpose in ("factors", "units"):
+        name = f"{purpose} of lane {lane.seed} in epoch {epoch}"
+        streams[purpose] = torch.Generator().manual_seed(zlib.crc32(name.encode()))
+    return streams

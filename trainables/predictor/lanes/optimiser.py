@@ -6,10 +6,13 @@ Shapes: L lanes; parameters are [L, ...].
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
+
+_MOMENTS = ("first", "second", "averages")  # lists of tensors, one for each parameter
 
 
 class LaneAdamW:
@@ -20,13 +23,27 @@ class LaneAdamW:
     touches no other lane; a lane that has to skip :attr:`patience` steps in a row stops for good.
     """
 
-    betas, epsilon, clip, patience = (0.9, 0.99), 1e-8, 5.0, 20
+    betas, epsilon, patience = (0.9, 0.99), 1e-8, 20
 
     def __init__(
-        self, parameters: Sequence[nn.Parameter], learning_rate_L: Tensor, weight_decay_L: Tensor
+        self,
+        parameters: Sequence[nn.Parameter],
+        learning_rate_L: Tensor,
+        weight_decay_L: Tensor,
+        *,
+        clip: float = 5.0,
+        ema: float = 0.0,
     ) -> None:
+        """Begin with moments of nothing.
+
+        Args:
+            clip: largest norm of a lane's gradient.
+            ema: decay per step of a running mean of the parameters, which begins as they are; 0 = none.
+        """
         self.parameters = list(parameters)
         self.learning_rate_L, self.weight_decay_L = learning_rate_L, weight_decay_L
+        self.clip, self.ema = clip, ema
+        self.averages = [p.detach().clone() for p in self.parameters] if ema else []
         self.first = [torch.zeros_like(p) for p in self.parameters]
         self.second = [torch.zeros_like(p) for p in self.parameters]
         nothing_L = torch.zeros(len(learning_rate_L), dtype=torch.long, device=learning_rate_L.device)
@@ -35,7 +52,7 @@ class LaneAdamW:
 
     @torch.no_grad()
     def step(self, factor: Tensor | float) -> None:
-        """Update all parameters once; ``factor`` scales every lane's learning rate (the schedule).
+        """Update all parameters once; ``factor``, [L] or [], scales learning rates (the schedule).
 
         Nothing here asks the device for a number, so the whole of it can be captured.
         """
@@ -61,12 +78,35 @@ class LaneAdamW:
             second.mul_(decay2_L.view(shape)).addcmul_(grad, grad, value=1 - self.betas[1])
             size = (second / bias2).sqrt_().add_(self.epsilon)
             p.mul_(keep_L.view(shape)).sub_((first / size).mul_((rate_L / bias1).view(shape)))
+        for average, p in zip(self.averages, self.parameters, strict=False):
+            average.lerp_(p, 1 - self.ema)
         self.clear()
 
     @property
     def alive_L(self) -> Tensor:
         """Which lanes still learn, [L]."""
         return self.skipped_in_a_row_L < self.patience
+
+    @contextmanager
+    def judged_weights(self) -> Iterator[None]:
+        """While it is open, the parameters are their running means, where there are any."""
+        trained = [p.detach().clone() for p in self.parameters] if self.averages else []
+        self._put(self.averages)
+        try:
+            yield
+        finally:
+            self._put(trained)
+
+    @torch.no_grad()
+    def _put(self, values: Sequence[Tensor]) -> None:
+        for p, value in zip(self.parameters, values, strict=False):
+            p.copy_(value)
+
+    @torch.no_grad()
+    def restart_average(self, row: int) -> None:
+        """Let one lane's running means begin again, at its parameters as they are."""
+        for average, p in zip(self.averages, self.parameters, strict=False):
+            average[row].copy_(p[row])
 
     def clear(self) -> None:
         """Forget the gradients of all parameters."""
@@ -77,22 +117,20 @@ class LaneAdamW:
         """Go on with some lanes alone, on their ``parameters``."""
         chosen = list(rows)
         self.parameters = list(parameters)
-        for name in ("first", "second"):
+        for name in _MOMENTS:
             setattr(self, name, [moment[chosen] for moment in getattr(self, name)])
         for name in ("learning_rate_L", "weight_decay_L", "skipped_L", "skipped_in_a_row_L"):
             setattr(self, name, getattr(self, name)[chosen])
 
     def state(self) -> dict[str, Tensor]:
         """Everything needed to go on from here, as tensors by name."""
-        moments = {
-            f"{kind}/{i}": t for kind in ("first", "second") for i, t in enumerate(getattr(self, kind))
-        }
+        moments = {f"{kind}/{i}": t for kind in _MOMENTS for i, t in enumerate(getattr(self, kind))}
         counts = {"skipped": self.skipped_L, "skipped_in_a_row": self.skipped_in_a_row_L}
         return {**moments, **counts, "steps": self.steps}
 
     def load(self, state: Mapping[str, Tensor]) -> None:
         """Go on from what :meth:`state` returned."""
-        for kind in ("first", "second"):
+        for kind in _MOMENTS:
             for i, tensor in enumerate(getattr(self, kind)):
                 tensor.copy_(state[f"{kind}/{i}"])
         self.skipped_L.copy_(state["skipped"])

@@ -32,8 +32,8 @@ class EagerStep:
 
         Args:
             phase: "teacher" or "rollout".
-            progress: share of the phase that has passed, [].
-            factor: of every learning rate, [].
+            progress: how far what grows in the phase has grown, [].
+            factor: of every lane's learning rate, [L].
         """
         losses = self.pack(batch, phase, progress)
         losses.sum().backward()

@@ -6,6 +6,7 @@ Shapes: L lanes, B windows, T frames of a window, D latent dimensions.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
@@ -47,31 +48,52 @@ class StackedPack(nn.Module):
         ``surveys`` says of each surrogate what heads may know of it before training.
         """
         super().__init__()
-        self.structure, self.lanes = structure, tuple(lanes)
+        self.structure = structure
         self.stacked = Stacked([_fresh(structure, lane.seed, dim, surveys[lane.surrogate]) for lane in lanes])
-        dtype = getattr(torch, structure.dtype)
         for name in _LANE_SETTINGS:
-            values = [getattr(lane, name) for lane in lanes]
-            self.register_buffer(f"lane_{name}", torch.tensor(values, dtype=dtype), persistent=False)
+            self.register_buffer(f"lane_{name}", None, persistent=False)
+        self._set_lanes(lanes)
 
     def forward(self, batch: Batch, phase: str, progress: Tensor) -> Tensor:
         """Loss of each lane, [L], nats per frame.
 
         Args:
             phase: "teacher" or "rollout".
-            progress: share of the phase that has passed, []; scheduled sampling, or the free run's weight,
-                grows with it.
+            progress: from 0 to 1, []; scheduled sampling, or the free run's weight, grows with it.
         """
         settings = {name: getattr(self, f"lane_{name}") for name in _LANE_SETTINGS}
         settings["sampling_share"] = settings.pop("scheduled_sampling") * progress
         mix = any(lane.scheduled_sampling > 0 for lane in self.lanes)
 
+        return self._losses(self.structure, settings, batch, phase, progress, mix)
+
+    @torch.no_grad()
+    def held_out_loss(self, batch: Batch, phase: str) -> Tensor:
+        """Loss of each lane on windows that it does not learn from, [L], nats per frame.
+
+        Nothing is dropped, mixed in or drawn towards a prior, and a free run has its full weight.
+        """
+        settings = {name: getattr(self, f"lane_{name}") for name in _LANE_SETTINGS}
+        settings["kappa_prior"] = torch.zeros_like(settings["kappa_prior"])
+        whole = replace(self.structure, dropout=0.0)
+        full = batch.windows_LBTD.new_ones(())
+        return self._losses(whole, settings, batch, phase, full, mix=False)
+
+    def _losses(
+        self,
+        structure: Structure,
+        settings: Mapping[str, Tensor],
+        batch: Batch,
+        phase: str,
+        progress: Tensor,
+        mix: bool,
+    ) -> Tensor:
         def loss(
             predictor: AnyPredictor, lane: Mapping[str, Tensor], window_BTD: Tensor, noise: WindowNoise
         ) -> Tensor:
             if phase == "teacher":
-                return teacher_loss(predictor, window_BTD, noise, self.structure, lane, mix)
-            return rollout_loss(predictor, window_BTD, noise, self.structure, lane, progress)
+                return teacher_loss(predictor, window_BTD, noise, structure, lane, mix)
+            return rollout_loss(predictor, window_BTD, noise, structure, lane, progress)
 
         return self.stacked.map(loss, settings, batch.windows_LBTD, batch.noise)
 
@@ -81,10 +103,21 @@ class StackedPack(nn.Module):
 
     def keep(self, rows: Sequence[int]) -> None:
         """Drop all lanes but those at ``rows``; what is left is a smaller program."""
-        self.lanes = tuple(self.lanes[row] for row in rows)
         self.stacked.keep(rows)
+        self._set_lanes([self.lanes[row] for row in rows])
+
+    def take(self, lanes: Sequence[Lane], states: Sequence[Mapping[str, Tensor]]) -> None:
+        """Hold these lanes in these states, in place of those it has."""
+        self.stacked.take(states)
+        self._set_lanes(lanes)
+
+    def _set_lanes(self, lanes: Sequence[Lane]) -> None:
+        self.lanes = tuple(lanes)
+        some = next(iter(self.stacked.weights.values()))
+        dtype = getattr(torch, self.structure.dtype)
         for name in _LANE_SETTINGS:
-            setattr(self, f"lane_{name}", getattr(self, f"lane_{name}")[list(rows)])
+            values = [getattr(lane, name) for lane in lanes]
+            setattr(self, f"lane_{name}", torch.tensor(values, dtype=dtype, device=some.device))
 
 
 def lane_tensor(lanes: Sequence[Lane], name: str, like: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
+import torch
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 from torch.utils._pytree import tree_map
@@ -75,6 +76,25 @@ class Stacked(nn.Module, Generic[Module_co]):
         for name in self.buffer_names:
             slot = "stacked/" + name.replace(".", "/")
             setattr(self, slot, getattr(self, slot)[chosen])
+
+    def take(self, states: Sequence[Mapping[str, Tensor]]) -> None:
+        """Hold modules of these states, as :meth:`lane_state` gives them, in place of those it has."""
+        some = next(iter(self.weights.values()))
+        whole = {name: torch.stack([state[name] for state in states]) for name in states[0]}
+        self.weights = nn.ParameterDict(
+            {
+                k: nn.Parameter(whole[k.replace("/", ".")].to(v), v.requires_grad)
+                for k, v in self.weights.items()
+            }
+        )
+        for name in self.buffer_names:
+            setattr(self, "stacked/" + name.replace(".", "/"), whole[name].to(some.device))
+
+    @torch.no_grad()
+    def put(self, index: int, state: Mapping[str, Tensor]) -> None:
+        """Give one module the state that :meth:`lane_state` gave."""
+        for name, value in {**self._named(), **self._named_buffers()}.items():
+            value[index].copy_(state[name])
 
     def lane_state(self, index: int) -> dict[str, Tensor]:
         """The state dict of one module, copied to the CPU."""

@@ -147,6 +147,21 @@ class WhitenedBackbone(Backbone):
         self.inverse_DD.copy_(survey.whitening.inverse_DD)
 
 
+class ThinnedBackbone(Backbone):
+    """A backbone whose windows do without some hidden units."""
+
+    def __init__(self, inner: Backbone, kept_BH: Tensor) -> None:
+        super().__init__()
+        self.inner, self.kept_BH = inner, kept_BH
+
+    def read(self, z_BTD: Tensor, state: BackboneState = None) -> tuple[Tensor, BackboneState]:
+        """Hidden states [B, T, H], scaled by what is kept of each, and the state of the backbone inside."""
+        h_BTH, state = self.inner.read(z_BTD, state)
+        # Branching runs follow several copies of every window, one after the other.
+        kept_BH = self.kept_BH.repeat(len(h_BTH) // len(self.kept_BH), 1)
+        return h_BTH * kept_BH.unsqueeze(1).to(h_BTH), state
+
+
 class _Block(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()

@@ -15,8 +15,17 @@ from torch.utils._pytree import tree_map
 
 from trainables.distributions.law import LawNoise
 from trainables.predictor.config import Structure
+from trainables.predictor.heads import Head
+from trainables.predictor.model.backbones import Backbone, ThinnedBackbone
 from trainables.predictor.model.predictor import AnyPredictor
 from trainables.predictor.model.rollout import Start, feed_back, free_run, heated
+
+
+class Thinned(NamedTuple):
+    """A predictor whose windows do without some hidden units."""
+
+    backbone: Backbone
+    head: Head
 
 
 class WindowNoise(NamedTuple):
@@ -26,11 +35,13 @@ class WindowNoise(NamedTuple):
         replace_BT: uniform; a teacher-forced input is replaced where it lies below the lane's share.
         law_noise: for sampled feedback and for heads that ask, [B, T, ...].
         input_BTD: what is added to true frames before they are read.
+        unit_BH: uniform; a window does without the hidden units whose draw lies below ``dropout``.
     """
 
     replace_BT: Tensor
     law_noise: LawNoise
     input_BTD: Tensor
+    unit_BH: Tensor
 
     def at(self, first: int, frames: int) -> LawNoise:
         """Noise of laws at some frames, [B, frames, ...]."""
@@ -52,6 +63,7 @@ def teacher_loss(
     follows A. Sanchez-Gonzalez et al., Learning to simulate complex physics with graph networks (2020).
     Either way targets lead from the input as it was read to the true next frame.
     """
+    predictor = thinned(predictor, noise, structure)
     inputs = window_BTD[:, :-1] + noise.input_BTD[:, :-1]
     steps = inputs.shape[1]
     if mix:
@@ -62,6 +74,18 @@ def teacher_loss(
             inputs = torch.cat([inputs[:, :1], torch.where(replaced, predicted[:, :-1], inputs[:, 1:])], 1)
     hidden, _ = predictor.backbone.read(inputs)
     return _objective(predictor, hidden, window_BTD[:, 1:] - inputs, noise.at(0, steps), lane).mean()
+
+
+def thinned(predictor: AnyPredictor, noise: WindowNoise, structure: Structure) -> AnyPredictor:
+    """The predictor with the hidden units of each window dropped that its noise names, in all its frames.
+
+    Y. Gal, Z. Ghahramani, A theoretically grounded application of dropout in recurrent neural networks,
+    2016.
+    """
+    if structure.dropout == 0:
+        return predictor
+    kept_BH = (noise.unit_BH >= structure.dropout) / (1 - structure.dropout)
+    return Thinned(ThinnedBackbone(predictor.backbone, kept_BH), predictor.head)
 
 
 def rollout_loss(
@@ -75,14 +99,17 @@ def rollout_loss(
     """Mean of the teacher-forced objective over the window and the objective along a K-step free run, nats
     per frame, [].
 
-    The run's share of the loss grows from 0 to one half over the first half of the phase (``progress`` 0 to
-    1): a predictor that has never run free would otherwise unlearn at once what it knows.
+    The run's share of the loss is half of ``progress``, which grows from 0 to 1 as the phase begins: a
+    predictor that has never run free would otherwise unlearn at once what it knows. The run begins so that it
+    ends with the window.
 
     ``rollout_target``: "delta" asks at every step for the true delta of that time; "state" for the step that
     leads from where the run stands to the true next state. ``rollout_gradient``: see :func:`free_run`.
     ``rollout_branches``: see :func:`_branching_objective`.
     """
-    context, steps = structure.context, structure.rollout
+    predictor = thinned(predictor, noise, structure)
+    steps = structure.rollout
+    context = window_BTD.shape[1] - steps
     inputs = window_BTD[:, :-1] + noise.input_BTD[:, :-1]
     h_BCH, state = predictor.backbone.read(inputs[:, :context])
     h_more, _ = predictor.backbone.read(inputs[:, context:], state)
@@ -92,7 +119,7 @@ def rollout_loss(
     start = Start(h_BCH[:, -1], state, inputs[:, context - 1])
     true_BTD, run_noise = window_BTD[:, context - 1 :], noise.at(context - 1, steps)
     free = along(predictor, start, true_BTD, run_noise, structure, lane)
-    share = 0.5 * (2 * progress).clamp_max(1.0)
+    share = 0.5 * progress
     return (1 - share) * forced.mean() + share * free.mean()
 
 

@@ -18,6 +18,7 @@ class LaneResult:
         status: how it ended.
         scores: of the last evaluation, as :meth:`Scores.to_json` has them; None where the lane diverged.
         history: what is known of each epoch, in order.
+        courses: of each phase, when it cooled and when it was best (:class:`Course`).
         parameters: how many numbers it learns.
         seconds: its share of the time that the pack trained.
         state: its weights, on the CPU, under the names of a solo predictor.
@@ -28,9 +29,10 @@ class LaneResult:
     history: list[dict[str, Any]]
     parameters: int
     seconds: float
+    courses: dict[str, Any] = field(default_factory=dict)
     state: dict[str, Tensor] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Everything but the weights, as plain values."""
-        names = ("scores", "history", "parameters", "seconds")
+        names = ("scores", "history", "courses", "parameters", "seconds")
         return {"status": str(self.status), **{name: getattr(self, name) for name in names}}

@@ -25,7 +25,9 @@ from trainables.predictor.evaluation.context_free import Marginals
 from trainables.predictor.evaluation.evaluate import evaluate
 from trainables.predictor.evaluation.options import EVERYTHING, EvaluationOptions
 from trainables.predictor.scores import is_sampled
+from trainables.predictor.training.held_out import MOST_WINDOWS
 from trainables.predictor.training.pack_run import PackRun
+from trainables.predictor.training.schedule import epoch_steps
 from trainables.training_context import SoloContext
 
 # Random utterances, and the fewest frames of each: more than a head has codes.
@@ -34,6 +36,8 @@ _UTTERANCES, _FRAMES = 32, 32
 _WINDOWS = 64
 # Repeats of what is timed as a whole; the shortest counts, as what holds a call up is not its cost.
 _REPEATS = 2
+# A look at held-out windows goes forward only, which takes about this share of a step on as many.
+_FORWARD_SHARE = 0.3
 # Steps before the clock runs; on a GPU one of them is captured.
 _WARM_UP = {"cpu": 1, "cuda": 5}
 
@@ -60,18 +64,27 @@ class Pace:
     parameters: int
     bytes: int
 
-    def seconds(self, structure: Structure, windows: int, *, evaluate_each_epoch: bool) -> float:
-        """Seconds that a pack takes on ``windows`` evaluation windows, from its first step to its last score.
+    def seconds(self, structure: Structure, frames: int, validation: int, test: int = 0) -> float:
+        """Seconds that a pack takes at most, from its first step to its last score.
 
-        Nothing is dropped at a rung, and fitting in closed form is not counted. ``structure`` may differ from
-        the probe's in steps and epochs.
+        No lane ends by its patience or at a rung, and fitting in closed form is not counted. ``structure``
+        may differ from the probe's in steps and epochs.
+
+        Args:
+            frames: of training.
+            validation: windows that are looked at after every epoch.
+            test: windows that are judged at the end; 0 of an exploration, which is judged on validation.
         """
-        trained = structure.steps * (
+        trained = epoch_steps(structure, frames) * (
             structure.teacher_epochs * self.teacher_step + structure.rollout_epochs * self.rollout_step
         )
-        if evaluate_each_epoch:
-            return trained + max(1, structure.epochs) * windows * self.look_window
-        return trained + self.marginals + windows * self.final_window
+        held_out = min(MOST_WINDOWS, validation) / structure.batch * _FORWARD_SHARE
+        trained += held_out * (
+            structure.teacher_epochs * self.teacher_step + structure.rollout_epochs * self.rollout_step
+        )
+        looks = structure.epochs + (not test)
+        ended = self.marginals + test * self.final_window if test else 0.0
+        return trained + looks * validation * self.look_window + ended
 
 
 def pace(
@@ -93,7 +106,10 @@ def pace(
     own = replace(structure, teacher_epochs=2, rollout_epochs=2)
     feed = _random_feed(own, dim, device)
     run = PackRun(own, [replace(like, seed=seed) for seed in range(lanes)], feed, SoloContext(device))
-    teacher, rollout = (_step_seconds(run, epoch, steps) for epoch in (0, own.teacher_epochs))
+    teacher = _step_seconds(run, steps)
+    if structure.head not in FITTED_HEADS:
+        run.begin_rollout()
+    rollout = _step_seconds(run, steps)
     fit, marginals = _marginals(run, steps)
     return Pace(
         teacher_step=teacher,
@@ -109,7 +125,7 @@ def pace(
 def _random_feed(structure: Structure, dim: int, device: torch.device | str) -> Feed:
     """White frames and their nulls, resident on the device: as many evaluation windows as are timed."""
     windows = -(-_WINDOWS // _UTTERANCES)
-    frames = max(_FRAMES, structure.context + max(structure.rollout, windows * structure.horizon))
+    frames = max(_FRAMES, structure.window_frames, structure.context + windows * structure.horizon)
     rng = np.random.default_rng(0)
     values = pa.array(rng.standard_normal(_UTTERANCES * frames * dim, np.float32))
     latents = pa.ListArray.from_arrays(
@@ -129,10 +145,11 @@ def _random_feed(structure: Structure, dim: int, device: torch.device | str) -> 
     )
 
 
-def _step_seconds(run: PackRun, epoch: int, steps: int) -> float:
-    """Seconds of one optimiser step in the phase that begins at ``epoch``; 0 where nothing is trained."""
+def _step_seconds(run: PackRun, steps: int) -> float:
+    """Seconds of one optimiser step in the run's phase; 0 where nothing is trained."""
     if run.structure.head in FITTED_HEADS:
         return 0.0
+    epoch = run.epoch
     run.structure = replace(run.structure, steps=_WARM_UP[run.context.device.type])
     run.train_epoch(epoch)
     run.structure = replace(run.structure, steps=1)  # one by one, so that one that was held up does not count

@@ -27,41 +27,44 @@ def train_pack(
     context: Context,
     *,
     evaluate_each_epoch: bool,
+    validation: Feed | None = None,
     final: EvaluationOptions = EVERYTHING,
 ) -> list[LaneResult]:
     """Train and evaluate a pack; a head that is fitted in closed form is fitted instead.
 
     Args:
         train: frames to learn from; holds the surrogates that the lanes name.
-        evaluation: frames to be judged on. With ``evaluate_each_epoch`` they are looked at after every epoch
-            (for exploration on validation speakers), and lanes may be dropped; without it once, at the end,
-            with context-free marginals beside (for confirmation on test speakers).
+        evaluation: frames to be judged on. With ``evaluate_each_epoch`` they are those of validation, which
+            are looked at after every epoch as well, and lanes may be dropped (for exploration); without it
+            they are looked at once, at the end, with context-free marginals beside (for confirmation on test
+            speakers).
+        validation: frames by which patience is counted and the best state of each lane chosen, where they are
+            not those to be judged on; without any, phases last as long as they may, and the last state is
+            judged.
         final: what that one evaluation at the end measures.
 
     Raises:
         InputError: no training utterance is as long as a window, or too few steps move for a head's codes.
     """
-    run = PackRun(structure, lanes, train, context)
+    held_out = evaluation if evaluate_each_epoch else validation
+    run = PackRun(structure, lanes, train, context, held_out)
     if structure.head in FITTED_HEADS:
         run.fit()
-    scores: list[Scores] | None = None
-    for epoch in range(run.epoch, structure.epochs):
-        if not run.rows:  # every lane has diverged
-            break
+    while (epoch := run.next_epoch()) is not None:
         progress = run.train_epoch(epoch)
-        if evaluate_each_epoch:
-            scores = run.look(_look(run, evaluation))
+        if held_out is not None:
+            run.look(_look(run, held_out))
         context.report({**progress, "lanes": [h[-1] for h in run.history if h]}, run.state())
-    if not evaluate_each_epoch:
-        scores = _evaluate(run, evaluation, Marginals.fit(structure, run.data), final)
-    if scores is None:  # nothing was left to train
-        scores = _look(run, evaluation)
-    return run.results(scores)
+    run.finish()
+    if evaluate_each_epoch:
+        return run.results(_look(run, evaluation))
+    return run.results(_evaluate(run, evaluation, Marginals.fit(structure, run.data), final))
 
 
 def _look(run: PackRun, feed: Feed) -> list[Scores]:
-    """An evaluation while exploring: as much as the ranking of lanes needs."""
-    return _evaluate(run, feed, run.marginals, EvaluationOptions(sampled=run.needs_samples))
+    """A look at validation speakers: as much as the ranking of lanes and their curves need."""
+    with run.optimiser.judged_weights():
+        return _evaluate(run, feed, run.marginals, EvaluationOptions(sampled=run.needs_samples))
 
 
 def _evaluate(

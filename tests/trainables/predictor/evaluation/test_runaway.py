@@ -22,7 +22,7 @@ from trainables.predictor.model.predictor import Predictor
 from trainables.predictor.scores import Scores
 
 CONTEXT, HORIZON, DIM, BOUND = 4, 8, 3, 10.0
-MOMENTS = Moments(torch.zeros(DIM).double(), math.sqrt(2 * DIM))
+MOMENTS = Moments(torch.zeros(DIM).double(), math.sqrt(2 * DIM), 1000)
 
 
 def windows(count: int) -> Tensor:

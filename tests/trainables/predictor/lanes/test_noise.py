@@ -16,7 +16,7 @@ LIKE = torch.zeros(1, DIM, dtype=torch.float64)
 def drawn(epoch: int = 2, **settings: object) -> list[StepNoise]:
     structure = Structure(head="mdn", context=2, rollout=2, batch=4, steps=10, **settings)
     lanes = [Lane(seed=seed, input_noise=0.1) for seed in (3, 8)]
-    return list(epoch_noise(structure, lanes, LIKE, epoch, np.arange(4), laws_draw=True))
+    return list(epoch_noise(structure, lanes, LIKE, epoch, structure.steps, np.arange(4), laws_draw=True))
 
 
 def with_factors(epoch: int = 2) -> list[StepNoise]:

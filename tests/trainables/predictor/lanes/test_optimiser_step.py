@@ -65,7 +65,7 @@ def setting(device: str = "cpu", **settings: object) -> tuple[StackedPack, LaneA
     windows, replaced = torch.randn(*shape, DIM, generator=draw), torch.rand(shape, generator=draw)
     width = DIM + 1 + structure.factors
     normal, uniform = torch.randn(*shape, width, generator=draw), torch.rand(*shape, 2, generator=draw)
-    noise = WindowNoise(replaced, LawNoise(normal, uniform), torch.zeros(*shape, 1))
+    noise = WindowNoise(replaced, LawNoise(normal, uniform), torch.zeros(*shape, 1), torch.ones(LANES, 4, 1))
     return pack, optimiser, tree_map(lambda part: part.to(device), Batch(windows, noise))
 
 

@@ -50,7 +50,7 @@ def noise(inputs: float = 0.0, frames: int = FRAMES) -> WindowNoise:
     normal = torch.randn(BATCH, frames, DIM + 1, generator=generator).double()
     uniform = torch.rand(BATCH, frames, 2, generator=generator).double()
     added = inputs * torch.randn(BATCH, frames, DIM, generator=generator).double()
-    return WindowNoise(replaced, LawNoise(normal, uniform), added)
+    return WindowNoise(replaced, LawNoise(normal, uniform), added, torch.ones(len(replaced), 1))
 
 
 def gradients(model: Predictor, loss: torch.Tensor) -> torch.Tensor:

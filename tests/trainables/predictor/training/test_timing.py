@@ -96,7 +96,7 @@ def test_what_is_fitted_takes_no_steps(head: str, work: dict[str, int]) -> None:
     found = pace(structure(head), LANES, DIM)
     assert found.teacher_step == found.rollout_step == work["teacher"] == work["rollout"] == 0
     assert min(found.look_window, found.final_window, found.marginals, found.parameters, found.bytes) > 0
-    assert found.seconds(structure(head), 10, evaluate_each_epoch=True) == 10 * found.look_window
+    assert found.seconds(structure(head), 1000, validation=10) == 10 * found.look_window
 
 
 @pytest.mark.slow
@@ -134,7 +134,18 @@ def test_settings_that_cost_time_reach_every_lane(monkeypatch: pytest.MonkeyPatc
 
 def test_a_run_costs_its_steps_and_its_windows() -> None:
     own = structure(steps=7, teacher_epochs=2, rollout_epochs=3)
-    assert COSTS.seconds(own, 20, evaluate_each_epoch=True) == 7 * (2 * 1 + 3 * 10) + 5 * 20 * 0.5
-    assert COSTS.seconds(own, 20, evaluate_each_epoch=False) == 7 * (2 * 1 + 3 * 10) + 100 + 20 * 2
+    steps, windows = 2 * 1 + 3 * 10, own.batch * 3
+    held_out = 3 * 0.3 * steps  # as many windows as three batches, forward only
+    trained = 7 * steps + held_out
+    assert COSTS.seconds(own, 1000, windows) == pytest.approx(trained + (5 + 1) * windows * 0.5)
+    judged = trained + 5 * windows * 0.5 + 100 + 20 * 2
+    assert COSTS.seconds(own, 1000, windows, 20) == pytest.approx(judged)
     untrained = replace(own, teacher_epochs=0, rollout_epochs=0)
-    assert COSTS.seconds(untrained, 20, evaluate_each_epoch=True) == 20 * 0.5  # one look all the same
+    assert COSTS.seconds(untrained, 1000, windows) == windows * 0.5  # one look all the same
+
+
+def test_a_pass_over_more_frames_costs_more() -> None:
+    own = structure(steps=0, teacher_epochs=1, rollout_epochs=0)
+    per_step = own.batch * own.window_frames
+    one, three = (COSTS.seconds(own, count * per_step, 0) for count in (1, 3))
+    assert (one, three) == (1, 3)
