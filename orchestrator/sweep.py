@@ -19,6 +19,7 @@ from orchestrator.records.journal import RESUME
 from orchestrator.records.run_folders import fresh_folder, unfinished_run
 from orchestrator.runtime import cli
 from orchestrator.runtime import ray_cluster as cluster
+from search_spaces.effort import QUICK, with_effort, with_settings
 from search_spaces.study import Study, bound
 from trainables.errors import InputError
 
@@ -35,6 +36,8 @@ def sweep(
     replicates: Annotated[
         int | None, typer.Option(help="Fresh seeds that confirm each arm's winner.")
     ] = None,
+    effort: cli.Effort = QUICK,
+    settings: cli.Settings = [],  # noqa: B006
     workers: Annotated[int, typer.Option(help="Processes that train one model together.")] = 1,
     address: cli.Address = None,
     out: Annotated[Path, typer.Option(help="Folder for run folders.")] = Path("runs"),
@@ -62,6 +65,7 @@ def sweep(
     cluster.set_ray_environment()  # before anything loads Ray
     asked = search_spaces.load(study)
     collection = open_collection(latents)
+    asked = with_settings(with_effort(asked, effort), cli.parsed_settings(settings))
     plan = make_plan(
         bound(asked, collection.representations),
         trials=trials,

@@ -119,6 +119,9 @@ class Budget:
     looks: int = 1  # at the test speakers; more than one spends alpha over them
 
 
+# Stands for as many epochs as both phases together may last, where a component is taken out.
+ALL_EPOCHS = "all epochs"
+
 # What follows from INADMISSIBLE, whatever the study.
 DRAW_NO_CONCLUSION = "Draw no conclusion. Mend what the reason names and run the study again."
 
@@ -166,6 +169,8 @@ class Study:
     controls: Mapping[str, str] = field(default_factory=lambda: {"directional": "GO", "white": "NO-GO"})
     spread: Spread = Spread(0.05, 0.02, 0.02, "a guess: no run of this study has been recorded")
     missing: str = ""  # what does not exist yet; empty where the study can run
+    effort: str = "quick"  # how much training stands in ``fixed`` (:mod:`search_spaces.effort`)
+    settings: Mapping[str, Any] = field(default_factory=dict)  # in ``fixed``, as the user wants them
 
     def __post_init__(self) -> None:
         names = [arm.name for arm in self.arms]
@@ -256,7 +261,7 @@ _JUDGED = (
 def declared(study: Study) -> dict[str, Any]:
     """Everything that a study declares, as plain data: the part of a seal that is about the study."""
     fields = asdict(study)
-    question = {name: fields[name] for name in ("arms", "fixed", "space")}
+    question = {name: fields[name] for name in ("arms", "fixed", "space", "effort", "settings")}
     return json.loads(json.dumps({**_judged(study), **question}))
 
 

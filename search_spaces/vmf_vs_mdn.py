@@ -8,6 +8,7 @@ from __future__ import annotations
 from search_spaces.domains import Choice, Uniform
 from search_spaces.small_predictor import SMALL_PREDICTOR
 from search_spaces.study import (
+    ALL_EPOCHS,
     DRAW_NO_CONCLUSION,
     Arm,
     Budget,
@@ -92,7 +93,7 @@ _CRITERIA = (
 # likelihood by running away from it: an ablation that does not see this harm sees none.
 _COMPONENTS = (
     Component("kappa prior", {"kappa_prior": 0.0}),
-    Component("rollout training", {"teacher_epochs": 4, "rollout_epochs": 0}),
+    Component("rollout training", {"teacher_epochs": ALL_EPOCHS, "rollout_epochs": 0}),
     Component("scheduled sampling", {"scheduled_sampling": 0.0}),
     Component("feedback that commits", {"feedback": "sample"}),
     Component("magnitude head", {"magnitude": "marginal"}),

@@ -11,7 +11,7 @@ from orchestrator.planning.plan import shrunk
 from orchestrator.records.code_versions import code_version, judge_version
 from orchestrator.records.evidence import Evidence
 from orchestrator.records.journal import Journal
-from orchestrator.records.seal import breaches
+from orchestrator.records.seal import as_sealed, breaches
 from orchestrator.reporting.study_page import write_report
 from trainables.errors import InputError
 
@@ -24,9 +24,11 @@ def rejudge(run: Path) -> tuple[Judgement, tuple[Path, ...]]:
     """
     evidence = Evidence.read(run / "evidence.json")
     study = search_spaces.load(evidence.study)
+    sealed = [event["seal"] for event in Journal(run).events("sealed")]
+    if sealed:
+        study = as_sealed(study, sealed[0])
     if evidence.provenance.get("smoke"):
         study = shrunk(study)
-    sealed = [event["seal"] for event in Journal(run).events("sealed")]
     if sealed:
         evidence.seal, evidence.broken = sealed[0], breaches(sealed[0], run, _as_it_is(evidence, sealed[0]))
     try:

@@ -139,7 +139,7 @@ def _arm_seconds(
 ) -> tuple[float, int]:
     """Device seconds of an arm if all its lanes had this structure, and the bytes of one lane's weights."""
     dataset = latents.of(structure.representation)
-    frames = training_frames(dataset)
+    frames = dataset.frames(Split.TRAIN)
     looked_at, tested = (windows(dataset, split, structure) for split in (Split.VALIDATION, Split.TEST))
     exploring = pace.seconds(structure, frames, looked_at)
     judged = pace.seconds(structure, frames, looked_at, tested)
@@ -148,12 +148,6 @@ def _arm_seconds(
     if arm.name == plan.study.primary.arm:
         confirmed += _ablated(plan) * plan.replicates / plan.lanes
     return packs * exploring + confirmed * judged, pace.bytes
-
-
-def training_frames(dataset: LatentDataset) -> int:
-    """How many frames all training speakers have together."""
-    index = dataset.index
-    return int(np.asarray(index["num_frames"])[np.asarray(index["split"]) == Split.TRAIN].sum())
 
 
 def windows(dataset: LatentDataset, split: Split, structure: Structure) -> int:
@@ -212,6 +206,11 @@ def _extreme(plan: Plan, arm: Arm, latents: LatentCollection, pick: Any) -> Stru
         else:
             chosen[name] = pick(domain.low, domain.high)
     return plan.lane_config(chosen).structure
+
+
+def largest_structure(plan: Plan, arm: Arm, latents: LatentCollection) -> Structure:
+    """The structure of an arm with the most of everything that is searched."""
+    return _extreme(plan, arm, latents, max)
 
 
 def _devices_here() -> int:

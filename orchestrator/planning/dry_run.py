@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 from contextlib import nullcontext
-from dataclasses import fields
 from pathlib import Path
 
 from orchestrator.datasets.collection import LatentCollection
-from orchestrator.planning.costs import estimate
+from orchestrator.planning.costs import estimate, largest_structure
 from orchestrator.planning.design import design_of
 from orchestrator.planning.plan import Plan
 from orchestrator.records.ablation_evidence import variants
@@ -17,7 +16,7 @@ from orchestrator.runtime.terminal_text import wrapped
 from search_spaces.domains import Choice, Domain
 from trainables.latents.batching.surrogates import NULLS
 from trainables.latents.storage.dataset import SPLITS, LatentDataset, Split
-from trainables.predictor.config import Structure
+from trainables.predictor.training.schedule import epoch_steps
 
 _INDENT = 12  # of what stands beside a heading
 _SETTING_INDENT = 23  # of the value of a setting
@@ -47,7 +46,8 @@ def dry_run_text(
         ),
         *_assay_lines(plan),
         *_ablation_lines(plan),
-        f"work        {_steps(plan):,} optimiser steps of one lane before any ablation",
+        f"work        {_effort(plan)}; {_frames(plan, latents) / 1e6:,.3g} million training frames at most, "
+        "over all lanes, before any ablation",
         expected.text().replace("expected: ", "expected    "),
         design.text().replace("design: ", "design      "),
         f"device      {_device(address)}; {plan.workers} worker{'s' * (plan.workers != 1)} per pack",
@@ -91,13 +91,18 @@ def _amount(dataset: LatentDataset, split: Split) -> str:
     )
 
 
-def _steps(plan: Plan) -> int:
+def _effort(plan: Plan) -> str:
+    changed = ", ".join(f"{name} {value}" for name, value in plan.study.settings.items())
+    return f"effort {plan.study.effort}" + (f" with {changed}" if changed else "")
+
+
+def _frames(plan: Plan, latents: LatentCollection) -> int:
     lanes = plan.trials + plan.replicates + len(NULLS)
-    defaults = {field.name: field.default for field in fields(Structure)}
     total = 0
     for arm in plan.study.arms:
-        settings = {**defaults, **plan.fixed(arm)}
-        total += lanes * settings["steps"] * (settings["teacher_epochs"] + settings["rollout_epochs"])
+        structure = largest_structure(plan, arm, latents)
+        steps = epoch_steps(structure, latents.of(structure.representation).frames(Split.TRAIN))
+        total += lanes * structure.epochs * steps * structure.batch * structure.window_frames
     return total
 
 

@@ -32,6 +32,8 @@ SMOKE_SETTINGS = {
     "teacher_epochs": 1,
     "rollout_epochs": 1,
     "marginal_steps": 2,
+    "window": 0,
+    "patience": 0,
 }
 
 
@@ -193,7 +195,7 @@ def shrunk(study: Study) -> Study:
     few = tuple(part for i, part in enumerate(study.components) if i == 0 or part.known_harm)
     return replace(
         study,
-        fixed={**keep(study.fixed), **SMOKE_SETTINGS},
+        fixed={**keep(study.fixed), **SMOKE_SETTINGS, **study.settings},
         space=keep(study.space),
         arms=arms,
         controls={},

@@ -12,7 +12,7 @@ from typing import Any
 from orchestrator.records.arm_evidence import Event, ResultOf, lanes_of, replicate
 from orchestrator.records.evidence import Ablation, Replicate
 from orchestrator.records.phase import Phase
-from search_spaces.study import Study
+from search_spaces.study import ALL_EPOCHS, Study
 from trainables.latents.batching.surrogates import Surrogate
 from trainables.predictor.config import LaneConfig
 
@@ -22,7 +22,7 @@ class Variant:
     """One or more components that are taken out of the winner together."""
 
     components: tuple[str, ...]
-    neutral: Mapping[str, Any]  # settings that stand in for the components
+    neutral: dict[str, Any]  # settings that stand in for the components
     given: Mapping[str, Any]  # settings that both sides of the comparison share, in place of the winner's
     known_harm: bool  # whether taking them out is known to do harm, so that the ablation has to see it
 
@@ -30,7 +30,7 @@ class Variant:
 def variants(study: Study) -> list[Variant]:
     """The variants of a study: every component by itself, then the chosen pairs."""
     parts = {component.name: component for component in study.components}
-    alone = [Variant((p.name,), p.neutral, p.given, p.known_harm) for p in study.components]
+    alone = [Variant((p.name,), dict(p.neutral), p.given, p.known_harm) for p in study.components]
     together = [
         Variant(
             (first, second),
@@ -41,6 +41,13 @@ def variants(study: Study) -> list[Variant]:
         for first, second in study.pairs
     ]
     return [*alone, *together]
+
+
+def taken_out(whole: LaneConfig, variant: Variant) -> LaneConfig:
+    """The settings of the whole without a variant's components."""
+    every = {"teacher_epochs": whole.structure.epochs}
+    neutral = variant.neutral
+    return whole | (neutral | (every if neutral.get("teacher_epochs") == ALL_EPOCHS else {}))
 
 
 def ablated_lanes(
@@ -73,7 +80,7 @@ def gather(
             Ablation(
                 components=list(variant.components),
                 neutral=dict(variant.neutral),
-                replicates=replicates(whole | variant.neutral),
+                replicates=replicates(taken_out(whole, variant)),
                 given=dict(variant.given),
                 against=None if whole.means_the_same_as(winner) else replicates(whole),
                 known_harm=variant.known_harm,

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.runtime.atomic_files import write_atomically
+from search_spaces.effort import with_effort, with_settings
 from search_spaces.study import Study, bound, declared
 from trainables.errors import InputError
 
@@ -87,7 +88,11 @@ def study_changes(seal: Mapping[str, Any], study: Study) -> list[str]:
 
 
 def as_sealed(study: Study, seal: Mapping[str, Any]) -> Study:
-    """A study bound to the representations that a seal names."""
+    """A study as a seal's user asked for it: with its effort and settings, bound to its representations."""
+    asked = seal.get("study", {})
+    effort, settings = asked.get("effort", study.effort), asked.get("settings", {})
+    if (study.effort, dict(study.settings)) != (effort, settings):
+        study = with_settings(with_effort(study, effort), settings)
     names = seal.get("data", {}).get("representation", "").split(NAME_SEPARATOR)
     return bound(study, names) if study.compares and len(names) > 1 else study
 

@@ -12,6 +12,7 @@ import typer
 from orchestrator.planning.costs import require_price
 from orchestrator.runtime import cli
 from orchestrator.runtime import ray_cluster as cluster
+from search_spaces.effort import QUICK
 from search_spaces.roadmap import ROADMAP
 from trainables.errors import InputError
 
@@ -25,6 +26,7 @@ def roadmap(
     price: cli.Price = None,
     address: cli.Address = None,
     out: Annotated[Path, typer.Option(help="Folder for run folders and the roadmap's page.")] = Path("runs"),
+    effort: cli.Effort = QUICK,
     seed: cli.Seed = 0,
     smoke: cli.Smoke = False,
 ) -> None:
@@ -49,6 +51,7 @@ def roadmap(
         until=until,
         price=price,
         address=address,
+        effort=effort,
         seed=seed,
         smoke=smoke,
         command=command,

@@ -21,6 +21,7 @@ from orchestrator.roadmap.log import ENDED, STARTED, Entry, Logbook, unjudged
 from orchestrator.roadmap.page import write_roadmap
 from orchestrator.roadmap.status import Standing, advice, outlook_from_log
 from orchestrator.statistics import beliefs
+from search_spaces.effort import QUICK, with_effort
 from search_spaces.roadmap import INADMISSIBLE, ROADMAP, Roadmap
 from search_spaces.study import Study, bound, criteria_hash
 from trainables.errors import InputError
@@ -38,6 +39,7 @@ class RoadmapRequest:
     until: int | None = None
     price: float | None = None
     address: str | None = None
+    effort: str = QUICK
     seed: int = 0
     smoke: bool = False
     command: str = ""
@@ -193,6 +195,7 @@ class RoadmapRunner:
     def plan(self, study: Study) -> Plan:
         """The plan of a study, with the same budgets as a sweep of its own would have."""
         order, rates = self.order, {} if study.missing else self.latents_of(study).frame_rates
+        study = with_effort(study, order.effort)
         return make_plan(study, seed=order.seed, smoke=order.smoke, frame_rates=rates)
 
     def latents_of(self, study: Study) -> LatentCollection:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
-from typing import Annotated
+import json
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any
 
 import typer
 
@@ -20,6 +21,16 @@ Address = Annotated[
 ]
 Price = Annotated[float | None, typer.Option(help="Price of one device for an hour, to say what it costs.")]
 Seed = Annotated[int, typer.Option(help="Number from which all seeds are derived.")]
+Effort = Annotated[
+    str,
+    typer.Option(
+        help="How long and how large to train: quick, standard (to convergence), thorough (for a GPU)."
+    ),
+]
+Settings = Annotated[
+    list[str],
+    typer.Option("--set", help="Any setting as NAME=VALUE, the same in every arm; again, for more."),
+]
 Smoke = Annotated[
     bool,
     typer.Option("--smoke", help="Walk the whole path with tiny budgets; what comes out is no evidence."),
@@ -45,6 +56,26 @@ def application(command: Callable[..., None], example: str, resume: str = "") ->
     # \b keeps the lines as they are, so that an example can be copied whole.
     app.command(epilog=f"Example:\n\n\b\n  {example}")(guarded(command, resume))
     return app
+
+
+def parsed_settings(given: Sequence[str]) -> dict[str, Any]:
+    """Settings given as NAME=VALUE: a value is read as JSON where it is JSON, and is text elsewhere.
+
+    Raises:
+        InputError: one has no name, or a name comes twice.
+    """
+    settings: dict[str, Any] = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not (name.isidentifier() and equals):
+            raise InputError(f"--set is {text!r}; write it as NAME=VALUE, such as --set width=128")
+        if name in settings:
+            raise InputError(f"--set names {name} twice; give it once")
+        try:
+            settings[name] = json.loads(value)
+        except ValueError:
+            settings[name] = {"True": True, "False": False}.get(value, value)
+    return settings
 
 
 def guarded(command: Callable[..., None], resume: str) -> Callable[..., None]:

@@ -144,7 +144,7 @@ def test_a_tune_actor_that_is_lost_goes_on_from_its_last_epoch_with_the_same_num
         task.latents[""].read(split)
     collector = run(PACK, run_pack_that_dies_once, task, {"cpu": 1}, tmp_path)
     assert (tmp_path / "died").exists()
-    assert collector.epochs in ([0, 1, 2, 3, 4], [0, 2, 3, 4]), "an epoch was repeated, or the pack began again"
+    assert collector.epochs in ([0, 1, 2, 3, 4], [0, 2, 3, 4]), "repeated, or begun again"
     assert_same(collector, task.depot, PACK, solo)
     assert not list((tmp_path / "packs").glob("*")), "the state of a finished pack is dropped"
 

@@ -8,7 +8,7 @@ import pytest
 from orchestrator.judging.ablation_effects import blind_spots, effects
 from orchestrator.planning.ablations import ablation_packs
 from orchestrator.planning.plan import make_plan
-from orchestrator.records.ablation_evidence import gather, variants
+from orchestrator.records.ablation_evidence import gather, taken_out, variants
 from orchestrator.records.evidence import Ablation
 from search_spaces import load
 from search_spaces.study import Component
@@ -37,7 +37,10 @@ def test_every_component_is_taken_out_alone_and_chosen_ones_together():
     assert names[: len(STUDY.components)] == [(c.name,) for c in STUDY.components]
     assert names[len(STUDY.components) :] == list(STUDY.pairs)
     both = variants(STUDY)[-1]
-    assert both.neutral == {"teacher_epochs": 4, "rollout_epochs": 0, "scheduled_sampling": 0.0}
+    whole = WINNER | {"teacher_epochs": 5, "rollout_epochs": 3}
+    part = taken_out(whole, both)
+    changed = {"teacher_epochs": 8, "rollout_epochs": 0, "scheduled_sampling": 0.0}
+    assert part == whole | changed, "what rollout training takes is spent on teacher forcing"
 
 
 def test_packs_hold_each_setting_once_on_the_seeds_of_the_replicates_and_of_one_structure():

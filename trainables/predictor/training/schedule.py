@@ -18,7 +18,7 @@ from torch import Tensor
 from trainables.predictor.config import Structure
 
 TEACHER, ROLLOUT = "teacher", "rollout"
-FLOOR = 0.05  # of the learning rate, after cooling, as a share of what it was
+LOWEST_RATE = 0.05  # of the learning rate, after cooling, as a share of what it was
 _RAMP = 0.25  # share of a rollout phase over which the free run gets its full weight
 
 
@@ -87,4 +87,4 @@ def learning_rates(
     length = cooling_epochs(structure, phase) * steps
     begins_L = torch.tensor([float("inf") if e is None else e * steps for e in cooling_from]).double()
     share = ((done[:, None] - begins_L) / length).clamp(0, 1)
-    return rise[:, None] * (1 - (1 - FLOOR) * share)
+    return rise[:, None] * (1 - (1 - LOWEST_RATE) * share)

@@ -18,7 +18,7 @@ from trainables.predictor.training.held_out import held_out_losses
 from trainables.predictor.training.lane_result import LaneResult
 from trainables.predictor.training.pack_run import PackRun
 from trainables.predictor.training.schedule import (
-    FLOOR,
+    LOWEST_RATE,
     ROLLOUT,
     TEACHER,
     epoch_steps,
@@ -158,7 +158,7 @@ def test_a_rate_rises_stays_and_falls_for_each_lane_by_itself() -> None:
     first = learning_rates(own, TEACHER, 0, [None, None], 3)
     assert first[:, 0].tolist() == pytest.approx([0.25, 0.5, 0.75])
     later = learning_rates(own, TEACHER, 6, [5, None], 3)  # two epochs of cooling, six steps
-    falls = [1 - (1 - FLOOR) * share for share in (3 / 6, 4 / 6, 5 / 6)]
+    falls = [1 - (1 - LOWEST_RATE) * share for share in (3 / 6, 4 / 6, 5 / 6)]
     assert later[:, 0].tolist() == pytest.approx(falls)
     assert later[:, 1].tolist() == [1.0, 1.0, 1.0]
 

@@ -1,0 +1,103 @@
+"""How much a study trains, and what its user sets, is part of the study."""
+
+from __future__ import annotations
+
+import pytest
+
+import search_spaces
+from orchestrator.planning.plan import make_plan, shrunk
+from orchestrator.records.seal import study_changes
+from orchestrator.runtime.cli import parsed_settings
+from search_spaces.effort import EFFORTS, QUICK, STANDARD, THOROUGH, with_effort, with_settings
+from search_spaces.study import StudyError, declared
+from trainables.errors import InputError
+
+STUDY = search_spaces.load("vmf_vs_mdn")
+RUNNABLE = [name for name in search_spaces.names() if not search_spaces.load(name).missing]
+
+
+@pytest.mark.parametrize("name", RUNNABLE)
+@pytest.mark.parametrize("effort", EFFORTS)
+def test_every_study_can_be_planned_with_every_effort(name: str, effort: str) -> None:
+    study = with_effort(search_spaces.load(name), effort)
+    for asked in (study, shrunk(study)):
+        plan = make_plan(asked, frame_rates={"": 50.0, "the first latents given": 50.0})
+        for arm in plan.study.arms:
+            if not asked.compares:
+                drawn = {n: _some(domain) for n, domain in plan.space(arm).items()}
+                structure = plan.lane_config({**plan.fixed(arm), **drawn}).structure
+                assert structure.patience == (0 if asked is not study else EFFORTS[effort].get("patience", 0))
+
+
+def _some(domain: object) -> object:
+    return domain.options[0] if hasattr(domain, "options") else domain.low
+
+
+def test_quick_is_the_study_as_it_is_declared() -> None:
+    assert with_effort(STUDY, QUICK) == STUDY
+
+
+def test_a_study_without_rollout_training_gets_none() -> None:
+    study = search_spaces.load("representations")
+    assert study.fixed["rollout_epochs"] == 0
+    assert {with_effort(study, effort).fixed["rollout_epochs"] for effort in EFFORTS} == {0}
+
+
+def test_a_setting_holds_in_every_arm_and_is_searched_no_longer() -> None:
+    plan = make_plan(
+        with_settings(with_effort(STUDY, STANDARD), {"width": 48, "rollout": 4, "feedback": "mode"})
+    )
+    for arm in plan.study.arms:
+        assert not {"width", "rollout", "feedback"} & set(plan.space(arm))
+        fixed = plan.fixed(arm)
+        assert (fixed["width"], fixed["rollout"], fixed["feedback"]) == (48, 4, "mode")
+
+
+def test_a_setting_in_frames_takes_the_place_of_one_in_milliseconds() -> None:
+    study = with_settings(with_settings(STUDY, {"context_ms": 400}), {"context": 12})
+    assert "context_ms" not in study.fixed and study.fixed["context"] == 12
+    back = with_settings(study, {"context_ms": 400})
+    assert "context" not in back.fixed
+    assert (
+        make_plan(back, frame_rates={"": 50.0}).lane_config({**back.fixed, "head": "mdn"}).structure.context
+        == 20
+    )
+
+
+def test_what_tells_arms_apart_cannot_be_set() -> None:
+    with pytest.raises(StudyError, match="head"):
+        with_settings(STUDY, {"head": "flow"})
+
+
+def test_an_effort_that_does_not_exist_is_refused_by_name() -> None:
+    with pytest.raises(StudyError, match="'heroic'.*quick, standard, thorough"):
+        with_effort(STUDY, "heroic")
+
+
+@pytest.mark.parametrize("smoke", [False, True])
+def test_effort_and_settings_are_sealed_and_found_again(smoke: bool) -> None:
+    asked = with_settings(with_effort(STUDY, THOROUGH), {"width": 48})
+    sealed = {"study": declared(shrunk(asked) if smoke else asked)}
+    assert sealed["study"]["effort"] == THOROUGH and sealed["study"]["settings"] == {"width": 48}
+    assert study_changes(sealed, shrunk(asked) if smoke else asked) == []
+    if not smoke:
+        assert study_changes(sealed, STUDY) == [], "the declaration has not changed"
+        sealed["study"]["fixed"]["width"] = 96
+        assert len(study_changes(sealed, STUDY)) == 1
+
+
+def test_settings_are_read_as_json_where_they_are_json() -> None:
+    given = ["width=128", "learning_rate=1e-3", "jacobian=false", "backbone=transformer", "temperature=0.5"]
+    assert parsed_settings(given) == {
+        "width": 128,
+        "learning_rate": 1e-3,
+        "jacobian": False,
+        "backbone": "transformer",
+        "temperature": 0.5,
+    }
+
+
+@pytest.mark.parametrize("given", [["width"], ["=3"], ["a b=3"], ["width=1", "width=2"]], ids=str)
+def test_a_setting_without_name_or_value_is_refused(given: list[str]) -> None:
+    with pytest.raises(InputError, match="--set"):
+        parsed_settings(given)
