@@ -24,10 +24,10 @@ EFFORTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         STANDARD: {
             "width": 96,
             "steps": 0,
-            "teacher_epochs": 24,
-            "rollout_epochs": 8,
+            "teacher_epochs": 12,
+            "rollout_epochs": 4,
             "patience": 2,
-            "dropout": 0.2,
+            "dropout": 0.1,
             "ema": 0.99,
             "marginal_steps": 1000,
         },

@@ -43,6 +43,7 @@ class Measures:
         self.level = level
         self._dropped: dict[tuple[str, str, Surrogate], int] = {}
         self._baselines = {name: Scores.from_json(scores) for name, scores in evidence.baselines.items()}
+        self._ridges = {name: Scores.from_json(arm.ridge) for name, arm in evidence.arms.items() if arm.ridge}
         self._lanes: dict[tuple[str, Surrogate], list[_Measured]] = {}
         self._failed: dict[tuple[str, Surrogate], list[int]] = {}  # seeds whose training diverged
         for name, arm in evidence.arms.items():
@@ -110,6 +111,27 @@ class Measures:
         shared = sorted(set(real[0].speakers) & set(null[0].speakers))
         cells = [[side.part(side.seeds, shared).cells for side in sides] for sides in (real, null)]
         return counted(excess, *cells, self.level)
+
+    def ridge(self, arm: str, metric: str) -> Interval | None:
+        """The metric of ridge regression on the past that an arm is given, over speakers."""
+        cells = from_scores(self._ridges[arm], metric) if arm in self._ridges else None
+        if cells is None or not np.isfinite(cells[1]).all():
+            return None
+        return counted(over_speakers, cells[1], cells[2], self.level)
+
+    def beyond_ridge(self, arm: str, metric: str) -> Interval | None:
+        """The metric of an arm minus that of ridge regression on the same past, paired by speaker: every seed
+        has the same ridge.
+        """
+        cells = from_scores(self._ridges[arm], metric) if arm in self._ridges else None
+        table = self._table(arm, metric, Surrogate.REAL)
+        if cells is None or table is None or set(cells[0]) != set(table.speakers):
+            return None
+        row = [in_order(cells[0], values, table.speakers) for values in cells[1:]]
+        if not np.isfinite(row[0]).all():
+            return None
+        same = [np.repeat(values[None], len(table.seeds), 0) for values in row]
+        return counted(difference, *table.cells, *same, self.level)
 
     def frame_rate(self, arm: str) -> float | None:
         """The rate in Hz of the frames that an arm was judged on; None where no lane finished."""

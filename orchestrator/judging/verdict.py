@@ -1,15 +1,16 @@
 """The verdict: GO, NO-GO, INCONCLUSIVE or INADMISSIBLE, with the numbers that decided it.
 
 GO needs the primary criterion met and every required one that applies. NO-GO needs the primary one or a
-required one failed. A verdict is INADMISSIBLE where the plan was changed after it was sealed, where the
-control worlds were misread, or where something that the criteria ask for is missing. Everything else is
-INCONCLUSIVE, and the reason says what would help. Binding criteria are decided at the full alpha, since all
-must hold; those that are only reported are corrected for their number.
+required one failed, by an arm that has learnt what it can. A verdict is INADMISSIBLE where the plan was
+changed after it was sealed, where the control worlds were misread, or where something that the criteria ask
+for is missing. Everything else is INCONCLUSIVE, and the reason says what would help. Binding criteria are
+decided at the full alpha, since all must hold; those that are only reported are corrected for their number.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -18,6 +19,7 @@ from orchestrator.judging.admissibility import problems
 from orchestrator.judging.claims import assess
 from orchestrator.judging.criteria import CriterionResult, Outcome
 from orchestrator.judging.failure_modes import failure_mode
+from orchestrator.judging.learning import Learning, learning, unlearnt
 from orchestrator.judging.measures import Measures
 from orchestrator.judging.one_step import OneStep, one_step
 from orchestrator.judging.reported_criteria import holm_adjusted
@@ -59,6 +61,7 @@ class Judgement:
     criteria: tuple[CriterionResult, ...]
     modes: dict[str, list[str]]  # arm -> letter of the failure mode at k = 1..K
     one_step: dict[str, OneStep]
+    learning: dict[str, Learning]
     replicates: dict[str, dict[str, int]]  # arm -> how many were asked for, finished, diverged
     criteria_hash: str
     seal: str  # hash of the sealed plan; empty where there is none
@@ -76,6 +79,7 @@ class Judgement:
             "criteria": [result.to_json() for result in self.criteria],
             "modes": self.modes,
             "one_step": {arm: passage.to_json() for arm, passage in self.one_step.items()},
+            "learning": {arm: state.to_json() for arm, state in self.learning.items()},
             "replicates": self.replicates,
             "criteria_hash": self.criteria_hash,
             "seal": self.seal,
@@ -89,7 +93,12 @@ def judge(study: Study, evidence: Evidence) -> Judgement:
     measures = Measures(evidence, level=1 - alpha)
     assessed = [assess(criterion, measures, decodable(evidence)) for criterion in study.criteria]
     results = holm_adjusted(assessed, alpha)
-    verdict, reason = _verdict(results, problems(study, evidence, measures, results))
+    learnt = {
+        arm: learning(arm, _primary_of(study, arm), evidence, measures)
+        for arm in (arm.name for arm in study.arms)
+        if arm in evidence.arms
+    }
+    verdict, reason = _verdict(results, problems(study, evidence, measures, results), learnt)
     arms = [arm.name for arm in study.arms if arm.name in evidence.arms]
     smoke = bool(evidence.provenance.get("smoke"))  # far too small to move a belief
     return Judgement(
@@ -106,6 +115,7 @@ def judge(study: Study, evidence: Evidence) -> Judgement:
             arm: one_step(arm, measures, measures.frame_rate(arm) or float(evidence.data["frame_rate"]))
             for arm in arms
         },
+        learning=learnt,
         replicates={arm: _replicates(evidence, arm) for arm in arms},
         criteria_hash=criteria_hash(study),
         seal=seal_hash(evidence.seal) if evidence.seal else "",
@@ -118,18 +128,33 @@ def decodable(evidence: Evidence) -> bool:
     return bool(evidence.data.get("codec") or evidence.exhibits or any(lane.listening for lane in lanes))
 
 
-def _verdict(results: tuple[CriterionResult, ...], obstacles: list[str]) -> tuple[Verdict, str]:
+def _verdict(
+    results: tuple[CriterionResult, ...], obstacles: list[str], learnt: Mapping[str, Learning]
+) -> tuple[Verdict, str]:
     if obstacles:
         return Verdict.INADMISSIBLE, " ".join(obstacles)
     binding = [r for r in results if r.criterion.role is not Role.REPORTED]
     binding.sort(key=lambda r: r.criterion.role is not Role.PRIMARY)
     failed = [r for r in binding if r.outcome is Outcome.FAILED]
     if failed:
+        excuses = unlearnt(failed, results, learnt)
+        if excuses:
+            return Verdict.INCONCLUSIVE, " ".join([_joined(failed), *(f"{capital(e)}." for e in excuses)])
         return Verdict.NO_GO, _joined(failed)
     undecided = [r for r in binding if r.outcome is Outcome.UNDECIDED]
     if undecided:
         return Verdict.INCONCLUSIVE, _joined(undecided)
     return Verdict.GO, _joined(binding)
+
+
+def _primary_of(study: Study, arm: str) -> str:
+    """The metric by whose curve an arm's learning is followed: that of the first binding criterion about it,
+    else the primary one.
+    """
+    binding = [
+        c for c in study.criteria if c.role is not Role.REPORTED and c.arm == arm and not c.needs_decoder
+    ]
+    return next((c.metric for c in [study.primary, *binding] if c.arm == arm), study.primary.metric)
 
 
 def _modes(arm: str, measures: Measures) -> list[str]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from orchestrator.inspection.listening import score_continuations
+from orchestrator.inspection.ridge_reference import ridge_scores
 from orchestrator.inspection.trivial_baselines import baselines
 from orchestrator.judging.verdict import Judgement, Verdict, judge
 from orchestrator.lifecycle.provenance import provenance
@@ -73,11 +74,14 @@ def _judge(
 
 
 def _listen(tools: SweepTools, evidence: Evidence) -> None:
-    """Measure the rules that learn nothing, and what continuations sound like."""
+    """Measure the rules that learn nothing, ridge regression, and what continuations sound like."""
     tools.progress.say("baselines and listening")
     evidence.exhibits.clear()
     if not tools.study.compares:  # rules that learn nothing differ from representation to representation
         evidence.baselines = baselines(tools.latents[""], next(iter(evidence.arms.values())).config)
+    ridges = ridge_scores({name: arm.config for name, arm in evidence.arms.items()}, tools.latents)
+    for name, scores in ridges.items():
+        evidence.arms[name].ridge = scores
     for part in tools.arms_by_dataset(evidence):
         arms = list(part.arms.values())
         score_continuations(evidence, arms, part.dataset, part.latents, tools.lane_store, tools.progress)

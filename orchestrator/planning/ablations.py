@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from orchestrator.planning.pack import Pack
 from orchestrator.planning.plan import Plan
-from orchestrator.records.ablation_evidence import taken_out, variants
+from orchestrator.records.ablation_evidence import stand_ins, variants
 from orchestrator.records.phase import Phase
 from trainables.latents.batching.surrogates import Surrogate
 from trainables.predictor.config import LaneConfig, Structure
@@ -40,7 +40,7 @@ def _configs(plan: Plan, winner: LaneConfig) -> list[LaneConfig]:
     wanted: dict[LaneConfig, LaneConfig] = {}
     for variant in variants(plan.study):
         whole = winner | variant.given
-        part = taken_out(whole, variant)
+        part = whole | stand_ins(whole, variant)
         if not part.means_the_same_as(whole):
             wanted |= {c: c for c in (whole, part) if not c.means_the_same_as(winner)}
     return list(wanted.values())

@@ -43,11 +43,10 @@ def variants(study: Study) -> list[Variant]:
     return [*alone, *together]
 
 
-def taken_out(whole: LaneConfig, variant: Variant) -> LaneConfig:
-    """The settings of the whole without a variant's components."""
-    every = {"teacher_epochs": whole.structure.epochs}
-    neutral = variant.neutral
-    return whole | (neutral | (every if neutral.get("teacher_epochs") == ALL_EPOCHS else {}))
+def stand_ins(whole: LaneConfig, variant: Variant) -> dict[str, Any]:
+    """What stands in for a variant's components in the settings of the whole."""
+    epochs = whole.structure.epochs
+    return {name: epochs if value == ALL_EPOCHS else value for name, value in variant.neutral.items()}
 
 
 def ablated_lanes(
@@ -79,8 +78,8 @@ def gather(
         ablations.append(
             Ablation(
                 components=list(variant.components),
-                neutral=dict(variant.neutral),
-                replicates=replicates(taken_out(whole, variant)),
+                neutral=stand_ins(whole, variant),
+                replicates=replicates(whole | stand_ins(whole, variant)),
                 given=dict(variant.given),
                 against=None if whole.means_the_same_as(winner) else replicates(whole),
                 known_harm=variant.known_harm,

@@ -79,4 +79,5 @@ def replicate(event: Event, result: Mapping[str, Any] | None) -> Replicate:
         history=result["history"] if result else [],
         parameters=result["parameters"] if result else 0,
         key=event["key"],
+        courses=result.get("courses", {}) if result else {},
     )

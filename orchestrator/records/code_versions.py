@@ -29,6 +29,7 @@ TRAINING_LIBRARIES = ("torch", "numpy", "faiss-cpu")
 DIAGNOSES = ("orchestrator.inspection.diagnosis", _CODECS)
 JUDGES = (
     "orchestrator.inspection.listening",
+    "orchestrator.inspection.ridge_reference",
     "orchestrator.inspection.trivial_baselines",
     "orchestrator.judging.verdict",
     "orchestrator.records.ablation_evidence",

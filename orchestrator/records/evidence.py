@@ -42,6 +42,8 @@ class Replicate:
     # "continuation_quality"}
     listening: list[dict[str, Any]] = field(default_factory=list)
     key: str = ""  # of the lane in the lane store
+    # Of each phase of its training, when it cooled and when it was best (training/course.py).
+    courses: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass
@@ -53,6 +55,9 @@ class ArmEvidence:
     explored: list[Exploration]
     replicates: list[Replicate]  # surrogate "real", one per paired seed, same seeds in every arm
     nulls: list[Replicate]  # the same settings trained on surrogate frames
+    ridge: dict[str, Any] = field(
+        default_factory=dict
+    )  # Scores.to_json() of ridge regression on the same past
 
 
 @dataclass

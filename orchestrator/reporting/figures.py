@@ -121,6 +121,18 @@ def horizon_figure(name: str, lines: Sequence[Line], *, ylabel: str, description
         return _svg(figure, name, description)
 
 
+def epoch_figure(name: str, lines: Sequence[Line], *, ylabel: str, description: str) -> str:
+    """Curves over the epochs of training."""
+    with rc_context({**_STYLE, "svg.hashsalt": name}):
+        figure = Figure(figsize=_SIZE, layout="constrained")
+        axes = figure.add_subplot()
+        for line in lines:
+            _draw(axes, line)
+        _dress(figure, axes, "epoch", ylabel)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        return _svg(figure, name, description)
+
+
 def search_figure(
     name: str, objectives: dict[str, list[float | None]], *, ylabel: str, description: str
 ) -> str:

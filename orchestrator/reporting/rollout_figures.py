@@ -66,7 +66,13 @@ def _lines(name: str, run: JudgedRun) -> list[Line]:
         for i, arm in enumerate(arms)
         if measures.finished(arm, Surrogate.WHITE)
     ]
-    return [*real, *nulls] if draws_nulls(run) else real
+    ridge = (
+        [measures.ridge(arms[0], f"{name}@{k}") for k in range(1, measures.horizon(arms[0]) + 1)]
+        if arms
+        else []
+    )
+    known = [Line("ridge", len(arms), ridge, null=True)] if any(ridge) and not run.study.compares else []
+    return [*real, *nulls, *known] if draws_nulls(run) else [*real, *known]
 
 
 def _places(run: JudgedRun) -> list[list[float] | None]:

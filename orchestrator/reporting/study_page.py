@@ -33,6 +33,7 @@ from orchestrator.reporting.run_sections import (
 from orchestrator.reporting.search_section import search_section
 from orchestrator.reporting.study_markdown import markdown
 from orchestrator.reporting.templating import render
+from orchestrator.reporting.training_section import training_section
 from orchestrator.reporting.trust_section import trust_section
 from orchestrator.reporting.verdict_header import lead_curve, verdict_header
 from orchestrator.runtime.atomic_files import write_atomically
@@ -61,6 +62,7 @@ def page(run: JudgedRun) -> str:
     sections = [
         question_section(run),
         criteria_section(run),
+        training_section(run),
         representation_section(run),
         rollout_section(run, curves, lead_curve(run)),
         one_step_section(run),

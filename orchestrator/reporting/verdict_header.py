@@ -12,6 +12,7 @@ from orchestrator.judging.verdict import Verdict
 from orchestrator.reporting.criteria_section import thresholds
 from orchestrator.reporting.judged_run import JudgedRun
 from orchestrator.reporting.rollout_figures import CAPTIONS
+from orchestrator.reporting.training_section import training_check
 from orchestrator.reporting.trust_section import trust_checks
 from orchestrator.statistics.wording import number, spelled
 from search_spaces.study import Claim
@@ -43,6 +44,7 @@ def verdict_header(run: JudgedRun, curves: Mapping[str, Markup]) -> dict[str, An
         "figure": curves[lead_curve(run)],
         "caption": caption,
         "checks": trust_checks(run),
+        "training": training_check(run),
     }
 
 

@@ -36,6 +36,9 @@ class Truth:
     speaker_sd: float = 0.03
     seed_sd: float = 0.01
     diverged: int = 0  # replicates
+    late_gain: float = 0.0  # of cos@16 on validation speakers, with the last epoch of training
+    patient: bool = False  # whether training ended because validation speakers saw no more progress
+    ridge: tuple[float, float] | None = None  # cosines of ridge regression at both ends of its rollouts
     config: dict[str, Any] = field(default_factory=dict)
 
 
@@ -147,7 +150,13 @@ def _arm(rng, name: str, truth: Truth, replicates: int, speakers: int, shared: n
         explored=[_exploration(rng, i, config, truth) for i in range(12)],
         replicates=lanes,
         nulls=[_replicate(rng, truth, 100, s, speakers, effects) for s in NULLS],
+        ridge={} if truth.ridge is None else _ridge(truth, speakers, effects),
     )
+
+
+def _ridge(truth: Truth, speakers: int, effects) -> dict[str, Any]:
+    calm = np.random.default_rng(3)
+    return scores(calm, truth.ridge, truth.ratio, truth.information, speakers, 0.001, 0.0, effects).to_json()
 
 
 def _replicate(rng, truth: Truth, seed: int, surrogate: Surrogate, speakers: int, effects) -> Replicate:
@@ -155,9 +164,15 @@ def _replicate(rng, truth: Truth, seed: int, surrogate: Surrogate, speakers: int
     information = {"real": truth.information, "white": 0.0, "gaussian": 0.6 * truth.information}[surrogate]
     judged = scores(rng, cos, truth.ratio, information, speakers, truth.speaker_sd, truth.seed_sd, effects)
     history = [
-        {"epoch": e, "phase": "teacher" if e < 3 else "rollout", "loss": 90.0 - e, "cos@16": 0.1 * e}
+        {
+            "epoch": e,
+            "phase": "teacher" if e < 3 else "rollout",
+            "loss": 90.0 - e,
+            "cos@16": cos[1] - truth.late_gain * (5 - e),
+        }
         for e in range(6)
     ]
+    courses = {"rollout": {"out_of_patience": truth.patient}}
     listening = []
     if truth.quality is not None and surrogate == "real":
         listening = [
@@ -169,7 +184,9 @@ def _replicate(rng, truth: Truth, seed: int, surrogate: Surrogate, speakers: int
             for s in range(min(speakers, 8))
             for u in range(2)
         ]
-    return Replicate(seed, surrogate, LaneStatus.FINISHED, judged.to_json(), history, 48_231, listening)
+    return Replicate(
+        seed, surrogate, LaneStatus.FINISHED, judged.to_json(), history, 48_231, listening, courses=courses
+    )
 
 
 def _exploration(rng, index: int, config: LaneConfig, truth: Truth) -> Exploration:

@@ -108,14 +108,19 @@ class Scores:
         total = float(denominators.sum())
         return float(numerators.sum()) / total if total > 0 else float("nan")
 
-    def summary(self) -> dict[str, float]:
-        """The figures to watch while training goes on; what was not measured is left out."""
+    def summary(self, objective: str = "nll") -> dict[str, float]:
+        """The figures to watch while training goes on, ``objective`` among them, without what was not
+        measured.
+        """
         last = self.horizon
         named = ("nll", "one_step_cosine", "cos@1", f"cos@{last}", f"magnitude_ratio@{last}")
         figures = {name: self.value(name) for name in named if name.split("@")[0] in self.sums}
         if "gaussian_marginal_nll" in self.sums:
             figures |= {name: self.value(name) for name in INFORMATION}
-        return figures
+        try:
+            return figures | {objective: self.value(objective)}
+        except KeyError:
+            return figures
 
     def curve(self, name: str) -> np.ndarray:
         """A rollout curve over k = 1..K, [K]; NaN where nothing was counted."""

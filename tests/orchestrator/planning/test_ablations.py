@@ -8,7 +8,7 @@ import pytest
 from orchestrator.judging.ablation_effects import blind_spots, effects
 from orchestrator.planning.ablations import ablation_packs
 from orchestrator.planning.plan import make_plan
-from orchestrator.records.ablation_evidence import gather, taken_out, variants
+from orchestrator.records.ablation_evidence import gather, stand_ins, variants
 from orchestrator.records.evidence import Ablation
 from search_spaces import load
 from search_spaces.study import Component
@@ -38,7 +38,7 @@ def test_every_component_is_taken_out_alone_and_chosen_ones_together():
     assert names[len(STUDY.components) :] == list(STUDY.pairs)
     both = variants(STUDY)[-1]
     whole = WINNER | {"teacher_epochs": 5, "rollout_epochs": 3}
-    part = taken_out(whole, both)
+    part = whole | stand_ins(whole, both)
     changed = {"teacher_epochs": 8, "rollout_epochs": 0, "scheduled_sampling": 0.0}
     assert part == whole | changed, "what rollout training takes is spent on teacher forcing"
 

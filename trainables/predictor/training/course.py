@@ -18,12 +18,14 @@ class Course:
         best_loss: the lowest loss on held-out windows, nats per frame.
         best_epoch: the epoch after which it was seen; -1 before the first.
         stale: epochs that have passed since without a lower one.
+        out_of_patience: whether that is why it cooled, and not that the phase may last no longer.
     """
 
     cooling_from: int | None = None
     best_loss: float = float("inf")
     best_epoch: int = -1
     stale: int = 0
+    out_of_patience: bool = False
 
     def begin_epoch(self, structure: Structure, phase: str, epoch: int) -> None:
         """Start to cool where the phase may not last much longer."""
@@ -43,7 +45,7 @@ class Course:
         elif phase != ROLLOUT or epoch >= ramp_epochs(structure):  # while the loss itself changes, wait
             self.stale += 1
         if structure.patience and self.cooling_from is None and self.stale >= structure.patience:
-            self.cooling_from = epoch + 1
+            self.cooling_from, self.out_of_patience = epoch + 1, True
         return better
 
     def has_cooled(self, structure: Structure, phase: str, epochs: int) -> bool:

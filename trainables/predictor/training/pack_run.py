@@ -107,11 +107,10 @@ class PackRun:
 
     @property
     def needs_samples(self) -> bool:
-        """Whether scores have to hold those of sampled runs, which cost several single ones: where lanes are
-        ranked by them.
+        """Whether looks have to hold sampled runs, which cost several single ones: where lanes are ranked by
+        them.
         """
-        ranks = self.structure.rung_epochs > 0 or self.step is None
-        return ranks and is_sampled(self.structure.objective)
+        return is_sampled(self.structure.objective)
 
     def fit(self) -> None:
         """Fit every lane in closed form, in place of any training."""
@@ -185,7 +184,7 @@ class PackRun:
         losses = self._held_out()
         with self.optimiser.judged_weights():
             for place, row in enumerate(self.rows):
-                self.history[row][-1] |= scores[place].summary()
+                self.history[row][-1] |= scores[place].summary(self.structure.objective)
                 if self._course_is_better(row, losses[place]):
                     self.kept[row] = self.pack.lane_state(place)
         healthy = [place for place in range(len(scores)) if self._is_healthy(place)]

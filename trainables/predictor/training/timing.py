@@ -24,7 +24,6 @@ from trainables.predictor.config import FITTED_HEADS, Lane, Structure
 from trainables.predictor.evaluation.context_free import Marginals
 from trainables.predictor.evaluation.evaluate import evaluate
 from trainables.predictor.evaluation.options import EVERYTHING, EvaluationOptions
-from trainables.predictor.scores import is_sampled
 from trainables.predictor.training.held_out import MOST_WINDOWS
 from trainables.predictor.training.pack_run import PackRun
 from trainables.predictor.training.schedule import epoch_steps
@@ -171,8 +170,7 @@ def _marginals(run: PackRun, steps: int) -> tuple[float, Marginals]:
 
 def _window_seconds(run: PackRun, marginals: Marginals | None) -> float:
     """Seconds of one evaluation window of a look or, with marginals, of the last evaluation."""
-    looks_at_samples = is_sampled(run.structure.objective) and run.structure.rung_epochs > 0
-    options = EVERYTHING if marginals is not None else EvaluationOptions(sampled=looks_at_samples)
+    options = EVERYTHING if marginals is not None else EvaluationOptions(sampled=run.needs_samples)
     names = [lane.surrogate for lane in run.lanes]
 
     def look(feed: Feed) -> None:

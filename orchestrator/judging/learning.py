@@ -1,0 +1,166 @@
+"""Whether an arm has learnt enough for its failure to say something about the hypothesis.
+
+Two things forbid a NO-GO. Validation curves that still rise at the end of training by more than the interval
+of the verdict could tell apart: then the budget failed, not the hypothesis. And an arm that ridge regression
+on the same past beats: then whatever holds it back, nothing was learnt about what heads of its kind can do.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from orchestrator.judging.criteria import CriterionResult
+from orchestrator.judging.measures import Measures
+from orchestrator.records.evidence import Evidence, Replicate
+from orchestrator.statistics.intervals import Interval
+from orchestrator.statistics.wording import number, spelled, spoken
+from trainables.latents.batching.surrogates import Surrogate
+from trainables.predictor.scores import LaneStatus
+
+# By how much ridge has to be ahead one step ahead, beyond its interval, before it counts: heads have families
+# of their own, and one that does not hold a Gaussian loses a little to ridge on frames that ridge fits
+# exactly. In units of the cosine, and in nats per dimension and frame.
+_COSINE_MARGIN, _NATS_MARGIN = 0.02, 0.05
+_LAST_PART = 3  # the last third of a phase is what is looked at
+
+
+@dataclass(frozen=True, kw_only=True)
+class Learning:
+    """How far the training of an arm came.
+
+    Attributes:
+        epochs: of its last phase, the most that a replicate has trained.
+        allowed: epochs that this phase was allowed.
+        by_patience: replicates whose last phase ended because validation speakers saw no more progress.
+        replicates: how many there are.
+        gain: by how much the primary metric rose on validation speakers over the last third of that phase,
+            on average over replicates; 0 of a replicate that patience ended, None where no curve was drawn.
+        metric: the metric of that curve.
+        behind_ridge: metrics on which the arm is worse than ridge on the same past with its whole interval,
+            with the difference.
+    """
+
+    epochs: int
+    allowed: int
+    by_patience: int
+    replicates: int
+    gain: float | None
+    metric: str
+    behind_ridge: Mapping[str, Interval]
+
+    def to_json(self) -> dict[str, Any]:
+        """The figures as plain data."""
+        behind = {metric: gap.to_json() for metric, gap in self.behind_ridge.items()}
+        return {**{k: v for k, v in asdict(self).items() if k != "behind_ridge"}, "behind_ridge": behind}
+
+
+def learning(arm: str, metric: str, evidence: Evidence, measures: Measures) -> Learning:
+    """How far the training of an arm came, by the curve of ``metric``."""
+    replicates = [r for r in evidence.arms[arm].replicates if r.status == LaneStatus.FINISHED]
+    structure = evidence.arms[arm].config.structure
+    phase = "rollout" if structure.rollout_epochs else "teacher"
+    ended = [_ended_by_patience(replicate, phase, structure.patience) for replicate in replicates]
+    gains = [
+        0.0 if early else _late_gain(replicate, phase, metric)
+        for replicate, early in zip(replicates, ended, strict=True)
+    ]
+    drawn = [gain for gain in gains if gain is not None]
+    return Learning(
+        epochs=max((len(_of_phase(replicate, phase)) for replicate in replicates), default=0),
+        allowed=structure.rollout_epochs or structure.teacher_epochs,
+        by_patience=sum(ended),
+        replicates=len(replicates),
+        gain=sum(drawn) / len(drawn) if drawn else None,
+        metric=metric,
+        behind_ridge=_behind_ridge(arm, metric, evidence, measures),
+    )
+
+
+def unlearnt(
+    failed: Sequence[CriterionResult], results: Sequence[CriterionResult], arms: Mapping[str, Learning]
+) -> list[str]:
+    """Why no NO-GO follows from criteria that ``failed``, of all ``results``: sentences about every arm that
+    has not learnt enough; empty where all have.
+    """
+    sentences = []
+    for arm in dict.fromkeys(result.criterion.arm for result in failed):
+        state = arms.get(arm)
+        if state is None:
+            continue
+        smallest = _smallest(arm, state.metric, results)
+        if state.gain is not None and smallest is not None and state.gain > smallest:
+            sentences.append(
+                f"still learning: over the last third of its training the {arm} arm's {spoken(state.metric)} "
+                f"rose by {number(state.gain)} on validation speakers, more than the {number(smallest)} that "
+                f"this run can tell apart; train longer, {_longer(state)}"
+            )
+        for metric, gap in state.behind_ridge.items():
+            sentences.append(
+                f"worse than ridge: the {arm} arm's {spoken(metric)} minus that of ridge regression on the "
+                f"same past is {spelled(gap)}, so its failure says nothing about the hypothesis; train "
+                "longer (--effort standard) or search wider"
+            )
+    return list(dict.fromkeys(sentences))
+
+
+def _smallest(arm: str, metric: str, results: Sequence[CriterionResult]) -> float | None:
+    """What a run can tell apart on an arm's metric: half of its interval; None where it was not measured."""
+    intervals = [r.estimate for r in results if (r.criterion.arm, r.criterion.metric) == (arm, metric)]
+    halves = [(interval.high - interval.low) / 2 for interval in intervals if interval is not None]
+    return halves[0] if halves and math.isfinite(halves[0]) else None
+
+
+def _longer(state: Learning) -> str:
+    return f"about {2 * state.allowed} epochs instead of {state.allowed} (--effort standard, or --set)"
+
+
+def _behind_ridge(arm: str, metric: str, evidence: Evidence, measures: Measures) -> dict[str, Interval]:
+    dim = float(evidence.data.get("dim") or 0)
+    margins = {metric: 0.0, "one_step_cosine": _COSINE_MARGIN, "-nll": _NATS_MARGIN * dim}
+    behind = {}
+    for name, margin in margins.items():
+        gap = measures.beyond_ridge(arm, name)
+        if gap is not None and gap.high < -margin:
+            behind[name] = gap
+    return behind
+
+
+def _of_phase(replicate: Replicate, phase: str) -> list[Mapping[str, Any]]:
+    return [entry for entry in replicate.history if entry.get("phase") == phase]
+
+
+def _ended_by_patience(replicate: Replicate, phase: str, patience: int) -> bool:
+    """Whether the learning rate began to fall because held-out speakers saw no more progress."""
+    course = replicate.courses.get(phase)
+    return bool(patience and course and course["out_of_patience"])
+
+
+def _late_gain(replicate: Replicate, phase: str, metric: str) -> float | None:
+    """How much a metric rose over the last third of a phase; None where it was not looked at."""
+    before = [entry for entry in replicate.history if entry.get("phase") != phase]
+    values = _curve([*before[-1:], *_of_phase(replicate, phase)], metric)
+    if len(values) < 2 or any(value is None or not math.isfinite(value) for value in values):
+        return None
+    return float(values[-1] - values[-1 - max(1, (len(values) - 1) // _LAST_PART)])
+
+
+def validation_curve(
+    replicates: Sequence[Replicate], metric: str, surrogate: Surrogate = Surrogate.REAL
+) -> list[list[float]]:
+    """A metric on validation speakers after each epoch, of every replicate on one surrogate: [R][epochs]."""
+    return [_curve(replicate.history, metric) for replicate in replicates if replicate.surrogate == surrogate]
+
+
+def _curve(history: Sequence[Mapping[str, Any]], metric: str) -> list[float]:
+    """A metric over the epochs that were looked at. Information rises by what the NLL falls, since what it is
+    measured against does not train.
+    """
+    if metric.startswith("predictive_information"):
+        metric = "-nll"
+    name, sign = (metric[1:], -1) if metric.startswith("-") else (metric, 1)
+    if any(metric in entry for entry in history):
+        return [float(entry[metric]) for entry in history if entry.get(metric) is not None]
+    return [sign * float(entry[name]) for entry in history if entry.get(name) is not None]

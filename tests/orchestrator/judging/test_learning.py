@@ -1,0 +1,73 @@
+"""No NO-GO from an arm that was still learning, or that ridge regression on the same past beats."""
+
+from __future__ import annotations
+
+import pytest
+
+from orchestrator.judging.learning import validation_curve
+from orchestrator.judging.verdict import Judgement, Verdict, judge
+from tests.orchestrator.synthetic_evidence import STUDY, Truth, evidence
+
+MDN = Truth(cos=(0.7, 0.2))
+LOST = {"cos": (0.7, 0.1), "information": 0.5}
+
+
+def verdict(truth: Truth, **settings: object) -> Judgement:
+    return judge(STUDY, evidence({"mdn": MDN, "vmf": truth}, **settings))
+
+
+def test_an_arm_whose_curve_is_flat_may_fail() -> None:
+    judgement = verdict(Truth(**LOST))
+    assert judgement.verdict is Verdict.NO_GO
+    assert judgement.learning["vmf"].gain == pytest.approx(0)
+
+
+def test_an_arm_that_still_learns_does_not_fail_and_the_budget_is_named() -> None:
+    judgement = verdict(Truth(**LOST, late_gain=0.08))
+    assert judgement.verdict is Verdict.INCONCLUSIVE
+    assert judgement.learning["vmf"].gain == pytest.approx(0.08)
+    assert "till learning" in judgement.reason and "epochs instead of" in judgement.reason
+
+
+def test_what_patience_ended_no_longer_learns() -> None:
+    judgement = verdict(Truth(**LOST, late_gain=0.08, patient=True, config={"patience": 2}))
+    assert judgement.verdict is Verdict.NO_GO
+    state = judgement.learning["vmf"]
+    assert (state.by_patience, state.replicates, state.gain) == (6, 6, 0)
+
+
+def test_less_than_the_run_can_tell_apart_is_no_excuse() -> None:
+    wide = verdict(Truth(**LOST, late_gain=0.02, speaker_sd=0.1))
+    assert wide.verdict is Verdict.NO_GO
+    half = (wide.criteria[0].estimate.high - wide.criteria[0].estimate.low) / 2
+    assert wide.learning["vmf"].gain < half
+
+
+def test_an_arm_that_ridge_beats_on_the_primary_metric_does_not_fail() -> None:
+    judgement = verdict(Truth(**LOST, ridge=(0.7, 0.2)))
+    assert judgement.verdict is Verdict.INCONCLUSIVE
+    assert list(judgement.learning["vmf"].behind_ridge) == ["cos@16"]
+    assert "orse than ridge" in judgement.reason
+
+
+@pytest.mark.parametrize(("cosine", "behind"), [(0.71, False), (0.75, True)])
+def test_a_little_less_than_ridge_one_step_ahead_is_a_matter_of_family(cosine: float, behind: bool) -> None:
+    judgement = verdict(Truth(**LOST, ridge=(cosine, 0.05)))
+    assert ("one_step_cosine" in judgement.learning["vmf"].behind_ridge) == behind
+    assert judgement.verdict is (Verdict.INCONCLUSIVE if behind else Verdict.NO_GO)
+
+
+def test_ridge_stands_in_the_way_of_no_success() -> None:
+    judgement = verdict(Truth(cos=(0.72, 0.7), ridge=(0.9, 0.9), late_gain=0.3))
+    assert judgement.verdict is Verdict.GO
+
+
+def test_the_learning_of_another_arm_is_no_excuse() -> None:
+    arms = {"mdn": Truth(cos=(0.7, 0.2), late_gain=0.2, ridge=(0.9, 0.9)), "vmf": Truth(**LOST)}
+    assert judge(STUDY, evidence(arms)).verdict is Verdict.NO_GO
+
+
+def test_information_is_followed_by_the_nll() -> None:
+    (replicate, *_) = evidence({"mdn": MDN, "vmf": Truth()}).arms["vmf"].replicates
+    replicate.history = [{"phase": "teacher", "nll": nll} for nll in (5.0, 4.0, 3.5)]
+    assert validation_curve([replicate], "predictive_information") == [[-5.0, -4.0, -3.5]]
