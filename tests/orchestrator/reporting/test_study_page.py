@@ -80,7 +80,7 @@ def test_the_page_is_whole_and_asks_nothing_of_the_network(tmp_path):
     assert referred <= set(page.ids)
     assert "@import" not in raw and "<script" not in raw and not re.search(r"url\((?!#)", raw)
     drawings = [attrs for tag, attrs in page.tags if tag == "svg"]
-    assert len(drawings) == 3 and all(d["role"] == "img" and d["aria-label"] for d in drawings)
+    assert len(drawings) == 4 and all(d["role"] == "img" and d["aria-label"] for d in drawings)
     assert not re.search(
         r"#0[0-9a-f]{5}\b.*?</svg>|#a1000\d", raw[raw.index("<svg") :]
     )  # stand-in colours are gone
