@@ -10,6 +10,7 @@ E units of an attention head.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -33,6 +34,8 @@ def build_backbone(structure: Structure, dim: int) -> Backbone:
         "transformer": CausalTransformer,
     }
     backbone = kinds[structure.backbone](dim, structure.width, structure.depth)
+    if structure.precision == "auto":
+        backbone = HalfPrecisionBackbone(backbone)
     return WhitenedBackbone(backbone, dim) if structure.coordinates == "whitened" else backbone
 
 
@@ -147,6 +150,23 @@ class WhitenedBackbone(Backbone):
         self.inverse_DD.copy_(survey.whitening.inverse_DD)
 
 
+class HalfPrecisionBackbone(Backbone):
+    """A backbone whose products are taken in bfloat16 on a GPU; what it hands on is in full precision."""
+
+    devices: tuple[str, ...] = ("cuda",)
+
+    def __init__(self, inner: Backbone) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def read(self, z_BTD: Tensor, state: BackboneState = None) -> tuple[Tensor, BackboneState]:
+        """Hidden states [B, T, H] in the precision of ``z_BTD``, and the state of the backbone inside."""
+        device = z_BTD.device.type
+        with torch.autocast(device, dtype=torch.bfloat16, enabled=device in self.devices):
+            h_BTH, state = self.inner.read(z_BTD, state)
+        return h_BTH.to(z_BTD.dtype), state
+
+
 class ThinnedBackbone(Backbone):
     """A backbone whose windows do without some hidden units."""
 
@@ -203,9 +223,15 @@ def _gru_cell(from_input: Tensor, from_state: Tensor, h: Tensor) -> Tensor:
 
 
 def _attend(q_BNTE: Tensor, k_BNSE: Tensor, v_BNSE: Tensor, start: int) -> Tensor:
-    scores = q_BNTE @ k_BNSE.transpose(-1, -2) / q_BNTE.shape[-1] ** 0.5
-    seen = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).tril(start)
-    return torch.softmax(scores.masked_fill(~seen, float("-inf")), -1) @ v_BNSE
+    frames = q_BNTE.shape[2]
+    seen_TS = None
+    if start and frames > 1:  # nothing lies ahead of a single frame
+        seen_TS = torch.ones(frames, start + frames, dtype=torch.bool, device=q_BNTE.device).tril(start)
+    # On a CPU PyTorch takes the attention of stacked lanes one after the other, and says so; it is still
+    # faster than products and a softmax of all of them.
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "There is a performance drop", UserWarning)
+        return F.scaled_dot_product_attention(q_BNTE, k_BNSE, v_BNSE, attn_mask=seen_TS, is_causal=start == 0)
 
 
 def _rotate(x_BNTE: Tensor, start: int) -> Tensor:

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from trainables.predictor.config import BACKBONES, Structure
-from trainables.predictor.model.backbones import build_backbone
+from trainables.predictor.lanes.stacked import Stacked
+from trainables.predictor.model.backbones import HalfPrecisionBackbone, build_backbone
 
 DIM, FRAMES = 5, 9
 
@@ -58,3 +59,41 @@ def test_the_recurrent_cell_is_torchs_own() -> None:
     z, h = torch.randn(5, DIM).double(), torch.randn(5, 4).double()
     _, (following,) = backbone.read(z.unsqueeze(1), (h,))
     assert torch.allclose(following, torch_cell(z, h), atol=1e-12)
+
+
+@pytest.mark.parametrize("kind", BACKBONES)
+def test_half_precision_is_the_backbones_alone_and_close_to_full(
+    kind: str, z_BTD: torch.Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    z_BTD = z_BTD.float()
+    outputs = []
+    for precision in ("full", "auto"):
+        torch.manual_seed(0)
+        made = build_backbone(Structure("mdn", backbone=kind, width=32, depth=2, precision=precision), DIM)
+        outputs.append(made.read(z_BTD)[0].detach())
+    assert torch.equal(*outputs), "on a CPU nothing changes"
+    monkeypatch.setattr(HalfPrecisionBackbone, "devices", ("cpu",))
+    half = made.read(z_BTD)[0].detach()
+    assert half.dtype == torch.float32
+    assert 1e-5 < float((half - outputs[0]).abs().max()) < 0.1
+
+
+def test_lanes_of_transformers_are_what_each_is_alone(z_BTD: torch.Tensor) -> None:
+    structure = Structure("mdn", backbone="transformer", width=32, depth=2)
+    models = [build_backbone(structure, DIM).double() for _ in range(3)]
+    stacked = Stacked(models)
+    windows_LBTD = torch.stack([z_BTD + lane for lane in range(3)])
+
+    def read(model: torch.nn.Module, window_BTD: torch.Tensor) -> torch.Tensor:
+        first, state = model.read(window_BTD[:, :4])
+        return torch.cat([first, model.read(window_BTD[:, 4:], state)[0]], 1)
+
+    together = stacked.map(read, windows_LBTD)
+    together.square().sum().backward()
+    for lane, model in enumerate(models):
+        alone = read(model, windows_LBTD[lane])
+        alone.square().sum().backward()
+        assert torch.allclose(together[lane], alone, atol=1e-10)
+        for name, parameter in model.named_parameters():
+            gradient = stacked.weights[name.replace(".", "/")].grad[lane]
+            assert torch.allclose(gradient, parameter.grad, atol=1e-8), name
