@@ -50,7 +50,7 @@ STUDY = Study(
             source="true of every world but white noise",
         ),
     ),
-    objective="cos@16",
+    objective="cos@1-16",
     prior=Prior(0.5, "none is needed: the answer is known"),
     consequences={
         "GO": "In this world directions are kept.",

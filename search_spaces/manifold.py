@@ -52,7 +52,7 @@ STUDY = Study(
         "feedback": Choice(("mean", "mode")),
     },
     criteria=_CRITERIA,
-    objective="cos@16",
+    objective="cos@1-16",
     prior=Prior(0.5, "ours: Research Discussion 7 gives no probability for this hypothesis"),
     consequences={
         "GO": "vMF rollouts drift off-manifold: score-based correction could help (Research Discussion 7, "

@@ -59,7 +59,7 @@ STUDY = Study(
         "weight_decay": Uniform(1e-6, 1e-2, log=True),
     },
     criteria=_CRITERIA,
-    objective="cos@16",
+    objective="cos@1-16",
     prior=Prior(0.5, "ours: Research Discussion 7 gives no probability for this hypothesis"),
     consequences={
         "GO": "Final architecture (Research Discussion 7, section 6.2, item 6).",

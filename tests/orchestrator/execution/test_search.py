@@ -9,8 +9,16 @@ import pytest
 from ray.tune.search import Searcher
 
 from orchestrator.execution.lane_recorder import winner
-from orchestrator.execution.search import NO_RESULT, ArmSearch, FixedPacks, PackSearcher, distribution
-from orchestrator.planning.plan import combinations, make_plan, with_devices
+from orchestrator.execution.search import (
+    NO_RESULT,
+    ArmSearch,
+    FixedPacks,
+    PackSearcher,
+    distribution,
+    sampler_settings,
+)
+from orchestrator.planning.plan import make_plan, with_devices
+from orchestrator.planning.structures import combinations
 from orchestrator.records.evidence import Exploration
 from search_spaces.domains import Choice, Integer, Uniform
 from search_spaces.study import Arm, Budget, Criterion, Prior, Role, Study
@@ -120,6 +128,29 @@ def test_a_later_pack_learns_from_earlier_ones():
         blind.put(pack, [None] * len(pack.configs))  # everything diverged: nothing to learn from
     last = {index: config for index, config in zip(packs[-1].indexes, packs[-1].configs, strict=True)}
     assert any(informed["vmf", index] != config for index, config in last.items())
+
+
+@pytest.mark.parametrize("devices", [1, 64])
+def test_about_half_of_an_arms_lanes_are_chosen_by_results_however_many_devices_there_are(devices):
+    plan = with_devices(make_plan(STUDY, trials=24), devices)
+    assert sampler_settings(plan)["n_startup_trials"] == 12
+    blind, informed = ArmSearch(plan, STUDY.arm("vmf")), simulate(plan).lanes
+    while (pack := blind.take()) is not None:
+        blind.put(pack, [None] * len(pack.configs))  # everything diverged: nothing to learn from
+        changed = [informed["vmf", i] != c for i, c in zip(pack.indexes, pack.configs, strict=True)]
+        assert all(changed) if pack.number >= 3 else not any(changed)
+    assert pack is None and blind.finished
+
+
+def test_no_structure_is_tried_twice_before_each_was_tried():
+    plan = make_plan(STUDY, trials=60)  # 15 packs; mdn has 12 structures, vmf 4
+    watcher = simulate(plan)
+    for arm, count in (("mdn", 12), ("vmf", 4)):
+        packs = sorted((p for p in watcher.packs if p.arm == arm), key=lambda p: p.number)
+        assert len({pack.configs[0].structure for pack in packs[:count]}) == count
+        assert (
+            len({pack.configs[0].structure for pack in packs}) == count == plan.coverage(STUDY.arm(arm)).tried
+        )
 
 
 def test_diverged_lanes_are_told_as_failed_and_never_as_a_number():
