@@ -79,22 +79,23 @@ class ArmSearch:
         self._study = optuna.create_study(direction="maximize")
         self._asked: list[optuna.Trial] = []
         self._told = 0
+        self._open = 0  # packs that were asked for and have no result yet
         self._objectives: dict[int, float | None] = {}
         self._queue: deque[Pack] = deque()
 
     @property
     def finished(self) -> bool:
-        return len(self._objectives) == self._plan.trials
+        return len(self._asked) == self._plan.trials and not self._open
 
     def take(self) -> Pack | None:
-        while not self._queue and not self.finished and len(self._objectives) == len(self._asked):
+        while not self._open and not self.finished:
             self._tell_generation()
             self._ask_generation()
         return self._queue.popleft() if self._queue else None
 
     def put(self, pack: Pack, objectives: Sequence[float | None]) -> None:
-        for index, objective in zip(pack.indexes, objectives, strict=True):
-            self._objectives[index] = objective
+        self._objectives |= dict(zip(pack.indexes, objectives, strict=True))
+        self._open -= 1
 
     def _tell_generation(self) -> None:
         for index in range(self._told, len(self._asked)):
@@ -112,6 +113,7 @@ class ArmSearch:
             self._objectives |= objectives
             if pack.indexes:
                 self._queue.append(pack)
+                self._open += 1
 
     def _ask_pack(self, number: int) -> Pack:
         """The first lane is drawn with the structure of its pack; for others, which share it, the rest is."""
@@ -127,8 +129,10 @@ class ArmSearch:
             trial = self._study.ask(self._distributions)
             self._asked.append(trial)
             drawn.append(trial.params)
-        configs = tuple(map(self._config, drawn, indexes))
-        return Pack(Phase.EXPLORE, self._arm.name, number, tuple(indexes), configs)
+        configs = list(map(self._config, drawn, indexes))
+        again = list(filter(self._plan.is_repeated, indexes))
+        configs += [configs[i - start] | {"seed": self._plan.repeat_seed(i)} for i in again]
+        return Pack(Phase.EXPLORE, self._arm.name, number, (*indexes, *(~i for i in again)), tuple(configs))
 
     def _config(self, drawn: Mapping[str, Any], index: int) -> LaneConfig:
         settings = {**self._plan.fixed(self._arm), **drawn, "seed": self._plan.explore_seed(index)}

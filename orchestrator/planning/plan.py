@@ -18,6 +18,7 @@ from trainables.errors import InputError
 from trainables.latents.batching.surrogates import NULLS, Surrogate
 from trainables.predictor.config import LaneConfig
 
+_REPEATS = 8  # configurations per arm that are trained on a second seed: see judging/search_reliability.py
 # A smoke run goes through every step in a minute; its numbers mean nothing.
 SMOKE_BUDGET = {"trials": 2, "lanes": 2, "replicates": 2}
 SMOKE_SETTINGS = {
@@ -46,6 +47,9 @@ class Plan:
     seed: int  # from which all other seeds are derived
     smoke: bool
     ablate: bool = True  # whether the confirmed winner is trained without each of its components
+    # Explored configurations per arm that are trained on a second seed as well, to see whether they are told
+    # apart; these lanes win nothing.
+    repeats: int = 0
     # Packs per arm that are in training at once; a pack learns from the results of earlier generations only.
     generation: int = 1
     frame_rates: Mapping[str, float] = field(default_factory=dict)  # Hz, by representation
@@ -94,6 +98,14 @@ class Plan:
     def explore_seed(self, index: int) -> int:
         """The seed of an exploration's lane ``index``; the same in every arm."""
         return 2 * _number(self.seed, Phase.EXPLORE, index)
+
+    def repeat_seed(self, index: int) -> int:
+        """The second seed of an exploration's lane ``index``; the same in every arm."""
+        return 2 * _number(self.seed, Phase.REPEAT, index)
+
+    def is_repeated(self, index: int) -> bool:
+        """Whether an exploration's lane is trained on a second seed too; such lanes lie evenly among all."""
+        return self.repeats * (index + 1) // self.trials > self.repeats * index // self.trials
 
     def confirm_seeds(self) -> list[int]:
         """The seeds of confirmation, the same in every arm; they are odd and those of exploration even, so no
@@ -170,6 +182,7 @@ def make_plan(
         study=asked,
         trials=trials,
         lanes=lanes,
+        repeats=min(_REPEATS, trials),
         replicates=replicates,
         workers=workers,
         seed=seed,
