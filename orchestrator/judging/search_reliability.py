@@ -29,6 +29,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from itertools import combinations, permutations
 from typing import Any
 
@@ -41,7 +42,7 @@ EQUALS = "the search chose among equals"
 ALPHA = 0.05
 _HALVINGS = 32
 _FEWEST = 3  # configurations of which ranks can be compared
-_WORK = 4_000_000  # ranks, in all permutations together
+_WORK, _AT_ONCE = 4_000_000, 500_000  # ranks, in all permutations together, and in memory
 _MOST_PERMUTATIONS, _FEWEST_PERMUTATIONS = 999, 99
 _MOST_ORDERS = 8  # configurations of which every order is tried
 
@@ -103,17 +104,18 @@ def agreement_of_halves(numerators_CS: Array, denominators_CS: Array) -> Agreeme
         return None
     rng = np.random.default_rng(0)
     halves_HS = _halves(speakers, rng, _HALVINGS if count <= 200 else _HALVINGS // 4)
-    seen = _mean_correlation(numerators_CS, denominators_CS, halves_HS)
-    wanted = _WORK // (count * len(halves_HS))
-    drawn = min(_MOST_PERMUTATIONS, max(_FEWEST_PERMUTATIONS, wanted))
+    work = count * len(halves_HS)
+    drawn = min(_MOST_PERMUTATIONS, max(_FEWEST_PERMUTATIONS, _WORK // work))
+    at_once = max(1, _AT_ONCE // work)
+    (seen,) = _mean_correlations(numerators_CS[None], denominators_CS[None], halves_HS)
     reached = 0
-    for _ in range(drawn):
-        order_CS = rng.random((count, speakers)).argsort(0)
-        sums_CS = np.take_along_axis(numerators_CS, order_CS, 0)
-        counts_CS = np.take_along_axis(denominators_CS, order_CS, 0)
-        reached += _mean_correlation(sums_CS, counts_CS, halves_HS) >= seen - 1e-12
+    for first in range(0, drawn, at_once):
+        order_PCS = rng.random((min(at_once, drawn - first), count, speakers)).argsort(1)
+        sums_PCS = np.take_along_axis(numerators_CS[None], order_PCS, 1)
+        counts_PCS = np.take_along_axis(denominators_CS[None], order_PCS, 1)
+        reached += int((_mean_correlations(sums_PCS, counts_PCS, halves_HS) >= seen - 1e-12).sum())
     p = (1 + reached) / (1 + drawn)
-    return Agreement(correlation=seen, p=p, least_p=1 / (1 + drawn), configurations=count)
+    return Agreement(correlation=float(seen), p=p, least_p=1 / (1 + drawn), configurations=count)
 
 
 def agreement_of_seeds(first_K: Array, second_K: Array) -> Agreement | None:
@@ -126,7 +128,7 @@ def agreement_of_seeds(first_K: Array, second_K: Array) -> Agreement | None:
         return None
     first_K, second_K = rankdata(first_K), rankdata(second_K)
     if count <= _MOST_ORDERS:
-        orders_PK = np.array(list(permutations(range(count))))  # the order as it is among them
+        orders_PK = _all_orders(count)
     else:
         rng = np.random.default_rng(0)
         drawn = [rng.permutation(count) for _ in range(_MOST_PERMUTATIONS)]
@@ -134,6 +136,12 @@ def agreement_of_seeds(first_K: Array, second_K: Array) -> Agreement | None:
     all_P = _correlations(np.broadcast_to(first_K, orders_PK.shape), second_K[orders_PK])
     p = float((all_P >= all_P[0] - 1e-12).mean())
     return Agreement(correlation=float(all_P[0]), p=p, least_p=1 / len(orders_PK), configurations=count)
+
+
+@lru_cache
+def _all_orders(count: int) -> Array:
+    """Every order of so many things, [P, K], first the one as it is."""
+    return np.array(list(permutations(range(count))))
 
 
 def common_speakers(numerators_CS: Array, denominators_CS: Array) -> tuple[Array, Array]:
@@ -157,13 +165,13 @@ def _halves(speakers: int, rng: np.random.Generator, most: int) -> Array:
     return halves_HS
 
 
-def _mean_correlation(numerators_CS: Array, denominators_CS: Array, halves_HS: Array) -> float:
-    """The rank correlation between the two halves, averaged over the ways to halve."""
-    one_HC, other_HC = (
-        rankdata((half_HS @ numerators_CS.T) / (half_HS @ denominators_CS.T), axis=1)
-        for half_HS in (halves_HS, 1 - halves_HS)
+def _mean_correlations(numerators_PCS: Array, denominators_PCS: Array, halves_HS: Array) -> Array:
+    """The rank correlation between the two halves, averaged over the ways to halve: [P]."""
+    one_PHC, other_PHC = (
+        rankdata((numerators_PCS @ part.T / (denominators_PCS @ part.T)).swapaxes(1, 2), axis=-1)
+        for part in (halves_HS, 1 - halves_HS)
     )
-    return float(_correlations(one_HC, other_HC).mean())
+    return _correlations(one_PHC, other_PHC).mean(1)
 
 
 def _correlations(one: Array, other: Array) -> Array:
