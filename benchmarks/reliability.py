@@ -102,7 +102,8 @@ def trained(dataset: LatentDataset, plan: Plan, arm: Arm) -> Reliability:
     while (pack := search.take()) is not None:
         structure = pack.configs[0].structure
         context = SoloContext(device)
-        results = train_pack(structure, [own.lane for own in pack.configs], train, validation, context)
+        lanes_here = [own.lane for own in pack.configs]
+        results = train_pack(structure, lanes_here, train, validation, context, evaluate_each_epoch=True)
         scores = [Scores.from_json(result.scores) for result in results]
         search.put(pack, [own.value(plan.study.objective) for own in scores])
         lanes |= dict(zip(pack.indexes, scores, strict=True))
