@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from search_spaces.domains import Choice, Uniform
 from search_spaces.small_predictor import SMALL_PREDICTOR
-from search_spaces.study import DRAW_NO_CONCLUSION, Arm, Budget, Criterion, Prior, Role, Study
+from search_spaces.study import DIRECTION_KEPT, DRAW_NO_CONCLUSION, Arm, Budget, Criterion, Prior, Role, Study
 
 _CONCENTRATION = {
     "kappa_prior": Uniform(1e-4, 1e-1, log=True),
@@ -74,7 +74,7 @@ STUDY = Study(
         "feedback": Choice(("mean", "mode")),
     },
     criteria=_CRITERIA,
-    objective="cos@1-16",
+    objective=DIRECTION_KEPT,
     prior=Prior(0.25, "Research Discussion 7, section 10: if archetypes exist"),
     consequences={
         "GO": "Use memory-as-basis for directions (Research Discussion 7, sections 3.6 and 6.3).",

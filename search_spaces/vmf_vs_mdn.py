@@ -8,6 +8,7 @@ from __future__ import annotations
 from search_spaces.domains import Choice, Uniform
 from search_spaces.small_predictor import SMALL_PREDICTOR
 from search_spaces.study import (
+    DIRECTION_KEPT,
     DRAW_NO_CONCLUSION,
     Arm,
     Budget,
@@ -129,7 +130,7 @@ STUDY = Study(
         "feedback": Choice(("mean", "mode")),
     },
     criteria=_CRITERIA,
-    objective="cos@1-16",
+    objective=DIRECTION_KEPT,
     prior=Prior(0.60, "Research Discussion 7, section 10"),
     consequences={
         "GO": (
