@@ -7,7 +7,7 @@ answers otherwise is not believed about anything else. Nothing is searched: the 
 from __future__ import annotations
 
 from search_spaces.small_predictor import SMALL_PREDICTOR
-from search_spaces.study import Arm, Budget, Criterion, Prior, Role, Spread, Study
+from search_spaces.study import DIRECTION_KEPT, Arm, Budget, Criterion, Prior, Role, Spread, Study
 
 STUDY = Study(
     name="assay",
@@ -50,7 +50,7 @@ STUDY = Study(
             source="true of every world but white noise",
         ),
     ),
-    objective="cos@16",
+    objective=DIRECTION_KEPT,
     prior=Prior(0.5, "none is needed: the answer is known"),
     consequences={
         "GO": "In this world directions are kept.",

@@ -6,7 +6,7 @@ GO means that they do: the hypothesis is drift, and score-based correction could
 from __future__ import annotations
 
 from search_spaces.domains import Choice, Uniform
-from search_spaces.study import DRAW_NO_CONCLUSION, Arm, Budget, Criterion, Prior, Role, Study
+from search_spaces.study import DIRECTION_KEPT, DRAW_NO_CONCLUSION, Arm, Budget, Criterion, Prior, Role, Study
 
 _VMF = Arm(
     name="vmf",
@@ -52,7 +52,7 @@ STUDY = Study(
         "feedback": Choice(("mean", "mode")),
     },
     criteria=_CRITERIA,
-    objective="cos@16",
+    objective=DIRECTION_KEPT,
     prior=Prior(0.5, "ours: Research Discussion 7 gives no probability for this hypothesis"),
     consequences={
         "GO": "vMF rollouts drift off-manifold: score-based correction could help (Research Discussion 7, "

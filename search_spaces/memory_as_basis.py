@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from search_spaces.domains import Choice, Uniform
 from search_spaces.small_predictor import SMALL_PREDICTOR
-from search_spaces.study import DRAW_NO_CONCLUSION, Arm, Budget, Criterion, Prior, Role, Study
+from search_spaces.study import DIRECTION_KEPT, DRAW_NO_CONCLUSION, Arm, Budget, Criterion, Prior, Role, Study
 
 _CONCENTRATION = {
     "kappa_prior": Uniform(1e-4, 1e-1, log=True),
@@ -18,7 +18,7 @@ _MEMORY = Arm(
     name="memory",
     title="direction as a soft mixture of remembered directions",
     fixed={"head": "prototypes"},
-    space={**_CONCENTRATION, "components": Choice((32, 64, 128, 256, 512))},
+    space={**_CONCENTRATION, "components": Choice((32, 128, 512))},
 )
 
 _CRITERIA = (
@@ -65,15 +65,16 @@ STUDY = Study(
         **SMALL_PREDICTOR,
         "teacher_epochs": 2,
         "rollout_epochs": 2,
+        "rollout": 8,
     },
     space={
         "learning_rate": Uniform(3e-3, 2e-2, log=True),
         "weight_decay": Uniform(1e-6, 1e-2, log=True),
-        "rollout": Choice((4, 8, 16)),
+        "input_noise": Uniform(0.0, 0.3),
         "feedback": Choice(("mean", "mode")),
     },
     criteria=_CRITERIA,
-    objective="cos@16",
+    objective=DIRECTION_KEPT,
     prior=Prior(0.25, "Research Discussion 7, section 10: if archetypes exist"),
     consequences={
         "GO": "Use memory-as-basis for directions (Research Discussion 7, sections 3.6 and 6.3).",
@@ -84,6 +85,7 @@ STUDY = Study(
         ),
         "INADMISSIBLE": DRAW_NO_CONCLUSION,
     },
-    budget=Budget(trials=8, lanes=2, replicates=6, alpha=0.05),
+    # Lanes of a pack share their structure: six packs try three sizes of memory with both rules of feedback.
+    budget=Budget(trials=12, lanes=2, replicates=6, alpha=0.05),
     source="Research Discussion 7, sections 3.6, 6.3 and 10",
 )

@@ -73,7 +73,7 @@ STUDY = Study(
         "feedback": Choice(("mean", "mode")),
     },
     criteria=_CRITERIA,
-    objective="-state_error@16",
+    objective="-state_error@1-16",
     prior=Prior(0.30, "Research Discussion 7, section 10"),
     consequences={
         "GO": "Deploy score-based correction (Research Discussion 7, section 6.2, item 5).",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from search_spaces.domains import Choice, Uniform
-from search_spaces.study import DRAW_NO_CONCLUSION, Arm, Budget, Criterion, Prior, Role, Study
+from search_spaces.study import DIRECTION_KEPT, DRAW_NO_CONCLUSION, Arm, Budget, Criterion, Prior, Role, Study
 
 _ONE_STAGE = Arm("vmf", "direction and magnitude together", {"stages": 1, "head": "vmf"}, {})
 _TWO_STAGE = Arm(
@@ -59,7 +59,7 @@ STUDY = Study(
         "weight_decay": Uniform(1e-6, 1e-2, log=True),
     },
     criteria=_CRITERIA,
-    objective="cos@16",
+    objective=DIRECTION_KEPT,
     prior=Prior(0.5, "ours: Research Discussion 7 gives no probability for this hypothesis"),
     consequences={
         "GO": "Final architecture (Research Discussion 7, section 6.2, item 6).",

@@ -9,6 +9,7 @@ from search_spaces.domains import Choice, Uniform
 from search_spaces.small_predictor import SMALL_PREDICTOR
 from search_spaces.study import (
     ALL_EPOCHS,
+    DIRECTION_KEPT,
     DRAW_NO_CONCLUSION,
     Arm,
     Budget,
@@ -24,7 +25,7 @@ _MDN = Arm(
     name="mdn",
     title="Gaussian mixture",
     fixed={"head": "mdn"},
-    space={"components": Choice((1, 2, 4, 8))},
+    space={"components": Choice((2, 8))},
 )
 
 # The prior on the concentration kappa keeps the head from claiming more certainty about direction than it
@@ -36,6 +37,8 @@ _VMF = Arm(
     space={
         "kappa_prior": Uniform(1e-4, 1e-1, log=True),
         "kappa_prior_ratio": Uniform(0.3, 5.0, log=True),
+        # Whether the direction of a long step is more certain, as it is of a Gaussian.
+        "coupling": Choice(("none", "kappa_on_magnitude")),
     },
 )
 
@@ -97,6 +100,9 @@ _COMPONENTS = (
     Component("scheduled sampling", {"scheduled_sampling": 0.0}),
     Component("feedback that commits", {"feedback": "sample"}),
     Component("magnitude head", {"magnitude": "marginal"}),
+    Component("gradient through the rollout", {"rollout_gradient": "stopped"}),
+    Component("steps as targets of the rollout", {"rollout_target": "state"}),
+    Component("recurrence", {"backbone": "transformer"}),
     Component("Jacobian", {"jacobian": False}, given={"rollout_target": "state"}, known_harm=True),
 )
 
@@ -113,18 +119,19 @@ STUDY = Study(
         **SMALL_PREDICTOR,
         "teacher_epochs": 2,
         "rollout_epochs": 2,
+        "rollout": 8,
     },
     space={
         "learning_rate": Uniform(3e-3, 2e-2, log=True),
         "weight_decay": Uniform(1e-6, 1e-2, log=True),
         "scheduled_sampling": Uniform(0.0, 0.5),
-        "rollout": Choice((4, 8, 16)),
+        "input_noise": Uniform(0.0, 0.3),
         # A sampled step carries its noise into every later frame, and its cosine with the one true
         # continuation then measures that noise; mean and mode are the rules that commit to a direction.
         "feedback": Choice(("mean", "mode")),
     },
     criteria=_CRITERIA,
-    objective="cos@16",
+    objective=DIRECTION_KEPT,
     prior=Prior(0.60, "Research Discussion 7, section 10"),
     consequences={
         "GO": (
@@ -142,7 +149,8 @@ STUDY = Study(
         ),
         "INADMISSIBLE": DRAW_NO_CONCLUSION,
     },
-    budget=Budget(trials=8, lanes=4, replicates=6, alpha=0.05),
+    # Lanes of a pack share their structure: four packs try each of the four that an arm has.
+    budget=Budget(trials=8, lanes=2, replicates=6, alpha=0.05),
     components=_COMPONENTS,
     pairs=(("rollout training", "scheduled sampling"),),
     spread=Spread(0.02, 0.01, 0.01, "control worlds"),

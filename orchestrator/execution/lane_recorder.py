@@ -12,14 +12,21 @@ from orchestrator.execution.search import NO_RESULT
 from orchestrator.planning.pack import Pack
 from orchestrator.planning.plan import Plan
 from orchestrator.records.ablation_evidence import ablated_lanes
-from orchestrator.records.arm_evidence import arm_evidence, explorations, lane_outcome, place_of
+from orchestrator.records.arm_evidence import (
+    Event,
+    arm_evidence,
+    explorations,
+    lane_outcome,
+    lanes_of,
+    place_of,
+)
 from orchestrator.records.evidence import ArmEvidence, Exploration, Replicate
 from orchestrator.records.journal import Journal
 from orchestrator.records.lane_store import LaneStore, lane_key
 from orchestrator.records.phase import Phase
 from trainables.latents.batching.surrogates import Surrogate
 from trainables.predictor.config import LaneConfig
-from trainables.predictor.scores import LaneStatus
+from trainables.predictor.scores import LaneStatus, Scores
 
 if TYPE_CHECKING:
     from orchestrator.execution.mlflow_tracking import Tracker
@@ -60,7 +67,7 @@ class LaneRecorder:
         result = self._archive.result(key)
         if result is None:
             return NO_RESULT
-        event = self._finished.get((pack.phase, pack.arm, pack.indexes[position]))
+        event = self._finished.get(pack.place(position))
         if event is None or event["key"] != key:
             event = self._enter(pack, position, result, reused=True)
         return event["objective"]
@@ -90,12 +97,24 @@ class LaneRecorder:
         for position, result in enumerate(results):  # stored before anything else can fail
             self._archive.keep(self.key(pack, position), result, self._weights(pack, position))
         objectives = [self._enter(pack, i, result)["objective"] for i, result in enumerate(results)]
-        self._progress.finished(pack, objectives)
+        explored = [
+            objective for index, objective in zip(pack.indexes, objectives, strict=True) if index >= 0
+        ]
+        self._progress.finished(pack, explored)
         return objectives
 
     def explored(self, arm: str) -> list[Exploration]:
         """The finished explorations of an arm, in order."""
         return explorations(self._finished.values(), arm)
+
+    def lanes(self, phase: Phase, arm: str) -> list[Event]:
+        """The journal's lines on the finished lanes of one phase and arm, in order."""
+        return lanes_of(self._finished.values(), phase, arm)
+
+    def scores(self, event: Event) -> Scores | None:
+        """The scores of a finished lane; None where it diverged, or where its result is lost."""
+        result = self._archive.result(event["key"])
+        return Scores.from_json(result["scores"]) if result and result["scores"] else None
 
     def arm_evidence(self, arm: str, winner: LaneConfig, seeds: Sequence[int]) -> ArmEvidence:
         """Everything recorded of an arm: explorations, nulls, and replicates on the given seeds."""
@@ -113,11 +132,12 @@ class LaneRecorder:
         self, pack: Pack, position: int, result: Mapping[str, Any], reused: bool = False
     ) -> dict[str, Any]:
         status, objective = lane_outcome(result, self._plan.study.objective)
+        phase, arm, index = pack.place(position)
         event = {
             "key": self.key(pack, position),
-            "phase": pack.phase,
-            "arm": pack.arm,
-            "index": pack.indexes[position],
+            "phase": phase,
+            "arm": arm,
+            "index": index,
             "status": status,
             "objective": objective,
             "seconds": result["seconds"],

@@ -16,7 +16,7 @@ import traceback
 import warnings
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any, Protocol
 
 import optuna
@@ -26,20 +26,20 @@ from optuna.distributions import (
     FloatDistribution,
     IntDistribution,
 )
-from optuna.samplers import PartialFixedSampler, TPESampler
+from optuna.samplers import BaseSampler, PartialFixedSampler, RandomSampler, TPESampler
 from optuna.trial import TrialState
 from ray.tune.search import Searcher
 
 from orchestrator.planning.pack import Pack
-from orchestrator.planning.plan import Plan, combinations
+from orchestrator.planning.plan import Plan
+from orchestrator.planning.structures import is_structural
 from orchestrator.records.phase import Phase
 from search_spaces.domains import Choice, Domain, Integer, Uniform
 from search_spaces.study import Arm
-from trainables.predictor.config import LaneConfig, Structure
+from trainables.predictor.config import LaneConfig
 
 # Named here, and recorded with every run, because Optuna has changed some of these defaults before.
-SAMPLER: dict[str, Any] = {
-    "n_startup_trials": 8,
+_SAMPLER: dict[str, Any] = {
     "n_ei_candidates": 24,
     "multivariate": True,
     "group": False,
@@ -66,31 +66,36 @@ class PackSource(Protocol):
 class ArmSearch:
     """The exploration of one arm: Optuna chooses ``plan.trials`` configurations, pack by pack, so that the
     objective is as large as possible.
+
+    Structures are drawn without replacement, one for each pack; once each was tried, they too are chosen.
+    Settings of single lanes are drawn at random until half of the trials have a result, and then by TPE.
     """
 
     def __init__(self, plan: Plan, arm: Arm, known: Known = lambda pack, position: NO_RESULT) -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._plan, self._arm, self._known = plan, arm, known
         self._distributions = {name: distribution(domain) for name, domain in plan.space(arm).items()}
+        self._structures = plan.structures(arm)
         self._study = optuna.create_study(direction="maximize")
         self._asked: list[optuna.Trial] = []
         self._told = 0
+        self._open = 0  # packs that were asked for and have no result yet
         self._objectives: dict[int, float | None] = {}
         self._queue: deque[Pack] = deque()
 
     @property
     def finished(self) -> bool:
-        return len(self._objectives) == self._plan.trials
+        return len(self._asked) == self._plan.trials and not self._open
 
     def take(self) -> Pack | None:
-        while not self._queue and not self.finished and len(self._objectives) == len(self._asked):
+        while not self._open and not self.finished:
             self._tell_generation()
             self._ask_generation()
         return self._queue.popleft() if self._queue else None
 
     def put(self, pack: Pack, objectives: Sequence[float | None]) -> None:
-        for index, objective in zip(pack.indexes, objectives, strict=True):
-            self._objectives[index] = objective
+        self._objectives |= dict(zip(pack.indexes, objectives, strict=True))
+        self._open -= 1
 
     def _tell_generation(self) -> None:
         for index in range(self._told, len(self._asked)):
@@ -108,31 +113,43 @@ class ArmSearch:
             self._objectives |= objectives
             if pack.indexes:
                 self._queue.append(pack)
+                self._open += 1
 
     def _ask_pack(self, number: int) -> Pack:
-        """The first lane is drawn freely; for the others, which share its structure, the rest is drawn."""
+        """The first lane is drawn with the structure of its pack; for others, which share it, the rest is."""
         start = number * self._plan.lanes
         indexes = range(start, min(start + self._plan.lanes, self._plan.trials))
-        sampler = _sampler(_seed(self._plan.seed, self._arm.name, number))
-        structural = {f.name for f in fields(Structure)} & set(self._distributions)
+        sampler = self._sampler(number)
+        structural = list(filter(is_structural, self._distributions))
+        due = self._structures[number] if number < len(self._structures) else {}
         drawn: list[dict[str, Any]] = []
         for _ in indexes:
-            shared = {name: drawn[0][name] for name in structural} if drawn else self._due(number)
+            shared = {name: drawn[0][name] for name in structural} if drawn else due
             self._study.sampler = _partly_fixed(shared, sampler) if shared else sampler
             trial = self._study.ask(self._distributions)
             self._asked.append(trial)
             drawn.append(trial.params)
-        configs = tuple(map(self._config, drawn, indexes))
-        return Pack(Phase.EXPLORE, self._arm.name, number, tuple(indexes), configs)
+        configs = list(map(self._config, drawn, indexes))
+        again = list(filter(self._plan.is_repeated, indexes))
+        configs += [configs[i - start] | {"seed": self._plan.repeat_seed(i)} for i in again]
+        return Pack(Phase.EXPLORE, self._arm.name, number, (*indexes, *(~i for i in again)), tuple(configs))
 
     def _config(self, drawn: Mapping[str, Any], index: int) -> LaneConfig:
         settings = {**self._plan.fixed(self._arm), **drawn, "seed": self._plan.explore_seed(index)}
         return self._plan.lane_config(settings)
 
-    def _due(self, number: int) -> dict[str, Any]:
-        """The combination of settings that a pack has to try; {} once each has had its pack."""
-        due = combinations(self._plan.space(self._arm))
-        return due[number] if number < len(due) else {}
+    def _sampler(self, number: int) -> BaseSampler:
+        """The sampler of a pack: TPE as soon as enough lanes have a result, of those that it may learn from.
+
+        TPE itself would count lanes that are in training, and then choose without having seen anything.
+        """
+        seed = _seed(self._plan.seed, self._arm.name, number)
+        if (
+            len(self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)))
+            < self._plan.random_trials
+        ):
+            return RandomSampler(seed)
+        return TPESampler(**sampler_settings(self._plan), seed=seed)
 
 
 class FixedPacks:
@@ -254,11 +271,12 @@ def split_known(pack: Pack, known: Known) -> tuple[Pack, dict[int, float | None]
     return rest, {index: value for index, value in objectives.items() if value is not NO_RESULT}
 
 
-def _sampler(seed: int) -> TPESampler:
-    return TPESampler(**SAMPLER, seed=seed)
+def sampler_settings(plan: Plan) -> dict[str, Any]:
+    """How TPE is set up for each arm of a plan."""
+    return {"n_startup_trials": plan.random_trials, **_SAMPLER}
 
 
-def _partly_fixed(shared: Mapping[str, Any], sampler: TPESampler) -> PartialFixedSampler:
+def _partly_fixed(shared: Mapping[str, Any], sampler: BaseSampler) -> PartialFixedSampler:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         return PartialFixedSampler(dict(shared), sampler)

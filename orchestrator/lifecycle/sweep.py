@@ -11,14 +11,15 @@ from typing import Any
 
 from orchestrator.datasets.collection import open_collection
 from orchestrator.datasets.description import describe_data
+from orchestrator.execution.exploration_file import EXPLORATION_FILE
 from orchestrator.execution.lane_recorder import winner
 from orchestrator.execution.mlflow_tracking import Tracker
 from orchestrator.execution.progress import Progress
-from orchestrator.execution.search import ArmSearch
 from orchestrator.inspection.suite import run_inspections
 from orchestrator.judging.verdict import Judgement, Verdict
 from orchestrator.lifecycle.assay import assay_study, assays
 from orchestrator.lifecycle.confirmation import Winners, confirm
+from orchestrator.lifecycle.exploration import explore, search_record
 from orchestrator.lifecycle.provenance import run_tags
 from orchestrator.lifecycle.sweep_request import SweepRequest, plan_of_run
 from orchestrator.lifecycle.sweep_tools import SweepTools
@@ -68,7 +69,9 @@ def _run(tools: SweepTools) -> Judgement:
     data, *others = map(describe_data, request.latents)
     evidence = Evidence(study.name, {}, data, {}, {}, assays=checked, other_data=others)
     evidence.cost["planned"] = expected_cost
-    judgement = confirm(tools, evidence, _winners(tools, checked))
+    winners = _winners(tools, checked)
+    evidence.search = search_record(tools)
+    judgement = confirm(tools, evidence, winners)
     if judgement.verdict is not Verdict.INADMISSIBLE:
         _look_closer(tools, evidence)
     spent = costs.spent(tools.journal.events(), tools.plan.workers, request.price)
@@ -90,6 +93,9 @@ def _announce(tools: SweepTools) -> dict[str, Any]:
         f"{plan.trials} configurations in packs of {plan.lanes}, then {plan.replicates} replicates and "
         f"{len(NULLS)} nulls"
     )
+    for arm in tools.study.arms:
+        if (coverage := plan.coverage(arm)).tried < coverage.structures:
+            tools.progress.say(f"arm {arm.name}: {coverage.text}")
     if plan.smoke or tools.journal.events("sealed"):
         return {}
     design = request.design or design_of(plan, latents, request.folder.parent)
@@ -128,11 +134,8 @@ def _winners(tools: SweepTools, checked: list[Assay]) -> Winners:
             name: None if arm["settings"] is None else LaneConfig.of(arm["settings"])
             for name, arm in event["seal"]["arms"].items()
         }
+    explore(tools)
     plan, arms = tools.plan, tools.study.arms
-    searches = {
-        arm.name: ArmSearch(plan, arm, tools.recorder.known) for arm in arms if plan.settled(arm) is None
-    }
-    tools.packs.run_search(Phase.EXPLORE, dict.fromkeys(searches, plan.packs), list(searches.values()))
     return {arm.name: plan.settled(arm) or winner(tools.recorder.explored(arm.name)) for arm in arms}
 
 
@@ -156,7 +159,8 @@ def _publish(tools: SweepTools, evidence: Evidence, judgement: Judgement) -> Non
     request, plan = tools.request, tools.plan
     report, *others = write_report(request.folder, tools.study, evidence, judgement)
     tags = run_tags(plan, request.latents, request.folder)
-    tools.tracker.finish(judgement, others[0].read_text(), [report, *others], tags)
+    exploration = [file for file in [request.folder / EXPLORATION_FILE] if file.exists()]
+    tools.tracker.finish(judgement, others[0].read_text(), [report, *others, *exploration], tags)
     tools.journal.append("judged", verdict=str(judgement.verdict))
     if request.quiet:
         return

@@ -123,7 +123,11 @@ def _counts(plan: Plan) -> tuple[int, int]:
     searched = [arm for arm in plan.study.arms if plan.settled(arm) is None]
     confirmed = plan.replicates + len(NULLS)
     taken_out = _ablated(plan)
-    lanes = len(searched) * plan.trials + len(plan.study.arms) * confirmed + taken_out * plan.replicates
+    lanes = (
+        len(searched) * (plan.trials + plan.repeats)
+        + len(plan.study.arms) * confirmed
+        + taken_out * plan.replicates
+    )
     return lanes, len(searched) * plan.packs + len(plan.study.arms) + math.ceil(taken_out / 2)
 
 
@@ -143,7 +147,7 @@ def _arm_seconds(
     looked_at, tested = (windows(dataset, split, structure) for split in (Split.VALIDATION, Split.TEST))
     exploring = pace.seconds(structure, frames, looked_at)
     judged = pace.seconds(structure, frames, looked_at, tested)
-    packs = 0 if plan.settled(arm) is not None else plan.trials / plan.lanes
+    packs = 0 if plan.settled(arm) is not None else (plan.trials + plan.repeats) / plan.lanes
     confirmed = (plan.replicates + len(NULLS)) / plan.lanes
     if arm.name == plan.study.primary.arm:
         confirmed += _ablated(plan) * plan.replicates / plan.lanes

@@ -13,6 +13,7 @@ from orchestrator.planning.plan import Plan
 from orchestrator.records.ablation_evidence import variants
 from orchestrator.runtime.ray_cluster import connected
 from orchestrator.runtime.terminal_text import wrapped
+from orchestrator.statistics.wording import spoken
 from search_spaces.domains import Choice, Domain
 from trainables.latents.batching.surrogates import NULLS
 from trainables.latents.storage.dataset import SPLITS, LatentDataset, Split
@@ -37,7 +38,8 @@ def dry_run_text(
     entries = [
         *(line for dataset in latents for line in _data_lines(dataset)),
         f"explore     {plan.trials} configurations per arm in {plan.packs} packs of up to {plan.lanes} "
-        f"lanes, maximising {plan.study.objective} on validation speakers",
+        f"lanes, {plan.random_trials} at random and the others by their results, maximising "
+        f"{spoken(plan.study.objective)} on validation speakers; {plan.repeats} of them on a second seed too",
         f"confirm     {plan.replicates} replicates and {len(NULLS)} nulls ({', '.join(NULLS)}) per arm, "
         + (
             "judged once on test speakers"
@@ -60,6 +62,10 @@ def dry_run_text(
         settings = {name: str(value) for name, value in sorted(plan.fixed(arm).items())}
         settings |= {name: _in_words(domain) for name, domain in plan.space(arm).items()}
         lines += ["", *wrapped(f"arm {arm.name}: {arm.title}", hanging=4)]
+        if plan.settled(arm) is None:
+            lines += wrapped(
+                f"{'structures':20} {plan.coverage(arm).text}", indent=2, hanging=_SETTING_INDENT
+            )
         for name, value in settings.items():
             lines += wrapped(f"{name:20} {value}", indent=2, hanging=_SETTING_INDENT)
     return "\n".join(lines)
@@ -97,7 +103,7 @@ def _effort(plan: Plan) -> str:
 
 
 def _frames(plan: Plan, latents: LatentCollection) -> int:
-    lanes = plan.trials + plan.replicates + len(NULLS)
+    lanes = plan.trials + plan.repeats + plan.replicates + len(NULLS)
     total = 0
     for arm in plan.study.arms:
         structure = largest_structure(plan, arm, latents)

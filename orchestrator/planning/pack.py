@@ -17,13 +17,19 @@ class Pack:
     phase: Phase
     arm: str
     number: int
-    indexes: tuple[int, ...]  # of the lanes within their phase and arm
+    # Of the lanes within their phase and arm; ~i, which is negative, trains lane i on a second seed.
+    indexes: tuple[int, ...]
     configs: tuple[LaneConfig, ...]  # one per lane
 
     @property
     def name(self) -> str:
         """A name that is unique within a sweep, and readable."""
         return f"{self.phase}-{self.arm}-{self.number}"
+
+    def place(self, position: int) -> tuple[Phase, str, int]:
+        """The phase, arm and index under which a lane of the pack is recorded."""
+        index = self.indexes[position]
+        return (self.phase, self.arm, index) if index >= 0 else (Phase.REPEAT, self.arm, ~index)
 
     @property
     def fingerprint(self) -> str:

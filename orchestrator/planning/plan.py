@@ -6,19 +6,19 @@ import hashlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from itertools import product
 from typing import Any
 
 from orchestrator.planning.pack import Pack
+from orchestrator.planning.structures import TIME_SUFFIX, Coverage, combinations, coverage, structures
 from orchestrator.records.phase import Phase
 from orchestrator.statistics.power import fewest_seeds, smallest_p
-from search_spaces.domains import Choice, Domain
+from search_spaces.domains import Domain
 from search_spaces.study import Arm, Study
 from trainables.errors import InputError
 from trainables.latents.batching.surrogates import NULLS, Surrogate
 from trainables.predictor.config import LaneConfig
 
-_TIME = "_ms"  # ending of the names of settings that are in milliseconds
+_REPEATS = 8  # configurations per arm that are trained on a second seed: see judging/search_reliability.py
 # A smoke run goes through every step in a minute; its numbers mean nothing.
 SMOKE_BUDGET = {"trials": 2, "lanes": 2, "replicates": 2}
 SMOKE_SETTINGS = {
@@ -49,6 +49,9 @@ class Plan:
     seed: int  # from which all other seeds are derived
     smoke: bool
     ablate: bool = True  # whether the confirmed winner is trained without each of its components
+    # Explored configurations per arm that are trained on a second seed as well, to see whether they are told
+    # apart; these lanes win nothing.
+    repeats: int = 0
     # Packs per arm that are in training at once; a pack learns from the results of earlier generations only.
     generation: int = 1
     frame_rates: Mapping[str, float] = field(default_factory=dict)  # Hz, by representation
@@ -57,6 +60,19 @@ class Plan:
     def packs(self) -> int:
         """Packs that exploration needs per arm."""
         return math.ceil(self.trials / self.lanes)
+
+    @property
+    def random_trials(self) -> int:
+        """Configurations of an arm that have to have a result before others are chosen by results."""
+        return max(1, self.trials // 2)
+
+    def coverage(self, arm: Arm) -> Coverage:
+        """How many of an arm's structures are tried."""
+        return coverage(self.space(arm), self.trials, self.lanes)
+
+    def structures(self, arm: Arm) -> list[dict[str, Any]]:
+        """The structural settings of an arm's first packs, no two of them alike."""
+        return structures(self.space(arm), self.packs, _number(self.seed, arm.name))
 
     def fixed(self, arm: Arm) -> dict[str, Any]:
         """The settings of an arm that are not searched."""
@@ -76,14 +92,22 @@ class Plan:
             InputError: a setting is unknown, has a value that is not allowed, or clashes with another.
         """
         in_frames = dict(settings)
-        for name in [name for name in settings if name.endswith(_TIME)]:
+        for name in [name for name in settings if name.endswith(TIME_SUFFIX)]:
             frames = in_frames.pop(name) * self.frame_rates[settings.get("representation", "")] / 1000
-            in_frames[name.removesuffix(_TIME)] = max(1, round(frames))
+            in_frames[name.removesuffix(TIME_SUFFIX)] = max(1, round(frames))
         return LaneConfig.of(in_frames)
 
     def explore_seed(self, index: int) -> int:
         """The seed of an exploration's lane ``index``; the same in every arm."""
         return 2 * _number(self.seed, Phase.EXPLORE, index)
+
+    def repeat_seed(self, index: int) -> int:
+        """The second seed of an exploration's lane ``index``; the same in every arm."""
+        return 2 * _number(self.seed, Phase.REPEAT, index)
+
+    def is_repeated(self, index: int) -> bool:
+        """Whether an exploration's lane is trained on a second seed too; such lanes lie evenly among all."""
+        return self.repeats * (index + 1) // self.trials > self.repeats * index // self.trials
 
     def confirm_seeds(self) -> list[int]:
         """The seeds of confirmation, the same in every arm; they are odd and those of exploration even, so no
@@ -160,6 +184,7 @@ def make_plan(
         study=asked,
         trials=trials,
         lanes=lanes,
+        repeats=min(_REPEATS, trials),
         replicates=replicates,
         workers=workers,
         seed=seed,
@@ -173,23 +198,17 @@ def make_plan(
 
 
 def with_devices(plan: Plan, devices: int) -> Plan:
-    """The same plan, with as many packs of each arm in training at once as the devices can hold."""
-    share = max(1, devices // len(plan.study.arms))
-    return replace(plan, generation=min(share, plan.packs))
-
-
-def combinations(space: Mapping[str, Domain]) -> list[dict[str, Any]]:
-    """All combinations of the settings whose every option has to be tried, the first setting varying fastest;
-    [{}] where there are no such settings.
+    """The same plan, with as many packs of each arm in training at once as the devices can hold, but no more
+    than half of them: the others learn from their results.
     """
-    each = {n: d.options for n, d in space.items() if isinstance(d, Choice) and d.each}
-    return [dict(zip(reversed(each), row, strict=True)) for row in product(*reversed(each.values()))]
+    share = max(1, devices // len(plan.study.arms))
+    return replace(plan, generation=min(share, math.ceil(plan.packs / 2)))
 
 
 def shrunk(study: Study) -> Study:
     """The same study with tiny predictors and a few components, for a smoke run."""
     keep = lambda space: {  # noqa: E731
-        k: v for k, v in space.items() if k.removesuffix(_TIME) not in SMOKE_SETTINGS
+        k: v for k, v in space.items() if k.removesuffix(TIME_SUFFIX) not in SMOKE_SETTINGS
     }
     arms = tuple(replace(arm, space=keep(arm.space), fixed=keep(arm.fixed)) for arm in study.arms)
     few = tuple(part for i, part in enumerate(study.components) if i == 0 or part.known_harm)

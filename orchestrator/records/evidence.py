@@ -130,6 +130,9 @@ class Evidence:
     # By representation, the densities of its frames and the components of its mixtures; they decide nothing.
     densities: dict[str, Any] = field(default_factory=dict)
     components: dict[str, Any] = field(default_factory=dict)
+    # By arm whose settings were searched: structures tried, reliability, importances
+    # (lifecycle/exploration.py).
+    search: dict[str, Any] = field(default_factory=dict)
     # "planned" and "spent": device_hours, wall_hours, disk_bytes, cost; planned ones as [low, high]
     cost: dict[str, Any] = field(default_factory=dict)
 

@@ -11,6 +11,8 @@ from orchestrator.reporting.cell_text import NO_VALUE, TableRow, setting_text
 from orchestrator.reporting.figures import search_figure
 from orchestrator.reporting.judged_run import JudgedRun
 from orchestrator.reporting.page_section import Section
+from orchestrator.reporting.search_reliability import importance_rows, reliability_rows
+from orchestrator.statistics.wording import spoken
 from trainables.predictor.scores import LaneStatus
 
 
@@ -21,6 +23,8 @@ def search_section(run: JudgedRun) -> Section:
         "figure": _figure(run),
         "budgets": budget_rows(run.evidence.arms),
         "settings": settings_rows(run.evidence.arms),
+        "reliability": reliability_rows(run.evidence.search, run.arms),
+        "importances": importance_rows(run.evidence.search, run.arms),
     }
     return Section("search", "search", "search.html", content)
 
@@ -66,7 +70,7 @@ def _figure(run: JudgedRun) -> Markup:
     drawn = search_figure(
         "search",
         {arm: [e.objective for e in lanes] for arm, lanes in explored.items()},
-        ylabel=f"{run.study.objective}, validation speakers",
+        ylabel=f"{spoken(run.study.objective)}, validation speakers",
         description=f"Objective of every configuration explored, in order, and the best so far. {listed}.",
     )
     return Markup(drawn)

@@ -12,6 +12,7 @@ from orchestrator.reporting.criteria_section import criterion_row
 from orchestrator.reporting.glossary import GLOSSARY
 from orchestrator.reporting.markdown_text import as_block, as_code, as_table, as_text
 from orchestrator.reporting.run_sections import cost_rows
+from orchestrator.reporting.search_reliability import reliability_sentences
 from orchestrator.reporting.trust_section import assay_rows
 from orchestrator.reporting.verdict_header import deciding_figure
 from orchestrator.statistics.beliefs import RULE
@@ -57,6 +58,9 @@ def markdown(study: Study, evidence: Evidence, judgement: Judgement, effects: Se
             "Made data whose answer is known, judged by the same code.",
             as_table(columns, assay_rows(evidence.assays)),
         ]
+    if evidence.search:
+        searched = [f"- {as_text(sentence)}" for sentence in reliability_sentences(evidence.search)]
+        parts += ["## The search", "\n".join(searched)]
     parts += [
         "## Cost",
         as_table(("", "planned", "spent"), cost_rows(evidence.cost)),

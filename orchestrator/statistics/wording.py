@@ -19,6 +19,8 @@ def spoken(metric: str) -> str:
     if metric in _SPOKEN:
         return _SPOKEN[metric]
     words = metric.removeprefix("-").replace("_", " ")
+    if "-" in words:  # cos@1-16: over several steps
+        words = "mean " + words.replace("-", "–")
     return f"negative {words}" if metric.startswith("-") else words
 
 

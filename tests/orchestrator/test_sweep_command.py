@@ -73,7 +73,8 @@ def test_a_dry_run_shows_the_plan_and_trains_nothing(tmp_path_factory, tmp_path,
     assert max(map(len, printed.replace(str(latents), "").splitlines())) <= 80
     said = " ".join(printed.split())
     assert ended.value.code == 0
-    assert "10 configurations per arm in 3 packs of up to 4 lanes" in said
+    assert "10 configurations per arm in 5 packs of up to 2 lanes, 5 at random" in said
+    assert said.count("each of 4 structures is tried") == 2
     assert "test: 4 speakers, 8 utterances, 320 frames" in said
     assert list(tmp_path.iterdir()) == []
 

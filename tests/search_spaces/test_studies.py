@@ -1,6 +1,7 @@
 """What every study must be: data that the rest of the project can act on."""
 
 import dataclasses
+import re
 import subprocess
 import sys
 
@@ -61,11 +62,29 @@ class TestEveryStudy:
         assert all(c.failure <= c.success and c.source for c in study.criteria)
 
 
+@pytest.mark.parametrize(
+    "setting", ["input_noise", "rollout_target", "rollout_gradient", "temperature", "coupling", "backbone"]
+)
+def test_a_setting_that_may_matter_is_searched_or_taken_out_in_a_study_that_runs(setting):
+    running = [study for study in STUDIES if not study.missing]
+    searched = [space for study in running for space in (study.space, *(arm.space for arm in study.arms))]
+    taken_out = [component.neutral for study in running for component in study.components]
+    assert any(setting in names for names in (*searched, *taken_out))
+
+
+def test_exploration_maximises_a_graded_metric_in_every_study():
+    one_step = ("predictive", "-nll")  # graded already
+    others = ("mean_cluster_cosine", "quality_loss")  # of studies without rollouts
+    for study in STUDIES:
+        graded = study.objective.startswith(one_step) or re.search(r"@[12]-\d+$", study.objective)
+        assert graded or study.objective in others, study.name
+
+
 def test_vmf_vs_mdn_is_what_the_research_document_states():
     study = search_spaces.load("vmf_vs_mdn")
     primary = study.primary
     assert (primary.metric, primary.arm, primary.success, primary.failure) == ("cos@16", "vmf", 0.6, 0.3)
-    assert primary.beats_null and study.prior.probability == 0.60 and study.objective == "cos@16"
+    assert primary.beats_null and study.prior.probability == 0.60 and study.objective == "cos@2-16"
     required = [c for c in study.criteria if c.role is Role.REQUIRED]
     assert [(c.metric, c.arm, c.versus, c.needs_decoder) for c in required] == [
         ("continuation_quality", "vmf", "mdn", True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
@@ -135,7 +136,8 @@ class Structure:
     marginal_steps: int = 300  # optimiser steps of the same head without context, which a model has to beat
     # Each time so many epochs have passed, exploration drops the worse half of a pack; 0 = never.
     rung_epochs: int = 0
-    # The metric that exploration ranks by: more is better, and a minus before the name turns it round.
+    # The metric that exploration ranks by: more is better, and a minus before the name turns it round. A
+    # curve has its step behind it ("cos@16"), or steps, over which its mean is taken ("cos@1-16").
     objective: str = "cos@1"
     dtype: str = "float32"
 
@@ -346,9 +348,20 @@ def _require(settings: Structure | Lane, name: str, holds: bool, wanted: str) ->
 
 def _known_objective(objective: str, horizon: int) -> tuple[bool, str]:
     """Whether exploration measures ``objective`` over K = ``horizon`` steps, and in words what it may be."""
-    name, _, step = objective.removeprefix("-").partition("@")
+    name, at, _ = objective.removeprefix("-").partition("@")
+    steps = steps_of(objective)
     known = (
-        name in _PER_STEP and step.isdecimal() and 1 <= int(step) <= horizon if step else name in _ONE_STEP
+        name in _PER_STEP and bool(steps) and 1 <= steps[0] <= steps[-1] <= horizon
+        if at
+        else name in _ONE_STEP
     )
     wanted = f"one of {', '.join(_ONE_STEP)}, or {', '.join(_PER_STEP)} with @k, k from 1 to {horizon}"
-    return known, wanted + ", with or without a minus"
+    return known, wanted + ", or with @j-k for the mean over such steps, with or without a minus"
+
+
+def steps_of(metric: str) -> range:
+    """The rollout steps that a metric is of: one of ``cos@4``, sixteen of ``cos@1-16``, whose value is their
+    mean; none of a metric such as ``nll``, and none where what follows the @ names no steps.
+    """
+    steps = re.fullmatch(r"(\d+)(?:-(\d+))?", metric.partition("@")[2])
+    return range(int(steps[1]), int(steps[2] or steps[1]) + 1) if steps else range(0)

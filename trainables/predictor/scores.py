@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from trainables.predictor.config import INFORMATION
+from trainables.predictor.config import INFORMATION, steps_of
 
 # Metrics that are a difference: the sum that counts in favour, and the one that is taken away.
 _DIFFERENCES = {
@@ -70,8 +70,10 @@ class Scores:
     counts: dict[str, np.ndarray] = field(default_factory=dict)
 
     def per_speaker(self, metric: str) -> tuple[np.ndarray, np.ndarray]:
-        """Numerators and denominators, each [S], of a metric such as ``cos@16`` or ``dnll``.
+        """Numerators and denominators, each [S], of a metric such as ``cos@16``, ``cos@1-16`` or ``dnll``.
 
+        The mean over some steps counts every frame of every step alike, so that it is the mean of the curve
+        where each step has as many frames.
         A minus before the name (``-nll``) turns what is better small into what is better large.
         ``entropy_reduction`` is the document's -dNLL / |NLL of delta|, whose value depends on the unit of the
         latents.
@@ -83,8 +85,13 @@ class Scores:
             numerators, denominators = self.per_speaker(metric[1:])
             return -numerators, denominators
         if "@" in metric:
-            curve, step = metric.split("@")
-            return self.sums[curve][:, int(step) - 1], self.counts[curve][:, int(step) - 1]
+            curve, steps = metric.split("@")[0], steps_of(metric)
+            if len(steps) > 1:
+                numerators, denominators = zip(
+                    *(self.per_speaker(f"{curve}@{k}") for k in steps), strict=True
+                )
+                return np.sum(numerators, 0), np.sum(denominators, 0)
+            return self.sums[curve][:, steps[0] - 1], self.counts[curve][:, steps[0] - 1]
         if metric in _PER_SECOND:
             nats, frames = self.per_speaker(_PER_SECOND[metric])
             return nats * self.frame_rate / math.log(2), frames

@@ -9,8 +9,16 @@ import pytest
 from ray.tune.search import Searcher
 
 from orchestrator.execution.lane_recorder import winner
-from orchestrator.execution.search import NO_RESULT, ArmSearch, FixedPacks, PackSearcher, distribution
-from orchestrator.planning.plan import combinations, make_plan, with_devices
+from orchestrator.execution.search import (
+    NO_RESULT,
+    ArmSearch,
+    FixedPacks,
+    PackSearcher,
+    distribution,
+    sampler_settings,
+)
+from orchestrator.planning.plan import make_plan, with_devices
+from orchestrator.planning.structures import combinations
 from orchestrator.records.evidence import Exploration
 from search_spaces.domains import Choice, Integer, Uniform
 from search_spaces.study import Arm, Budget, Criterion, Prior, Role, Study
@@ -49,7 +57,7 @@ class Watcher:
     """Stands where the recorder stands, and computes each lane's objective from its settings."""
 
     def __init__(self, crash_after=None):
-        self.packs, self.lanes, self.done = [], {}, 0
+        self.packs, self.lanes, self.repeats, self.done = [], {}, {}, 0
         self.crash_after = crash_after
 
     def started(self, pack):
@@ -61,7 +69,7 @@ class Watcher:
     def finished(self, pack, results):
         self.done += 1
         for index, config in zip(pack.indexes, pack.configs, strict=True):
-            self.lanes[pack.arm, index] = config
+            (self.lanes if index >= 0 else self.repeats)[pack.arm, max(index, ~index)] = config
         return [objective(config) for config in pack.configs]
 
 
@@ -90,7 +98,21 @@ def test_lanes_of_a_pack_share_their_structure_and_differ_elsewhere():
     watcher = simulate(make_plan(STUDY))
     for pack in watcher.packs:
         assert len({config.structure for config in pack.configs}) == 1
-        assert len({config.lane.learning_rate for config in pack.configs}) == len(pack.configs)
+        explored = [config for index, config in zip(pack.indexes, pack.configs, strict=True) if index >= 0]
+        assert len({config.lane.learning_rate for config in explored}) == len(explored)
+
+
+@pytest.mark.parametrize(("trials", "repeats"), [(10, 8), (24, 8), (2, 2)])
+def test_some_configurations_of_every_structure_train_on_a_second_seed_in_the_same_packs(trials, repeats):
+    plan = make_plan(STUDY, trials=trials)
+    watcher = simulate(plan)
+    assert Counter(arm for arm, _ in watcher.repeats) == {"mdn": repeats, "vmf": repeats}
+    for place, config in watcher.repeats.items():
+        again = config | {"seed": watcher.lanes[place].lane.seed}
+        assert again == watcher.lanes[place] and config != again
+    seeds = {config.lane.seed for config in watcher.lanes.values()}
+    assert not seeds & {config.lane.seed for config in watcher.repeats.values()}
+    assert {i // plan.lanes for _, i in watcher.repeats} == set(range(plan.packs)), "of every pack"
 
 
 def test_every_arm_gets_the_same_budget_and_paired_seeds():
@@ -122,8 +144,32 @@ def test_a_later_pack_learns_from_earlier_ones():
     assert any(informed["vmf", index] != config for index, config in last.items())
 
 
+@pytest.mark.parametrize("devices", [1, 64])
+def test_about_half_of_an_arms_lanes_are_chosen_by_results_however_many_devices_there_are(devices):
+    plan = with_devices(make_plan(STUDY, trials=24), devices)
+    assert sampler_settings(plan)["n_startup_trials"] == 12
+    blind, informed = ArmSearch(plan, STUDY.arm("vmf")), simulate(plan).lanes
+    while (pack := blind.take()) is not None:
+        blind.put(pack, [None] * len(pack.configs))  # everything diverged: nothing to learn from
+        lanes = [(i, c) for i, c in zip(pack.indexes, pack.configs, strict=True) if i >= 0]
+        changed = [informed["vmf", i] != config for i, config in lanes]
+        assert all(changed) if pack.number >= 3 else not any(changed)
+    assert pack is None and blind.finished
+
+
+def test_no_structure_is_tried_twice_before_each_was_tried():
+    plan = make_plan(STUDY, trials=60)  # 15 packs; mdn has 12 structures, vmf 4
+    watcher = simulate(plan)
+    for arm, count in (("mdn", 12), ("vmf", 4)):
+        packs = sorted((p for p in watcher.packs if p.arm == arm), key=lambda p: p.number)
+        assert len({pack.configs[0].structure for pack in packs[:count]}) == count
+        assert (
+            len({pack.configs[0].structure for pack in packs}) == count == plan.coverage(STUDY.arm(arm)).tried
+        )
+
+
 def test_diverged_lanes_are_told_as_failed_and_never_as_a_number():
-    search = ArmSearch(make_plan(STUDY, trials=4), STUDY.arm("mdn"))
+    search = ArmSearch(replace(make_plan(STUDY, trials=4), repeats=0), STUDY.arm("mdn"))
     pack = search.take()
     search.put(pack, [1.0, None, float("nan"), 0.5])
     assert search.finished
@@ -145,13 +191,25 @@ def test_a_search_rebuilt_from_what_is_known_goes_on_where_it_stopped(stop_after
 
 
 def test_a_pack_of_which_some_lanes_are_known_is_trained_without_them():
-    plan = make_plan(STUDY, trials=4)
+    plan = replace(make_plan(STUDY, trials=4), repeats=0)
     whole = ArmSearch(plan, STUDY.arm("mdn")).take()
     rest = ArmSearch(
         plan, STUDY.arm("mdn"), lambda p, i: 0.3 if p.configs[i] == whole.configs[1] else NO_RESULT
     ).take()
     assert rest.indexes == (0, 2, 3)
     assert rest.configs == (whole.configs[0], *whole.configs[2:])
+
+
+def test_a_pack_of_which_only_a_second_seed_is_missing_trains_that():
+    plan = make_plan(STUDY, trials=4)
+    whole = ArmSearch(plan, STUDY.arm("mdn")).take()
+    missing = whole.configs[whole.indexes.index(~2)]
+    search = ArmSearch(plan, STUDY.arm("mdn"), lambda p, i: NO_RESULT if p.configs[i] == missing else 0.3)
+    rest = search.take()
+    assert (rest.indexes, rest.configs, rest.place(0)) == ((~2,), (missing,), ("repeat", "mdn", 2))
+    assert not search.finished
+    search.put(rest, [None])
+    assert search.finished and search.take() is None
 
 
 def test_lanes_that_compete_at_rungs_are_trained_together_or_not_at_all():

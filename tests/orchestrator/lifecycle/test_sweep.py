@@ -5,11 +5,13 @@ import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import optuna
 import pytest
 
 import search_spaces
 from orchestrator.inspection.diagnosis import DIAGNOSIS_FOLDER
 from orchestrator.inspection.frame_density import DENSITY_FOLDER
+from orchestrator.judging.search_reliability import EQUALS
 from orchestrator.planning.plan import make_plan
 from orchestrator.roadmap.log import ENDED, Logbook
 from tests.orchestrator.tiny_world import sweep, write_latents
@@ -57,7 +59,7 @@ def test_test_speakers_are_looked_at_only_after_sealing(finished):
     events = read_journal(run)
     order = [(e["event"], e.get("phase")) for e in events]
     sealed = order.index(("sealed", None))
-    assert all(phase == "explore" for kind, phase in order[:sealed] if kind == "finished")
+    assert all(phase in ("explore", "repeat") for kind, phase in order[:sealed] if kind == "finished")
     assert [phase for kind, phase in order[sealed:] if kind == "finished"] == sorted(
         (phase for kind, phase in order[sealed:] if kind == "finished"), key=["confirm", "ablate"].index
     )
@@ -104,9 +106,25 @@ def test_mlflow_holds_a_parent_and_a_child_per_lane(finished):
     lanes = [e for e in read_journal(run) if e["event"] == "finished"]
     assert len(runs) - 1 == len(lanes)
     searched = [e for e in lanes if e["phase"] != "ablate"]
-    assert len(searched) == 2 * (2 + 2 + 2)  # two arms: explored, replicates, nulls
+    assert len(searched) == 2 * (2 + 2 + 2 + 2)  # two arms: explored, on a second seed, replicates, nulls
     told = json.loads((run / "sealed.json").read_text())
     assert parents[0].data.tags["seal"] == told["hash"]
+    assert "exploration.db" in [file.path for file in client.list_artifacts(parents[0].info.run_id)]
+
+
+@pytest.mark.timeout(600)
+def test_the_exploration_opens_in_optuna_and_the_report_says_how_far_it_can_be_believed(finished):
+    _, run, _ = finished
+    lanes = [e for e in read_journal(run) if e["event"] == "finished" and e["phase"] == "explore"]
+    for arm in ("mdn", "vmf"):
+        study = optuna.load_study(
+            study_name=f"vmf_vs_mdn {arm}", storage=f"sqlite:///{run / 'exploration.db'}"
+        )
+        assert [t.value for t in study.trials] == [e["objective"] for e in lanes if e["arm"] == arm]
+    search = json.loads((run / "evidence.json").read_text())["search"]
+    assert set(search) == {"mdn", "vmf"} and not any(arm["importances"] for arm in search.values())
+    report = (run / "report.html").read_text()
+    assert report.count(EQUALS) >= 2 and "Importance" not in report
 
 
 def read_journal(folder):

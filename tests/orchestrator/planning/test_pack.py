@@ -28,5 +28,10 @@ def test_a_cut_pack_keeps_every_lane_once(parts: int, sizes: list[int]) -> None:
     assert [piece.number for piece in pieces] == list(range(2, 2 + len(sizes)))
 
 
-def test_exploration_alone_is_judged_on_validation_speakers() -> None:
-    assert [phase.judged_on for phase in Phase] == [Split.VALIDATION, Split.TEST, Split.TEST]
+def test_exploration_and_its_second_seeds_alone_are_judged_on_validation_speakers() -> None:
+    assert [phase.judged_on for phase in Phase] == [
+        Split.VALIDATION,
+        Split.VALIDATION,
+        Split.TEST,
+        Split.TEST,
+    ]
