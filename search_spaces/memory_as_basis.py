@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from search_spaces.domains import Choice, Uniform
 from search_spaces.small_predictor import SMALL_PREDICTOR
-from search_spaces.study import DRAW_NO_CONCLUSION, Arm, Budget, Criterion, Prior, Role, Study
+from search_spaces.study import DRAW_NO_CONCLUSION, Arm, Budget, Criterion, Plant, Prior, Role, Study
 
 _CONCENTRATION = {
     "kappa_prior": Uniform(1e-4, 1e-1, log=True),
@@ -85,5 +85,6 @@ STUDY = Study(
         "INADMISSIBLE": DRAW_NO_CONCLUSION,
     },
     budget=Budget(trials=8, lanes=2, replicates=6, alpha=0.05),
+    plant=Plant.DIRECTION,
     source="Research Discussion 7, sections 3.6, 6.3 and 10",
 )

@@ -39,7 +39,8 @@ def dry_run_text(
         *(line for dataset in latents for line in _data_lines(dataset)),
         f"explore     {plan.trials} configurations per arm in {plan.packs} packs of up to {plan.lanes} "
         f"lanes, maximising {plan.study.objective} on validation speakers",
-        f"confirm     {plan.replicates} replicates and {len(NULLS)} nulls ({', '.join(NULLS)}) per arm, "
+        f"confirm     {plan.replicates} replicates per arm, and {', '.join([*NULLS, *plan.plants])} frames "
+        f"with {len(plan.control_seeds)} seeds each, "
         + (
             "judged once on test speakers"
             if plan.study.budget.looks == 1
@@ -92,7 +93,7 @@ def _amount(dataset: LatentDataset, split: Split) -> str:
 
 
 def _steps(plan: Plan) -> int:
-    lanes = plan.trials + plan.replicates + len(NULLS)
+    lanes = plan.trials + plan.confirmed_lanes
     defaults = {field.name: field.default for field in fields(Structure)}
     total = 0
     for arm in plan.study.arms:

@@ -52,7 +52,8 @@ class ArmEvidence:
     config: LaneConfig  # of the winner, without seed and surrogate
     explored: list[Exploration]
     replicates: list[Replicate]  # surrogate "real", one per paired seed, same seeds in every arm
-    nulls: list[Replicate]  # the same settings trained on surrogate frames
+    nulls: list[Replicate]  # the same settings trained on surrogate frames that are unpredictable
+    plants: list[Replicate] = field(default_factory=list)  # ... on frames in which a direction was planted
 
 
 @dataclass
@@ -125,6 +126,8 @@ class Evidence:
     # By representation, the densities of its frames and the components of its mixtures; they decide nothing.
     densities: dict[str, Any] = field(default_factory=dict)
     components: dict[str, Any] = field(default_factory=dict)
+    # By representation and plant, "cos" and its "errors": the optimum of cos@k at k = 1..K.
+    plants: dict[str, dict[str, Any]] = field(default_factory=dict)
     # "planned" and "spent": device_hours, wall_hours, disk_bytes, cost; planned ones as [low, high]
     cost: dict[str, Any] = field(default_factory=dict)
 
@@ -164,6 +167,7 @@ class Evidence:
                 explored=[_exploration(e) for e in arm["explored"]],
                 replicates=[_replicate(r) for r in arm["replicates"]],
                 nulls=[_replicate(r) for r in arm["nulls"]],
+                plants=[_replicate(r) for r in arm["plants"]],
             )
             for name, arm in data.pop("arms").items()
         }

@@ -8,10 +8,10 @@ from functools import partial
 import pyarrow as pa
 import torch
 
+from trainables.latents.batching.planted import PlantWorld
 from trainables.latents.batching.shard import Shard
 from trainables.latents.batching.surrogates import Surrogate
 from trainables.latents.storage.dataset import latent_frames
-from trainables.latents.batching.planted import PlantWorld
 
 _MOST_BYTES = 4 << 30  # of frames that are kept on the device
 

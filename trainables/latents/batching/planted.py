@@ -7,12 +7,13 @@ something to show: an arm that misses it at some settings says nothing by missin
 
 in the axes of the frames' own covariance. The prototypes g lie on a closed path, and i_t goes one further
 with each frame, or slips to any other with a set probability: without slips the direction stays known for
-ever, with slips it is lost in some frames. The rest n_t is an Ornstein-Uhlenbeck process whose clock runs with
-a_t, so that it always holds exactly that part of the covariance that prototypes leave. Loudness a_t changes
-slowly, and its law is matched until the lengths |delta| of the steps have the quantiles they have in the
-user's frames.
+ever, with slips it is lost in some frames. The rest n_t is an Ornstein-Uhlenbeck process whose clock runs
+with a_t, so that it always holds exactly that part of the covariance that prototypes leave. Loudness a_t
+changes slowly, and its law is matched until the lengths |delta| of the steps have the quantiles they have in
+the user's frames.
 
-Shapes: S starts, N continuations of each, W walkers, T frames, D latent dimensions, P prototypes, Q quantiles, K steps.
+Shapes: S starts, N continuations of each, W walkers, T frames, D latent dimensions, P prototypes,
+Q quantiles, K steps.
 """
 
 from __future__ import annotations
@@ -61,7 +62,9 @@ class FrameStatistics:
         Raises:
             InputError: there are no two successive frames, or frames have fewer than two dimensions.
         """
-        count, total, squares, lengths = 0, np.zeros(1), np.zeros((1, 1)), [np.zeros(0)]
+        count, total = 0, np.zeros(1)
+        squares: np.ndarray = np.zeros((1, 1))
+        lengths: list[np.ndarray] = [np.zeros(0)]
         for frames in utterances:
             frames_TD = np.asarray(frames, dtype=np.float64)
             count += len(frames_TD)
@@ -70,7 +73,9 @@ class FrameStatistics:
             lengths.append(np.linalg.norm(np.diff(frames_TD, axis=0), axis=1))
         lengths_M = np.concatenate(lengths)
         if not len(lengths_M):
-            raise InputError("training utterances have no two frames; a plant needs steps: encode longer ones")
+            raise InputError(
+                "training utterances have no two frames; a plant needs steps: encode longer ones"
+            )
         if len(total) < 2:
             raise InputError("latents have 1 dimension; a plant needs directions: use at least 2 dimensions")
         mean_D = total / count
@@ -151,14 +156,16 @@ class PlantWorld:
         return State(place, rng.standard_normal(walkers), rest)
 
     def walk(self, start: State, frames: int, rng: np.random.Generator) -> np.ndarray:
-        """Frames [T, W, D], less their mean and in the axes of the covariance; the first is where they start."""
+        """Frames [T, W, D] less their mean, in the axes of the covariance; the first is where they start."""
         places, walkers = len(self.prototypes_PD), len(start.place)
         size = (frames - 1, walkers)
         # A slip leads to any place but the next one.
         beyond = np.where(rng.random(size) < self.slip, rng.integers(1, places, size), 0)
         place_TW = np.cumsum(np.concatenate([start.place[None], 1 + beyond]), axis=0) % places
         fresh = math.sqrt(1 - _PERSISTENCE**2) * rng.standard_normal(size)
-        loudness_TW = lfilter([1.0], [1.0, -_PERSISTENCE], np.concatenate([start.loudness[None], fresh]), axis=0)
+        loudness_TW = lfilter(
+            [1.0], [1.0, -_PERSISTENCE], np.concatenate([start.loudness[None], fresh]), axis=0
+        )
         scale_TW = np.interp(ndtr(loudness_TW), _LEVELS, self.scales_Q)
         # The rest forgets the more of itself, the longer the step.
         room = 2 * self.rest_D.sum() / (1 - self.share)
@@ -182,11 +189,13 @@ class PlantWorld:
         start = self.start(1, rng)
         each = State(*(np.repeat(part, _CONTINUATIONS, axis=0) for part in vars(start).values()))
         unit_KND = directions(self.walk(each, horizon + 1, rng))
-        squared_K = ((unit_KND.sum(1) ** 2).sum(-1) - _CONTINUATIONS) / (_CONTINUATIONS * (_CONTINUATIONS - 1))
+        squared_K = ((unit_KND.sum(1) ** 2).sum(-1) - _CONTINUATIONS) / (
+            _CONTINUATIONS * (_CONTINUATIONS - 1)
+        )
         return np.sqrt(np.maximum(squared_K, 0))
 
     def _matched(self, lengths_Q: np.ndarray, variances_D: np.ndarray) -> PlantWorld:
-        """The plant once its step lengths were compared with those asked for, and its rest with the covariance."""
+        """The plant with its rest fitted to the covariance, and its steps brought nearer to the lengths."""
         taken_D = (self.prototypes_PD**2).mean(0) * _mean_square(self.scales_Q)
         world = replace(self, rest_D=(variances_D - taken_D).clip(min=0))
         rng = np.random.default_rng(self.dim)
@@ -194,7 +203,6 @@ class PlantWorld:
         reached_Q = np.quantile(np.linalg.norm(deltas_TWD, axis=-1), _LEVELS)
         ratio_Q = np.divide(lengths_Q, reached_Q, out=np.ones_like(lengths_Q), where=reached_Q > 0)
         return replace(world, scales_Q=np.maximum.accumulate(world.scales_Q * ratio_Q))
-
 
 
 def directions(path_TWD: np.ndarray) -> np.ndarray:

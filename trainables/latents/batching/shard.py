@@ -18,9 +18,9 @@ import torch
 from torch import Tensor
 
 from trainables.errors import InputError
+from trainables.latents.batching.planted import PlantWorld
 from trainables.latents.batching.surrogates import Surrogate, phase_randomised, white
 from trainables.latents.storage.dataset import latent_frames
-from trainables.latents.batching.planted import PlantWorld
 
 _MOST_PAIRS = 20_000  # about so many are taken
 

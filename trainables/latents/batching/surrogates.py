@@ -1,4 +1,4 @@
-"""Surrogates of an utterance: frames like its own, but without a past, with a linear-Gaussian one, or planted.
+"""Surrogates of an utterance: frames like its own without a past, with a linear one, or with a planted one.
 
 Shapes: T frames, D latent dimensions, E end candidates.
 """
