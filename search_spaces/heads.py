@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from search_spaces.domains import Choice, Domain, Uniform
 from search_spaces.small_predictor import SMALL_PREDICTOR
-from search_spaces.study import DRAW_NO_CONCLUSION, Arm, Budget, Criterion, Prior, Role, Study
+from search_spaces.study import DRAW_NO_CONCLUSION, Arm, Budget, Criterion, Plant, Prior, Role, Study
 
 _CONCENTRATION: dict[str, Domain] = {
     "kappa_prior": Uniform(1e-4, 1e-1, log=True),
@@ -104,5 +104,6 @@ STUDY = Study(
     },
     # Lanes of a pack share their structure: four packs try each that an arm has.
     budget=Budget(trials=8, lanes=2, replicates=6, alpha=0.05),
+    plant=Plant.INFORMATION,
     source="Research Discussion 7, sections 2.4 and 3.6",
 )

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from search_spaces.domains import Choice, Uniform
 from search_spaces.small_predictor import SMALL_PREDICTOR
-from search_spaces.study import DIRECTION_KEPT, DRAW_NO_CONCLUSION, Arm, Budget, Criterion, Prior, Role, Study
+from search_spaces.study import (
+    DIRECTION_KEPT,
+    DRAW_NO_CONCLUSION,
+    Arm,
+    Budget,
+    Criterion,
+    Plant,
+    Prior,
+    Role,
+    Study,
+)
 
 _CONCENTRATION = {
     "kappa_prior": Uniform(1e-4, 1e-1, log=True),
@@ -87,5 +97,6 @@ STUDY = Study(
     },
     # Lanes of a pack share their structure: six packs try three sizes of memory with both rules of feedback.
     budget=Budget(trials=12, lanes=2, replicates=6, alpha=0.05),
+    plant=Plant.DIRECTION,
     source="Research Discussion 7, sections 3.6, 6.3 and 10",
 )

@@ -15,6 +15,7 @@ from search_spaces.study import (
     Budget,
     Claim,
     Criterion,
+    Plant,
     Prior,
     Role,
     Spread,
@@ -111,6 +112,7 @@ STUDY = Study(
         "INADMISSIBLE": DRAW_NO_CONCLUSION,
     },
     budget=Budget(trials=12, lanes=2, replicates=6, alpha=0.05),
+    plant=Plant.INFORMATION,
     source="Research Discussion 7, sections 1.4, 6.2 (item 2), 6.3, 9 (question 1) and 10",
     spread=Spread(0.15, 0.02, 0.02, "a guess: no run of this study has been recorded"),
 )

@@ -25,6 +25,17 @@ class Claim(StrEnum):
     TIMES = "times"  # it exceeds ``success`` times that of ``versus``; below ``failure`` times it has failed
 
 
+class Plant(StrEnum):
+    """What is planted in surrogate frames for a claim, and has to be found there by each arm it binds."""
+
+    NONE = ""
+    # A direction that stays known: cos@K has to reach 0.9 of what is possible; and one that is lost: cos@K
+    # has to fail.
+    DIRECTION = "direction"
+    # The same frames, in which the past says something about the next frame: information has to exceed 0.
+    INFORMATION = "information"
+
+
 # Placeholders for representations, until a sweep knows which latents it runs on.
 REFERENCE = "the first latents given"
 OTHERS = "every other latents given"
@@ -149,6 +160,10 @@ class Study:
     ``controls`` are worlds of known answer that a verdict has to cite, each with the verdict that the study
     ``assay`` must give on it: an instrument that misreads one of them is not believed about anything else.
 
+    ``plant`` is what the confirmation plants: a claim is not believed to fail where an arm misses what was
+    put there for it to find. Studies that wait for their trainables (archetypes, components, linear_readout,
+    manifold, perception, score_correction, two_stage) have none yet: theirs will be of other kinds.
+
     A study whose trainables do not exist yet says in ``missing`` what it waits for. It can be read and
     planned, and gates can depend on it, but it does not run.
 
@@ -173,6 +188,7 @@ class Study:
     exclusions: tuple[str, ...] = EXCLUSIONS
     controls: Mapping[str, str] = field(default_factory=lambda: {"directional": "GO", "white": "NO-GO"})
     spread: Spread = Spread(0.05, 0.02, 0.02, "a guess: no run of this study has been recorded")
+    plant: Plant = Plant.NONE
     missing: str = ""  # what does not exist yet; empty where the study can run
     effort: str = "quick"  # how much training stands in ``fixed`` (:mod:`search_spaces.effort`)
     settings: Mapping[str, Any] = field(default_factory=dict)  # in ``fixed``, as the user wants them
@@ -260,6 +276,7 @@ _JUDGED = (
     "exclusions",
     "consequences",
     "controls",
+    "plant",
 )
 
 

@@ -15,6 +15,7 @@ from search_spaces.study import (
     Budget,
     Component,
     Criterion,
+    Plant,
     Prior,
     Role,
     Spread,
@@ -153,6 +154,7 @@ STUDY = Study(
     budget=Budget(trials=8, lanes=2, replicates=6, alpha=0.05),
     components=_COMPONENTS,
     pairs=(("rollout training", "scheduled sampling"),),
+    plant=Plant.DIRECTION,
     spread=Spread(0.02, 0.01, 0.01, "control worlds"),
     source="Research Discussion 7, sections 2, 6.3 and 10",
 )

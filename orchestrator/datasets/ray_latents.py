@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from orchestrator.datasets.feed_cache import FeedCache
 from orchestrator.datasets.latent_source import LatentSource, StoredFile, accepted
-from trainables.latents.storage.dataset import LatentDataset
+from trainables.latents.batching.planted import PlantWorld, plants_of
+from trainables.latents.batching.surrogates import Surrogate
+from trainables.latents.storage.dataset import LatentDataset, Split, latent_frames
 
 if TYPE_CHECKING:
     from orchestrator.datasets.collection import LatentCollection
     from trainables.latents.batching.feed import Feed
-    from trainables.latents.batching.surrogates import Surrogate
 
 # Reading takes little, and must find room beside workers that hold almost every core.
 _READ_CPUS = 0.25
@@ -35,6 +38,7 @@ class RayLatents:
     frame_rate: float
     ids: dict[str, list[str]]  # split -> utterances
     blocks: dict[str, list[ray.ObjectRef]] = field(default_factory=dict)  # split -> Arrow tables
+    plants: dict[Surrogate, PlantWorld] = field(default_factory=dict)  # of surrogates that are planted
 
     @classmethod
     def of(cls, dataset: LatentDataset, splits: Sequence[str]) -> RayLatents:
@@ -66,6 +70,16 @@ class RayLatents:
             # A file without utterances of the split leaves a table without rows, or even without columns.
             first = {ref: table["utterance_id"][0].as_py() for ref, table in tables.items() if table.num_rows}
             self.blocks[split] = sorted(first, key=lambda ref: first[ref])
+
+    def fit_plants(self, dataset: LatentDataset) -> None:
+        """Fit the plants, once, to the training frames of the dataset that these latents are of.
+
+        Raises:
+            InputError: a file has been damaged, edited or exchanged since the dataset was opened, or its
+                frames are too few, or of one dimension.
+        """
+        if not self.plants:
+            self.plants.update(plants_of(_training_frames(dataset)))
 
     def only(self, *splits: str) -> RayLatents:
         """The same dataset with only these splits, so that exploration cannot see the test speakers."""
@@ -101,6 +115,14 @@ def open_rows(latents: RayLatents, split: str, ids: Sequence[str] | None = None)
     )
 
 
+def _training_frames(dataset: LatentDataset) -> Iterator[np.ndarray]:
+    """The training utterances, [T, D] each, in units of the training RMS, without dither."""
+    for table in dataset.tables(Split.TRAIN):
+        frames, offsets = latent_frames(table["latents"])
+        for begin, end in itertools.pairwise(offsets):
+            yield frames[begin:end].astype(np.float64) / dataset.rms
+
+
 def feed(latents: RayLatents, split: str, surrogates: Sequence[Surrogate], device: Any, dtype: Any) -> Feed:
     """The feed of a split, built once per process: a reused actor finds its shard on the device."""
     from trainables.latents.batching.feed import Feed
@@ -113,6 +135,7 @@ def feed(latents: RayLatents, split: str, surrogates: Sequence[Surrogate], devic
             lambda: (ray.get(block) for block in blocks),
             ids=latents.ids[split],
             surrogates=surrogates,
+            plants=latents.plants,
             **constants(latents),
             device=device,
             dtype=dtype,

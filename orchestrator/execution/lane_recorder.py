@@ -24,7 +24,7 @@ from orchestrator.records.evidence import ArmEvidence, Exploration, Replicate
 from orchestrator.records.journal import Journal
 from orchestrator.records.lane_store import LaneStore, lane_key
 from orchestrator.records.phase import Phase
-from trainables.latents.batching.surrogates import Surrogate
+from trainables.latents.batching.surrogates import PLANTS, Surrogate
 from trainables.predictor.config import LaneConfig
 from trainables.predictor.scores import LaneStatus, Scores
 
@@ -156,16 +156,22 @@ class LaneRecorder:
         return self._journal.folder / weights_name(pack, pack.indexes[position])
 
     def _track(self, event: Mapping[str, Any], result: Mapping[str, Any]) -> None:
-        null = event["phase"] == Phase.CONFIRM and event["config"]["surrogate"] != Surrogate.REAL
         self._tracker.lane(
             f"{event['arm']} {event['phase']} {event['index']}",
             event["arm"],
-            "null" if null else event["phase"],
+            _kind(event),
             event["config"],
             result["history"],
             result["scores"],
             event["status"],
         )
+
+
+def _kind(event: Mapping[str, Any]) -> str:
+    """What a lane is: of its phase, or where a confirmation's frames are not real, a "null" or a "plant"."""
+    if event["phase"] != Phase.CONFIRM or event["config"]["surrogate"] == Surrogate.REAL:
+        return event["phase"]
+    return "plant" if event["config"]["surrogate"] in PLANTS else "null"
 
 
 def winner(explored: Sequence[Exploration]) -> LaneConfig | None:

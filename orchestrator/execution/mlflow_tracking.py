@@ -114,12 +114,14 @@ class Tracker:
     ) -> None:
         """Record a lane that has ended as a child run, unless a lane of that name is recorded already.
 
-        ``phase`` is "explore", "confirm", "null" or "ablate"; ``history`` holds numbers per epoch;
+        ``phase`` is "explore", "confirm", "null", "plant" or "ablate"; ``history`` holds numbers per epoch;
         ``scores`` is ``Scores.to_json()``, or None.
         """
         if name in self._recorded:
             return
-        judged = Phase.CONFIRM if phase == "null" else Phase(phase)  # a null is a lane of confirmation
+        judged = (
+            Phase.CONFIRM if phase in ("null", "plant") else Phase(phase)
+        )  # both are lanes of confirmation
         tags = {_NAME: name, _PARENT: self._parent(), "arm": arm, "phase": phase, "status": status}
         child = self._client.create_run(self._experiment, tags={**tags, "seed": str(config.get("seed", ""))})
         metrics = [

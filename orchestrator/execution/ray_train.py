@@ -16,7 +16,14 @@ from ray.tune.integration.ray_train import TuneReportCallback
 
 from orchestrator.datasets.latent_source import accepted
 from orchestrator.datasets.ray_latents import RayLatents, constants, open_rows
-from orchestrator.execution.ray_tune import Saver, Task, failure_text, final_report, pack_config
+from orchestrator.execution.ray_tune import (
+    Saver,
+    Task,
+    failure_text,
+    final_evaluation,
+    final_report,
+    pack_config,
+)
 from orchestrator.planning.pack import Pack
 from orchestrator.runtime.ray_cluster import Cluster
 from orchestrator.runtime.ray_internals import raised_by_worker
@@ -26,7 +33,6 @@ from trainables.errors import InputError
 from trainables.latents.batching.feed import Feed
 from trainables.latents.batching.slots import worker_utterances
 from trainables.latents.storage.dataset import Split
-from trainables.predictor.config import Structure
 from trainables.predictor.training.train import train_pack
 
 DRIVER_CPUS = 0.01  # Tune refuses 0
@@ -162,7 +168,7 @@ def _train_on_worker(config: Mapping[str, Any]) -> None:
     structure, lanes = pack_config(pack)
     context = TrainContext(Saver(pack, task.depot))
     train, validation, evaluation = (
-        _feed(name, split, task, structure, context.device)
+        _feed(name, split, task, pack, context.device)
         for name, split in (
             ("train", Split.TRAIN),
             ("validation", Split.VALIDATION),
@@ -177,16 +183,19 @@ def _train_on_worker(config: Mapping[str, Any]) -> None:
         context,
         evaluate_each_epoch=not task.confirms,
         validation=validation,
+        final=final_evaluation(pack),
     )
     ray.train.report(final_report(pack, results, task) if context.rank == 0 else {})
 
 
-def _feed(name: str, split: str, task: Task, structure: Structure, device: torch.device) -> Feed:
+def _feed(name: str, split: str, task: Task, pack: Pack, device: torch.device) -> Feed:
+    structure, _ = pack_config(pack)
     stream, latents = ray.train.get_dataset_shard(name), task.latents_of(structure)
     return Feed(
         lambda: accepted(stream.iter_batches(batch_format="pyarrow", batch_size=None)),
         ids=latents.ids[split],
-        surrogates=task.surrogates,
+        surrogates=task.surrogates_for(pack),
+        plants=latents.plants,
         **constants(latents),
         device=device,
         dtype=getattr(torch, structure.dtype),

@@ -20,9 +20,10 @@ from orchestrator.runtime.checkpoint_store import CheckpointStore
 from orchestrator.runtime.ray_cluster import RETRIES, Cluster
 from orchestrator.runtime.threads import use_one_thread
 from trainables.errors import InputError
-from trainables.latents.batching.surrogates import SURROGATES, Surrogate
+from trainables.latents.batching.surrogates import PLANTS, SURROGATES, Surrogate
 from trainables.latents.storage.dataset import Split
 from trainables.predictor.config import Lane, Structure
+from trainables.predictor.evaluation.options import EVERYTHING, FREE_RUNS, EvaluationOptions
 from trainables.predictor.training.lane_result import LaneResult
 from trainables.predictor.training.train import train_pack
 
@@ -50,9 +51,10 @@ class Task:
         """Whether the packs are judged on test speakers; their weights are then kept."""
         return self.evaluation == Split.TEST
 
-    @property
-    def surrogates(self) -> tuple[Surrogate, ...]:
-        """The real frames, and the null worlds that lanes may be trained on."""
+    def surrogates_for(self, pack: Pack) -> tuple[Surrogate, ...]:
+        """The real frames, and the nulls or the plants that lanes may be trained on."""
+        if is_planted(pack):
+            return (Surrogate.REAL, *PLANTS)
         return SURROGATES if self.confirms and self.nulls else (Surrogate.REAL,)
 
     def latents_of(self, structure: Structure) -> RayLatents:
@@ -119,11 +121,12 @@ def run_pack(config: Mapping[str, Any], task: Task) -> None:
         results = train_pack(
             structure,
             lanes,
-            feed(latents, Split.TRAIN, task.surrogates, device, dtype),
-            feed(latents, task.evaluation, task.surrogates, device, dtype),
+            feed(latents, Split.TRAIN, task.surrogates_for(pack), device, dtype),
+            feed(latents, task.evaluation, task.surrogates_for(pack), device, dtype),
             TuneContext(pack, task.depot, device),
             evaluate_each_epoch=not task.confirms,
-            validation=feed(latents, Split.VALIDATION, task.surrogates, device, dtype),
+            validation=feed(latents, Split.VALIDATION, task.surrogates_for(pack), device, dtype),
+            final=final_evaluation(pack),
         )
     except RayError:  # something was lost; Tune runs the pack again
         raise
@@ -136,6 +139,16 @@ def run_pack(config: Mapping[str, Any], task: Task) -> None:
 def pack_config(pack: Pack) -> tuple[Structure, list[Lane]]:
     """The structure of a pack and the settings of its lanes."""
     return pack.configs[0].structure, [config.lane for config in pack.configs]
+
+
+def is_planted(pack: Pack) -> bool:
+    """Whether the lanes of a pack are trained on plants; such lanes have a pack of their own."""
+    return any(config.lane.surrogate in PLANTS for config in pack.configs)
+
+
+def final_evaluation(pack: Pack) -> EvaluationOptions:
+    """What is measured at the end: on plants no more than what they are there for."""
+    return FREE_RUNS if is_planted(pack) else EVERYTHING
 
 
 def final_report(pack: Pack, results: list[LaneResult], task: Task) -> dict[str, Any]:

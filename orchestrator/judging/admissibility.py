@@ -1,10 +1,13 @@
-"""What makes a verdict inadmissible: a broken seal, one look too many, a misread control, missing data."""
+"""What makes a verdict inadmissible: a broken seal, one look too many, a misread control, a plant that an arm
+did not find, missing data.
+"""
 
 from __future__ import annotations
 
 from orchestrator.datasets.fewest_speakers import FEWEST_SPEAKERS
 from orchestrator.judging.criteria import CriterionResult, Outcome
 from orchestrator.judging.measures import Measures
+from orchestrator.judging.plants import PlantReading
 from orchestrator.records.evidence import Evidence
 from orchestrator.records.seal import study_changes
 from orchestrator.statistics.alpha_spending import FEWEST_REPLICATES
@@ -14,7 +17,11 @@ from trainables.latents.storage.dataset import Split
 
 
 def problems(
-    study: Study, evidence: Evidence, measures: Measures, results: tuple[CriterionResult, ...]
+    study: Study,
+    evidence: Evidence,
+    measures: Measures,
+    results: tuple[CriterionResult, ...],
+    plants: tuple[PlantReading, ...] = (),
 ) -> list[str]:
     """What stands in the way of any verdict, one sentence each; empty where nothing does.
 
@@ -26,6 +33,9 @@ def problems(
     sentences = []
     for arm in study.arms:
         sentences += _problems_of(arm.name, evidence, measures)
+    # The predictors of a smoke run are too small, and trained too little, to find anything.
+    if not sentences and not evidence.provenance.get("smoke"):
+        sentences = [reading.problem for reading in plants if reading.problem]
     if sentences:
         return sentences
     binding = [r for r in results if r.criterion.role is not Role.REPORTED]

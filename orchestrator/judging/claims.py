@@ -14,7 +14,7 @@ from orchestrator.statistics.intervals import Interval, at_level, half_width
 from orchestrator.statistics.power import fewest
 from orchestrator.statistics.wording import number, plain, spelled, spoken
 from search_spaces.study import Claim, Criterion
-from trainables.latents.batching.surrogates import NULLS, SURROGATES
+from trainables.latents.batching.surrogates import NULLS, PLANTS, SURROGATES
 
 _MEMORYLESS = "that frames without any memory give"
 
@@ -34,6 +34,7 @@ def assess(criterion: Criterion, measures: Measures, decodable: bool) -> Criteri
     if interval is None:
         sentence = f"{subject(criterion)} was not measured."
         return CriterionResult(criterion, Outcome.NOT_MEASURED, sentence, dropped=dropped)
+    kept, lost = (measures.value(arm, metric, versus=versus, surrogate=plant) for plant in PLANTS)
     excess = None if white is None else measures.excess(arm, metric, versus)
     outcome, sentence = _decided(criterion, interval, white, excess)
     return CriterionResult(
@@ -43,6 +44,8 @@ def assess(criterion: Criterion, measures: Measures, decodable: bool) -> Criteri
         estimate=interval,
         white=white,
         gaussian=gaussian,
+        kept=kept,
+        lost=lost,
         dropped=dropped,
         excess=excess,
     )
@@ -62,7 +65,9 @@ def _times(criterion: Criterion, measures: Measures) -> CriterionResult:
     beyond = ", beyond what frames without any memory give" if null else ""
     sides = f"{spelled(numerator)} against {spelled(denominator)}{beyond}"
     value = f"is {spelled(quotient)} ({sides})" if quotient else f"has no value: {sides}"
-    white, gaussian = (measures.value(criterion.arm, metric, surrogate=s) for s in NULLS)
+    white, gaussian, kept, lost = (
+        measures.value(criterion.arm, metric, surrogate=s) for s in (*NULLS, *PLANTS)
+    )
     return CriterionResult(
         criterion,
         outcome,
@@ -70,6 +75,8 @@ def _times(criterion: Criterion, measures: Measures) -> CriterionResult:
         estimate=quotient,
         white=white,
         gaussian=gaussian,
+        kept=kept,
+        lost=lost,
         dropped=measures.dropped(criterion.arm, metric),
         contrast=success,
     )

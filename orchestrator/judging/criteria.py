@@ -32,6 +32,10 @@ class CriterionResult:
     estimate: Interval | None = None
     white: Interval | None = None  # the same settings trained and judged on frames shuffled in time
     gaussian: Interval | None = None  # ... on a linear-Gaussian surrogate of the same autocovariance
+    kept: Interval | None = None  # ... on planted frames whose direction stays known
+    lost: Interval | None = None  # ... on those where it is lost
+    kept_optimum: float | None = None  # what is possible on them, where it is known
+    lost_optimum: float | None = None
     dropped: int = 0  # finished replicates that gave no finite number
     excess: Interval | None = None  # estimate minus white, paired by speaker
     p: float | None = None  # of a reported criterion (reported_criteria.py)
@@ -40,13 +44,15 @@ class CriterionResult:
 
     def to_json(self) -> dict[str, Any]:
         """The result as plain data."""
-        names = ("estimate", "white", "gaussian", "excess", "contrast")
+        names = ("estimate", "white", "gaussian", "kept", "lost", "excess", "contrast")
         intervals = {name: getattr(self, name) for name in names}
         return {
             **asdict(self.criterion),
             "outcome": str(self.outcome),
             "sentence": self.sentence,
             **{name: interval.to_json() if interval else None for name, interval in intervals.items()},
+            "kept_optimum": self.kept_optimum,
+            "lost_optimum": self.lost_optimum,
             "dropped": self.dropped,
             "p": self.p,
             "adjusted_p": self.adjusted_p,

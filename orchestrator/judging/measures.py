@@ -47,7 +47,7 @@ class Measures:
         self._lanes: dict[tuple[str, Surrogate], list[_Measured]] = {}
         self._failed: dict[tuple[str, Surrogate], list[int]] = {}  # seeds whose training diverged
         for name, arm in evidence.arms.items():
-            for replicate in (*arm.replicates, *arm.nulls):
+            for replicate in (*arm.replicates, *arm.nulls, *arm.plants):
                 if replicate.status == LaneStatus.FINISHED and replicate.scores is not None:
                     lane = _Measured(replicate, Scores.from_json(replicate.scores))
                     self._lanes.setdefault((name, replicate.surrogate), []).append(lane)

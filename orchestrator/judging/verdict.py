@@ -2,8 +2,9 @@
 
 GO needs the primary criterion met and every required one that applies. NO-GO needs the primary one or a
 required one failed, by an arm that has learnt what it can. A verdict is INADMISSIBLE where the plan was
-changed after it was sealed, where the control worlds were misread, or where something that the criteria ask
-for is missing. Everything else is INCONCLUSIVE, and the reason says what would help. Binding criteria are
+changed after it was sealed, where the control worlds were misread, where an arm missed what was planted for
+it, or where something that the criteria ask for is missing. Everything else is INCONCLUSIVE, and the reason
+says what would help. Binding criteria are
 decided at the full alpha, since all must hold; those that are only reported are corrected for their number.
 """
 
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -22,13 +23,15 @@ from orchestrator.judging.failure_modes import failure_mode
 from orchestrator.judging.learning import Learning, learning, unlearnt
 from orchestrator.judging.measures import Measures
 from orchestrator.judging.one_step import OneStep, one_step
+from orchestrator.judging.plants import PlantReading, optima, plant_readings
 from orchestrator.judging.reported_criteria import holm_adjusted
 from orchestrator.records.evidence import Evidence
 from orchestrator.records.seal import seal_hash
 from orchestrator.statistics.alpha_spending import alpha_at
 from orchestrator.statistics.beliefs import posterior
 from orchestrator.statistics.wording import capital
-from search_spaces.study import Role, Study, criteria_hash
+from search_spaces.study import Criterion, Role, Study, criteria_hash
+from trainables.latents.batching.surrogates import Surrogate
 from trainables.predictor.scores import LaneStatus
 
 TEST = (
@@ -59,6 +62,7 @@ class Judgement:
     posterior: float  # by the rule of beliefs.py
     level: float  # of every interval, at this look
     criteria: tuple[CriterionResult, ...]
+    plants: tuple[PlantReading, ...]  # of the arms that binding criteria name
     modes: dict[str, list[str]]  # arm -> letter of the failure mode at k = 1..K
     one_step: dict[str, OneStep]
     learning: dict[str, Learning]
@@ -77,6 +81,7 @@ class Judgement:
             "posterior": self.posterior,
             "level": self.level,
             "criteria": [result.to_json() for result in self.criteria],
+            "plants": [reading.to_json() for reading in self.plants],
             "modes": self.modes,
             "one_step": {arm: passage.to_json() for arm, passage in self.one_step.items()},
             "learning": {arm: state.to_json() for arm, state in self.learning.items()},
@@ -91,14 +96,15 @@ def judge(study: Study, evidence: Evidence) -> Judgement:
     budget, prior = study.budget, study.prior.probability
     alpha = alpha_at(budget.alpha, budget.looks, evidence.look)
     measures = Measures(evidence, level=1 - alpha)
-    assessed = [assess(criterion, measures, decodable(evidence)) for criterion in study.criteria]
+    assessed = [_assess(criterion, evidence, measures) for criterion in study.criteria]
     results = holm_adjusted(assessed, alpha)
     learnt = {
         arm: learning(arm, _primary_of(study, arm), evidence, measures)
         for arm in (arm.name for arm in study.arms)
         if arm in evidence.arms
     }
-    verdict, reason = _verdict(results, problems(study, evidence, measures, results), learnt)
+    plants = plant_readings(study, evidence, measures)
+    verdict, reason = _verdict(results, problems(study, evidence, measures, results, plants), learnt)
     arms = [arm.name for arm in study.arms if arm.name in evidence.arms]
     smoke = bool(evidence.provenance.get("smoke"))  # far too small to move a belief
     return Judgement(
@@ -110,6 +116,7 @@ def judge(study: Study, evidence: Evidence) -> Judgement:
         posterior=prior if smoke else posterior(prior, str(verdict), budget.alpha, budget.power),
         level=measures.level,
         criteria=results,
+        plants=plants,
         modes={arm: _modes(arm, measures) for arm in arms},
         one_step={
             arm: one_step(arm, measures, measures.frame_rate(arm) or float(evidence.data["frame_rate"]))
@@ -120,6 +127,15 @@ def judge(study: Study, evidence: Evidence) -> Judgement:
         criteria_hash=criteria_hash(study),
         seal=seal_hash(evidence.seal) if evidence.seal else "",
     )
+
+
+def _assess(criterion: Criterion, evidence: Evidence, measures: Measures) -> CriterionResult:
+    """One criterion judged, beside what is possible on the plants where that is known."""
+    result = assess(criterion, measures, decodable(evidence))
+    if criterion.versus is not None:
+        return result
+    best = optima(criterion.metric, criterion.arm, evidence)
+    return replace(result, kept_optimum=best.get(Surrogate.KEPT), lost_optimum=best.get(Surrogate.LOST))
 
 
 def decodable(evidence: Evidence) -> bool:

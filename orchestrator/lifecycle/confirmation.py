@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from orchestrator.inspection.listening import score_continuations
@@ -33,17 +34,31 @@ def confirm(tools: SweepTools, evidence: Evidence, winners: Winners) -> Judgemen
         evidence.seal, evidence.broken = _seal(tools, winners)
     intact = bool(winners) and not evidence.broken and not study_changes(evidence.seal, tools.study)
     sound = {arm: config for arm, config in winners.items() if config is not None}
+    if sound and tools.plan.plants:
+        _plant(tools, evidence, max(config.structure.horizon for config in sound.values()))
     for look, replicates in enumerate(
         replicates_per_look(tools.plan.replicates, tools.study.budget.looks), 1
     ):
         evidence.look = look
         if intact:
-            packs = {arm: [tools.plan.confirmation(arm, sound[arm], replicates)] for arm in sound}
+            packs = {arm: tools.plan.confirmation(arm, sound[arm], replicates) for arm in sound}
             tools.packs.run_fixed(Phase.CONFIRM, packs)
         judgement = _judge(tools, evidence, sound, replicates, listen=intact)
         if not intact or judgement.verdict in (Verdict.GO, Verdict.NO_GO):
             break
     return judgement
+
+
+def _plant(tools: SweepTools, evidence: Evidence, horizon: int) -> None:
+    """Fit plants to the training frames of each representation, and note what the best predictor reaches over
+    ``horizon`` steps.
+    """
+    for dataset in tools.request.latents:
+        latents = tools.latents[dataset.meta.representation]
+        latents.fit_plants(dataset)
+        evidence.plants[dataset.meta.representation] = {
+            plant: asdict(world.optimum(horizon)) for plant, world in latents.plants.items()
+        }
 
 
 def _seal(tools: SweepTools, winners: Winners) -> tuple[dict[str, Any], list[str]]:

@@ -90,8 +90,8 @@ def _announce(tools: SweepTools) -> dict[str, Any]:
     speakers = ", ".join(f"{len(latents.first.speakers(split))} {split}" for split in SPLITS)
     tools.progress.say(
         f"{tools.cluster}; {', '.join(latents.representations)} latents of {speakers} speakers; per arm "
-        f"{plan.trials} configurations in packs of {plan.lanes}, then {plan.replicates} replicates and "
-        f"{len(NULLS)} nulls"
+        f"{plan.trials} configurations in packs of {plan.lanes}, then {plan.replicates} replicates, and "
+        f"{', '.join([*NULLS, *plan.plants])} frames with {len(plan.control_seeds)} seeds each"
     )
     for arm in tools.study.arms:
         if (coverage := plan.coverage(arm)).tried < coverage.structures:

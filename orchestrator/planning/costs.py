@@ -18,7 +18,6 @@ from orchestrator.runtime.threads import use_one_thread
 from search_spaces.domains import Choice
 from search_spaces.study import Arm
 from trainables.errors import InputError
-from trainables.latents.batching.surrogates import NULLS
 from trainables.latents.storage.dataset import LatentDataset, Split
 from trainables.predictor.config import Structure
 
@@ -121,14 +120,14 @@ def spent(events: Sequence[Mapping[str, Any]], workers: int, price: float | None
 def _counts(plan: Plan) -> tuple[int, int]:
     """Lanes and packs of a sweep; the winner decides how ablations are packed, so that part is a guess."""
     searched = [arm for arm in plan.study.arms if plan.settled(arm) is None]
-    confirmed = plan.replicates + len(NULLS)
     taken_out = _ablated(plan)
     lanes = (
         len(searched) * (plan.trials + plan.repeats)
-        + len(plan.study.arms) * confirmed
+        + len(plan.study.arms) * plan.confirmed_lanes
         + taken_out * plan.replicates
     )
-    return lanes, len(searched) * plan.packs + len(plan.study.arms) + math.ceil(taken_out / 2)
+    confirming = len(plan.study.arms) * (2 if plan.plants else 1)
+    return lanes, len(searched) * plan.packs + confirming + math.ceil(taken_out / 2)
 
 
 def _ablated(plan: Plan) -> int:
@@ -148,7 +147,7 @@ def _arm_seconds(
     exploring = pace.seconds(structure, frames, looked_at)
     judged = pace.seconds(structure, frames, looked_at, tested)
     packs = 0 if plan.settled(arm) is not None else (plan.trials + plan.repeats) / plan.lanes
-    confirmed = (plan.replicates + len(NULLS)) / plan.lanes
+    confirmed = plan.confirmed_lanes / plan.lanes
     if arm.name == plan.study.primary.arm:
         confirmed += _ablated(plan) * plan.replicates / plan.lanes
     return packs * exploring + confirmed * judged, pace.bytes

@@ -40,7 +40,8 @@ def dry_run_text(
         f"explore     {plan.trials} configurations per arm in {plan.packs} packs of up to {plan.lanes} "
         f"lanes, {plan.random_trials} at random and the others by their results, maximising "
         f"{spoken(plan.study.objective)} on validation speakers; {plan.repeats} of them on a second seed too",
-        f"confirm     {plan.replicates} replicates and {len(NULLS)} nulls ({', '.join(NULLS)}) per arm, "
+        f"confirm     {plan.replicates} replicates per arm, and {', '.join([*NULLS, *plan.plants])} frames "
+        f"with {len(plan.control_seeds)} seeds each, "
         + (
             "judged once on test speakers"
             if plan.study.budget.looks == 1
@@ -103,7 +104,7 @@ def _effort(plan: Plan) -> str:
 
 
 def _frames(plan: Plan, latents: LatentCollection) -> int:
-    lanes = plan.trials + plan.repeats + plan.replicates + len(NULLS)
+    lanes = plan.trials + plan.repeats + plan.confirmed_lanes
     total = 0
     for arm in plan.study.arms:
         structure = largest_structure(plan, arm, latents)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -13,12 +13,13 @@ from orchestrator.planning.structures import TIME_SUFFIX, Coverage, combinations
 from orchestrator.records.phase import Phase
 from orchestrator.statistics.power import fewest_seeds, smallest_p
 from search_spaces.domains import Domain
-from search_spaces.study import Arm, Study
+from search_spaces.study import Arm, Plant, Study
 from trainables.errors import InputError
-from trainables.latents.batching.surrogates import NULLS, Surrogate
+from trainables.latents.batching.surrogates import NULLS, PLANTS, Surrogate
 from trainables.predictor.config import LaneConfig
 
 _REPEATS = 8  # configurations per arm that are trained on a second seed: see judging/search_reliability.py
+_CONTROL_SEEDS = 3  # on which each null and each plant is trained
 # A smoke run goes through every step in a minute; its numbers mean nothing.
 SMOKE_BUDGET = {"trials": 2, "lanes": 2, "replicates": 2}
 SMOKE_SETTINGS = {
@@ -115,14 +116,38 @@ class Plan:
         """
         return [2 * _number(self.seed, Phase.CONFIRM, index) + 1 for index in range(self.replicates)]
 
-    def confirmation(self, arm: str, winner: LaneConfig, replicates: int | None = None) -> Pack:
-        """The pack that confirms an arm: its winner once on each null, and on real frames with the first
-        ``replicates`` of the fresh seeds (all where None).
+    @property
+    def control_seeds(self) -> list[int]:
+        """The first of the seeds of confirmation, on which nulls and plants are trained too."""
+        return self.confirm_seeds()[:_CONTROL_SEEDS]
+
+    @property
+    def plants(self) -> tuple[Surrogate, ...]:
+        """The plants that each winner is trained on; none where the study declares none for its claim."""
+        return () if self.study.plant is Plant.NONE else PLANTS
+
+    @property
+    def confirmed_lanes(self) -> int:
+        """Lanes that confirm one arm: its replicates, and the seeds of its nulls and plants."""
+        return self.replicates + (len(NULLS) + len(self.plants)) * len(self.control_seeds)
+
+    def confirmation(self, arm: str, winner: LaneConfig, replicates: int | None = None) -> list[Pack]:
+        """The packs that confirm an arm: its winner on the nulls, and on real frames with the first
+        ``replicates`` of the fresh seeds (all where None); and, apart from them, on the plants.
         """
-        seeds = self.confirm_seeds()
-        lanes = [winner | {"seed": seeds[0], "surrogate": null} for null in NULLS]
-        lanes += [winner | {"seed": seed, "surrogate": Surrogate.REAL} for seed in seeds[:replicates]]
-        return Pack(Phase.CONFIRM, arm, 0, tuple(range(len(lanes))), tuple(lanes))
+        real = [winner | {"seed": s, "surrogate": Surrogate.REAL} for s in self.confirm_seeds()[:replicates]]
+        lanes = [*self._controls(winner, NULLS), *real]
+        planted = self._controls(winner, self.plants)
+        first = self.confirmed_lanes - len(planted)  # whatever the number of replicates
+        packs = [
+            Pack(Phase.CONFIRM, arm, 0, tuple(range(len(lanes))), tuple(lanes)),
+            Pack(Phase.CONFIRM, arm, first, tuple(range(first, self.confirmed_lanes)), tuple(planted)),
+        ]
+        return packs if planted else packs[:1]
+
+    def _controls(self, winner: LaneConfig, surrogates: Sequence[Surrogate]) -> list[LaneConfig]:
+        """The winner on each surrogate, with each of the seeds of controls."""
+        return [winner | {"seed": seed, "surrogate": s} for s in surrogates for seed in self.control_seeds]
 
     def settled(self, arm: Arm) -> LaneConfig | None:
         """The settings of an arm that leaves nothing to search, else None."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from orchestrator.records.evidence import ArmEvidence, Exploration, Replicate
 from orchestrator.records.phase import Phase
-from trainables.latents.batching.surrogates import Surrogate
+from trainables.latents.batching.surrogates import NULLS, PLANTS, Surrogate
 from trainables.predictor.config import LaneConfig
 from trainables.predictor.scores import LaneStatus, Scores
 
@@ -56,7 +56,7 @@ def explorations(events: Iterable[Event], arm: str) -> list[Exploration]:
 def arm_evidence(
     arm: str, winner: LaneConfig, seeds: Sequence[int], events: Iterable[Event], result_of: ResultOf
 ) -> ArmEvidence:
-    """What is recorded of an arm, with its replicates on the given seeds and all of its nulls."""
+    """What is recorded of an arm, with its replicates on the given seeds and all of its nulls and plants."""
     events = list(events)
     confirmed = [replicate(event, result_of(event["key"])) for event in lanes_of(events, Phase.CONFIRM, arm)]
     return ArmEvidence(
@@ -64,7 +64,8 @@ def arm_evidence(
         config=winner,
         explored=explorations(events, arm),
         replicates=[r for r in confirmed if r.surrogate == Surrogate.REAL and r.seed in seeds],
-        nulls=[r for r in confirmed if r.surrogate != Surrogate.REAL],
+        nulls=[r for r in confirmed if r.surrogate in NULLS],
+        plants=[r for r in confirmed if r.surrogate in PLANTS],
     )
 
 

@@ -54,10 +54,10 @@ class ArmEvidence:
     config: LaneConfig  # of the winner, without seed and surrogate
     explored: list[Exploration]
     replicates: list[Replicate]  # surrogate "real", one per paired seed, same seeds in every arm
-    nulls: list[Replicate]  # the same settings trained on surrogate frames
-    ridge: dict[str, Any] = field(
-        default_factory=dict
-    )  # Scores.to_json() of ridge regression on the same past
+    nulls: list[Replicate]  # the same settings trained on surrogate frames that are unpredictable
+    plants: list[Replicate] = field(default_factory=list)  # ... on frames in which a direction was planted
+    # Scores.to_json() of ridge regression on the same past.
+    ridge: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass
@@ -133,6 +133,8 @@ class Evidence:
     # By arm whose settings were searched: structures tried, reliability, importances
     # (lifecycle/exploration.py).
     search: dict[str, Any] = field(default_factory=dict)
+    # By representation and plant, "cos" and its "errors": the optimum of cos@k at k = 1..K.
+    plants: dict[str, dict[str, Any]] = field(default_factory=dict)
     # "planned" and "spent": device_hours, wall_hours, disk_bytes, cost; planned ones as [low, high]
     cost: dict[str, Any] = field(default_factory=dict)
 
@@ -172,6 +174,7 @@ class Evidence:
                 explored=[_exploration(e) for e in arm["explored"]],
                 replicates=[_replicate(r) for r in arm["replicates"]],
                 nulls=[_replicate(r) for r in arm["nulls"]],
+                plants=[_replicate(r) for r in arm["plants"]],
             )
             for name, arm in data.pop("arms").items()
         }

@@ -46,8 +46,6 @@ def criterion_row(result: CriterionResult) -> dict[str, str]:
     criterion = result.criterion
     sign = "/" if criterion.claim is Claim.TIMES else "−"
     versus = f" {sign} {criterion.versus}" if criterion.versus else ""
-    one_step = "@" not in criterion.metric or criterion.metric.endswith("@1")
-    nulls = {"shuffled": result.white, "Gaussian": result.gaussian if one_step else None}
     success, failure = thresholds(criterion)
     return {
         "name": criterion.name,
@@ -57,11 +55,30 @@ def criterion_row(result: CriterionResult) -> dict[str, str]:
         "estimate": interval_text(result.estimate),
         "success": success,
         "failure": failure,
-        "null": "; ".join(f"{name}: {spelled(null)}" for name, null in nulls.items() if null) or NO_VALUE,
+        "null": "; ".join([*_spelled_nulls(result), *_spelled_plants(result)]) or NO_VALUE,
         "outcome": str(result.outcome),
         "p": NO_VALUE if result.adjusted_p is None else f"{result.adjusted_p:.2g}",
         "dropped": f"{result.dropped} dropped: not finite" if result.dropped else "",
     }
+
+
+def _spelled_nulls(result: CriterionResult) -> list[str]:
+    metric = result.criterion.metric
+    one_step = "@" not in metric or metric.endswith("@1")
+    nulls = {"shuffled": result.white, "Gaussian": result.gaussian if one_step else None}
+    return [f"{name}: {spelled(null)}" for name, null in nulls.items() if null]
+
+
+def _spelled_plants(result: CriterionResult) -> list[str]:
+    plants = {
+        "planted, kept": (result.kept, result.kept_optimum),
+        "planted, lost": (result.lost, result.lost_optimum),
+    }
+    return [
+        f"{name}: {spelled(plant)}" + ("" if optimum is None else f" of {number(optimum)} possible")
+        for name, (plant, optimum) in plants.items()
+        if plant
+    ]
 
 
 def thresholds(criterion: Criterion) -> tuple[str, str]:

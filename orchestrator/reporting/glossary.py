@@ -56,6 +56,11 @@ GLOSSARY = {
         "What a figure comes to where there is nothing to find: the same model is trained and judged again "
         "on made frames (a surrogate), and only what exceeds that figure counts as evidence."
     ),
+    "plant": (
+        "Made frames with the mean, the covariance and the step lengths of the real ones, in which a "
+        "direction was put, so that it is known what can be reached. An arm that misses it at its settings "
+        "cannot say that there is none in the real frames."
+    ),
     "shuffled frames": (
         "The frames of each utterance in random order (the surrogate called white), so that the past tells "
         "nothing about the next frame but what all frames of the utterance share."

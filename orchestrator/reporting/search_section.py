@@ -34,11 +34,13 @@ def budget_rows(arms: Mapping[str, ArmEvidence]) -> list[TableRow]:
     explored = [_fates([lane.status for lane in arm.explored]) for arm in arms.values()]
     replicates = [_fates([lane.status for lane in arm.replicates]) for arm in arms.values()]
     nulls = [_fates([lane.status for lane in arm.nulls]) for arm in arms.values()]
+    plants = [_fates([lane.status for lane in arm.plants]) for arm in arms.values()]
     seconds = [f"{sum(lane.seconds for lane in arm.explored):.0f} s" for arm in arms.values()]
     return [
         ["configurations explored", *explored],
         ["replicates (test speakers)", *replicates],
         ["nulls (surrogate frames)", *nulls],
+        ["plants (surrogate frames)", *plants],
         ["time spent exploring", *seconds],
     ]
 

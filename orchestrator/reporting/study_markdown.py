@@ -19,12 +19,21 @@ from orchestrator.statistics.beliefs import RULE
 from search_spaces.study import Role, Study
 
 _COLUMNS = ("name", "role", "metric", "outcome", "estimate", "success", "failure", "null", "p")
-_TERMS = ("arm", "rollout", "cos@k", "magnitude ratio@k", "predictive information", "null")  # and in tables
+_TERMS = (
+    "arm",
+    "rollout",
+    "cos@k",
+    "magnitude ratio@k",
+    "predictive information",
+    "null",
+    "plant",
+)  # and in tables
 _CRITERIA_NOTE = (
     "The primary criterion decides, a required one must hold as well, a reported one decides nothing. Each "
     "is decided by its whole interval, in brackets behind the estimate: {level} %, over test speakers and "
     "seeds. "
-    "Null: the same model on shuffled frames, or on a Gaussian copy of the data. p is corrected by Holm's "
+    "Null: the same model on shuffled frames, or on a Gaussian copy of the data, and on planted frames whose "
+    "direction is kept, or lost. p is corrected by Holm's "
     "rule for the number of reported criteria."
 )
 
@@ -45,6 +54,8 @@ def markdown(study: Study, evidence: Evidence, judgement: Judgement, effects: Se
         as_table(_COLUMNS, rows),
         _CRITERIA_NOTE.format(level=f"{100 * judgement.level:.3g}"),
     ]
+    if judgement.plants and not evidence.provenance.get("smoke"):
+        parts += ["## Plants", " ".join(as_text(reading.sentence) for reading in judgement.plants)]
     if effects:
         parts += [
             "## Ablations",

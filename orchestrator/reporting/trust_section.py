@@ -18,6 +18,7 @@ def trust_section(run: JudgedRun) -> Section:
     evidence, judgement = run.evidence, run.judgement
     content = {
         "assays": assay_rows(evidence.assays),
+        "plants": plant_sentences(run),
         "seal_hash": judgement.seal,
         "sealed_plan": json.dumps(evidence.seal, indent=1, ensure_ascii=False) if evidence.seal else "",
         "earlier": _earlier_verdicts(run),
@@ -31,8 +32,8 @@ def trust_section(run: JudgedRun) -> Section:
 
 
 def trust_checks(run: JudgedRun) -> dict[str, Any]:
-    """The checks of a verdict in brief: whether a plan was sealed, and how many control worlds were read
-    correctly, of how many.
+    """The checks of a verdict in brief: whether a plan was sealed, how many control worlds were read as they
+    should be, of how many, and what the arms made of the plants.
 
     ``earlier_looks`` is how often the study had looked at its test speakers before, None where it did not
     look at them at all.
@@ -40,10 +41,16 @@ def trust_checks(run: JudgedRun) -> dict[str, Any]:
     evidence = run.evidence
     return {
         "sealed": bool(evidence.seal),
+        "plants": plant_sentences(run),
         "worlds": len(evidence.assays),
         "worlds_read": sum(assay.passed for assay in evidence.assays),
         "earlier_looks": len(_earlier_verdicts(run)) if run.arms else None,
     }
+
+
+def plant_sentences(run: JudgedRun) -> list[str]:
+    """What each arm made of the plants, a sentence each; those of a smoke run would mean nothing."""
+    return [] if run.is_smoke else [reading.sentence for reading in run.judgement.plants]
 
 
 def assay_rows(assays: Sequence[Assay]) -> list[TableRow]:

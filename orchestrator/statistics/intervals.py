@@ -85,10 +85,10 @@ def difference(
 def excess(real: Sequence[Cells], null: Sequence[Cells], level: float = 0.95) -> Interval:
     """The interval of a quantity minus its null, paired by speaker; their seeds, R and Q, are not paired.
 
-    Each side is one ratio, or one minus another (two pairs of cells). A null usually ran on a single seed, so
-    the variances of seeds and rest are those of the quantity on both sides, their mean squares times
-    R (1 / R + 1 / Q); the mean square of speakers is that of the paired differences. Divided by ``n_seeds``,
-    ``seed_variance`` and ``rest_variance`` thus count both sides.
+    Each side is one ratio, or one minus another (two pairs of cells). Mean squares of seeds and rest are
+    those of the quantity plus R / Q times those of the null; a null that ran on a single seed is taken to
+    have those of the quantity. The mean square of speakers is that of the paired differences. Divided by
+    ``n_seeds``, ``seed_variance`` and ``rest_variance`` thus count both sides.
 
     Raises:
         ValueError: as :func:`interval`, or the numbers of speakers differ.
@@ -99,13 +99,13 @@ def excess(real: Sequence[Cells], null: Sequence[Cells], level: float = 0.95) ->
     both_S = speakers_with_data(*real, *null)
     (theta, x_RS), (null_theta, null_x_QS) = linearised(real, both_S), linearised(null, both_S)
     seeds, speakers = x_RS.shape
-    both_sides = 1 + seeds / len(null_x_QS)
     paired_1S = x_RS.mean(0, keepdims=True) - null_x_QS.mean(0, keepdims=True)
-    real_squares = mean_squares(x_RS)
+    own, times = mean_squares(x_RS), seeds / len(null_x_QS)
+    other = mean_squares(null_x_QS) if len(null_x_QS) > 1 else own
     squares = Squares(
-        real_squares.seed * both_sides,
+        own.seed + times * other.seed,
         seeds * mean_squares(paired_1S).speaker,
-        real_squares.rest * both_sides,
+        own.rest + times * other.rest,
     )
     return _from_squares(theta - null_theta, squares, seeds, speakers, level)
 

@@ -13,13 +13,18 @@ import numpy as np
 from orchestrator.records.evidence import ArmEvidence, Assay, Evidence, Exhibit, Exploration, Replicate
 from search_spaces import load
 from search_spaces.study import Study, criteria_hash, declared
-from trainables.latents.batching.surrogates import NULLS, Surrogate
+from trainables.latents.batching.surrogates import NULLS, PLANTS, Surrogate
 from trainables.predictor.config import LaneConfig
 from trainables.predictor.scores import LaneStatus, Scores
 
 STUDY: Study = load("vmf_vs_mdn")
 HORIZON = 16
 FRAME_RATE = 50.0
+# The best possible cosines on plants.
+OPTIMA = {
+    plant: {"cos": np.linspace(*ends, HORIZON).tolist(), "errors": [0.002] * HORIZON}
+    for plant, ends in zip(PLANTS, ((0.85, 0.83), (0.75, 0.03)), strict=True)
+}
 NOISE = 1 / math.sqrt(2)
 
 
@@ -33,6 +38,8 @@ class Truth:
     quality: float | None = None  # of the decoded continuation
     white: tuple[float, float] = (NOISE, 0.0)  # cosine of the arm trained on shuffled frames
     gaussian: tuple[float, float] = (0.6, 0.1)
+    kept: tuple[float, float] = (0.83, 0.8)  # on frames in which a direction was planted and stays known
+    lost: tuple[float, float] = (0.7, 0.02)  # ... and is lost
     speaker_sd: float = 0.03
     seed_sd: float = 0.01
     diverged: int = 0  # replicates
@@ -126,6 +133,7 @@ def evidence(
             "workers": 1,
             "criteria_hash": criteria_hash(study),
         },
+        plants={name: OPTIMA for name in _representations(codec or "control:directional", truths)},
         exhibits=[_exhibit(i, list(truths)) for i in range(exhibits)],
         seal={"study": declared(study), "arms": {}, "seeds": list(range(replicates)), "code": "c" * 16},
         assays=[
@@ -133,6 +141,10 @@ def evidence(
             for world, expected in study.controls.items()
         ],
     )
+
+
+def _representations(first: str, truths: dict[str, Truth]) -> set[str]:
+    return {first, *(truth.config.get("representation", first) for truth in truths.values())}
 
 
 def _arm(rng, name: str, truth: Truth, replicates: int, speakers: int, shared: np.ndarray) -> ArmEvidence:
@@ -151,6 +163,11 @@ def _arm(rng, name: str, truth: Truth, replicates: int, speakers: int, shared: n
         replicates=lanes,
         nulls=[_replicate(rng, truth, 100, s, speakers, effects) for s in NULLS],
         ridge={} if truth.ridge is None else _ridge(truth, speakers, effects),
+        plants=[
+            _replicate(np.random.default_rng([7, seed]), truth, seed, plant, speakers, effects)
+            for plant in PLANTS
+            for seed in range(min(replicates, 3))
+        ],
     )
 
 
@@ -160,8 +177,11 @@ def _ridge(truth: Truth, speakers: int, effects) -> dict[str, Any]:
 
 
 def _replicate(rng, truth: Truth, seed: int, surrogate: Surrogate, speakers: int, effects) -> Replicate:
-    cos = {"real": truth.cos, "white": truth.white, "gaussian": truth.gaussian}[surrogate]
-    information = {"real": truth.information, "white": 0.0, "gaussian": 0.6 * truth.information}[surrogate]
+    kinds = (Surrogate.REAL, *NULLS, *PLANTS)
+    known = dict(zip(kinds, (1.0, 0.0, 0.6, 1.0, 1.0), strict=True))
+    cosines = (truth.cos, truth.white, truth.gaussian, truth.kept, truth.lost)
+    cos = dict(zip(kinds, cosines, strict=True))[surrogate]
+    information = known[surrogate] * truth.information
     judged = scores(rng, cos, truth.ratio, information, speakers, truth.speaker_sd, truth.seed_sd, effects)
     history = [
         {

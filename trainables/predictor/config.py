@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from trainables.errors import InputError
-from trainables.latents.batching.surrogates import SURROGATES, Surrogate
+from trainables.latents.batching.surrogates import Surrogate
 
 BACKBONES = ("transformer", "gru", "mlp")
 HEADS = (
@@ -263,7 +263,7 @@ class Lane:
     surrogate: Surrogate = Surrogate.REAL  # the frames that it is trained and judged on
 
     def __post_init__(self) -> None:
-        _require(self, "surrogate", self.surrogate in SURROGATES, f"one of {', '.join(SURROGATES)}")
+        _require(self, "surrogate", self.surrogate in tuple(Surrogate), f"one of {', '.join(Surrogate)}")
         object.__setattr__(self, "surrogate", Surrogate(self.surrogate))  # given as text in JSON
         for name in ("learning_rate", "kappa_prior_ratio", "kappa_prior_width", "ridge"):
             _require(self, name, getattr(self, name) > 0, "above 0")

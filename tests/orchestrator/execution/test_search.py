@@ -21,7 +21,7 @@ from orchestrator.planning.plan import make_plan, with_devices
 from orchestrator.planning.structures import combinations
 from orchestrator.records.evidence import Exploration
 from search_spaces.domains import Choice, Integer, Uniform
-from search_spaces.study import Arm, Budget, Criterion, Prior, Role, Study
+from search_spaces.study import Arm, Budget, Criterion, Plant, Prior, Role, Study
 from trainables.errors import InputError
 from trainables.predictor.config import LaneConfig
 from trainables.predictor.scores import LaneStatus
@@ -255,7 +255,7 @@ def test_everything_known_ends_at_once():
     )
     assert searcher.suggest("t") == Searcher.FINISHED
     searcher = PackSearcher(
-        [FixedPacks([make_plan(STUDY).confirmation("mdn", MDN)], lambda p, i: 0.1)], Watcher(), limit=2
+        [FixedPacks(make_plan(STUDY).confirmation("mdn", MDN), lambda p, i: 0.1)], Watcher(), limit=2
     )
     assert searcher.suggest("t") == Searcher.FINISHED
 
@@ -277,12 +277,34 @@ def test_a_failed_pack_ends_the_search_and_says_why():
     assert (searcher.failure, searcher.refused) == ("rollout is 99; it is too long", True)
 
 
-def test_confirmation_has_fresh_paired_seeds_and_one_lane_per_null():
-    plan = make_plan(STUDY)
-    lanes = [c.lane for c in plan.confirmation("vmf", LaneConfig.of({"head": "vmf"})).configs]
-    assert [lane.surrogate for lane in lanes] == ["white", "gaussian"] + ["real"] * 6
-    assert [lane.seed for lane in lanes] == [c.lane.seed for c in plan.confirmation("mdn", MDN).configs]
+def test_confirmation_has_fresh_paired_seeds_and_three_of_them_on_each_null_and_plant():
+    plan = make_plan(replace(STUDY, plant=Plant.DIRECTION))
+    packs = plan.confirmation("vmf", LaneConfig.of({"head": "vmf"}))
+    lanes, planted = ([c.lane for c in pack.configs] for pack in packs)
+    assert [lane.surrogate for lane in lanes] == ["white"] * 3 + ["gaussian"] * 3 + ["real"] * 6
+    assert [lane.surrogate for lane in planted] == ["planted_kept"] * 3 + ["planted_lost"] * 3
+    assert [lane.seed for lane in lanes] == [
+        *plan.control_seeds * 2,
+        *plan.confirm_seeds(),
+    ]
+    assert [lane.seed for lane in planted] == plan.control_seeds * 2
+    assert [lane.seed for lane in lanes] == [c.lane.seed for c in plan.confirmation("mdn", MDN)[0].configs]
     assert not {lane.seed for lane in lanes} & {plan.explore_seed(i) for i in range(plan.trials)}
+
+
+def test_places_of_planted_lanes_do_not_depend_on_the_look():
+    plan = make_plan(replace(STUDY, plant=Plant.DIRECTION))
+    early, late = (plan.confirmation("mdn", MDN, replicates) for replicates in (3, None))
+    assert early[1] == late[1]
+    places = [index for pack in late for index in pack.indexes]
+    assert places == list(range(plan.confirmed_lanes)) == list(range(6 + 6 + 6))
+    assert early[0].indexes == late[0].indexes[:9]
+
+
+def test_a_study_that_declares_no_plant_trains_none():
+    plan = make_plan(STUDY)
+    (pack,) = plan.confirmation("mdn", MDN)
+    assert len(pack.configs) == plan.confirmed_lanes == 6 + 6
 
 
 def test_domains_become_the_same_domains_of_optuna():

@@ -71,13 +71,16 @@ def test_test_speakers_are_looked_at_only_after_sealing(finished):
 
 
 @pytest.mark.timeout(600)
-def test_both_arms_are_confirmed_on_the_same_seeds_and_on_both_nulls(finished):
+def test_both_arms_are_confirmed_on_the_same_seeds_and_on_nulls_and_plants(finished):
     _, run, _ = finished
     arms = json.loads((run / "evidence.json").read_text())["arms"]
     assert set(arms) == {"mdn", "vmf"}
     assert len({tuple(r["seed"] for r in arm["replicates"]) for arm in arms.values()}) == 1
-    assert all([r["surrogate"] for r in arm["nulls"]] == ["white", "gaussian"] for arm in arms.values())
     for arm in arms.values():
+        assert [r["surrogate"] for r in arm["nulls"]] == ["white"] * 2 + ["gaussian"] * 2
+        assert [r["surrogate"] for r in arm["plants"]] == ["planted_kept"] * 2 + ["planted_lost"] * 2
+        for kind in ("nulls", "plants"):
+            assert {r["seed"] for r in arm[kind]} == {r["seed"] for r in arm["replicates"]}
         assert all((run.parent / "lanes" / f"{lane['key']}.pt").exists() for lane in arm["replicates"])
 
 
@@ -106,7 +109,8 @@ def test_mlflow_holds_a_parent_and_a_child_per_lane(finished):
     lanes = [e for e in read_journal(run) if e["event"] == "finished"]
     assert len(runs) - 1 == len(lanes)
     searched = [e for e in lanes if e["phase"] != "ablate"]
-    assert len(searched) == 2 * (2 + 2 + 2 + 2)  # two arms: explored, on a second seed, replicates, nulls
+    # Two arms: explored, on a second seed, replicates, nulls, plants.
+    assert len(searched) == 2 * (2 + 2 + 2 + 2 * 2 + 2 * 2)
     told = json.loads((run / "sealed.json").read_text())
     assert parents[0].data.tags["seal"] == told["hash"]
     assert "exploration.db" in [file.path for file in client.list_artifacts(parents[0].info.run_id)]

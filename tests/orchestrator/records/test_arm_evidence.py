@@ -44,6 +44,7 @@ def test_an_arm_has_its_lanes_on_the_given_seeds_and_all_of_its_nulls_in_order()
         event("confirm", 1, seed=3),
         event("confirm", 3, seed=9),  # of a later look
         event("confirm", 0, seed=9, surrogate="white"),
+        event("confirm", 9, seed=3, surrogate="planted_lost"),
         event("confirm", 1, seed=3, arm="mdn"),
         event("explore", 1),
         event("explore", 0),
@@ -62,5 +63,6 @@ def test_an_arm_has_its_lanes_on_the_given_seeds_and_all_of_its_nulls_in_order()
     ]
     assert [r.scores is None for r in arm.replicates] == [False, False, True, True]
     assert [(r.surrogate, r.seed) for r in arm.nulls] == [("white", 9)]
+    assert [(r.surrogate, r.seed) for r in arm.plants] == [("planted_lost", 3)]
     assert [e.index for e in arm.explored] == [e.index for e in explorations(events, "vmf")] == [0, 1]
     assert [(c.lane.seed, r.parameters) for c, r in ablated_lanes(events, "vmf", stored.get)] == [(1, 7)]

@@ -200,19 +200,33 @@ def test_an_excess_is_of_the_difference_where_each_side_is_one():
     )
 
 
+@pytest.mark.parametrize("null_seeds", [1, 3])
 @pytest.mark.parametrize(("seed_sd", "rest_sd"), [(0.03, 0.03), (0.1, 0.01), (0.0, 0.05)])
-def test_an_excess_over_a_null_of_one_seed_covers_and_pairing_removes_the_speakers(seed_sd, rest_sd):
+def test_an_excess_over_a_null_of_few_seeds_covers_and_pairing_removes_the_speakers(
+    seed_sd, rest_sd, null_seeds
+):
     rng, hits, widths = np.random.default_rng(11), [], []
     for _ in range(600):
         speakers, den = rng.normal(0.5, 0.5, 12), np.ones((6, 12))
         draw = lambda n, shared=speakers: (  # noqa: E731
             shared + rng.normal(0, seed_sd, (n, 1)) + rng.normal(0, rest_sd, (n, 12))
         )
-        measured = excess([(draw(6), den)], [(draw(1), den[:1])])
+        measured = excess([(draw(6), den)], [(draw(null_seeds), den[:null_seeds])])
         hits.append(measured.low <= 0 <= measured.high)
         widths.append(measured.high - measured.low)
     assert 0.93 <= np.mean(hits) <= 0.99
     assert np.mean(widths) < 0.6  # unpaired: 2 * 2.2 * 0.5 * sqrt(2 / 12) = 0.9
+
+
+def test_a_null_whose_own_seeds_scatter_makes_its_excess_less_certain():
+    rng, den = np.random.default_rng(12), np.ones((6, 12))
+    real = [(rng.normal(0.5, 0.001, (6, 12)), den)]
+    steady, restless = (
+        excess(real, [(0.3 + rng.normal(0, 0.001, (3, 12)) + rng.normal(0, sd, (3, 1)), den[:3])])
+        for sd in (0.0, 0.1)
+    )
+    assert restless.error > 10 * steady.error
+    assert restless.seed_variance / 6 == pytest.approx(0.1**2 / 3, rel=1.0)
 
 
 def test_an_excess_needs_the_same_speakers():

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 
 import pyarrow as pa
 import torch
 
+from trainables.latents.batching.planted import PlantWorld
 from trainables.latents.batching.shard import Shard
 from trainables.latents.batching.surrogates import Surrogate
 from trainables.latents.storage.dataset import latent_frames
@@ -25,6 +26,7 @@ class Feed:
         frame_rate: of the latents, Hz.
         ids: of the utterances of all workers; None where this one holds them all.
         surrogates: which are made of each utterance, "real" being the utterance itself.
+        plants: the processes of planted surrogates.
         device: on which the frames will lie.
         dtype: of the frames there.
         budget_bytes: how much of the device frames may take.
@@ -39,6 +41,7 @@ class Feed:
         frame_rate: float,
         ids: Sequence[str] | None = None,
         surrogates: Sequence[Surrogate] = (Surrogate.REAL,),
+        plants: Mapping[Surrogate, PlantWorld] | None = None,
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
         budget_bytes: int = _MOST_BYTES,
@@ -52,6 +55,7 @@ class Feed:
             rms=rms,
             lattice_step=lattice_step,
             surrogates=surrogates,
+            plants=plants,
             device=device,
             dtype=dtype,
         )

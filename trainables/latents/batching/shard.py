@@ -7,9 +7,9 @@ of a window.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from trainables.errors import InputError
+from trainables.latents.batching.planted import PlantWorld
 from trainables.latents.batching.surrogates import Surrogate, phase_randomised, white
 from trainables.latents.storage.dataset import latent_frames
 
@@ -48,6 +49,7 @@ class Shard:
         rms: float,
         lattice_step: float | None,
         surrogates: Sequence[Surrogate] = (Surrogate.REAL,),
+        plants: Mapping[Surrogate, PlantWorld] | None = None,
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
     ) -> Shard:
@@ -61,6 +63,7 @@ class Shard:
             rms: by which frames are divided.
             lattice_step: of the codec; its latents get uniform dither of half a step either way.
             surrogates: which are made of each utterance, in this order; "real" is the utterance itself.
+            plants: the processes of planted surrogates, fitted to all training frames over ``rms``.
             device: on which the frames will lie.
             dtype: of the frames there.
 
@@ -71,7 +74,8 @@ class Shard:
         if not rows:
             raise InputError("no utterance reached this shard; encode more utterances or use fewer workers")
         parts = [
-            _prepare(utterance_id, frames, rms, lattice_step, surrogates) for utterance_id, _, frames in rows
+            _prepare(utterance_id, frames, rms, lattice_step, surrogates, plants or {})
+            for utterance_id, _, frames in rows
         ]
         offsets = np.concatenate([[0], np.cumsum([part.shape[1] for part in parts])])
         frames = torch.from_numpy(np.concatenate(parts, axis=1)).to(device=device, dtype=dtype)
@@ -189,8 +193,10 @@ def _prepare(
     rms: float,
     lattice_step: float | None,
     surrogates: Sequence[Surrogate],
+    plants: Mapping[Surrogate, PlantWorld],
 ) -> np.ndarray:
-    rng = np.random.default_rng(zlib.crc32(utterance_id.encode()))
+    number = zlib.crc32(utterance_id.encode())
+    rng = np.random.default_rng(number)
     frames = frames.astype(np.float64)
     if lattice_step is not None:
         frames = frames + rng.uniform(-lattice_step / 2, lattice_step / 2, frames.shape)
@@ -200,4 +206,10 @@ def _prepare(
         Surrogate.WHITE: lambda x: white(x, rng),
         Surrogate.GAUSSIAN: lambda x: phase_randomised(x, rng),
     }
+    for place, (name, world) in enumerate(plants.items(), 1):
+        makers[name] = partial(_planted, world, np.random.default_rng([number, place]))
     return np.stack([makers[name](frames) for name in surrogates])
+
+
+def _planted(world: PlantWorld, rng: np.random.Generator, frames: np.ndarray) -> np.ndarray:
+    return world.simulate(len(frames), rng)

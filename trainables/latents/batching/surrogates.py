@@ -1,4 +1,4 @@
-"""Surrogates of an utterance: frames like its own, but without a past, or with a linear-Gaussian one only.
+"""Surrogates of an utterance: frames like its own without a past, with a linear one, or with a planted one.
 
 Shapes: T frames, D latent dimensions, E end candidates.
 """
@@ -18,10 +18,13 @@ class Surrogate(StrEnum):
     REAL = "real"
     WHITE = "white"  # the frames of each utterance in random order
     GAUSSIAN = "gaussian"  # each utterance with the phases of its spectrum randomised
+    KEPT = "planted_kept"  # as many frames of a process whose direction stays known
+    LOST = "planted_lost"  # ... of one whose direction is lost within some frames
 
 
-SURROGATES = tuple(Surrogate)
-NULLS = (Surrogate.WHITE, Surrogate.GAUSSIAN)
+NULLS = (Surrogate.WHITE, Surrogate.GAUSSIAN)  # what frames give that have no past, or a linear one
+SURROGATES = (Surrogate.REAL, *NULLS)  # what can be made of any utterance alone
+PLANTS = (Surrogate.KEPT, Surrogate.LOST)  # what a known direction gives (planted.py)
 
 
 def white(frames_TD: np.ndarray, rng: np.random.Generator) -> np.ndarray:
