@@ -66,7 +66,7 @@ def test_test_speakers_are_looked_at_only_after_sealing(finished):
     for event in events:
         if event["event"] == "finished":
             scores = json.loads((run.parent / "lanes" / f"{event['key']}.json").read_text())["scores"]
-            split = "validation" if event["phase"] == "explore" else "test"
+            split = "validation" if event["phase"] in ("explore", "repeat") else "test"
             assert {speaker.rstrip("0123456789") for speaker in scores["speakers"]} == {split}
 
 
