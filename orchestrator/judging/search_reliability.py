@@ -16,7 +16,7 @@ gives the distribution of the mean over halves, however much the halves have in 
 configurations alike, then so could the lanes on the second seed: K of them have K! orders, each as probable
 as the others, and the smallest p that they can show is 1 / K!. Of three that is 0.17, of four 0.04, which
 only the very same order reaches; with eight, the default, configurations that differ four times as much as
-seeds do are told apart in five of six explorations (``python -m benchmarks.reliability``).
+seeds do are told apart in four of five explorations (``python -m benchmarks.reliability``).
 
 Configurations are told apart where both p are at most 5 %. No correction is needed for asking twice, since
 both have to hold (an intersection-union test); where one was not measured, they are not told apart.

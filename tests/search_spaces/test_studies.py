@@ -41,6 +41,16 @@ class TestEveryStudy:
                 structure = plan.lane_config({**plan.fixed(arm), **corner}).structure
                 assert structure.horizon >= 16
 
+    def test_every_component_can_be_taken_out_of_whatever_the_search_chooses(self, study: Study):
+        if study.missing or not study.components:
+            return
+        plan, arm = make_plan(study), study.arm(study.primary.arm)
+        for corner in _corners(plan.space(arm)):
+            winner = plan.lane_config({**plan.fixed(arm), **corner})
+            for component in study.components:
+                without = winner | component.given | component.neutral  # refused where settings clash
+                assert without.structure.horizon == winner.structure.horizon
+
     def test_no_setting_is_both_fixed_and_searched(self, study: Study):
         for arm in study.arms:
             assert not (set(study.fixed) | set(arm.fixed)) & (set(study.space) | set(arm.space))
