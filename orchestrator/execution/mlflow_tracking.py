@@ -32,6 +32,7 @@ _VIEW = "?workflowType=machine_learning"  # without it the UI opens on tools for
 _BATCH = 1000  # metrics in one request, MLflow's limit
 _LONGEST = 6000  # characters of a parameter's value, MLflow's limit
 _NOT_THERE = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "INVALID_STATE")  # of a run, or no longer
+_ASIDE = "(raised as a result of"  # of SQLAlchemy, ahead of what has happened
 # Read by MLflow whenever it asks a server; the environment may say otherwise.
 _SETTINGS = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",  # seconds
@@ -244,12 +245,12 @@ def import_mlflow() -> None:
     import mlflow  # noqa: F401
 
     for chatty in ("mlflow", "alembic"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+        logging.getLogger(chatty).setLevel(logging.CRITICAL)  # what fails is raised, and said once
 
 
 def first_line(problem: BaseException) -> str:
-    """The first line of an exception's text, or its type where it has none."""
-    lines = str(problem).strip().splitlines()
+    """The first line of an exception's text that says something, or its type where there is none."""
+    lines = [line for line in str(problem).strip().splitlines() if not line.startswith(_ASIDE)]
     return lines[0] if lines else type(problem).__name__
 
 

@@ -22,7 +22,7 @@ _LATER, _LATEST = 5.0, 60.0  # seconds until a store that has failed is tried ag
 _LONGEST, _STALLED = 120.0, 20.0
 
 
-class Recording:
+class SweepRecording:
     """Copies run folders to MLflow, from a thread of its own and as they grow.
 
     A context manager. Its end waits for what is not yet in MLflow, but not for long; what is still missing
@@ -120,9 +120,7 @@ class Recording:
                 failed = problem
         if failed and not self._warned:
             self._warned = True
-            self._tell(
-                f"MLflow does not take the record ({first_line(failed)}); the sweep goes on without it"
-            )
+            self._tell(f"MLflow takes no record now ({first_line(failed)}); it is tried again")
         return failed
 
     def _on_success(self) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.execution.mlflow_tracking import Tracker, first_line
-from orchestrator.records.arm_evidence import place_of
+from orchestrator.records.arm_evidence import Event, place_of
 from orchestrator.records.journal import RESUME, Journal
 from orchestrator.records.lane_store import LANES_FOLDER, LaneStore
 from orchestrator.records.phase import Phase
@@ -22,10 +22,8 @@ from trainables.latents.batching.surrogates import Surrogate
 
 # Events of the journal: the run's name in MLflow, its id there, and why it ended without a verdict.
 DESCRIBED, TRACKED, STOPPED = "described", "tracked", "stopped"
-FILES = ("report.html", "report.md", "verdict.json")
+RECORDED_FILES = ("report.html", "report.md", "verdict.json")
 _EXPERIMENT = "audio-latents"
-
-Event = Mapping[str, Any]
 
 
 class RunMirror:
@@ -116,7 +114,7 @@ class RunMirror:
         if newest["event"] == "judged":
             verdict = json.loads((self.folder / "verdict.json").read_text())
             page = (self.folder / "report.md").read_text()
-            tracker.finish(verdict, page, [self.folder / name for name in FILES])
+            tracker.finish(verdict, page, [self.folder / name for name in RECORDED_FILES])
         elif stopped:
             tracker.fail(stopped["reason"], interrupted=stopped["interrupted"])
         elif not self._alive:

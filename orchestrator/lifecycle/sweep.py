@@ -13,7 +13,7 @@ from orchestrator.datasets.collection import open_collection
 from orchestrator.datasets.description import describe_data
 from orchestrator.execution.lane_recorder import winner
 from orchestrator.execution.progress import Progress
-from orchestrator.execution.recording import Recording
+from orchestrator.execution.recording import SweepRecording
 from orchestrator.execution.search import ArmSearch
 from orchestrator.inspection.suite import run_inspections
 from orchestrator.judging.verdict import Judgement, Verdict
@@ -53,7 +53,7 @@ def run_sweep(request: SweepRequest, progress: Progress) -> Judgement:
 
 def run_on_cluster(request: SweepRequest, cluster: Cluster, progress: Progress) -> Judgement:
     """Run a sweep to its verdict where Ray is connected and the run folder is held."""
-    with Recording(progress.say) as recording:
+    with SweepRecording(progress.say) as recording:
         judgement = _run_recorded(request, cluster, progress, recording)
     if where := recording.where(request.folder):
         progress.say(where)
@@ -61,7 +61,7 @@ def run_on_cluster(request: SweepRequest, cluster: Cluster, progress: Progress) 
 
 
 def _run_recorded(
-    request: SweepRequest, cluster: Cluster, progress: Progress, recording: Recording
+    request: SweepRequest, cluster: Cluster, progress: Progress, recording: SweepRecording
 ) -> Judgement:
     started = time.time()
     plan = plan_of_run(request, cluster)

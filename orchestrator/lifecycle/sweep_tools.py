@@ -10,7 +10,7 @@ from orchestrator.execution.lane_recorder import LaneRecorder
 from orchestrator.execution.mlflow_tracking import NOTE
 from orchestrator.execution.pack_runner import PackRunner
 from orchestrator.execution.progress import Progress
-from orchestrator.execution.recording import Recording
+from orchestrator.execution.recording import SweepRecording
 from orchestrator.execution.run_mirror import DESCRIBED
 from orchestrator.inspection.suite import ArmsByDataset
 from orchestrator.lifecycle.provenance import run_tags
@@ -34,7 +34,7 @@ class SweepTools:
     plan: Plan
     cluster: Cluster
     progress: Progress
-    recording: Recording
+    recording: SweepRecording
     journal: Journal
     lane_store: LaneStore
     recorder: LaneRecorder
@@ -51,7 +51,7 @@ class SweepTools:
         plan: Plan,
         cluster: Cluster,
         progress: Progress,
-        recording: Recording,
+        recording: SweepRecording,
         started: float,
     ) -> Self:
         """Open all of them; from the first moment on ``recording`` knows what the sweep is called."""
