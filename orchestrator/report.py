@@ -1,4 +1,4 @@
-"""Judge a finished run again and write its report anew: ``python -m orchestrator.report RUN``."""
+"""Judge a finished run again, and write its report anew: ``python -m orchestrator.report RUN``."""
 
 from __future__ import annotations
 
@@ -7,18 +7,27 @@ from typing import Annotated
 
 import typer
 
+from orchestrator.execution import run_mirror
 from orchestrator.lifecycle.rejudge import rejudge
 from orchestrator.runtime import cli
 
 EXAMPLE = "python -m orchestrator.report runs/vmf_vs_mdn-20260102-030405"
 
 
-def report(run: Annotated[Path, typer.Argument(help="A run folder that holds evidence.json.")]) -> None:
+def report(
+    run: Annotated[Path, typer.Argument(help="A run folder that holds evidence.json.")],
+    record: Annotated[
+        bool, typer.Option("--record", help="Judge nothing; only add to MLflow what it lacks of RUN.")
+    ] = False,
+) -> None:
     """Judge the evidence of RUN by its study as it is declared now, and write report and verdict beside it.
 
     Nothing is trained. Where anything was changed after the run was sealed, be it the study, the code or the
     record itself, the verdict is INADMISSIBLE and names the change.
     """
+    if record:
+        typer.echo(run_mirror.record(run))
+        return
     judgement, written = rejudge(run)
     typer.echo(f"{judgement.verdict}: {judgement.reason}\n{judgement.consequence}\n")
     typer.echo("\n".join(map(str, written)))

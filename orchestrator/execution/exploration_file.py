@@ -26,7 +26,6 @@ from orchestrator.planning.plan import Plan
 from orchestrator.records.arm_evidence import Event
 from search_spaces.study import Arm
 
-EXPLORATION_FILE = "exploration.db"
 _MOST_WEIGHED = 200  # configurations; the time that importances take grows with their square
 
 

@@ -1,10 +1,10 @@
-"""What the driver records of every lane: the archive comes first, then journal, MLflow and display."""
+"""What the driver records of every lane: the archive comes first, then journal and display."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from orchestrator.datasets.collection import LatentCollection
 from orchestrator.execution.progress import Progress
@@ -24,17 +24,16 @@ from orchestrator.records.evidence import ArmEvidence, Exploration, Replicate
 from orchestrator.records.journal import Journal
 from orchestrator.records.lane_store import LaneStore, lane_key
 from orchestrator.records.phase import Phase
-from trainables.latents.batching.surrogates import PLANTS, Surrogate
 from trainables.predictor.config import LaneConfig
 from trainables.predictor.scores import LaneStatus, Scores
-
-if TYPE_CHECKING:
-    from orchestrator.execution.mlflow_tracking import Tracker
 
 
 class LaneRecorder:
     """Records what the searcher does with packs, and knows which lanes have a result already, from this or
     another sweep.
+
+    Args:
+        changed: called when the journal has a new lane.
     """
 
     def __init__(
@@ -43,13 +42,13 @@ class LaneRecorder:
         plan: Plan,
         journal: Journal,
         archive: LaneStore,
-        tracker: Tracker,
+        changed: Callable[[], None],
         progress: Progress,
         latents: LatentCollection,
         code: str,
     ) -> None:
         self._plan, self._journal, self._archive = plan, journal, archive
-        self._tracker, self._progress = tracker, progress
+        self._changed, self._progress = changed, progress
         self._latents, self._code = latents, code
         self._finished = {place_of(event): event for event in journal.events("finished")}
 
@@ -71,13 +70,6 @@ class LaneRecorder:
         if event is None or event["key"] != key:
             event = self._enter(pack, position, result, reused=True)
         return event["objective"]
-
-    def retrack(self) -> None:
-        """Record the finished lanes of a resumed sweep in MLflow, which ignores those that it has."""
-        for event in self._finished.values():
-            result = self._archive.result(event["key"])
-            if result is not None:
-                self._track(event, result)
 
     def started(self, pack: Pack) -> None:
         """Enter in the journal that a pack starts, with the settings of its lanes."""
@@ -146,7 +138,7 @@ class LaneRecorder:
         }
         self._journal.append("finished", **event)
         self._finished[place_of(event)] = event
-        self._track(event, result)
+        self._changed()
         return event
 
     def _weights(self, pack: Pack, position: int) -> Path | None:
@@ -154,24 +146,6 @@ class LaneRecorder:
         from orchestrator.execution.ray_tune import weights_name
 
         return self._journal.folder / weights_name(pack, pack.indexes[position])
-
-    def _track(self, event: Mapping[str, Any], result: Mapping[str, Any]) -> None:
-        self._tracker.lane(
-            f"{event['arm']} {event['phase']} {event['index']}",
-            event["arm"],
-            _kind(event),
-            event["config"],
-            result["history"],
-            result["scores"],
-            event["status"],
-        )
-
-
-def _kind(event: Mapping[str, Any]) -> str:
-    """What a lane is: of its phase, or where a confirmation's frames are not real, a "null" or a "plant"."""
-    if event["phase"] != Phase.CONFIRM or event["config"]["surrogate"] == Surrogate.REAL:
-        return event["phase"]
-    return "plant" if event["config"]["surrogate"] in PLANTS else "null"
 
 
 def winner(explored: Sequence[Exploration]) -> LaneConfig | None:

@@ -1,4 +1,4 @@
-"""The record of a sweep in MLflow: a parent run per sweep, a child run per lane, written by the driver.
+"""One sweep in MLflow, a parent run with a child run per lane, written by the driver.
 
 MLflow takes seconds to import, so that happens when a ``Tracker`` is made, not when this module is imported.
 """
@@ -11,15 +11,12 @@ import os
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import nullcontext
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
-from orchestrator.records.journal import RESUME
 from orchestrator.records.phase import Phase
 from orchestrator.runtime.atomic_files import exclusive_lock
-from orchestrator.runtime.interrupts import uninterrupted
 from trainables.errors import InputError
 from trainables.predictor.scores import LaneStatus, Scores, is_curve
 
@@ -27,16 +24,24 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
-    from orchestrator.judging.verdict import Judgement
-    from search_spaces.study import Study
-
 DATABASE, ARTIFACTS = "mlflow.db", "mlartifacts"
-_NOTE, _NAME, _PARENT = "mlflow.note.content", "mlflow.runName", "mlflow.parentRunId"
+NOTE, _NAME, _PARENT = "mlflow.note.content", "mlflow.runName", "mlflow.parentRunId"
 _MARK = "started_as"  # a random name that a parent run has from its first moment
 _SCALARS = ("nll", "dnll", "predictive_information", "one_step_cosine", "log_magnitude_r2")
 _VIEW = "?workflowType=machine_learning"  # without it the UI opens on tools for chat traces
 _BATCH = 1000  # metrics in one request, MLflow's limit
 _LONGEST = 6000  # characters of a parameter's value, MLflow's limit
+_NOT_THERE = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "INVALID_STATE")  # of a run, or no longer
+_ASIDE = "(raised as a result of"  # of SQLAlchemy, ahead of what has happened
+# Read by MLflow whenever it asks a server; the environment may say otherwise.
+_SETTINGS = {
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",  # seconds
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",  # a run that is made again would be there twice
+    "MLFLOW_ARTIFACT_UPLOAD_DOWNLOAD_TIMEOUT": "60",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # two lines for every lane
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "true",
+}
 
 
 def ui_command(uri: str = f"sqlite:///{DATABASE}") -> str:
@@ -45,10 +50,10 @@ def ui_command(uri: str = f"sqlite:///{DATABASE}") -> str:
 
 
 class Tracker:
-    """Records a sweep, in ``mlflow.db`` of the working directory or in the store MLFLOW_TRACKING_URI names.
+    """Writes a sweep's runs into ``mlflow.db`` of the working directory or what MLFLOW_TRACKING_URI names.
 
-    A context manager: whatever ends the block, an error or an interrupt in the middle of :meth:`start`
-    included, leaves no run in the store whose status is RUNNING.
+    Everything may be written again: what the store holds already is found there and left as it is. It waits
+    for a store no longer than some seconds, and tries nothing twice: what MLflow raises, it raises.
 
     Raises:
         InputError: the store cannot be opened.
@@ -57,50 +62,40 @@ class Tracker:
     def __init__(self, experiment: str = "audio-latents") -> None:
         self.uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{Path(DATABASE).resolve()}"
         self.run_id: str | None = None
-        self._is_open = False  # whether a parent run may be there that has no end yet
-        self._mark = uuid.uuid4().hex  # finds it where its id was never heard of
+        self._mark = ""
         self._recorded: set[str] = set()  # names of the lanes that already have a child run
         try:
             self._client, self._experiment = _open(self.uri, experiment)
         except Exception as problem:  # sqlalchemy, OS and HTTP errors alike
-            first = str(problem).strip().splitlines()[:1]
             raise InputError(
-                f"cannot open the MLflow store {self.uri!r} ({' '.join(first) or type(problem).__name__}); "
+                f"cannot open the MLflow store {self.uri!r} ({first_line(problem)}); "
                 "correct or unset MLFLOW_TRACKING_URI"
             ) from problem
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if not self._is_open:
-            return
-        interrupted = isinstance(error, KeyboardInterrupt)
-        reason = (
-            f"stopped by Ctrl-C or SIGTERM; {RESUME}" if interrupted else f"{type(error).__name__}: {error}"
-        )
-        try:
-            self.fail(reason if error else "ended without a verdict", interrupted=interrupted)
-        except Exception as problem:  # the store is gone, which must not hide what happened first
-            if error is None:
-                raise
-            error.add_note(f"Its MLflow run could not be closed: {problem}")
-
     def start(
-        self, study: Study, tags: Mapping[str, Any], params: Mapping[str, Any], run_id: str | None = None
+        self,
+        name: str,
+        tags: Mapping[str, Any],
+        params: Mapping[str, Any],
+        run_id: str | None = None,
+        mark: str | None = None,
     ) -> str:
-        """Open the parent run, or go on with ``run_id`` where this store has it; return the parent's id."""
-        self._is_open = True
-        if run_id is None or not self._resume(run_id):
-            self.run_id = None
+        """Open the parent run, or go on with ``run_id`` where this store has it; return the parent's id.
+
+        Args:
+            mark: finds the run where its id was never heard of, since the store's answer was lost.
+        """
+        self._mark = mark or uuid.uuid4().hex
+        if not any(known and self._resume(known) for known in (run_id, self._find())):
             self.run_id = self._client.create_run(self._experiment, tags={_MARK: self._mark}).info.run_id
-        prior = f"(prior {study.prior.probability:.2f})"
-        note = f"# running\n\n{study.title}\n\n**Hypothesis** {prior}: {study.hypothesis}\n"
-        self.tag({_NAME: study.name, "study": study.name, _NOTE: note, **tags})
-        self._log(self._parent(), params=params)
+        self.tag({_NAME: name, "study": name, **tags})
+        there = self._client.get_run(self._parent()).data.params
+        self._log(self._parent(), params={k: v for k, v in params.items() if _legal(k) not in there})
         return self._parent()
+
+    def has(self, lane: str) -> bool:
+        """Whether a lane of that name is recorded already."""
+        return lane in self._recorded
 
     def lane(
         self,
@@ -117,7 +112,7 @@ class Tracker:
         ``phase`` is "explore", "confirm", "null", "plant" or "ablate"; ``history`` holds numbers per epoch;
         ``scores`` is ``Scores.to_json()``, or None.
         """
-        if name in self._recorded:
+        if self.has(name):
             return
         judged = (
             Phase.CONFIRM if phase in ("null", "plant") else Phase(phase)
@@ -134,31 +129,25 @@ class Tracker:
         )
         self._recorded.add(name)
 
-    def finish(
-        self,
-        judgement: Judgement,
-        markdown: str,
-        files: Sequence[Path],
-        tags: Mapping[str, Any] | None = None,
-    ) -> None:
-        """Close the parent run: verdict as a tag and on top of its page, the numbers, files as artifacts."""
+    def finish(self, verdict: Mapping[str, Any], markdown: str, files: Sequence[Path]) -> None:
+        """Close the parent run: verdict as a tag and on top of its page, the numbers, files as artifacts.
+
+        Args:
+            verdict: ``Judgement.to_json()``, or what ``verdict.json`` holds.
+        """
         metrics = [
-            (f"{_legal(r.criterion.metric)}/{r.criterion.arm}{_against(r.criterion.versus)}/{end}", value, 0)
-            for r in judgement.criteria
-            if r.estimate
-            for end, value in (
-                ("estimate", r.estimate.estimate),
-                ("low", r.estimate.low),
-                ("high", r.estimate.high),
-            )
+            (f"{_legal(c['metric'])}/{c['arm']}{_against(c['versus'])}/{end}", c["estimate"][end], 0)
+            for c in verdict["criteria"]
+            if c["estimate"]
+            for end in ("estimate", "low", "high")
         ]
         self._log(self._parent(), metrics=metrics)
         for file in files:
             self._client.log_artifact(self._parent(), str(file))
-        named = {_NAME: f"{judgement.study}: {judgement.verdict}", "criteria_hash": judgement.criteria_hash}
-        self.tag({_NOTE: markdown, "verdict": str(judgement.verdict), **named, **(tags or {})})
-        self._client.set_terminated(self._parent(), "FINISHED")
-        self._is_open = False
+        named = {_NAME: f"{verdict['study']}: {verdict['verdict']}"}
+        hashed = {"criteria_hash": verdict["criteria_hash"]}
+        self.tag({NOTE: markdown, "verdict": verdict["verdict"], **named, **hashed})
+        self._close("FINISHED")
 
     def tag(self, tags: Mapping[str, Any]) -> None:
         """Tag the parent run, without the tags that are None."""
@@ -170,12 +159,16 @@ class Tracker:
     def fail(self, reason: str, *, interrupted: bool = False) -> None:
         """Close the parent run without a verdict: FAILED, or KILLED where the user stopped it."""
         word, status = ("interrupted", "KILLED") if interrupted else ("failed", "FAILED")
-        with uninterrupted(), _few_retries():
-            if self._find():
-                self._client.set_terminated(self._parent(), status)
-                self._end_children()
-                self.tag({_NOTE: f"# {word}: no verdict\n\n{reason}\n", "failure": reason})
-            self._is_open = False
+        self.tag({NOTE: f"# {word}: no verdict\n\n{reason}\n", "failure": reason})
+        self._close(status)
+
+    def _close(self, status: str) -> None:
+        """End the parent run, and what a store that answered too late has begun beside it."""
+        self._end_children()
+        self._client.set_terminated(self._parent(), status)
+        for run in self._marked():
+            if run.info.run_id != self._parent() and run.info.status == "RUNNING":
+                self._client.set_terminated(run.info.run_id, "KILLED")
 
     def where(self) -> str:
         """Lines for the user: where the record lies, how to show it, and where the parent run's page is."""
@@ -189,20 +182,25 @@ class Tracker:
             raise RuntimeError("Tracker.start comes first")
         return self.run_id
 
+    def _marked(self) -> Sequence[Run]:
+        """The parent runs that were made for this sweep; one, unless the store answered too late."""
+        return self._client.search_runs([self._experiment], f"tags.`{_MARK}` = '{self._mark}'")
+
     def _find(self) -> str | None:
-        """The parent run's id, also where its creation was interrupted before the id came back; else None."""
-        if self.run_id is None:
-            marked = self._client.search_runs([self._experiment], f"tags.`{_MARK}` = '{self._mark}'")
-            self.run_id = marked[0].info.run_id if marked else None
-        return self.run_id
+        marked = self._marked()
+        return marked[-1].info.run_id if marked else None  # the oldest
 
     def _resume(self, run_id: str) -> bool:
         """Go on with a run, and return whether this store has it."""
-        self.run_id = run_id
+        from mlflow.exceptions import MlflowException
+
         try:
             self._client.update_run(run_id, status="RUNNING")
-        except Exception:  # another store, or the run was deleted: record anew
-            return False
+        except MlflowException as problem:
+            if problem.error_code in _NOT_THERE:  # another store, or the run was deleted: record anew
+                return False
+            raise
+        self.run_id = run_id
         self._end_children()
         return True
 
@@ -239,36 +237,44 @@ class Tracker:
             self._client.log_batch(run_id, metrics=written[start : start + _BATCH])
 
 
-def _open(uri: str, experiment: str) -> tuple[MlflowClient, str]:
-    """A client and the experiment's id; the database is made once, by the process that holds the lock."""
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    os.environ.setdefault("DO_NOT_TRACK", "true")
-    from mlflow import MlflowClient
+def import_mlflow() -> None:
+    """Load MLflow, with its settings: it must not be loaded by two threads at once.
+
+    It then gives up a store that does not answer within seconds; by default it keeps trying for many minutes.
+    """
+    for name, value in _SETTINGS.items():
+        os.environ.setdefault(name, value)
+    import mlflow  # noqa: F401
 
     for chatty in ("mlflow", "alembic"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+        logging.getLogger(chatty).setLevel(logging.CRITICAL)  # what fails is raised, and said once
+
+
+def first_line(problem: BaseException) -> str:
+    """The first line of an exception's text that says something, or its type where there is none."""
+    lines = [line for line in str(problem).strip().splitlines() if not line.startswith(_ASIDE)]
+    return lines[0] if lines else type(problem).__name__
+
+
+def _open(uri: str, experiment: str) -> tuple[MlflowClient, str]:
+    """A client and the experiment's id; the database is made once, by the process that holds the lock.
+
+    An experiment of that name that was deleted is restored, since no other may have its name.
+    """
+    import_mlflow()
+    from mlflow import MlflowClient
+
     local = uri.startswith("sqlite:")
     # Two sweeps that start together must not both migrate the schema.
-    with exclusive_lock(Path.cwd()) if local else _few_retries():
+    with exclusive_lock(Path.cwd()) if local else nullcontext():
         client = MlflowClient(uri)
         known = client.get_experiment_by_name(experiment)
-        if known is not None:
-            return client, known.experiment_id
-        place = Path(ARTIFACTS).resolve().as_uri() if local else None
-        return client, client.create_experiment(experiment, artifact_location=place)
-
-
-@contextmanager
-def _few_retries() -> Iterator[None]:
-    """Soon give up a server that does not answer; by default MLflow keeps trying for four minutes."""
-    name = "MLFLOW_HTTP_REQUEST_MAX_RETRIES"
-    before = os.environ.get(name)
-    os.environ[name] = before or "2"
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[name]
+        if known is None:
+            place = Path(ARTIFACTS).resolve().as_uri() if local else None
+            return client, client.create_experiment(experiment, artifact_location=place)
+        if known.lifecycle_stage == "deleted":
+            client.restore_experiment(known.experiment_id)
+        return client, known.experiment_id
 
 
 def _of_history(history: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, Any, int]]:

@@ -128,9 +128,10 @@ def run_pack(config: Mapping[str, Any], task: Task) -> None:
             validation=feed(latents, Split.VALIDATION, task.surrogates_for(pack), device, dtype),
             final=final_evaluation(pack),
         )
-    except RayError:  # something was lost; Tune runs the pack again
-        raise
-    except Exception as error:  # it would fail the same way again
+    except Exception as error:
+        if isinstance(error, RayError) and not isinstance(error, InputError):
+            raise  # something was lost; Tune runs the pack again
+        # It would fail the same way again.
         tune.report({"failure": failure_text(error), "refused": isinstance(error, InputError)})
     else:
         tune.report(final_report(pack, results, task))
@@ -168,7 +169,11 @@ def weights_name(pack: Pack, index: int) -> str:
 
 def failure_text(error: BaseException) -> str:
     """The text of a failed pack: the sentence of wrong input, else the whole traceback."""
-    return str(error) if isinstance(error, InputError) else "".join(traceback.format_exception(error))
+    return (
+        str(getattr(error, "cause", error))
+        if isinstance(error, InputError)
+        else "".join(traceback.format_exception(error))
+    )
 
 
 def run_packs(

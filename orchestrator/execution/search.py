@@ -36,6 +36,7 @@ from orchestrator.planning.structures import is_structural
 from orchestrator.records.phase import Phase
 from search_spaces.domains import Choice, Domain, Integer, Uniform
 from search_spaces.study import Arm
+from trainables.errors import InputError
 from trainables.predictor.config import LaneConfig
 
 # Named here, and recorded with every run, because Optuna has changed some of these defaults before.
@@ -233,6 +234,8 @@ class PackSearcher(Searcher):
             return
         try:
             source.put(pack, self._observer.finished(pack, json.loads(result["lanes"])))
+        except InputError as error:  # a full disk, say
+            self.failure, self.refused = str(error), True
         except Exception:  # Tune would ignore it, and then wait for ever for a pack that never comes
             self.failure = traceback.format_exc()
 

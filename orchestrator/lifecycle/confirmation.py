@@ -71,8 +71,8 @@ def _seal(tools: SweepTools, winners: Winners) -> tuple[dict[str, Any], list[str
     if not sealed:
         write_seal(folder, now)
         tools.journal.append("sealed", seal_hash=seal_hash(now), seal=now)
+    tools.recording.changed()
     seal = sealed[0] if sealed else now
-    tools.tracker.tag({"seal": seal_hash(seal)})
     return seal, breaches(seal, folder, now)
 
 

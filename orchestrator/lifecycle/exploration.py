@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from orchestrator.execution.exploration_file import (
-    EXPLORATION_FILE,
     ExploredArm,
     importances,
     write_exploration,
@@ -17,6 +16,7 @@ from orchestrator.judging.search_reliability import Reliability, agreement_of_ha
 from orchestrator.lifecycle.sweep_tools import SweepTools
 from orchestrator.records.arm_evidence import Event
 from orchestrator.records.phase import Phase
+from orchestrator.records.run_folders import EXPLORATION_FILE
 from trainables.predictor.scores import LaneStatus
 
 

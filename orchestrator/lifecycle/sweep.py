@@ -11,16 +11,14 @@ from typing import Any
 
 from orchestrator.datasets.collection import open_collection
 from orchestrator.datasets.description import describe_data
-from orchestrator.execution.exploration_file import EXPLORATION_FILE
 from orchestrator.execution.lane_recorder import winner
-from orchestrator.execution.mlflow_tracking import Tracker
 from orchestrator.execution.progress import Progress
+from orchestrator.execution.recording import SweepRecording
 from orchestrator.inspection.suite import run_inspections
 from orchestrator.judging.verdict import Judgement, Verdict
 from orchestrator.lifecycle.assay import assay_study, assays
 from orchestrator.lifecycle.confirmation import Winners, confirm
 from orchestrator.lifecycle.exploration import explore, search_record
-from orchestrator.lifecycle.provenance import run_tags
 from orchestrator.lifecycle.sweep_request import SweepRequest, plan_of_run
 from orchestrator.lifecycle.sweep_tools import SweepTools
 from orchestrator.planning import costs
@@ -55,10 +53,20 @@ def run_sweep(request: SweepRequest, progress: Progress) -> Judgement:
 
 def run_on_cluster(request: SweepRequest, cluster: Cluster, progress: Progress) -> Judgement:
     """Run a sweep to its verdict where Ray is connected and the run folder is held."""
+    with SweepRecording(progress.say) as recording:
+        judgement = _run_recorded(request, cluster, progress, recording)
+    if where := recording.where(request.folder):
+        progress.say(where)
+    return judgement
+
+
+def _run_recorded(
+    request: SweepRequest, cluster: Cluster, progress: Progress, recording: SweepRecording
+) -> Judgement:
     started = time.time()
     plan = plan_of_run(request, cluster)
-    with Tracker() as tracker:  # closes the MLflow run, whatever happens from here on
-        return _run(SweepTools.opened(request, plan, cluster, progress, tracker, started))
+    with recording.of(request.folder):  # whatever ends the sweep from here on is its end in MLflow too
+        return _run(SweepTools.opened(request, plan, cluster, progress, recording, started))
 
 
 def _run(tools: SweepTools) -> Judgement:
@@ -119,7 +127,7 @@ def _assay_with(tools: SweepTools) -> Callable[[str, Path], None]:
             inspect=False,
             design=None,
         )
-        judgement = run_on_cluster(request, tools.cluster, tools.progress)
+        judgement = _run_recorded(request, tools.cluster, tools.progress, tools.recording)
         tools.progress.say(f"assay: {world} is read as {judgement.verdict}")
 
     return assay
@@ -155,18 +163,15 @@ def _look_closer(tools: SweepTools, evidence: Evidence) -> None:
 
 
 def _publish(tools: SweepTools, evidence: Evidence, judgement: Judgement) -> None:
-    """Write the report, end the MLflow run with it, and print the verdict."""
+    """Write the report and that there is a verdict, then print it; MLflow may come later."""
     request, plan = tools.request, tools.plan
-    report, *others = write_report(request.folder, tools.study, evidence, judgement)
-    tags = run_tags(plan, request.latents, request.folder)
-    exploration = [file for file in [request.folder / EXPLORATION_FILE] if file.exists()]
-    tools.tracker.finish(judgement, others[0].read_text(), [report, *others, *exploration], tags)
+    report, *_ = write_report(request.folder, tools.study, evidence, judgement)
     tools.journal.append("judged", verdict=str(judgement.verdict))
     if request.quiet:
         return
     smoke = " (smoke run: not evidence)" if plan.smoke else ""
     tools.progress.say(
         f"\n{judgement.verdict}{smoke}: {judgement.reason}\n{judgement.consequence}\n\n"
-        f"report  {report}\n{tools.tracker.where()}\n"
+        f"report  {report}\n"
         f"took {duration(time.time() - tools.started)}"
     )

@@ -7,9 +7,11 @@ from typing import Self
 
 from orchestrator.datasets.ray_latents import RayLatents, by_representation
 from orchestrator.execution.lane_recorder import LaneRecorder
-from orchestrator.execution.mlflow_tracking import Tracker
+from orchestrator.execution.mlflow_tracking import NOTE
 from orchestrator.execution.pack_runner import PackRunner
 from orchestrator.execution.progress import Progress
+from orchestrator.execution.recording import SweepRecording
+from orchestrator.execution.run_mirror import DESCRIBED
 from orchestrator.inspection.suite import ArmsByDataset
 from orchestrator.lifecycle.provenance import run_tags
 from orchestrator.lifecycle.sweep_request import SweepRequest
@@ -32,7 +34,7 @@ class SweepTools:
     plan: Plan
     cluster: Cluster
     progress: Progress
-    tracker: Tracker
+    recording: SweepRecording
     journal: Journal
     lane_store: LaneStore
     recorder: LaneRecorder
@@ -49,23 +51,23 @@ class SweepTools:
         plan: Plan,
         cluster: Cluster,
         progress: Progress,
-        tracker: Tracker,
+        recording: SweepRecording,
         started: float,
     ) -> Self:
-        """Open all of them; from the first moment on the sweep has a run in MLflow, that of ``tracker``."""
+        """Open all of them; from the first moment on ``recording`` knows what the sweep is called."""
         journal = Journal(request.folder)
-        _track(request, plan, tracker, journal)
+        _describe(request, plan, journal)
+        recording.changed()
         lane_store = LaneStore(request.folder.parent / LANES_FOLDER)
         recorder = LaneRecorder(
             plan=plan,
             journal=journal,
             archive=lane_store,
-            tracker=tracker,
+            changed=recording.changed,
             progress=progress,
             latents=request.latents,
             code=code_version(),
         )
-        recorder.retrack()
         latents = by_representation(request.latents, SPLITS)
         packs = PackRunner(
             cluster=cluster,
@@ -82,7 +84,7 @@ class SweepTools:
             plan=plan,
             cluster=cluster,
             progress=progress,
-            tracker=tracker,
+            recording=recording,
             journal=journal,
             lane_store=lane_store,
             recorder=recorder,
@@ -113,11 +115,14 @@ class SweepTools:
         ]
 
 
-def _track(request: SweepRequest, plan: Plan, tracker: Tracker, journal: Journal) -> None:
-    """Open the sweep's MLflow run; a resumed sweep goes on in its own."""
-    earlier = [event["run_id"] for event in journal.events("tracked")]
-    parameters = {**plan.arguments(), "lanes": plan.lanes, "latents": request.latents.where}
-    tags = run_tags(plan, request.latents, request.folder)
-    run_id = tracker.start(plan.study, tags, parameters, earlier[-1] if earlier else None)
-    if [run_id] != earlier[-1:]:
-        journal.append("tracked", run_id=run_id)
+def _describe(request: SweepRequest, plan: Plan, journal: Journal) -> None:
+    """Write down what the sweep is called, by which MLflow knows it from its beginning to its verdict."""
+    study = plan.study
+    prior = f"(prior {study.prior.probability:.2f})"
+    note = f"# running\n\n{study.title}\n\n**Hypothesis** {prior}: {study.hypothesis}\n"
+    journal.append(
+        DESCRIBED,
+        name=study.name,
+        tags={NOTE: note, **run_tags(plan, request.latents, request.folder)},
+        parameters={**plan.arguments(), "lanes": plan.lanes, "latents": request.latents.where},
+    )

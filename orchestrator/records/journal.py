@@ -7,16 +7,19 @@ under the key in its line, and is written before the line: a line never promises
 from __future__ import annotations
 
 import json
-import os
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from orchestrator.runtime.atomic_files import exclusive_lock
+from orchestrator.runtime.atomic_files import append_line, exclusive_lock
 
 RESUME = "run the same command again with --resume to go on"
+
+# The thread that records in MLflow writes down where; two lines must not run into each other.
+_appending = threading.Lock()
 
 
 class Journal:
@@ -28,12 +31,14 @@ class Journal:
         folder.mkdir(parents=True, exist_ok=True)
 
     def append(self, event: str, **data: Any) -> None:
-        """Add one event and force it to disk, on a new line where a kill has torn the last one."""
+        """Add one event and force it to disk.
+
+        Raises:
+            UnwritableError: the disk is full; the journal is then as it was.
+        """
         line = json.dumps({"event": event, "time": round(time.time(), 3), **data}, allow_nan=False)
-        with self.path.open("ab") as log:
-            log.write((b"\n" if _is_torn(self.path) else b"") + line.encode() + b"\n")
-            log.flush()
-            os.fsync(log.fileno())
+        with _appending:
+            append_line(self.path, line.encode())
 
     def events(self, kind: str | None = None) -> list[dict[str, Any]]:
         """All events in order, or those of one kind; torn lines are left out."""
@@ -59,11 +64,3 @@ class Journal:
         busy = f"another process is at work in {self.folder}; wait for it, or leave --resume out"
         with exclusive_lock(self.folder, None if wait else busy):
             yield
-
-
-def _is_torn(path: Path) -> bool:
-    if not path.exists() or path.stat().st_size == 0:
-        return False
-    with path.open("rb") as log:
-        log.seek(-1, os.SEEK_END)
-        return log.read(1) != b"\n"

@@ -11,6 +11,7 @@ from orchestrator.records.journal import Journal
 from orchestrator.records.seal import SEAL_FILE
 from trainables.errors import InputError
 
+EXPLORATION_FILE = "exploration.db"  # the exploration, for optuna-dashboard
 _SETTINGS = "settings"  # the hash of them, among the arguments of a plan
 
 

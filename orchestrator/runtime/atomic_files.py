@@ -9,19 +9,52 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from orchestrator.runtime.disk_space import writing
 from trainables.errors import InputError
 
 
 def write_atomically(path: Path, content: str | bytes) -> Path:
-    """Write under another name and rename, so that nobody ever reads half a file; text is UTF-8."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write under another name and rename, so that nobody ever reads half a file; text is UTF-8.
+
+    Raises:
+        UnwritableError: there is no room for it, or it may not be written.
+    """
+    raw = content.encode() if isinstance(content, str) else content
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
-    try:
-        temporary.write_bytes(content.encode() if isinstance(content, str) else content)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with writing(path, len(raw)):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            temporary.write_bytes(raw)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
     return path
+
+
+def append_line(path: Path, line: bytes) -> None:
+    """Add a line to a file and force it to disk, on a new line where a kill has torn the last one.
+
+    Raises:
+        UnwritableError: there is no room for it, or it may not be written; the file is then as it was.
+    """
+    with writing(path, len(line)), path.open("ab", buffering=0) as log:
+        before = log.tell()
+        text = (b"\n" if _is_torn(path) else b"") + line + b"\n"
+        try:
+            while text:
+                text = text[log.write(text) :]
+            os.fsync(log.fileno())
+        except OSError:
+            log.truncate(before)
+            raise
+
+
+def _is_torn(path: Path) -> bool:
+    if path.stat().st_size == 0:
+        return False
+    with path.open("rb") as log:
+        log.seek(-1, os.SEEK_END)
+        return log.read(1) != b"\n"
 
 
 @contextmanager

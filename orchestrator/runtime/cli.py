@@ -5,15 +5,22 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Annotated, Any
 
 import typer
 
-from orchestrator.runtime.interrupts import interrupt_on_sigterm, send_swallowed_interrupts_again
+from orchestrator.runtime.disk_space import unwritable
+from orchestrator.runtime.interrupts import (
+    interrupt_on_signals,
+    second_signal_ends_at_once,
+    send_swallowed_interrupts_again,
+    signal_of,
+)
 from search_spaces.study import StudyError
 from trainables.errors import InputError
 
-BAD_INPUT, INTERRUPTED = 2, 130
+BAD_INPUT, INTERRUPTED = 2, 128  # to the latter the number of the signal is added
 
 # Options that several commands have.
 Address = Annotated[
@@ -42,10 +49,11 @@ def run(
 ) -> None:
     """Run a typer-annotated function as this process's command; ``--help`` ends with ``example``.
 
-    Exit codes: 0 done, 2 wrong input (``error: <sentence>`` on stderr), 130 interrupted by Ctrl-C or SIGTERM
-    (``resume`` is the advice given), or whatever ``typer.Exit`` the command raises.
+    Exit codes: 0 done, 2 wrong input or a full disk (``error: <sentence>`` on stderr), 130 Ctrl-C,
+    143 SIGTERM, 129 SIGHUP (``resume`` is the advice given), or whatever ``typer.Exit`` the command raises.
+    Whoever interrupts twice does not wait for what is open to be closed.
     """
-    interrupt_on_sigterm()
+    interrupt_on_signals()
     send_swallowed_interrupts_again()
     application(command, example, resume)()
 
@@ -84,13 +92,26 @@ def guarded(command: Callable[..., None], resume: str) -> Callable[..., None]:
     @functools.wraps(command)
     def wrapper(*args: object, **kwargs: object) -> None:
         try:
-            command(*args, **kwargs)
+            with second_signal_ends_at_once():
+                command(*args, **kwargs)
         except (InputError, StudyError) as error:
             # A worker's exception arrives wrapped, its text a remote traceback; the cause has the sentence.
-            typer.echo(f"error: {getattr(error, 'cause', error)}", err=True)
+            _tell(f"error: {getattr(error, 'cause', error)}")
             raise typer.Exit(BAD_INPUT) from None
-        except KeyboardInterrupt:
-            typer.echo(f"\ninterrupted; {resume}", err=True)
-            raise typer.Exit(INTERRUPTED) from None
+        except KeyboardInterrupt as interrupt:
+            _tell(f"\ninterrupted; {resume}")
+            raise typer.Exit(INTERRUPTED + signal_of(interrupt)) from None
+        except typer.Exit:
+            raise
+        except Exception as error:
+            if (sentence := unwritable(error)) is None:
+                raise
+            _tell(f"error: {sentence}")
+            raise typer.Exit(BAD_INPUT) from None
 
     return wrapper
+
+
+def _tell(text: str) -> None:
+    with suppress(OSError):  # a terminal that was closed
+        typer.echo(text, err=True)

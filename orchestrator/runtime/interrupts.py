@@ -1,4 +1,7 @@
-"""Ctrl-C, and SIGTERM in the same way: both raise KeyboardInterrupt, so that whatever is open is closed."""
+"""Ctrl-C, SIGTERM and SIGHUP: all raise KeyboardInterrupt, so that whatever is open is closed.
+
+Within a command a second one does not wait for that: it ends the process and those that it has started.
+"""
 
 from __future__ import annotations
 
@@ -7,19 +10,63 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
 
-_STOPS = (signal.SIGINT, signal.SIGTERM)
+from orchestrator.runtime.descendants import kill_descendants
+
+_STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _SECONDS_TO_LEAVE = 0.05  # what swallowed an interrupt, before it is sent again
 _Handler = Callable[[int, FrameType | None], None] | signal.Handlers
 
+_received: list[int] = []  # signals that this command has got
+_is_command = False  # whether the second signal ends this process at once
 
-def interrupt_on_sigterm() -> None:
-    """Let SIGTERM, which ``kill``, ``timeout`` and schedulers send, interrupt this process as Ctrl-C does."""
-    if _in_main_thread():
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+class Stopped(KeyboardInterrupt):
+    """An interrupt that says by which signal it came."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(signal.Signals(number).name)
+        self.number = number
+
+
+def signal_of(error: BaseException | None) -> int:
+    """The signal behind an interrupt, SIGINT where it does not say."""
+    return getattr(error, "number", signal.SIGINT)
+
+
+def signal_name(error: BaseException) -> str:
+    """The signal behind an interrupt as a user calls it, such as Ctrl-C."""
+    number = signal_of(error)
+    return "Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name
+
+
+def interrupt_on_signals() -> None:
+    """Let SIGTERM and SIGHUP interrupt this process as Ctrl-C does.
+
+    The first is what ``kill``, ``timeout`` and schedulers send, the second what a closed terminal sends. What
+    is ignored already, as under ``nohup``, stays ignored.
+    """
+    if not _in_main_thread():
+        return
+    for number in _STOPS:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _stop)
+
+
+@contextmanager
+def second_signal_ends_at_once() -> Iterator[None]:
+    """Within the block, which is a whole command, nobody who interrupts twice has to wait."""
+    global _is_command
+    _received.clear()
+    _is_command = True
+    try:
+        yield
+    finally:
+        _is_command = False
+        _received.clear()
 
 
 def send_swallowed_interrupts_again() -> None:
@@ -40,22 +87,39 @@ def _resend(unraisable: sys.UnraisableHookArgs) -> None:
     if not issubclass(unraisable.exc_type, KeyboardInterrupt):
         _others[-1](unraisable)
         return
+    _received.clear()  # it was not heard, so the next one is the first
     # From a thread and a moment later: raised here it would be swallowed once more.
-    again = threading.Timer(_SECONDS_TO_LEAVE, os.kill, (os.getpid(), signal.SIGINT))
+    number = signal_of(unraisable.exc_value)
+    again = threading.Timer(_SECONDS_TO_LEAVE, os.kill, (os.getpid(), number))
     again.daemon = True
     again.start()
 
 
+def _stop(number: int, frame: FrameType | None) -> None:
+    _note(number)
+    raise Stopped(number)
+
+
+def _note(number: int) -> None:
+    """Remember a signal; the second one of a command is its end."""
+    _received.append(number)
+    if _is_command and len(_received) > 1:
+        kill_descendants()
+        with suppress(OSError):
+            os.write(2, b"\nstopped at once\n")
+        os._exit(128 + number)
+
+
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Ignore Ctrl-C and SIGTERM for a moment, while an interrupted command closes what it has opened."""
-    with _handled_by(signal.SIG_IGN):
+    """Ignore interrupts for a moment, while an interrupted command closes what it has opened."""
+    with _handled_by(lambda number, frame: _note(number)):
         yield
 
 
 @contextmanager
 def interrupted_afterwards() -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM wait for the end of a block that must not be left half done.
+    """Let interrupts wait for the end of a block that must not be left half done.
 
     A second one does not wait. Handlers that the block itself puts in place are replaced by the former ones.
     """
@@ -64,18 +128,19 @@ def interrupted_afterwards() -> Iterator[None]:
     def note(number: int, frame: FrameType | None) -> None:
         signal.alarm(0)  # set by Ray, whose own handler runs first: three seconds later it would abort
         received.append(number)
+        _note(number)
         if len(received) > 1:
-            raise KeyboardInterrupt
+            raise Stopped(number)
 
     with _handled_by(note):
         yield
     if received:
-        raise KeyboardInterrupt
+        raise Stopped(received[0])
 
 
 @contextmanager
 def _handled_by(handler: _Handler) -> Iterator[None]:
-    """Handle both signals this way for a while, in the main thread, which alone is interrupted."""
+    """Handle all of these signals this way for a while, in the main thread, which alone is interrupted."""
     if not _in_main_thread():
         yield
         return

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.runtime.autoscaler import autoscaled_resources
-from orchestrator.runtime.interrupts import interrupt_on_sigterm, interrupted_afterwards
+from orchestrator.runtime.interrupts import interrupt_on_signals, interrupted_afterwards
 from orchestrator.runtime.private_ray import private_environment
 from orchestrator.runtime.ray_internals import (
     is_for_want_of_token,
@@ -100,7 +100,7 @@ def connected(address: str | None, *, state_api: bool = False) -> Iterator[Clust
 
     _hush(logging.getLogger("ray"))
     private = {} if address else {"include_dashboard": state_api, "dashboard_host": "127.0.0.1"}
-    interrupt_on_sigterm()
+    interrupt_on_signals()
     with nullcontext() if address else private_environment():
         read_environment_again()
         try:

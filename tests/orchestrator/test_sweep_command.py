@@ -93,6 +93,8 @@ def test_the_command_line_stays_as_small_as_it_is():
         "latents",
         "trials",
         "replicates",
+        "effort",
+        "settings",
         "workers",
         "address",
         "out",

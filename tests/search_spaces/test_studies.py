@@ -9,6 +9,7 @@ import pytest
 
 import search_spaces
 from orchestrator.planning.plan import make_plan
+from orchestrator.records.ablation_evidence import stand_ins, variants
 from search_spaces.domains import Choice, Integer, Uniform
 from search_spaces.study import OTHERS, REFERENCE, Prior, Role, Study, StudyError, bound, criteria_hash
 
@@ -47,8 +48,9 @@ class TestEveryStudy:
         plan, arm = make_plan(study), study.arm(study.primary.arm)
         for corner in _corners(plan.space(arm)):
             winner = plan.lane_config({**plan.fixed(arm), **corner})
-            for component in study.components:
-                without = winner | component.given | component.neutral  # refused where settings clash
+            for variant in variants(study):
+                whole = winner | variant.given
+                without = whole | stand_ins(whole, variant)  # refused where settings clash
                 assert without.structure.horizon == winner.structure.horizon
 
     def test_no_setting_is_both_fixed_and_searched(self, study: Study):

@@ -54,11 +54,11 @@ def _children(client, parent):
 def test_a_whole_sweep_is_found_again(tracker, client, tmp_path):
     record = evidence()
     judgement = judge(STUDY, record)
-    parent = tracker.start(STUDY, {"data_hash": "d" * 64, "git_commit": None}, {"trials": 12})
+    parent = tracker.start(STUDY.name, {"data_hash": "d" * 64, "git_commit": "0123"}, {"trials": 12})
     replicate = _lane(tracker)
     report, *_ = write_report(tmp_path, STUDY, record, judgement)
     note = markdown(STUDY, record, judgement)
-    tracker.finish(judgement, note, [report, tmp_path / "verdict.json"], {"git_commit": "0123"})
+    tracker.finish(judgement.to_json(), note, [report, tmp_path / "verdict.json"])
 
     run = client.get_run(parent)
     assert run.info.status == "FINISHED" and run.info.run_name == "vmf_vs_mdn: GO"
@@ -82,7 +82,7 @@ def test_a_whole_sweep_is_found_again(tracker, client, tmp_path):
 
 
 def test_a_diverged_lane_is_failed_and_its_nan_is_no_number(tracker, client):
-    parent = tracker.start(STUDY, {}, {})
+    parent = tracker.start(STUDY.name, {}, {})
     _lane(tracker, status="diverged", history=[{"epoch": 0, "loss": 3.0}, {"epoch": 1, "loss": math.nan}])
     (child,) = _children(client, parent)
     assert child.info.status == "FAILED" and child.data.tags["status"] == "diverged"
@@ -90,7 +90,7 @@ def test_a_diverged_lane_is_failed_and_its_nan_is_no_number(tracker, client):
 
 
 def test_a_resumed_sweep_goes_on_in_the_same_run_and_repeats_no_lane(tracker, client):
-    parent = tracker.start(STUDY, {}, {"trials": 12})
+    parent = tracker.start(STUDY.name, {}, {"trials": 12})
     _lane(tracker, "one")
     cut_off = {"mlflow.parentRunId": parent, "mlflow.runName": "two"}  # killed while it was written
     client.create_run(client.get_run(parent).info.experiment_id, tags=cut_off)
@@ -98,17 +98,17 @@ def test_a_resumed_sweep_goes_on_in_the_same_run_and_repeats_no_lane(tracker, cl
     assert client.get_run(parent).info.status == "KILLED"
 
     again = Tracker("tests")
-    assert again.start(STUDY, {}, {"trials": 12}, run_id=parent) == parent
+    assert again.start(STUDY.name, {}, {"trials": 12}, run_id=parent) == parent
     assert client.get_run(parent).info.status == "RUNNING"
     _lane(again, "one")
     _lane(again, "two")
     found = sorted((run.info.run_name, run.info.status) for run in _children(client, parent))
     assert found == [("one", "FINISHED"), ("two", "FINISHED"), ("two", "KILLED")]
-    assert Tracker("tests").start(STUDY, {}, {}, run_id="f" * 32) != "f" * 32
+    assert Tracker("tests").start(STUDY.name, {}, {}, run_id="f" * 32) != "f" * 32
 
 
 def test_a_failure_says_why(tracker, client):
-    parent = tracker.start(STUDY, {}, {})
+    parent = tracker.start(STUDY.name, {}, {})
     tracker.fail("the disk is full")
     run = client.get_run(parent)
     assert run.info.status == "FAILED" and run.data.tags["failure"] == "the disk is full"
@@ -116,14 +116,14 @@ def test_a_failure_says_why(tracker, client):
 
 
 def test_more_metrics_than_one_request_takes(tracker, client):
-    parent = tracker.start(STUDY, {}, {})
+    parent = tracker.start(STUDY.name, {}, {})
     _lane(tracker, history=[{"epoch": e, "loss": float(e), "seconds": 1.0} for e in range(700)], scores=None)
     (child,) = _children(client, parent)
     assert len(client.get_metric_history(child.info.run_id, "train/loss")) == 700
 
 
 def test_it_says_where_the_record_is_and_how_to_see_it(tracker, folder):
-    parent = tracker.start(STUDY, {}, {})
+    parent = tracker.start(STUDY.name, {}, {})
     said = tracker.where()
     assert ui_command(f"sqlite:///{folder}/mlflow.db") in said
     assert f"/runs/{parent}?workflowType=machine_learning" in said
@@ -133,7 +133,7 @@ def test_it_says_where_the_record_is_and_how_to_see_it(tracker, folder):
 def test_the_environment_names_another_store(tracker, folder, client, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder}/mlflow.db")
-    parent = Tracker("tests").start(STUDY, {}, {})
+    parent = Tracker("tests").start(STUDY.name, {}, {})
     assert client.get_run(parent).info.run_name == "vmf_vs_mdn"
     assert not (tmp_path / "mlflow.db").exists()
 

@@ -2,6 +2,7 @@
 
 import io
 import signal
+import threading
 import time
 from pathlib import Path
 
@@ -11,9 +12,10 @@ from rich.console import Console
 
 import search_spaces
 from orchestrator.datasets.collection import open_collection
-from orchestrator.execution.lane_recorder import LaneRecorder
+from orchestrator.execution import recording
 from orchestrator.execution.mlflow_tracking import Tracker
 from orchestrator.execution.progress import Progress
+from orchestrator.execution.run_mirror import RunMirror, record
 from orchestrator.lifecycle import sweep, sweep_tools
 from orchestrator.lifecycle.sweep_request import SweepRequest
 from orchestrator.planning.plan import make_plan
@@ -72,19 +74,27 @@ def without_ray(monkeypatch):
 
 
 def run(latents, folder, **more):
+    """A sweep of which only the beginning is real; returns what it printed, also where it fails."""
     plan = make_plan(search_spaces.load("vmf_vs_mdn"), smoke=not more, frame_rates=latents.frame_rates)
     request = SweepRequest(plan=plan, latents=latents, folder=folder, address=None, command="", **more)
-    sweep.run_on_cluster(request, Cluster(cpus=2, gpus=0, nodes=1), Progress(Console(file=io.StringIO())))
+    printed = io.StringIO()
+    console = Console(file=printed, width=10_000)
+    try:
+        sweep.run_on_cluster(request, Cluster(cpus=2, gpus=0, nodes=1), Progress(console))
+    except BaseException as error:
+        error.printed = printed.getvalue()
+        raise
+
+
+@pytest.fixture(autouse=True)
+def hurry(monkeypatch):
+    """A store that has failed is asked again at once."""
+    monkeypatch.setattr(recording, "_BETWEEN", 0.02)
 
 
 MOMENTS = {
-    "the run is made and its id not yet back": (MlflowClient, "create_run", 1, False),
-    "the run has no tags": (MlflowClient, "log_batch", 1, True),
-    "the run has no parameters": (MlflowClient, "log_batch", 2, True),
-    "the run is whole and its id not yet back": (Tracker, "start", 1, False),
-    "the journal does not know it": (Journal, "append", 3, True),  # after opened and planned
+    "the journal does not know what it is called": (Journal, "append", 3, True),  # after opened and planned
     "the lane store is opened": (sweep_tools, "LaneStore", 1, True),
-    "lanes are recorded again": (LaneRecorder, "retrack", 1, False),
     "latents are looked at": (sweep_tools, "by_representation", 1, True),
     "the checkpoint store is opened": (sweep_tools, "CheckpointStore", 1, True),
     "control worlds are asked": (sweep, "assays", 1, True),
@@ -106,31 +116,64 @@ def test_no_moment_of_the_start_leaves_a_run_running(
         run(latents, tmp_path / "runs" / "r")
     monkeypatch.undo()
     after = runs(client)
-    assert [after[r] for r in after.keys() - before.keys()] == [status]
+    described = Journal(tmp_path / "runs" / "r").events("described")
+    assert [after[r] for r in after.keys() - before.keys()] == [status for _ in described]
+    assert bool(described) is (owner is not Journal)
 
 
-RESUMED_MOMENTS = {
+FAILURES = {
+    "the run is made and its id is lost": (MlflowClient, "create_run", 1, False),
+    "the run is not made": (MlflowClient, "create_run", 1, True),
+    "the run has no tags": (MlflowClient, "log_batch", 1, True),
+    "the run has no parameters": (MlflowClient, "log_batch", 2, True),
+    "the run is whole and its id is lost": (Tracker, "start", 1, False),
+    "it cannot be closed": (MlflowClient, "set_terminated", 1, True),
+}
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+def test_a_store_that_fails_once_is_told_everything_later_and_once(
+    client, latents, tmp_path, monkeypatch, failure
+):
+    before = runs(client)
+    owner, name, call, early = FAILURES[failure]
+    without_ray(monkeypatch)
+    fail(monkeypatch, sweep, "assays", RuntimeError("end of the test"), before=True)
+    fail(monkeypatch, owner, name, OSError("no route to host"), call=call, before=early)
+    with pytest.raises(RuntimeError, match="end of the test") as ended:
+        run(latents, tmp_path / "runs" / "r")
+    monkeypatch.undo()
+    after = runs(client)
+    (made,) = after.keys() - before.keys()
+    assert after[made] == "FAILED" and "end of the test" in client.get_run(made).data.tags["failure"]
+    assert ended.value.printed.count("no route to host") == 1 and "--record" not in ended.value.printed
+
+
+FAILURES_OF_RESUMED = {
     "the run goes on": (MlflowClient, "update_run", 1, False),
-    "its children are looked at": (MlflowClient, "search_runs", 1, True),
+    "its children are looked at": (MlflowClient, "search_runs", 2, True),
     "its tags are written": (MlflowClient, "log_batch", 1, True),
     "a lane is recorded again": (MlflowClient, "create_run", 1, False),
     "a lane is recorded again, by half": (MlflowClient, "log_batch", 3, True),
 }
 
 
-@pytest.mark.parametrize("moment", RESUMED_MOMENTS)
-def test_no_moment_of_a_resumed_start_leaves_a_run_or_a_lane_running(
-    client, latents, tmp_path, monkeypatch, moment
+@pytest.mark.parametrize("failure", FAILURES_OF_RESUMED)
+def test_a_store_that_fails_once_has_the_same_run_and_every_lane_once(
+    client, latents, tmp_path, monkeypatch, failure
 ):
     folder = tmp_path / "runs" / "r"
     with monkeypatch.context() as first:  # killed with -9 when one lane was finished
-        first.setattr(Tracker, "fail", lambda *_, **__: None)
+        first.setattr(RunMirror, "_end", lambda *_: None)
+        first.setattr(recording, "_STALLED", 0.0)
         without_ray(first)
         fail(first, sweep, "assays", KeyboardInterrupt(), before=True)
         with pytest.raises(KeyboardInterrupt):
             run(latents, folder)
-    (tracked,) = Journal(folder).events("tracked")
-    assert client.get_run(tracked["run_id"]).info.status == "RUNNING"
+    RunMirror(folder).update()
+    (tracked,) = Journal(folder).events("tracked")[-1:]
+    assert client.get_run(tracked["run_id"]).info.status == "KILLED"
+    client.update_run(tracked["run_id"], status="RUNNING")
     config = {"head": "vmf", "seed": 2, "surrogate": "real"}
     lane = {"key": "k", "phase": "explore", "arm": "vmf", "index": 0, "config": config, "seconds": 1.0}
     Journal(folder).append("finished", **lane, status="diverged", objective=None, reused=False)
@@ -138,15 +181,17 @@ def test_no_moment_of_a_resumed_start_leaves_a_run_or_a_lane_running(
     sweep_tools.LaneStore(folder.parent / "lanes").keep("k", {**result, "seconds": 1.0})
 
     before = runs(client)
-    owner, name, call, early = RESUMED_MOMENTS[moment]
+    owner, name, call, early = FAILURES_OF_RESUMED[failure]
     without_ray(monkeypatch)
-    fail(monkeypatch, owner, name, KeyboardInterrupt(), call=call, before=early)
+    fail(monkeypatch, sweep, "assays", KeyboardInterrupt(), before=True)
+    fail(monkeypatch, owner, name, OSError("no route to host"), call=call, before=early)
     with pytest.raises(KeyboardInterrupt):
         run(latents, folder)
     monkeypatch.undo()
     after = runs(client)
     assert after[tracked["run_id"]] == "KILLED"
-    assert {after[r] for r in after.keys() - before.keys()} <= {"KILLED"}
+    lanes = sorted(after[r] for r in after.keys() - before.keys())
+    assert [status for status in lanes if status != "KILLED"] == ["FAILED"]  # the lane, which has diverged
 
 
 def test_an_error_in_a_control_world_closes_its_run_and_that_of_the_sweep(
@@ -162,17 +207,31 @@ def test_an_error_in_a_control_world_closes_its_run_and_that_of_the_sweep(
 
 
 def test_a_store_that_is_gone_does_not_hide_what_happened_first(client, latents, tmp_path, monkeypatch):
-    without_ray(monkeypatch)
-    fail(monkeypatch, sweep, "assays", RuntimeError("disk full"), before=True)
-    fail(monkeypatch, MlflowClient, "set_terminated", OSError("no route to host"), before=True)
-    with pytest.raises(RuntimeError, match="disk full") as failed:
-        run(latents, tmp_path / "runs" / "r")
-    assert "no route to host" in failed.value.__notes__[0]
+    def gone(*_, **__):
+        raise OSError("no route to host")
+
+    folder = tmp_path / "runs" / "r"
+    before = runs(client)
+    with monkeypatch.context() as outage:
+        outage.setattr(recording, "_STALLED", 0.3)
+        outage.setattr(MlflowClient, "set_terminated", gone)
+        without_ray(outage)
+        fail(outage, sweep, "assays", RuntimeError("disk full"), before=True)
+        with pytest.raises(RuntimeError, match="disk full") as failed:
+            run(latents, folder)
+        for thread in threading.enumerate():
+            if thread.name == "recording":
+                thread.join()
+    assert f"python -m orchestrator.report {folder} --record" in failed.value.printed
+    (made,) = runs(client).keys() - before.keys()
+    assert runs(client)[made] == "RUNNING"
+    assert made in record(folder)
+    assert runs(client)[made] == "FAILED" and runs(client).keys() - before.keys() == {made}
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_stops_a_real_sweep_cleanly_and_it_says_how_to_go_on(tmp_path, number):
     write_latents(tmp_path / "latents")
     process = start("sweep", "vmf_vs_mdn", "--smoke", "--latents", "latents", cwd=tmp_path)
@@ -182,7 +241,7 @@ def test_a_signal_stops_a_real_sweep_cleanly_and_it_says_how_to_go_on(tmp_path, 
         time.sleep(0.1)
     process.send_signal(number)
     _, complaint = process.communicate(timeout=120)
-    assert process.returncode == 130, complaint
+    assert process.returncode == 128 + number, complaint
     assert complaint.strip() == f"interrupted; {RESUME}"
     client = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
     assert "RUNNING" not in runs(client).values()

@@ -147,6 +147,7 @@ def test_a_module_imported_inside_a_function_counts(copy):
 NOT_JUDGING = {
     "orchestrator.runtime": "holds no code",
     "orchestrator.runtime.atomic_files": "writes evidence and seal, and changes nothing of them",
+    "orchestrator.runtime.disk_space": "says that a disk is full",
     "orchestrator.runtime.hashing": "joins the hashes of datasets; another joint hash breaks the seal",
 }
 

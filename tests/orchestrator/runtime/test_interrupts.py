@@ -7,7 +7,8 @@ import sys
 
 import pytest
 
-from orchestrator.runtime.interrupts import interrupt_on_sigterm, interrupted_afterwards, uninterrupted
+from orchestrator.runtime import interrupts
+from orchestrator.runtime.interrupts import interrupt_on_signals, interrupted_afterwards, uninterrupted
 
 
 @pytest.fixture(autouse=True)
@@ -19,14 +20,14 @@ def handlers():
 
 
 def test_sigterm_interrupts():
-    interrupt_on_sigterm()
+    interrupt_on_signals()
     with pytest.raises(KeyboardInterrupt):
         os.kill(os.getpid(), signal.SIGTERM)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_nothing_interrupts_what_is_being_closed_and_afterwards_it_does_again(number):
-    interrupt_on_sigterm()
+    interrupt_on_signals()
     with uninterrupted():
         os.kill(os.getpid(), number)
     with pytest.raises(KeyboardInterrupt):
@@ -35,13 +36,13 @@ def test_nothing_interrupts_what_is_being_closed_and_afterwards_it_does_again(nu
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_waits_for_the_end_of_a_block_and_a_second_one_does_not(number):
-    interrupt_on_sigterm()
+    interrupt_on_signals()
     reached = []
     with pytest.raises(KeyboardInterrupt), interrupted_afterwards():
         os.kill(os.getpid(), number)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)  # as ray.init puts handlers in place
         reached.append("the end")
-    assert reached == ["the end"] and signal.getsignal(signal.SIGTERM) is signal.default_int_handler
+    assert reached == ["the end"] and signal.getsignal(signal.SIGTERM) is interrupts._stop
     with pytest.raises(KeyboardInterrupt), interrupted_afterwards():
         os.kill(os.getpid(), number)
         os.kill(os.getpid(), number)
@@ -49,11 +50,12 @@ def test_an_interrupt_waits_for_the_end_of_a_block_and_a_second_one_does_not(num
     assert reached == ["the end"]
 
 
-def test_a_command_that_gets_sigterm_ends_with_130_and_the_advice():
+@pytest.mark.parametrize(("name", "code_of_exit"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
+def test_a_command_that_gets_a_signal_ends_with_its_code_and_the_advice(name: str, code_of_exit: int):
     code = (
         "import os, signal; from orchestrator.runtime import cli\n"
-        "def command() -> None: os.kill(os.getpid(), signal.SIGTERM)\n"
+        f"def command() -> None: os.kill(os.getpid(), signal.{name})\n"
         "cli.run(command, 'python -m it', 'take a rest')"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (130, "\ninterrupted; take a rest\n")
+    assert (done.returncode, done.stderr) == (code_of_exit, "\ninterrupted; take a rest\n")

@@ -10,14 +10,14 @@ from tests.orchestrator.shared_ray import REPOSITORY
 
 PROGRAM = """
 import signal, sys, time
-from orchestrator.runtime.interrupts import interrupt_on_sigterm, send_swallowed_interrupts_again
+from orchestrator.runtime.interrupts import interrupt_on_signals, send_swallowed_interrupts_again
 
 class Finalised:
     def __del__(self):
         signal.raise_signal({number})
         time.sleep(0)
 
-interrupt_on_sigterm()
+interrupt_on_signals()
 if {mended}:
     send_swallowed_interrupts_again()
 try:

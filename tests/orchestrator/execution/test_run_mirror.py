@@ -1,0 +1,232 @@
+"""A run folder in MLflow, whatever the store does meanwhile: in the end nothing is missing or there twice."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from contextlib import closing, contextmanager
+
+import pytest
+from mlflow import MlflowClient
+
+from orchestrator.execution import recording
+from orchestrator.execution.recording import SweepRecording
+from orchestrator.execution.run_mirror import DESCRIBED, record
+from orchestrator.judging.verdict import judge
+from orchestrator.records.journal import Journal
+from orchestrator.records.lane_store import LaneStore
+from orchestrator.reporting.study_page import write_report
+from tests.orchestrator.synthetic_evidence import STUDY, evidence
+from trainables.errors import InputError
+
+LANES = 3
+
+
+@pytest.fixture(scope="module")
+def empty_store(tmp_path_factory):
+    """A folder with a database that has its tables: making them takes seconds."""
+    folder = tmp_path_factory.mktemp("store")
+    client = MlflowClient(f"sqlite:///{folder}/mlflow.db")
+    client.create_experiment("audio-latents", artifact_location=(folder / "mlartifacts").as_uri())
+    return folder
+
+
+@pytest.fixture
+def store(empty_store, tmp_path, monkeypatch):
+    """A working folder with such a database of its own."""
+    monkeypatch.setattr(recording, "_BETWEEN", 0.05)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(empty_store / "mlflow.db", tmp_path)
+    return MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
+
+
+def grow(folder):
+    """A run folder as a sweep leaves it, step by step: named, with its lanes, judged."""
+    journal, lanes = Journal(folder), LaneStore(folder.parent / "lanes")
+    record_of_arms = evidence()
+    journal.append("opened")
+    journal.append("planned", arguments={"study": STUDY.name})
+    journal.append(DESCRIBED, name=STUDY.name, tags={"data_hash": "d" * 64}, parameters={"trials": 12})
+    yield
+    for index, replicate in enumerate(record_of_arms.arms["vmf"].replicates[:LANES]):
+        result = {"history": replicate.history, "scores": replicate.scores, "status": "finished"}
+        lanes.keep(f"key{index}", {**result, "seconds": 1.0})
+        config = {"head": "vmf", "seed": index, "surrogate": "real"}
+        lane = {"key": f"key{index}", "phase": "confirm", "arm": "vmf", "index": index, "config": config}
+        journal.append("finished", **lane, status="finished", objective=0.5, seconds=1.0, reused=False)
+        yield
+    journal.append("sealed", seal_hash="s" * 64, seal={})
+    write_report(folder, STUDY, record_of_arms, judge(STUDY, record_of_arms))
+    journal.append("judged", verdict="GO")
+
+
+def sweep(folder, during=lambda step: None):
+    """Record a run while it grows; returns what was said, and the seconds that it took."""
+    said, started = [], time.monotonic()
+    with SweepRecording(said.append) as kept:
+        with kept.of(folder):
+            for step, _ in enumerate(grow(folder)):
+                kept.changed()
+                during(step)
+                time.sleep(0.02)
+    return "\n".join(said), time.monotonic() - started
+
+
+def await_threads():
+    """The end of what a store that did not answer still holds up; in a command the process ends instead."""
+    for thread in threading.enumerate():
+        if thread.name == "recording":
+            thread.join()
+
+
+def assert_complete(client):
+    """One run that is finished, with its verdict, seal, report and every lane once."""
+    (experiment,) = (e for e in client.search_experiments() if e.name == "audio-latents")
+    runs = client.search_runs([experiment.experiment_id])
+    alive = [run for run in runs if run.info.status != "KILLED"]
+    (parent,) = (run for run in alive if "mlflow.parentRunId" not in run.data.tags)
+    lanes = [run.info.run_name for run in alive if run is not parent]
+    assert sorted(lanes) == [f"vmf confirm {index}" for index in range(LANES)]
+    assert all(r.data.tags["mlflow.parentRunId"] == parent.info.run_id for r in alive if r is not parent)
+    assert {run.info.status for run in alive} == {"FINISHED"}
+    assert (parent.data.tags["verdict"], parent.data.tags["seal"]) == ("GO", "s" * 64)
+    assert parent.data.params == {"trials": "12"}
+    files = {file.path for file in client.list_artifacts(parent.info.run_id)}
+    assert files == {"report.html", "report.md", "verdict.json"}
+
+
+def test_a_run_is_recorded_while_it_grows_and_again_changes_nothing(store, tmp_path):
+    folder = tmp_path / "runs" / "r"
+    said, _ = sweep(folder)
+    assert said == ""
+    assert_complete(store)
+    (tracked,) = Journal(folder).events("tracked")
+    assert Journal(folder).events()[-1]["event"] == "judged"
+    before = len(store.search_runs(["1"]))
+    assert tracked["run_id"] in record(folder)
+    assert_complete(store)
+    assert len(store.search_runs(["1"])) == before
+
+
+def test_a_locked_database_holds_nothing_up_and_has_everything_later(store, tmp_path, monkeypatch):
+    monkeypatch.setattr(recording, "_STALLED", 0.3)
+    folder = tmp_path / "runs" / "r"
+    with closing(sqlite3.connect(tmp_path / "mlflow.db")) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        said, seconds = sweep(folder)
+        other.rollback()
+    assert seconds < 5 and said.count("\n") == 0
+    assert f"python -m orchestrator.report {folder} --record" in said
+    assert (folder / "report.html").exists() and Journal(folder).answered()
+    await_threads()
+    record(folder)
+    assert_complete(store)
+
+
+def test_a_database_that_may_only_be_read_is_one_warning(store, tmp_path, monkeypatch):
+    monkeypatch.setattr(recording, "_STALLED", 0.3)
+    folder = tmp_path / "runs" / "r"
+    with monkeypatch.context() as read_only:
+        uri = f"sqlite:///file:{tmp_path}/mlflow.db?mode=ro&uri=true"
+        read_only.setenv("MLFLOW_TRACKING_URI", uri)
+        said, _ = sweep(folder)
+        await_threads()
+        assert said.count("readonly database") == said.count("MLflow takes no record now") + 1 == 2
+        with pytest.raises(InputError, match="readonly database") as refused:
+            record(folder)
+        assert "\n" not in str(refused.value)
+    record(folder)
+    assert_complete(store)
+
+
+@pytest.mark.parametrize("step", [0, 2])
+def test_an_experiment_that_is_deleted_meanwhile_is_restored(store, tmp_path, step):
+    def delete(now):
+        if now == step:
+            store.delete_experiment(store.get_experiment_by_name("audio-latents").experiment_id)
+
+    said, _ = sweep(tmp_path / "runs" / "r", delete)
+    assert "--record" not in said
+    assert_complete(store)
+
+
+def test_a_run_that_nobody_works_at_any_more_was_killed(store, tmp_path):
+    folder = tmp_path / "runs" / "r"
+    steps = grow(folder)
+    next(steps), next(steps)
+    record(folder)
+    (parent,) = (r for r in store.search_runs(["1"]) if "mlflow.parentRunId" not in r.data.tags)
+    assert parent.info.status == "KILLED" and "--resume" in parent.data.tags["failure"]
+
+
+def test_what_is_no_run_folder_is_refused(store, tmp_path):
+    with pytest.raises(InputError, match=r"holds no journal\.jsonl"):
+        record(tmp_path)
+
+
+@contextmanager
+def served(folder):
+    """A real MLflow server for a store; yields its process and its address."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    line = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
+    line += ["--workers", "1", "--backend-store-uri", f"sqlite:///{folder}/mlflow.db"]
+    environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"}
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    server = subprocess.Popen(line, cwd=folder, env=environment, start_new_session=True, **quiet)
+    try:
+        address, deadline = f"http://127.0.0.1:{port}", time.monotonic() + 90
+        while True:
+            try:
+                urllib.request.urlopen(f"{address}/health", timeout=2).read()
+                break
+            except OSError:
+                assert server.poll() is None and time.monotonic() < deadline
+                time.sleep(0.2)
+        yield server.pid, address
+    finally:
+        for number in (signal.SIGCONT, signal.SIGKILL):
+            try:
+                os.killpg(server.pid, number)
+            except ProcessLookupError:
+                break
+        server.wait()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("step", [pytest.param(0, marks=pytest.mark.soak), 2])
+def test_a_server_that_is_stopped_or_killed_holds_nothing_up(store, tmp_path, monkeypatch, capfd, step):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
+    monkeypatch.setattr(recording, "_STALLED", 1.5)
+    stopped, killed = tmp_path / "runs" / "stopped", tmp_path / "runs" / "killed"
+    with served(tmp_path) as (server, address):
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+        said, seconds = sweep(stopped, lambda now: os.killpg(server, signal.SIGSTOP) if now == step else 0)
+        assert seconds < 10 and f"report {stopped} --record" in said
+        os.killpg(server, signal.SIGCONT)
+        await_threads()
+        monkeypatch.delenv("MLFLOW_HTTP_REQUEST_TIMEOUT")
+        record(stopped)
+        assert_complete(store)
+        assert "View run" not in "".join(capfd.readouterr())
+        (parent,) = store.search_runs(["1"], "tags.verdict = 'GO'")
+        store.delete_run(parent.info.run_id)
+        for lane in store.search_runs(["1"]):
+            store.delete_run(lane.info.run_id)
+        monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
+        said, seconds = sweep(killed, lambda now: os.killpg(server, signal.SIGKILL) if now == step else 0)
+        assert seconds < 10 and f"report {killed} --record" in said
+        await_threads()
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    record(killed)
+    assert_complete(store)
+    assert json.loads((killed / "verdict.json").read_text())["verdict"] == "GO"
