@@ -53,7 +53,7 @@ _ARMS = (
 
 _PRIMARY = Criterion(
     name="the rollout's distribution is better than that of linear regression",
-    metric="-energy_score@16",
+    metric="energy_skill@1-8",
     arm="vmf",
     versus="linear",
     success=0.0,
@@ -83,7 +83,7 @@ STUDY = Study(
         *(
             Criterion(
                 name=f"... and than that of {arm.title}",
-                metric="-energy_score@16",
+                metric="energy_skill@1-8",
                 arm="vmf",
                 versus=arm.name,
                 success=0.0,
@@ -94,7 +94,7 @@ STUDY = Study(
             if arm.name not in ("vmf", "linear")
         ),
     ),
-    objective="-energy_score@1-16",
+    objective="energy_skill@1-8",
     prior=Prior(0.5, "ours: Research Discussion 7 gives no probability for this hypothesis"),
     consequences={
         "GO": "Compare other studies' arms against the von Mises-Fisher head.",

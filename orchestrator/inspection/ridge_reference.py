@@ -63,5 +63,13 @@ def _fit_and_score(latents: RayLatents, structure: Structure) -> dict[str, Any]:
     train, test = (feed(latents, split, (Surrogate.REAL,), "cpu", torch.float32) for split in _SPLITS)
     data = PreparedData.from_feed(train)
     fitted = Stacked(fit_baselines(structure, [Lane()], train, data))
-    (scores,) = evaluate(structure, fitted, [Surrogate.REAL], test, data.moments, options=_MEASURED)
+    (scores,) = evaluate(
+        structure,
+        fitted,
+        [Surrogate.REAL],
+        test,
+        data.moments,
+        options=_MEASURED,
+        climate=data.climate(),
+    )
     return scores.to_json()

@@ -16,6 +16,7 @@ _NOTHING = (
     "cos",
     "one_step_cosine",
     "magnitude_ratio",
+    "energy_skill",
     "predictive_information",
     "predictive_information_gaussian",
     "predictive_bits_per_second",

@@ -60,8 +60,9 @@ def scores(rng, cos, ratio, information, speakers=12, speaker_sd=0.03, seed_sd=0
     windows = np.repeat(frames[:, None], HORIZON, 1) / 10
     curves = {
         name: np.clip(np.linspace(*ends, HORIZON) + effect[:, None] + scatter((speakers, HORIZON)), low, high)
-        for name, ends, low, high in (("cos", cos, -1, 1), ("magnitude_ratio", ratio, 1e-3, 9))
+        for name, ends, low, high in (("cos", cos, -1, 1), ("log_magnitude_ratio", ratio, 1e-3, 9))
     }
+    curves["log_magnitude_ratio"] = np.log(curves["log_magnitude_ratio"])
     curves["state_error"] = np.linspace(0.4, 1.1, HORIZON) + scatter((speakers, HORIZON))
     nll = 80 + 10 * effect
     one_step = {
@@ -76,9 +77,12 @@ def scores(rng, cos, ratio, information, speakers=12, speaker_sd=0.03, seed_sd=0
         "log_magnitude_squared_error": 0.2 + 0 * effect,
     }
     curves |= {
-        f"{name}_{run}": curves[name] for name in ("cos", "magnitude_ratio", "state_error") for run in "ABC"
+        f"{name}_{run}": curves[name]
+        for name in ("cos", "log_magnitude_ratio", "state_error")
+        for run in "ABC"
     }
     curves |= {"energy_score": 0.5 - 0.3 * curves["cos"], "crps": 0.05 - 0.03 * curves["cos"]}
+    curves["energy_score_of_climate"] = np.full_like(curves["cos"], 0.5)
     return Scores(
         names,
         FRAME_RATE,

@@ -43,7 +43,7 @@ UNTEMPERED = ("flow", "flow_matching", *FITTED_HEADS)
 INFORMATION = ("predictive_information_gaussian", "predictive_bits_per_second_gaussian")
 # What exploration measures, beside the rollout.
 _ONE_STEP = ("nll", "one_step_cosine", "log_magnitude_r2", *INFORMATION)
-_PER_STEP = ("cos", "magnitude_ratio", "state_error", "energy_score", "crps")
+_PER_STEP = ("cos", "magnitude_ratio", "state_error", "energy_score", "energy_skill", "crps")
 _ALLOWED = {
     "head": HEADS + FITTED_HEADS,
     "backbone": BACKBONES,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -27,7 +28,18 @@ _PER_SECOND = {
     "predictive_bits_per_second": "predictive_information",
     "predictive_bits_per_second_gaussian": "predictive_information_gaussian",
 }
-CURVES = ("cos", "magnitude_ratio", "state_error", "runaway", "energy_score", "crps", "runaway_sampled")
+CURVES = (
+    "cos",
+    "log_magnitude_ratio",
+    "state_error",
+    "runaway",
+    "energy_score",
+    "energy_score_of_climate",
+    "crps",
+    "runaway_sampled",
+)
+SKILL = "energy_skill"
+_RATIO = "magnitude_ratio"
 
 
 class LaneStatus(StrEnum):
@@ -40,7 +52,7 @@ class LaneStatus(StrEnum):
 
 def is_sampled(metric: str) -> bool:
     """Whether a metric needs sampled runs; it may have a minus before its name and a step behind it."""
-    return metric.lstrip("-").split("@")[0] in ("energy_score", "crps")
+    return metric.lstrip("-").split("@")[0] in ("energy_score", SKILL, "crps")
 
 
 def measured_for(objective: str) -> str:
@@ -91,7 +103,7 @@ class Scores:
                     *(self.per_speaker(f"{curve}@{k}") for k in steps), strict=True
                 )
                 return np.sum(numerators, 0), np.sum(denominators, 0)
-            return self.sums[curve][:, steps[0] - 1], self.counts[curve][:, steps[0] - 1]
+            return self._at_step(curve, steps[0] - 1)
         if metric in _PER_SECOND:
             nats, frames = self.per_speaker(_PER_SECOND[metric])
             return nats * self.frame_rate / math.log(2), frames
@@ -102,6 +114,18 @@ class Scores:
             plus, minus = _DIFFERENCES[metric]
             return self.sums[plus] - self.sums[minus], self.counts[minus]
         return self.sums[metric], self.counts[metric]
+
+    def _at_step(self, curve: str, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """Numerators and denominators of a curve at one step, [S]. The ratio of magnitudes is a geometric
+        mean over a speaker's frames, the energy skill the share of climatology's score that is saved.
+        """
+        if curve == SKILL:
+            climate = self.sums["energy_score_of_climate"][:, k]
+            return climate - self.sums["energy_score"][:, k], climate
+        if curve.startswith(_RATIO):
+            logs, counts = self.sums[f"log_{curve}"][:, k], self.counts[f"log_{curve}"][:, k]
+            return counts * np.exp(logs / np.maximum(counts, 1)), counts
+        return self.sums[curve][:, k], self.counts[curve][:, k]
 
     def value(self, metric: str) -> float:
         """A metric over all speakers: sum of sums over sum of counts; NaN where nothing was counted.
@@ -121,18 +145,15 @@ class Scores:
         """
         last = self.horizon
         named = ("nll", "one_step_cosine", "cos@1", f"cos@{last}", f"magnitude_ratio@{last}")
-        figures = {name: self.value(name) for name in named if name.split("@")[0] in self.sums}
-        if "gaussian_marginal_nll" in self.sums:
-            figures |= {name: self.value(name) for name in INFORMATION}
-        try:
-            return figures | {objective: self.value(objective)}
-        except KeyError:
-            return figures
+        figures = {}
+        for name in dict.fromkeys((*named, *INFORMATION, objective)):
+            with suppress(KeyError):
+                figures[name] = self.value(name)
+        return figures
 
     def curve(self, name: str) -> np.ndarray:
         """A rollout curve over k = 1..K, [K]; NaN where nothing was counted."""
-        total = self.counts[name].sum(0)
-        return np.where(total > 0, self.sums[name].sum(0) / np.maximum(total, 1), np.nan)
+        return np.array([self.value(f"{name}@{k}") for k in range(1, self.horizon + 1)])
 
     def _log_magnitude_r2(self) -> float:
         n = self.counts["log_magnitude"].sum()

@@ -15,6 +15,8 @@ from torch import Tensor
 from trainables.latents.batching.feed import Feed
 from trainables.latents.batching.shard import Moments, frame_pairs, pooled_moments
 
+_CLIMATE = 64  # frames: the score of a forecast does not depend on their number in the mean
+
 
 @dataclass(frozen=True)
 class PreparedData:
@@ -55,6 +57,11 @@ class PreparedData:
     def frames(self, surrogate: str) -> Tensor:
         """Example frames of one surrogate, those that the steps lead to: [N, D], on the CPU."""
         return self.pairs_2SND[1, self.surrogates.index(surrogate)]
+
+    def climate(self) -> dict[str, Tensor]:
+        """A few example frames of each surrogate, evenly spread: what climatology draws from, [S, D] each."""
+        frames = {name: self.frames(name) for name in self.surrogates}
+        return {name: f[:: max(1, len(f) // _CLIMATE)][:_CLIMATE] for name, f in frames.items()}
 
     def steps(self, surrogate: str) -> Tensor:
         """Example steps delta of one surrogate, [N, D], on the CPU."""

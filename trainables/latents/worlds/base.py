@@ -20,8 +20,9 @@ class Optimum:
         cos: [K]. ``cos[k-1]`` is E |E[d_{t+k-1} | past of z_t]|: the mean cosine between the true direction
             at rollout step k and the direction that maximises it given the frames before the rollout. No
             rollout, whatever it feeds back, can exceed it.
-        magnitude_ratio: [K]. ``magnitude_ratio[k-1]`` is E[|delta_pred| / |delta_true|], averaged frame by
-            frame, of the true one-step law rolled out under mean feedback: a description, not a bound.
+        magnitude_ratio: [K]. ``magnitude_ratio[k-1]`` is exp E[log(|delta_pred| / |delta_true|)], the
+            geometric mean over frames, of the true one-step law rolled out under mean feedback: a
+            description, not a bound.
         nll: entropy rate of delta in R^D, nats per frame; None where there is no bound.
         predictive_information: the entropy of z_t less ``nll``, nats per frame; None where it has no formula.
         how: the numbers were computed, in words.

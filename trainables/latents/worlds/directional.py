@@ -89,13 +89,13 @@ class DirectionalWorld:
     def optimum(self, horizon: int) -> Optimum:
         """The optimum: NLL, cos@1 and magnitude ratios by formula, cos@2 onwards by Monte Carlo.
 
-        Under mean feedback the prediction always has the length E[m] A_D, so the magnitude ratio is
-        E[m] A_D E[1/m] = A_D exp(spread^2).
+        Under mean feedback the prediction always has the length E[m] A_D, so the magnitude ratio, a geometric
+        mean, is E[m] A_D / exp(E[log m]) = A_D exp(spread^2 / 2).
         """
         return Optimum(
             one_step_cosine=self.cosine,
             cos=[self.cosine, *self._later_cosines(horizon)],
-            magnitude_ratio=[self.cosine * math.exp(self.spread**2)] * horizon,
+            magnitude_ratio=[self.cosine * math.exp(self.spread**2 / 2)] * horizon,
             nll=self.entropy(),
             predictive_information=None,
             how=f"formula; cos@2 onwards by Monte Carlo, {_STARTS} states x {_CONTINUATIONS} continuations",

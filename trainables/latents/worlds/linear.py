@@ -61,7 +61,8 @@ class RotatingAR:
         return Optimum(
             one_step_cosine=cos[0],
             cos=cos,
-            magnitude_ratio=[mean_length_ratio(self.dim, r) for r in correlations],
+            # Both are Gaussian with scales of ratio r: their mean logarithms differ by log r.
+            magnitude_ratio=correlations.tolist(),
             nll=self.dim / 2 * math.log(2 * math.pi * math.e * variance),
             predictive_information=-self.dim / 2 * math.log1p(-(self.decay**2)),
             how="formula",
@@ -87,15 +88,3 @@ def mean_cosine(dim: int, correlation: float) -> float:
     """
     growth = math.exp(2 * (gammaln((dim + 1) / 2) - gammaln(dim / 2)))
     return float(correlation * 2 / dim * growth * hyp2f1(0.5, 0.5, dim / 2 + 1, correlation**2))
-
-
-def mean_length_ratio(dim: int, correlation: float) -> float:
-    """The mean ratio, E |x| / |y|, of the same vectors where x is the best prediction of y; d is at least 2.
-
-    The scales of x and y then have the ratio r, and the mean is r Gamma((d+1)/2) Gamma((d-1)/2) /
-    Gamma(d/2)^2 2F1(-1/2, 1/2; d/2; r^2), a mixed moment of Kibble's bivariate gamma law.
-
-    W. F. Kibble, "A two-variate gamma type distribution", 1941.
-    """
-    growth = math.exp(gammaln((dim + 1) / 2) + gammaln((dim - 1) / 2) - 2 * gammaln(dim / 2))
-    return float(correlation * growth * hyp2f1(-0.5, 0.5, dim / 2, correlation**2))

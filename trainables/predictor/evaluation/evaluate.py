@@ -1,12 +1,14 @@
 """Evaluation: one-step metrics and rollout curves of every lane, as sums and counts per speaker.
 
-Definitions. At rollout step k, cos@k = cos(delta_pred, delta_true) and magnitude ratio@k = |delta_pred| /
-|delta_true|, frame by frame, with delta_pred what the run fed back and delta_true the true step of that time;
-state error@k is the distance of the reached from the true state over the RMS distance between random frames;
-energy score@k and CRPS@k are proper scores of the states that sampled runs reach, in the same unit, at the
-structure's own temperature. A run that leaves the numbers, or the structure's bound ``runaway``, is stopped
-there and counts as going in no direction from then on; runaway@k is the share of runs that have.
-Frames that do not move at all (|delta_true| = 0) have no direction and are left out of both.
+Definitions. At rollout step k, cos@k = cos(delta_pred, delta_true), frame by frame, and magnitude ratio@k =
+|delta_pred| / |delta_true| as its geometric mean over the frames of a speaker, with delta_pred what the run
+fed back and delta_true the true step of that time; state error@k is the distance of the reached from the true
+state over the RMS distance between random frames; energy score@k and CRPS@k are proper scores of the states
+that sampled runs reach, in the same unit, at the structure's own temperature; energy skill@k = 1 - energy
+score@k / that of climatology, the forecast that draws training frames at random. A run that leaves the
+numbers, or the structure's bound ``runaway``, is stopped there and counts as going in no direction from then
+on; runaway@k is the share of runs that have. Frames that do not move at all (|delta_true| = 0) have no
+direction and are left out of both.
 
 Shapes: L lanes, B windows, T frames of a window, C of context, K rollout steps, D latent dimensions,
 S sampled runs, E = D + 1 and the factors of a law.
@@ -14,7 +16,7 @@ S sampled runs, E = D + 1 and the factors of a law.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -46,6 +48,7 @@ def evaluate(
     baselines: Baselines | None = None,
     *,
     options: EvaluationOptions = FREE_RUNS,
+    climate: Mapping[str, Tensor] | None = None,
 ) -> list[Scores]:
     """Scores of every lane on all utterances of a feed.
 
@@ -56,10 +59,14 @@ def evaluate(
         baselines: densities without context; where they are given, scores also hold their NLL on the same
             frames.
         options: what else is measured.
+        climate: training frames [S, D] of each surrogate, against which the energy skill of sampled runs is
+            measured where they are given.
     """
     parts: list[list[Scores]] = [[] for _ in surrogates]
     for shard in feed.chunks():
-        scores = _evaluate_shard(structure, stacked, surrogates, feed, shard, moments, baselines, options)
+        scores = _evaluate_shard(
+            structure, stacked, surrogates, feed, shard, moments, baselines, options, climate or {}
+        )
         for lane_parts, lane_scores in zip(parts, scores, strict=True):
             lane_parts.append(lane_scores)
     return [merge(lane_parts) for lane_parts in parts]
@@ -93,6 +100,7 @@ def _evaluate_shard(
     moments: Moments,
     baselines: Baselines | None,
     options: EvaluationOptions,
+    climate: Mapping[str, Tensor],
 ) -> list[Scores]:
     """Scores of every lane on one shard, block of windows after block of windows."""
     starts, owners = shard.evaluation_windows(structure.context, structure.horizon)
@@ -119,7 +127,11 @@ def _evaluate_shard(
         measured = stacked.map(measure, windows_LBTD, every)
         for lane, name in enumerate(surrogates):
             of_lane = {key: value[lane] for key, value in measured.items()}
-            figures[lane].append(figures_of(structure, windows_LBTD[lane], of_lane, moments, name, baselines))
+            figures[lane].append(
+                figures_of(
+                    structure, windows_LBTD[lane], of_lane, moments, name, baselines, climate.get(name)
+                )
+            )
     whole = [{key: torch.cat([part[key] for part in lane]) for key in lane[0]} for lane in figures]
     return [tally(lane, shard, owners, feed.frame_rate, structure.horizon) for lane in whole]
 

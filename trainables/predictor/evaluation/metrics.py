@@ -14,7 +14,7 @@ from torch import Tensor
 
 from trainables.latents.batching.shard import Moments
 from trainables.predictor.config import Structure
-from trainables.predictor.evaluation.proper_scores import crps, energy_score
+from trainables.predictor.evaluation.proper_scores import crps, energy_score, energy_score_of_one
 
 # The injection diagnostic: the same run, put back to the true state after some of its steps. Run D never is:
 # it is the free run itself.
@@ -24,6 +24,7 @@ INJECTIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "C": lambda step: step == 1,  # the first alone
 }
 _STILL = 1e-9  # |delta_true| below which a frame does not move, in units of the training RMS
+_SMALLEST_RATIO = 1e-3  # of magnitudes: standing still, whose logarithm would be infinite, counts as this
 
 
 class Baselines(Protocol):
@@ -40,6 +41,7 @@ def figures_of(
     moments: Moments,
     surrogate: str,
     baselines: Baselines | None,
+    climate_SD: Tensor | None = None,
 ) -> dict[str, Tensor]:
     """Every metric frame by frame, [B, K]; NaN where it is undefined.
 
@@ -51,6 +53,8 @@ def figures_of(
         moments: of the training frames.
         surrogate: name of the lane's surrogate.
         baselines: densities without context, whose NLL is added where they are given.
+        climate_SD: training frames of that surrogate, whose energy score as a forecast of every state stands
+            beside that of sampled runs.
     """
     true = window_BTD[:, structure.context :] - window_BTD[:, structure.context - 1 : -1]
     size = true.norm(dim=-1)
@@ -77,6 +81,9 @@ def figures_of(
         figures |= _ensemble_figures(
             window_BTD, measured["ensemble"], structure.context, moments, structure.runaway
         )
+        if climate_SD is not None:
+            states_BKD = window_BTD[:, structure.context :]
+            figures["energy_score_of_climate"] = _climate_score(states_BKD, climate_SD, moments)
     if baselines is not None:
         figures |= baselines.nll(surrogate, window_BTD[:, structure.context :], true)
     return figures
@@ -91,8 +98,8 @@ def rollout_figures(
     *,
     bound: float = math.inf,
 ) -> dict[str, Tensor]:
-    """The curves of free runs frame by frame, [B, K]: cosine, magnitude ratio, state error, and whether they
-    have run away.
+    """The curves of free runs frame by frame, [B, K]: cosine, log of the magnitude ratio, state error, and
+    whether they have run away.
 
     A run that leaves the numbers, or ``bound``, is a result: from there on its cosine is 0, its state error
     ``bound``, and its magnitude is not counted. One that is put back to the truth goes on from there.
@@ -116,10 +123,10 @@ def rollout_figures(
     if injected is None:
         away_BK = _from_then_on(away_BK)
     error = (reached - path[:, 1:]).norm(dim=-1) / moments.frame_distance
-    ratio = deltas_BKD.norm(dim=-1) / size.clamp_min(_STILL)
+    ratio = (deltas_BKD.norm(dim=-1) / size.clamp_min(_STILL)).clamp_min(_SMALLEST_RATIO)
     return {
         "cos": torch.where(moves, torch.where(away_BK, 0.0, _cosine(deltas_BKD, true)), torch.nan),
-        "magnitude_ratio": torch.where(moves & ~away_BK, ratio, torch.nan),
+        "log_magnitude_ratio": torch.where(moves & ~away_BK, ratio.log(), torch.nan),
         "state_error": torch.where(away_BK, bound, error),
         "runaway": away_BK.to(error),
     }
@@ -144,6 +151,16 @@ def _ensemble_figures(
         "crps": crps(samples, truth).reshape(shape),
         "runaway_sampled": away_SBK.to(truth).mean(0),
     }
+
+
+def _climate_score(states_BKD: Tensor, climate_SD: Tensor, moments: Moments) -> Tensor:
+    """The energy score, [B, K], of the same frames as a forecast of every state: climatology, in units of the
+    RMS distance between frames.
+    """
+    truth_XD = (states_BKD / moments.frame_distance).flatten(0, 1)
+    samples_SD = climate_SD.to(truth_XD) / moments.frame_distance
+    score_X = energy_score_of_one(samples_SD, truth_XD)
+    return score_X.reshape(states_BKD.shape[:2])
 
 
 def _from_mean(states: Tensor, moments: Moments) -> Tensor:

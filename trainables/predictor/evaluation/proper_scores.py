@@ -30,6 +30,18 @@ def energy_score(samples_SXD: Tensor, truth_XD: Tensor) -> Tensor:
     return error_X - distances_XSS.sum((-1, -2)) / (2 * count * (count - 1))
 
 
+def energy_score_of_one(samples_SD: Tensor, truth_XD: Tensor) -> Tensor:
+    """The energy score of each case, [X], under one forecast for all of them.
+
+    Raises:
+        ValueError: fewer than two samples.
+    """
+    count = _at_least_two(samples_SD)
+    error_X = torch.cdist(truth_XD, samples_SD, compute_mode=_EXACT).mean(1)
+    spread = torch.cdist(samples_SD, samples_SD, compute_mode=_EXACT).sum()
+    return error_X - spread / (2 * count * (count - 1))
+
+
 def crps(samples_SXD: Tensor, truth_XD: Tensor) -> Tensor:
     """The continuous ranked probability score of each case, [X]: the mean over dimensions of the energy
     score of each alone.

@@ -75,7 +75,14 @@ def _evaluate(
         return []
     surrogates = [lane.surrogate for lane in run.lanes_left]
     measured = evaluate(
-        run.structure, run.pack.stacked, surrogates, feed, run.data.moments, baselines, options=options
+        run.structure,
+        run.pack.stacked,
+        surrogates,
+        feed,
+        run.data.moments,
+        baselines,
+        options=options,
+        climate=run.data.climate() if options.sampled else None,
     )
     ranks = run.context.gather([scores.to_json() for scores in measured])
     return [merge(Scores.from_json(rank[place]) for rank in ranks) for place in range(len(run.rows))]

@@ -16,6 +16,7 @@ from trainables.predictor.config import FEEDBACKS, Lane, Structure
 from trainables.predictor.evaluation.context_free import Marginals
 from trainables.predictor.evaluation.continuation import continue_from
 from trainables.predictor.evaluation.evaluate import baseline_scores, evaluate
+from trainables.predictor.evaluation.metrics import figures_of
 from trainables.predictor.evaluation.options import EVERYTHING, FREE_RUNS, ONE_STEP, EvaluationOptions
 from trainables.predictor.evaluation.tally import tally
 from trainables.predictor.lanes.stacked import Stacked
@@ -25,7 +26,7 @@ from trainables.predictor.training.train import train_pack
 from trainables.training_context import SoloContext
 
 CONTEXT, HORIZON = 6, 5
-RUNS = {"cos", "magnitude_ratio", "state_error", "runaway"}
+RUNS = {"cos", "log_magnitude_ratio", "state_error", "runaway"}
 
 
 def structure(head: str, feedback: str = "mean") -> Structure:
@@ -73,9 +74,14 @@ def test_metrics_are_their_definitions(head: str, feedback: str, make_feed: Call
         assert scores.sums["nll"][row] == pytest.approx(sum(own["nll"]), rel=1e-9)
         assert scores.sums["one_step_cosine"][row] == pytest.approx(sum(own["one_step_cosine"]), rel=1e-9)
         assert scores.counts["nll"][row] == len(own["nll"])
-        for name, key in (("cos", "cos"), ("magnitude_ratio", "ratio"), ("state_error", "error")):
+        for name, key in (("cos", "cos"), ("log_magnitude_ratio", "ratio"), ("state_error", "error")):
             for k in range(HORIZON):
                 values = [v for step, v in own[key] if step == k]
+                if key == "ratio":
+                    geometric = math.exp(np.mean(np.log(values)))
+                    numerators, counts = scores.per_speaker(f"magnitude_ratio@{k + 1}")
+                    assert numerators[row] / counts[row] == pytest.approx(geometric, rel=1e-9)
+                    values = [math.log(v) for v in values]
                 assert scores.sums[name][row, k] == pytest.approx(sum(values), rel=1e-9, abs=1e-9)
                 assert scores.counts[name][row, k] == len(values)
 
@@ -184,8 +190,9 @@ def test_mean_reversion_on_white_noise_scores_one_over_root_two() -> None:
     feed = Feed(lambda: [table], rms=1.0, lattice_step=None, frame_rate=50.0, dtype=torch.float64)
     scores = baseline_scores(feed, feed.shard(0).moments, CONTEXT, HORIZON)
     assert scores["mean"].value("cos@1") == pytest.approx(math.sqrt(0.5), abs=0.01)
-    assert scores["mean"].value("cos@2") == scores["mean"].value("magnitude_ratio@2") == 0
-    assert scores["persistence"].value("magnitude_ratio@1") == 0
+    assert scores["mean"].value("cos@2") == 0
+    still = [scores["mean"].value("magnitude_ratio@2"), scores["persistence"].value("magnitude_ratio@1")]
+    assert still == pytest.approx([1e-3, 1e-3]), "the smallest ratio that is told from standing still"
     assert scores["persistence"].value("state_error@3") == pytest.approx(1, abs=0.02)
 
 
@@ -236,3 +243,35 @@ def test_scores_survive_json_and_merging(make_feed: Callable[..., Feed], spiral_
         assert again.value(metric) == pytest.approx(whole.value(metric), rel=1e-12)
     with pytest.raises(KeyError):
         whole.per_speaker("predictive_information")  # not measured is not zero
+
+
+def test_climatology_has_no_skill_and_the_truth_has_all(make_feed: Callable[..., Feed]) -> None:
+    feed = make_feed()
+    data, shard = PreparedData.from_feed(feed), feed.shard(0)
+    climate_SD = data.climate()["real"]
+    starts, owners = shard.evaluation_windows(CONTEXT, HORIZON)
+    windows = shard.gather(torch.from_numpy(starts)[None], CONTEXT + HORIZON, torch.zeros(1).long())[0]
+    states = windows[:, CONTEXT:]
+    before = windows[:, CONTEXT - 1 : -1]
+    picked = torch.randint(len(climate_SD), (200, *states.shape[:2]), generator=torch.manual_seed(3))
+    skills = {}
+    for name, reached_SBKD in (
+        ("climatology", climate_SD[picked]),
+        ("truth", states.expand(4, *states.shape)),
+    ):
+        path = torch.cat(
+            [windows[:, CONTEXT - 1 : CONTEXT].expand(len(reached_SBKD), -1, -1, -1), reached_SBKD], 2
+        )
+        measured = {
+            "direction": states - before,
+            "log_magnitude": torch.zeros(states.shape[:2]).double(),
+            "ensemble": path[:, :, 1:] - path[:, :, :-1],
+        }
+        config = structure("mdn")
+        figures = figures_of(config, windows, measured, data.moments, "real", None, climate_SD)
+        scores = tally(figures, shard, owners, 50.0, HORIZON)
+        skills[name] = [scores.value(f"energy_skill@{k}") for k in (1, HORIZON)]
+    assert skills["truth"] == pytest.approx([1, 1], abs=1e-9)
+    assert skills["climatology"] == pytest.approx([0, 0], abs=0.02)
+    whole = 1 - scores.sums["energy_score"].sum() / scores.sums["energy_score_of_climate"].sum()
+    assert scores.value(f"energy_skill@1-{HORIZON}") == pytest.approx(whole)

@@ -46,7 +46,7 @@ def test_one_run_in_a_hundred_that_explodes_is_counted_and_the_others_are_what_t
         torch.equal(figures["cos"][7, :5], sound["cos"][7, :5]) and figures["cos"][7, 5:].tolist() == [0] * 3
     )
     assert figures["state_error"][7, 5:].tolist() == [BOUND] * 3
-    assert figures["magnitude_ratio"][7, 5:].isnan().all()
+    assert figures["log_magnitude_ratio"][7, 5:].isnan().all()
     assert float(figures["cos"][:, 6].mean()) == pytest.approx(0.99)
 
 
