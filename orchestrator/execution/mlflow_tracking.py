@@ -114,7 +114,7 @@ class Tracker:
     ) -> None:
         """Record a lane that has ended as a child run, unless a lane of that name is recorded already.
 
-        ``phase`` is "explore", "confirm", "null" or "ablate"; ``history`` holds numbers per epoch;
+        ``phase`` is "explore", "repeat", "confirm", "null" or "ablate"; ``history`` holds numbers per epoch;
         ``scores`` is ``Scores.to_json()``, or None.
         """
         if name in self._recorded:
