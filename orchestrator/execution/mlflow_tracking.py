@@ -109,7 +109,8 @@ class Tracker:
     ) -> None:
         """Record a lane that has ended as a child run, unless a lane of that name is recorded already.
 
-        ``phase`` is "explore", "confirm", "null", "plant" or "ablate"; ``history`` holds numbers per epoch;
+        ``phase`` is "explore", "repeat", "confirm", "null", "plant" or "ablate"; ``history`` holds numbers
+        per epoch;
         ``scores`` is ``Scores.to_json()``, or None.
         """
         if self.has(name):

@@ -63,6 +63,7 @@ def _code_and_budget(plan: Plan, cluster: Cluster) -> dict[str, Any]:
         "workers": plan.workers,
         "seed": plan.seed,
         "trials": plan.trials,
+        "repeats": plan.repeats,
         "lanes": plan.lanes,
         "replicates": plan.replicates,
         "smoke": plan.smoke,
