@@ -97,7 +97,7 @@ def test_a_claim_about_information_asks_for_information_on_the_plant():
         "vmf": True,
         "linear": False,
     }
-    assert "the linear arm does not find a past that is there" in judgement.reason
+    assert "the linear arm does not find a past that is there" in readings(judgement)["linear"].problem
 
 
 def test_what_plants_showed_outlives_the_record_on_disk(tmp_path):

@@ -33,7 +33,7 @@ SHARE = 0.7  # of the mean squared step that the path makes; its root, 0.84, is 
 SLIP = 0.2  # probability per frame with which the direction is lost; a half-life of three frames
 _PLACES = range(5, 35, 2)  # numbers of prototypes that are tried, the fewest that have room being taken
 _PERSISTENCE = 0.98  # of loudness, from frame to frame
-_MOST_OF_VARIANCE = 0.8  # of an axis that prototypes may take
+_MOST_OF_VARIANCE, _ALL_OF_VARIANCE = 0.8, 0.9  # of an axis that the path may take, at first and in the end
 _LEVELS = np.linspace(0, 1, 257)  # probabilities of the quantiles
 _EVENLY = (np.arange(4096) + 0.5) / 4096
 _ROUNDS, _WALKERS, _WALK = 6, 4096, 5  # of the matching of step lengths
@@ -137,7 +137,7 @@ class PlantWorld:
         world = cls(statistics.mean_D, axes_DD, variances_D, path_PD, share, lengths_Q, slip)
         for _ in range(_ROUNDS):
             world = world._matched(lengths_Q, variances_D)
-        return world
+        return world._with_rest(variances_D)
 
     @property
     def dim(self) -> int:
@@ -195,14 +195,27 @@ class PlantWorld:
         return np.sqrt(np.maximum(squared_K, 0))
 
     def _matched(self, lengths_Q: np.ndarray, variances_D: np.ndarray) -> PlantWorld:
-        """The plant with its rest fitted to the covariance, and its steps brought nearer to the lengths."""
-        taken_D = (self.prototypes_PD**2).mean(0) * _mean_square(self.scales_Q)
-        world = replace(self, rest_D=(variances_D - taken_D).clip(min=0))
+        """The plant with its steps brought nearer to the lengths."""
+        world = self._with_rest(variances_D)
         rng = np.random.default_rng(self.dim)
         deltas_TWD = np.diff(world.walk(world.start(_WALKERS, rng), _WALK, rng), axis=0)
         reached_Q = np.quantile(np.linalg.norm(deltas_TWD, axis=-1), _LEVELS)
         ratio_Q = np.divide(lengths_Q, reached_Q, out=np.ones_like(lengths_Q), where=reached_Q > 0)
         return replace(world, scales_Q=np.maximum.accumulate(world.scales_Q * ratio_Q))
+
+    def _with_rest(self, variances_D: np.ndarray) -> PlantWorld:
+        """The plant whose rest holds what the path leaves of the variances; where steps that grew louder have
+        taken more than there is, the path makes less of each.
+        """
+        taken_D = (self.prototypes_PD**2).mean(0) * _mean_square(self.scales_Q)
+        used_D = taken_D > 0
+        fits = float(np.min(_ALL_OF_VARIANCE * variances_D[used_D] / taken_D[used_D], initial=1.0))
+        return replace(
+            self,
+            rest_D=(variances_D - fits * taken_D).clip(min=0),
+            prototypes_PD=math.sqrt(fits) * self.prototypes_PD,
+            share=fits * self.share,
+        )
 
 
 def directions(path_TWD: np.ndarray) -> np.ndarray:
