@@ -10,6 +10,7 @@ import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from orchestrator.runtime.atomic_files import write_atomically
+from orchestrator.runtime.tensor_files import read_tensors
 
 
 class CheckpointStore:
@@ -30,15 +31,13 @@ class CheckpointStore:
         ray.get(self._files.write.remote(name, buffer.getvalue()))
 
     def load(self, name: str) -> dict[str, Any] | None:
-        """The state of that name, None where there is none."""
-        import torch
+        """The state of that name, None where there is none.
 
+        Raises:
+            InputError: the file is damaged.
+        """
         content = ray.get(self._files.read.remote(name))
-        return (
-            None
-            if content is None
-            else torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-        )
+        return None if content is None else read_tensors(content, name, "delete it, and resume the sweep")
 
     def drop(self, name: str) -> None:
         """Delete a state, if there is one of that name."""
