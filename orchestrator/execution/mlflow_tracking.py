@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.records.phase import Phase
 from orchestrator.runtime.atomic_files import exclusive_lock
+from orchestrator.runtime.secrets import without_passwords
 from trainables.errors import InputError
 from trainables.predictor.scores import LaneStatus, Scores, is_curve
 
@@ -68,7 +69,7 @@ class Tracker:
             self._client, self._experiment = _open(self.uri, experiment)
         except Exception as problem:  # sqlalchemy, OS and HTTP errors alike
             raise InputError(
-                f"cannot open the MLflow store {self.uri!r} ({first_line(problem)}); "
+                f"cannot open the MLflow store {without_passwords(self.uri)!r} ({first_line(problem)}); "
                 "correct or unset MLFLOW_TRACKING_URI"
             ) from problem
 
@@ -171,9 +172,11 @@ class Tracker:
     def where(self) -> str:
         """Lines for the user: where the record lies, how to show it, and where the parent run's page is."""
         page = f"#/experiments/{self._experiment}/runs/{self.run_id or ''}{_VIEW}"
+        shown = without_passwords(self.uri)
         if self.uri.startswith(("http://", "https://")):
-            return f"MLflow: {self.uri.rstrip('/')}/{page}"
-        return f"MLflow: {self.uri}\n  {ui_command(self.uri)}\n  http://127.0.0.1:5000/{page}"
+            return f"MLflow: {shown.rstrip('/')}/{page}"
+        command = ui_command(self.uri if shown == self.uri else '"$MLFLOW_TRACKING_URI"')
+        return f"MLflow: {shown}\n  {command}\n  http://127.0.0.1:5000/{page}"
 
     def _parent(self) -> str:
         if self.run_id is None:
@@ -251,7 +254,7 @@ def import_mlflow() -> None:
 def first_line(problem: BaseException) -> str:
     """The first line of an exception's text that says something, or its type where there is none."""
     lines = [line for line in str(problem).strip().splitlines() if not line.startswith(_ASIDE)]
-    return lines[0] if lines else type(problem).__name__
+    return without_passwords(lines[0] if lines else type(problem).__name__)
 
 
 def _open(uri: str, experiment: str) -> tuple[MlflowClient, str]:
