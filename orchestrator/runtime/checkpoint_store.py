@@ -18,9 +18,9 @@ class CheckpointStore:
 
     def __init__(self, folder: Path) -> None:
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-        self._files = (
-            ray.remote(_Files).options(num_cpus=0, scheduling_strategy=here).remote(str(folder.resolve()))
-        )
+        # It keeps everything in files, so another one may take its place at any time.
+        options = {"num_cpus": 0, "max_restarts": -1, "max_task_retries": 5, "scheduling_strategy": here}
+        self._files = ray.remote(_Files).options(**options).remote(str(folder.resolve()))
 
     def save(self, name: str, state: dict[str, Any]) -> None:
         """Store a state in place of an earlier one of that name, and return once it lies on disk."""
