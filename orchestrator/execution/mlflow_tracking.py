@@ -14,9 +14,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from orchestrator.records.phase import Phase
 from orchestrator.runtime.atomic_files import exclusive_lock
+from orchestrator.runtime.secrets import without_passwords
 from trainables.errors import InputError
 from trainables.predictor.scores import LaneStatus, Scores, is_curve
 
@@ -60,7 +62,7 @@ class Tracker:
     """
 
     def __init__(self, experiment: str = "audio-latents") -> None:
-        self.uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{Path(DATABASE).resolve()}"
+        self.uri = os.environ.get("MLFLOW_TRACKING_URI") or _address_of(Path(DATABASE).resolve())
         self.run_id: str | None = None
         self._mark = ""
         self._recorded: set[str] = set()  # names of the lanes that already have a child run
@@ -68,7 +70,7 @@ class Tracker:
             self._client, self._experiment = _open(self.uri, experiment)
         except Exception as problem:  # sqlalchemy, OS and HTTP errors alike
             raise InputError(
-                f"cannot open the MLflow store {self.uri!r} ({first_line(problem)}); "
+                f"cannot open the MLflow store {without_passwords(self.uri)!r} ({first_line(problem)}); "
                 "correct or unset MLFLOW_TRACKING_URI"
             ) from problem
 
@@ -110,8 +112,7 @@ class Tracker:
         """Record a lane that has ended as a child run, unless a lane of that name is recorded already.
 
         ``phase`` is "explore", "repeat", "confirm", "null", "plant" or "ablate"; ``history`` holds numbers
-        per epoch;
-        ``scores`` is ``Scores.to_json()``, or None.
+        per epoch; ``scores`` is ``Scores.to_json()``, or None.
         """
         if self.has(name):
             return
@@ -174,9 +175,11 @@ class Tracker:
     def where(self) -> str:
         """Lines for the user: where the record lies, how to show it, and where the parent run's page is."""
         page = f"#/experiments/{self._experiment}/runs/{self.run_id or ''}{_VIEW}"
+        shown = without_passwords(self.uri)
         if self.uri.startswith(("http://", "https://")):
-            return f"MLflow: {self.uri.rstrip('/')}/{page}"
-        return f"MLflow: {self.uri}\n  {ui_command(self.uri)}\n  http://127.0.0.1:5000/{page}"
+            return f"MLflow: {shown.rstrip('/')}/{page}"
+        command = ui_command(self.uri if shown == self.uri else '"$MLFLOW_TRACKING_URI"')
+        return f"MLflow: {shown}\n  {command}\n  http://127.0.0.1:5000/{page}"
 
     def _parent(self) -> str:
         if self.run_id is None:
@@ -238,6 +241,12 @@ class Tracker:
             self._client.log_batch(run_id, metrics=written[start : start + _BATCH])
 
 
+def _address_of(database: Path) -> str:
+    """The address of an SQLite database; a question mark in its path would end it, unless it is quoted."""
+    path = str(database)
+    return f"sqlite:///file:{quote(path)}?uri=true" if "?" in path else f"sqlite:///{path}"
+
+
 def import_mlflow() -> None:
     """Load MLflow, with its settings: it must not be loaded by two threads at once.
 
@@ -254,7 +263,7 @@ def import_mlflow() -> None:
 def first_line(problem: BaseException) -> str:
     """The first line of an exception's text that says something, or its type where there is none."""
     lines = [line for line in str(problem).strip().splitlines() if not line.startswith(_ASIDE)]
-    return lines[0] if lines else type(problem).__name__
+    return without_passwords(lines[0] if lines else type(problem).__name__)
 
 
 def _open(uri: str, experiment: str) -> tuple[MlflowClient, str]:

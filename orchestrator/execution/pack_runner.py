@@ -79,7 +79,7 @@ class PackRunner:
                 latents.read(split)
         task = replace(task, latents=self._shown(task))
         searcher = PackSearcher(sources, self._recorder, limit=self._cluster.devices)
-        run_packs(searcher, run_pack, task, pack_resources(self._cluster), self._folder)
+        run_packs(searcher, run_pack, task, pack_resources(self._cluster), self._folder, self._progress.say)
 
     def _shown(self, task: Task) -> dict[str, RayLatents]:
         """The latents that a phase may read: an exploration cannot see the test speakers."""
@@ -103,4 +103,4 @@ class PackRunner:
         )
         limit = jobs_at_once(self._cluster, self._workers)
         searcher = PackSearcher(sources, self._recorder, limit=limit)
-        run_packs(searcher, run_pack_on_workers, task, driver_resources(), self._folder)
+        run_packs(searcher, run_pack_on_workers, task, driver_resources(), self._folder, self._progress.say)

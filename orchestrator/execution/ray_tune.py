@@ -15,6 +15,7 @@ from ray import tune
 from ray.exceptions import RayError
 
 from orchestrator.datasets.ray_latents import RayLatents, feed
+from orchestrator.execution.pack_watch import PackWatch
 from orchestrator.planning.pack import Pack
 from orchestrator.runtime.checkpoint_store import CheckpointStore
 from orchestrator.runtime.ray_cluster import RETRIES, Cluster
@@ -182,6 +183,7 @@ def run_packs(
     task: Task,
     resources: Mapping[str, float],
     folder: Path,
+    say: Callable[[str], None] = print,
 ) -> None:
     """Let Ray Tune run packs until the searcher has no more.
 
@@ -202,6 +204,7 @@ def run_packs(
             storage_path=str((folder / "ray").resolve()),
             verbose=0,
             failure_config=tune.FailureConfig(max_failures=RETRIES),
+            callbacks=[PackWatch(say)],
         ),
     )
     tuner.fit()

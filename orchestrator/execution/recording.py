@@ -14,6 +14,7 @@ from orchestrator.execution.mlflow_tracking import first_line, import_mlflow
 from orchestrator.execution.run_mirror import STOPPED, RunMirror
 from orchestrator.records.journal import RESUME, Journal
 from orchestrator.runtime.interrupts import signal_name, uninterrupted
+from orchestrator.runtime.secrets import without_passwords
 from trainables.errors import InputError
 
 _BETWEEN = 1.0  # seconds between two looks at what is new
@@ -132,4 +133,4 @@ class SweepRecording:
 
 
 def _words(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}"
+    return without_passwords(f"{type(error).__name__}: {error}")

@@ -23,6 +23,7 @@ from orchestrator.records.code_versions import code_version
 from orchestrator.records.evidence import ArmEvidence, Evidence
 from orchestrator.records.lane_store import LaneStore
 from orchestrator.runtime.atomic_files import write_atomically
+from orchestrator.runtime.tensor_files import read_tensors
 from orchestrator.runtime.threads import use_one_thread
 from trainables.analysis.frame_density import OFF, FrameDensity, settings_for
 from trainables.analysis.frame_likelihoods import (
@@ -91,7 +92,7 @@ def _fitted(folder: Path, latents: RayLatents, progress: Progress) -> dict[str, 
     """The state of the density, read from the folder where it was fitted before."""
     path = folder / f"{latents.content_hash}-{code_version()[:16]}-{SEED}.pt"
     if path.exists():
-        return torch.load(path, map_location="cpu", weights_only=True)
+        return read_tensors(path, str(path), "delete it, and it is fitted again")
     progress.say("fitting a density of single frames")
     state = ray.get(ray.remote(_fit).remote(latents.only(Split.TRAIN, Split.VALIDATION)))
     buffer = io.BytesIO()

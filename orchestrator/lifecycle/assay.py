@@ -11,6 +11,7 @@ from orchestrator.records.code_versions import full_version
 from orchestrator.records.evidence import Assay
 from orchestrator.records.journal import Journal
 from search_spaces.study import Study
+from trainables.errors import InputError
 
 STUDY = "assay"
 
@@ -35,5 +36,11 @@ def _assay(world: str, expected: str, folder: Path, run: Callable[[str, Path], o
     with journal.held(wait=True):  # another sweep may be running it just now
         if not journal.answered():
             run(world, folder)
-    judged = json.loads((folder / "verdict.json").read_text())
-    return Assay(world, expected, judged["verdict"], judged["reason"], full_version(), folder.name)
+    try:
+        judged = json.loads((folder / "verdict.json").read_text())
+        return Assay(world, expected, judged["verdict"], judged["reason"], full_version(), folder.name)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{folder / 'verdict.json'} cannot be read ({type(error).__name__}); delete {folder}, and the "
+            "control world is asked again"
+        ) from error

@@ -12,6 +12,7 @@ from orchestrator.planning.design import design_of
 from orchestrator.planning.plan import Plan
 from orchestrator.records.ablation_evidence import variants
 from orchestrator.runtime.ray_cluster import connected
+from orchestrator.runtime.secrets import without_passwords
 from orchestrator.runtime.terminal_text import wrapped
 from orchestrator.statistics.wording import spoken
 from search_spaces.domains import Choice, Domain
@@ -55,7 +56,7 @@ def dry_run_text(
         design.text().replace("design: ", "design      "),
         f"device      {_device(address)}; {plan.workers} worker{'s' * (plan.workers != 1)} per pack",
         f"run folder  {out}/{plan.study.name}-<date>-<time>",
-        f"MLflow      {os.environ.get('MLFLOW_TRACKING_URI', 'sqlite:///mlflow.db')}",
+        f"MLflow      {without_passwords(os.environ.get('MLFLOW_TRACKING_URI', 'sqlite:///mlflow.db'))}",
     ]
     lines = [*wrapped(plan.study.title), ""]
     lines += [line for entry in entries for line in wrapped(entry, hanging=_INDENT)]

@@ -15,9 +15,17 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.runtime.atomic_files import append_line, exclusive_lock
+from trainables.errors import InputError
 
 RESUME = "run the same command again with --resume to go on"
 
+# What is asked of events of some kinds.
+_KEYS: dict[Any, set[str]] = {
+    "planned": {"arguments"},
+    "finished": {"key"},
+    "sealed": {"seal"},
+    "judged": {"verdict"},
+}
 # The thread that records in MLflow writes down where; two lines must not run into each other.
 _appending = threading.Lock()
 
@@ -41,13 +49,20 @@ class Journal:
             append_line(self.path, line.encode())
 
     def events(self, kind: str | None = None) -> list[dict[str, Any]]:
-        """All events in order, or those of one kind; torn lines are left out."""
+        """All events in order, or those of one kind; torn lines are left out.
+
+        Raises:
+            InputError: a line lacks what events of its kind have.
+        """
         events = []
-        for line in self.path.read_bytes().splitlines() if self.path.exists() else []:
+        for number, line in enumerate(self.path.read_bytes().splitlines() if self.path.exists() else [], 1):
             try:
-                events.append(json.loads(line))
+                event = json.loads(line)
             except ValueError:
                 continue
+            if not isinstance(event, dict) or not _KEYS.get(event.get("event"), {"event"}) <= event.keys():
+                raise InputError(f"line {number} of {self.path} is no event of a sweep; run its sweep anew")
+            events.append(event)
         return [e for e in events if kind in (None, e["event"])]
 
     def answered(self) -> bool:

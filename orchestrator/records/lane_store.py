@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.runtime.atomic_files import write_atomically
+from orchestrator.runtime.tensor_files import read_tensors
 from trainables.latents.storage.dataset import Split
 from trainables.predictor.config import LaneConfig
 from trainables.predictor.scores import measured_for
@@ -35,18 +36,22 @@ class LaneStore:
         write_atomically(self.folder / f"{key}.json", json.dumps(result))
 
     def result(self, key: str) -> dict[str, Any] | None:
-        """The result of a lane; None where it is missing or cannot be read."""
+        """The result of a lane; None where it is missing or cannot be read, so that it is trained again."""
         try:
-            return json.loads((self.folder / f"{key}.json").read_text())
+            result = json.loads((self.folder / f"{key}.json").read_text())
         except (OSError, ValueError):
             return None
+        return result if isinstance(result, dict) else None
 
     def weights(self, key: str) -> dict[str, Any] | None:
-        """The weights of a lane; None where they are missing."""
-        import torch  # not at the top: most of what is asked here are results
+        """The weights of a lane; None where they are missing.
 
+        Raises:
+            InputError: the file is damaged.
+        """
         path = self.folder / f"{key}.pt"
-        return torch.load(path, map_location="cpu", weights_only=True) if path.exists() else None
+        remedy = f"delete it and {path.with_suffix('.json').name}, and the lane is trained again"
+        return read_tensors(path, str(path), remedy) if path.exists() else None
 
 
 def lane_key(

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from orchestrator.datasets.control_worlds import latents_folder
 from orchestrator.representations.encoded_folder import require_folder
+from orchestrator.runtime.disk_space import writing
 from orchestrator.runtime.ray_cluster import set_ray_environment
 from trainables.errors import InputError
 from trainables.latents.derived.beta_vae import bottlenecks
@@ -71,7 +72,8 @@ def derive_dataset(
         for utterance_id in short:
             typer.echo(f"left out: {utterance_id} has fewer than {2 * transform.rate} frames", err=True)
         if derived:
-            write_utterances(out / file.name, derived, meta)
+            with writing(out / file.name, 2 * sum(row.latents.size for row in derived)):  # they are float16
+                write_utterances(out / file.name, derived, meta)
     if not any(out.glob("*.parquet")):
         (out / TRANSFORM_FILE).unlink()
         raise InputError(

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from orchestrator.runtime.disk_space import writing
 from orchestrator.runtime.ray_cluster import Cluster
 from orchestrator.runtime.ray_internals import arrow_blocks, wait_for_executors
 from orchestrator.runtime.threads import use_one_thread
@@ -78,9 +79,11 @@ def encode_recordings(
                 [(Path(outcome["path"]), outcome["failure"]) for outcome in outcomes if outcome["failure"]],
             )
     finally:
-        part.write()
-        stream.close()
-        wait_for_executors()
+        try:
+            part.write()
+        finally:
+            stream.close()
+            wait_for_executors()
 
 
 def _pitch_tracks(table: pa.Table) -> Iterable[tuple[str, NDArray[np.float32]]]:
@@ -213,5 +216,6 @@ class _Part:
         if self._waiting:
             paths = (self._out / f"part-{number:05d}.parquet" for number in itertools.count())
             free = next(path for path in paths if not path.exists())
-            write_utterances(free, self._waiting, self._meta)
+            with writing(free, 2 * sum(row.latents.size for row in self._waiting)):  # they are float16
+                write_utterances(free, self._waiting, self._meta)
         self._waiting, self._since = [], time.monotonic()

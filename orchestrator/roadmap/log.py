@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.runtime.atomic_files import exclusive_lock
+from orchestrator.runtime.disk_space import writing
 from trainables.errors import InputError
 
 STARTED, ENDED = "started", "ended"
@@ -56,7 +57,7 @@ class Logbook:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         line = json.dumps(asdict(entry), ensure_ascii=False, allow_nan=False).encode() + b"\n"
         whole, tail = self._lines()
-        with self.path.open("ab") as log:
+        with writing(self.path, len(line)), self.path.open("ab") as log:
             if _torn(tail):
                 log.truncate(sum(len(line) + 1 for line in whole))
             log.write((b"\n" if tail and not _torn(tail) else b"") + line)

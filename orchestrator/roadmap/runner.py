@@ -275,4 +275,10 @@ def _posterior(study: Study, judgement: dict[str, Any]) -> float:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    return json.loads(path.read_text())
+    try:
+        content = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read ({error}); run its sweep again") from error
+    if not isinstance(content, dict):
+        raise InputError(f"{path} is no record of a sweep; run its sweep again")
+    return content

@@ -10,6 +10,7 @@ import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from orchestrator.runtime.atomic_files import write_atomically
+from orchestrator.runtime.tensor_files import read_tensors
 
 
 class CheckpointStore:
@@ -17,9 +18,9 @@ class CheckpointStore:
 
     def __init__(self, folder: Path) -> None:
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-        self._files = (
-            ray.remote(_Files).options(num_cpus=0, scheduling_strategy=here).remote(str(folder.resolve()))
-        )
+        # It keeps everything in files, so another one may take its place at any time.
+        options = {"num_cpus": 0, "max_restarts": -1, "max_task_retries": 5, "scheduling_strategy": here}
+        self._files = ray.remote(_Files).options(**options).remote(str(folder.resolve()))
 
     def save(self, name: str, state: dict[str, Any]) -> None:
         """Store a state in place of an earlier one of that name, and return once it lies on disk."""
@@ -30,15 +31,13 @@ class CheckpointStore:
         ray.get(self._files.write.remote(name, buffer.getvalue()))
 
     def load(self, name: str) -> dict[str, Any] | None:
-        """The state of that name, None where there is none."""
-        import torch
+        """The state of that name, None where there is none.
 
+        Raises:
+            InputError: the file is damaged.
+        """
         content = ray.get(self._files.read.remote(name))
-        return (
-            None
-            if content is None
-            else torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-        )
+        return None if content is None else read_tensors(content, name, "delete it, and resume the sweep")
 
     def drop(self, name: str) -> None:
         """Delete a state, if there is one of that name."""

@@ -9,8 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 
 
-def descendants() -> list[int]:
-    """The ids of all processes below this one, children before theirs."""
+def descendants(of: int | None = None) -> list[int]:
+    """The ids of all processes below one, children before theirs; by default below this one."""
     children = defaultdict(list)
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
@@ -18,7 +18,7 @@ def descendants() -> list[int]:
                 # After the name, which is in brackets and may itself hold some: state, then the parent.
                 parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
                 children[parent].append(int(entry.name))
-    found, ahead = [], [os.getpid()]
+    found, ahead = [], [os.getpid() if of is None else of]
     while ahead:
         below = children[ahead.pop(0)]
         found += below

@@ -95,7 +95,19 @@ def _resend(unraisable: sys.UnraisableHookArgs) -> None:
     again.start()
 
 
+def interrupt_with(error: Exception) -> None:
+    """Raise an error in the main thread, from another one, wherever an interrupt would be raised there."""
+    _pending.append(error)
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+# Errors of other threads, which the next interrupt raises.
+_pending: list[Exception] = []
+
+
 def _stop(number: int, frame: FrameType | None) -> None:
+    if _pending:
+        raise _pending.pop()
     _note(number)
     raise Stopped(number)
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from orchestrator.runtime.autoscaler import autoscaled_resources
 from orchestrator.runtime.interrupts import interrupt_on_signals, interrupted_afterwards
+from orchestrator.runtime.lost_ray import ended_with_ray
 from orchestrator.runtime.private_ray import private_environment
 from orchestrator.runtime.ray_internals import (
     is_for_want_of_token,
@@ -105,10 +106,13 @@ def connected(address: str | None, *, state_api: bool = False) -> Iterator[Clust
         read_environment_again()
         try:
             _init(address, private)
-            _hush(*(logging.getLogger(name) for name in ("ray", "ray.data", "ray.tune", "ray.train")))
+            _hush(*(logging.getLogger(name) for name in ("ray", "ray.data")))
+            # A worker that is lost is trained again, or its loss is said by what ends: no traceback besides.
+            _hush(*(logging.getLogger(name) for name in ("ray.tune", "ray.train")), level=logging.CRITICAL)
             resources = ray.cluster_resources() | (autoscaled_resources() if address else {})
             nodes = sum(node["Alive"] for node in ray.nodes())
-            yield Cluster(int(resources.get("CPU", 1)), int(resources.get("GPU", 0)), nodes)
+            with nullcontext() if address else ended_with_ray():
+                yield Cluster(int(resources.get("CPU", 1)), int(resources.get("GPU", 0)), nodes)
         finally:
             ray.shutdown()
 
@@ -136,6 +140,6 @@ def _init(address: str | None, private: dict[str, Any]) -> None:
         ) from error
 
 
-def _hush(*loggers: logging.Logger) -> None:
+def _hush(*loggers: logging.Logger, level: int = logging.ERROR) -> None:
     for logger in loggers:
-        logger.setLevel(logging.ERROR)
+        logger.setLevel(level)

@@ -81,3 +81,28 @@ def wait_for_executors() -> None:
 def raised_by_worker(failure: BaseException) -> BaseException:
     """What a Ray Train worker itself raised, out of the wrapper in which Ray Train hands it over."""
     return getattr(failure, "_base_exc", failure)
+
+
+def unmet_demands() -> str:
+    """What Ray has been asked for and cannot place, and what it says of the machines that it has ordered.
+
+    Empty where nothing waits, or Ray does not say.
+    """
+    import ray
+    from ray.autoscaler.v2.sdk import get_cluster_status
+
+    try:
+        status = get_cluster_status(ray.get_runtime_context().gcs_address, timeout=2)
+    except Exception:  # a cluster that is too busy to say; what ails it shows elsewhere
+        return ""
+    demands = status.resource_demands
+    waiting = [*demands.placement_group_demand, *demands.ray_task_actor_demand]
+    bundles = [f"{b.count} x {dict(b.bundle)}" for demand in waiting for b in demand.bundles_by_count]
+    if not bundles:
+        return ""
+    ordered = [f"{each.count} {each.ray_node_type_name} ordered" for each in status.pending_launches]
+    ordered += [
+        f"{node.ray_node_type_name} {node.node_status or 'starting'}" for node in status.pending_nodes
+    ]
+    failed = [f"{each.ray_node_type_name} failed: {each.details}" for each in status.failed_launches]
+    return "; ".join([f"waiting for {', '.join(sorted(set(bundles)))}", *ordered, *failed])

@@ -146,6 +146,13 @@ def test_a_store_that_cannot_be_opened_is_one_sentence(tmp_path, monkeypatch):
     assert "\n" not in str(error.value)
 
 
+def test_a_password_in_the_address_of_a_store_is_not_shown(monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "mystery://me:pass-7c1f@host/db")
+    with pytest.raises(InputError, match=r"mystery://\*\*\*@host/db") as error:
+        Tracker("tests")
+    assert "pass-7c1f" not in str(error.value)
+
+
 def test_importing_the_module_does_not_import_mlflow():
     code = "import sys, orchestrator.execution.mlflow_tracking; print('mlflow' in sys.modules)"
     assert (

@@ -31,11 +31,22 @@ def latents(tmp_path_factory):
     return write_latents(tmp_path_factory.mktemp("latents"))
 
 
+SECRETS = ("RAY_AUTH_TOKEN", "HF_TOKEN", "MLFLOW_TRACKING_PASSWORD", "AWS_SECRET_ACCESS_KEY")
+
+
+def secret_of(name):
+    """Something that stands nowhere else."""
+    return f"secret-{name.lower()}-7c1f0b"
+
+
 @pytest.fixture(scope="module")
 def finished(latents, tmp_path_factory):
     """A smoke sweep that started a Ray of its own and ran to its verdict: where, and what it printed."""
     cwd = tmp_path_factory.mktemp("sweep")
-    done = sweep("vmf_vs_mdn", "--smoke", "--latents", str(latents), cwd=cwd)
+    with pytest.MonkeyPatch.context() as environment:
+        for name in SECRETS:
+            environment.setenv(name, secret_of(name))
+        done = sweep("vmf_vs_mdn", "--smoke", "--latents", str(latents), cwd=cwd)
     assert done.returncode == 0, done.stderr
     (run,) = (cwd / "runs").glob("vmf_vs_mdn-*")
     return cwd, run, done.stdout
@@ -129,6 +140,16 @@ def test_the_exploration_opens_in_optuna_and_the_report_says_how_far_it_can_be_b
     assert set(search) == {"mdn", "vmf"} and not any(arm["importances"] for arm in search.values())
     report = (run / "report.html").read_text()
     assert report.count(EQUALS) >= 2 and "Importance" not in report
+
+
+@pytest.mark.timeout(600)
+def test_no_secret_of_the_environment_is_written_down(finished):
+    cwd, run, said = finished
+    files = [path for path in cwd.rglob("*") if path.is_file()]
+    assert {run / "report.html", run / "journal.jsonl", cwd / "mlflow.db"} <= set(files)
+    for name in SECRETS:
+        assert secret_of(name) not in said
+        assert not [path for path in files if secret_of(name).encode() in path.read_bytes()]
 
 
 def read_journal(folder):

@@ -1,0 +1,103 @@
+"""A disk that is full at any moment: a sentence, nothing half-written, and afterwards the same verdict."""
+
+import json
+import os
+import subprocess
+import time
+
+import pytest
+
+from tests.orchestrator.noise_recordings import write_noise
+from tests.orchestrator.tiny_world import command, start, sweep, write_latents
+
+pytestmark = [pytest.mark.soak, pytest.mark.ray, pytest.mark.timeout(900)]
+
+
+@pytest.fixture
+def disk(tmp_path):
+    """A file system of its own, which root alone can make."""
+    mounted = tmp_path / "disk"
+    mounted.mkdir()
+    line = ["mount", "-t", "tmpfs", "-o", "size=24m", "none", str(mounted)]
+    if subprocess.run(line, capture_output=True).returncode:
+        pytest.skip("only root may mount a file system")
+    yield mounted
+    subprocess.run(["umount", "--lazy", str(mounted)], check=True)
+
+
+def fill(folder):
+    """Take what room is left, as another program might, and goes on to."""
+    with open(folder / "filler", "ab", buffering=0) as filler:
+        for size in (1 << 20, 1 << 12, 1):
+            try:
+                while filler.write(b"\0" * size) == size:
+                    pass
+            except OSError:
+                continue
+
+
+@pytest.fixture(scope="module")
+def calm(tmp_path_factory):
+    """The verdict and the estimates of a sweep that nothing disturbed."""
+    cwd = tmp_path_factory.mktemp("calm")
+    write_latents(cwd / "latents")
+    done = sweep("vmf_vs_mdn", "--smoke", "--latents", "latents", cwd=cwd)
+    assert done.returncode == 0, done.stderr
+    return _numbers(cwd)
+
+
+def _numbers(cwd):
+    (path,) = cwd.glob("runs/vmf_vs_mdn-*/verdict.json")
+    record = json.loads(path.read_text())
+    return record["verdict"], [c["estimate"] for c in record["criteria"]], record["ablations"]
+
+
+def _journal(cwd):
+    return "".join(path.read_text() for path in cwd.glob("runs/vmf_vs_mdn-*/journal.jsonl"))
+
+
+MOMENTS = {
+    "begin": lambda text: '"opened"' in text,
+    "explore": lambda text: '"started"' in text,
+    "confirm": lambda text: '"sealed"' in text,
+    "ablate": lambda text: '"ablate"' in text,
+    "report": lambda text: text.count('"finished"') >= 30,
+}
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_sweep_on_a_full_disk_ends_in_a_sentence_and_goes_on_when_there_is_room(disk, calm, moment):
+    write_latents(disk / "latents")
+    process = start("sweep", "vmf_vs_mdn", "--smoke", "--latents", "latents", cwd=disk)
+    while process.poll() is None:
+        if MOMENTS[moment](_journal(disk)):
+            fill(disk)
+        time.sleep(0.02)
+    _, complaint = process.communicate()
+    if process.returncode:
+        assert process.returncode == 2 and "Traceback" not in complaint, complaint
+        assert [line.startswith("error: no room is left to write /") for line in complaint.splitlines()] == [
+            True
+        ], complaint
+    else:
+        assert moment == "report"  # it came to its end before the disk was full
+    assert not [path for path in disk.rglob("*.tmp") if "ray" not in path.parts]
+    os.remove(disk / "filler")
+    if process.returncode:
+        done = sweep("vmf_vs_mdn", "--smoke", "--latents", "latents", "--resume", cwd=disk)
+        assert done.returncode == 0, done.stderr
+    assert _numbers(disk) == calm
+
+
+def test_an_encoding_on_a_full_disk_ends_in_a_sentence_and_goes_on_when_there_is_room(disk, tmp_path):
+    (tmp_path / "noise").mkdir()
+    noise = write_noise(tmp_path / "noise", speakers=8, each=6, samples=16_000, rate=16_000)
+    arguments = (str(noise), "--representation", "logmel", "--out", "latents")
+    fill(disk)
+    full = command("encode", *arguments, cwd=disk)
+    assert full.returncode == 2 and "Traceback" not in full.stderr, full.stderr
+    assert "error: no room is left to write " in full.stderr
+    assert not list(disk.rglob("*.parquet")) and not list(disk.rglob("*.tmp"))
+    os.remove(disk / "filler")
+    assert command("encode", *arguments, cwd=disk).returncode == 0
+    assert list(disk.glob("latents/*.parquet"))
