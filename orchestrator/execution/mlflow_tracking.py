@@ -62,7 +62,9 @@ class Tracker:
     """
 
     def __init__(self, experiment: str = "audio-latents") -> None:
-        self.uri = os.environ.get("MLFLOW_TRACKING_URI") or _address_of(Path(DATABASE).resolve())
+        self.uri = (
+            os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{quote(str(Path(DATABASE).resolve()))}"
+        )
         self.run_id: str | None = None
         self._mark = ""
         self._recorded: set[str] = set()  # names of the lanes that already have a child run
@@ -239,12 +241,6 @@ class Tracker:
         self._client.log_batch(run_id, params=settings, metrics=written[:_BATCH])
         for start in range(_BATCH, len(written), _BATCH):
             self._client.log_batch(run_id, metrics=written[start : start + _BATCH])
-
-
-def _address_of(database: Path) -> str:
-    """The address of an SQLite database; a question mark in its path would end it, unless it is quoted."""
-    path = str(database)
-    return f"sqlite:///file:{quote(path)}?uri=true" if "?" in path else f"sqlite:///{path}"
 
 
 def import_mlflow() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -56,7 +57,7 @@ class SweepRecording:
                 reason = first_line(self._problem) if self._problem else "it does not answer"
                 self._tell(
                     f"not all of {mirror.folder} is in MLflow ({reason}); run "
-                    f"`python -m orchestrator.report {mirror.folder} --record` later"
+                    f"`python -m orchestrator.report {shlex.quote(str(mirror.folder))} --record` later"
                 )
 
     @contextmanager

@@ -102,8 +102,8 @@ class RunMirror:
             known[-1] if known else None,
             _mark(self.folder, events),
         )
-        # The verdict stays the last word of a journal; the run is found by its mark as well.
-        if [run_id] != known[-1:] and events[-1]["event"] != "judged" and self.stopped is None:
+        # Nothing is added to the journal of a run that has ended; the run is found by its mark as well.
+        if self._alive and [run_id] != known[-1:] and events[-1]["event"] != "judged" and not self.stopped:
             self._journal.append(TRACKED, run_id=run_id)
         self._tracker = tracker
         return tracker

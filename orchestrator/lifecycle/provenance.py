@@ -44,7 +44,7 @@ def provenance(request: SweepRequest, plan: Plan, cluster: Cluster, started: flo
         "command": request.command,
         **_code_and_budget(plan, cluster),
         "started": time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(started)),
-        "seconds": round(time.time() - started, 1),
+        "seconds": round(max(0.0, time.time() - started), 1),
         "resumed": request.resumed,
         "earlier_verdicts": earlier_looks(request.folder.parent, request.folder, study, data_hash),
     }

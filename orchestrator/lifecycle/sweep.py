@@ -173,5 +173,5 @@ def _publish(tools: SweepTools, evidence: Evidence, judgement: Judgement) -> Non
     tools.progress.say(
         f"\n{judgement.verdict}{smoke}: {judgement.reason}\n{judgement.consequence}\n\n"
         f"report  {report}\n"
-        f"took {duration(time.time() - tools.started)}"
+        f"took {duration(max(0.0, time.time() - tools.started))}"
     )

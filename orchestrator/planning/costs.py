@@ -101,18 +101,18 @@ def spent(events: Sequence[Mapping[str, Any]], workers: int, price: float | None
     opened = last = events[0]["time"] if events else 0.0
     for event in events:
         if event["event"] == "opened":
-            wall, opened = wall + last - opened, event["time"]
+            wall, opened = wall + max(0.0, last - opened), event["time"]
         elif event["event"] == "started":  # a pack that a kill cut off is started again, perhaps days later
             started |= {key: (event["time"], tuple(event["keys"])) for key in event["keys"]}
         elif event["event"] == "finished" and not event["reused"] and event["key"] in started:
             began, pack = started.pop(event["key"])
             if not any(started.get(key) == (began, pack) for key in pack):  # the last of its pack
-                taken += event["time"] - began
+                taken += max(0.0, event["time"] - began)  # a clock may be set back
         last = event["time"]
     hours = taken * workers / 3600
     return {
         "device_hours": hours,
-        "wall_hours": (wall + last - opened) / 3600,
+        "wall_hours": (wall + max(0.0, last - opened)) / 3600,
         "price": None if price is None else hours * price,
     }
 

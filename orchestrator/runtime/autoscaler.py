@@ -16,7 +16,10 @@ def autoscaled_resources(description: Path = CLUSTER_DESCRIPTION) -> dict[str, i
     Of several kinds of worker, each resource counts those that have most of it, up to the ``max_workers`` of
     the cluster.
     """
-    path = description.expanduser()
+    try:
+        path = description.expanduser()
+    except RuntimeError:  # a user without a home
+        return {}
     if not path.exists():
         return {}
     config = json.loads(path.read_text())

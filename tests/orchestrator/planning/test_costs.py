@@ -52,6 +52,12 @@ def test_time_between_a_kill_and_its_resumption_costs_nothing():
     assert told["wall_hours"] == pytest.approx((7 + 46) / 3600)
 
 
+def test_a_clock_that_is_set_back_makes_nothing_cost_less_than_nothing():
+    events = [opened(0), started(10, "a"), finished(-3590, "a"), started(-3580, "b"), finished(-3480, "b")]
+    told = spent(events, 1, None)
+    assert told["device_hours"] == pytest.approx(100 / 3600) and told["wall_hours"] == 0
+
+
 def test_lanes_of_other_sweeps_cost_nothing():
     assert spent([opened(0), finished(50, "a", reused=True)], 1, None)["device_hours"] == 0
 

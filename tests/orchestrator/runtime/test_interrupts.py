@@ -78,8 +78,8 @@ from orchestrator.runtime import cli
 from orchestrator.runtime.interrupts import {block} as block
 def command() -> None:
     child = subprocess.Popen([sys.executable, "-c", "import os, time; os.setsid(); time.sleep(60)"])
-    print(child.pid, flush=True)
     try:
+        print(child.pid, flush=True)
         time.sleep(60)
     finally:
         with block():
