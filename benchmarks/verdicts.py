@@ -24,7 +24,7 @@ from orchestrator.records.evidence import ArmEvidence, Assay, Evidence, Replicat
 from orchestrator.statistics.alpha_spending import replicates_per_look
 from orchestrator.statistics.intervals import interval
 from orchestrator.statistics.power import smallest_effect
-from search_spaces.study import Role, Spread, Study, declared
+from search_spaces.study import Plant, Role, Spread, Study, declared
 from trainables.latents.batching.surrogates import Surrogate
 from trainables.predictor.config import LaneConfig
 from trainables.predictor.scores import LaneStatus, Scores
@@ -113,11 +113,11 @@ class Simulator:
 
 
 def _bare(study: Study) -> Study:
-    """Without what decides nothing: criteria that are only reported, search spaces, components."""
+    """Without what decides nothing here: reported criteria, search spaces, components and plants."""
     arms = tuple(dataclasses.replace(arm, fixed={}, space={}) for arm in study.arms)
     binding = tuple(c for c in study.criteria if c.role is not Role.REPORTED)
     bare = {"fixed": {}, "space": {}, "components": (), "pairs": ()}
-    return dataclasses.replace(study, arms=arms, criteria=binding, **bare)
+    return dataclasses.replace(study, plant=Plant.NONE, arms=arms, criteria=binding, **bare)
 
 
 def main() -> None:

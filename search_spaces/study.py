@@ -74,6 +74,9 @@ class Criterion:
     source: str = ""  # where the threshold comes from
     claim: Claim = Claim.GREATER
     margin: float = 0.0  # what still counts as no difference, in units of the metric
+    # The share of seeds that have to meet it each by itself, with the whole of its exact interval; 0 = the
+    # mean over seeds alone is asked for. Not of a TIMES claim.
+    seeds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -300,6 +303,11 @@ def _judged(study: Study) -> dict[str, Any]:
 
 
 def _check_margin(criterion: Criterion) -> None:
+    if criterion.seeds and (criterion.claim is Claim.TIMES or not 0 < criterion.seeds < 1):
+        raise StudyError(
+            f"criterion {criterion.name!r} asks for a share of seeds of {criterion.seeds:g}; it must lie "
+            "between 0 and 1, and seeds do not meet a claim of 'times' by themselves"
+        )
     if criterion.claim is Claim.TIMES:
         if criterion.versus is None or not 0 < criterion.failure <= criterion.success:
             raise StudyError(

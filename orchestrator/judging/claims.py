@@ -10,8 +10,9 @@ from __future__ import annotations
 from orchestrator.judging.criteria import CriterionResult, Outcome, subject
 from orchestrator.judging.measures import Measures
 from orchestrator.judging.ratio_claims import contrast, metric_above_null, ratio
+from orchestrator.judging.seed_values import seed_share
 from orchestrator.statistics.intervals import Interval, at_level, half_width
-from orchestrator.statistics.power import fewest
+from orchestrator.statistics.power import fewest, replicates_to_bound
 from orchestrator.statistics.wording import number, plain, spelled, spoken
 from search_spaces.study import Claim, Criterion
 from trainables.latents.batching.surrogates import NULLS, PLANTS, SURROGATES
@@ -37,6 +38,8 @@ def assess(criterion: Criterion, measures: Measures, decodable: bool) -> Criteri
     kept, lost = (measures.value(arm, metric, versus=versus, surrogate=plant) for plant in PLANTS)
     excess = None if white is None else measures.excess(arm, metric, versus)
     outcome, sentence = _decided(criterion, interval, white, excess)
+    if criterion.seeds:
+        outcome, sentence = _of_seeds(criterion, measures, outcome, sentence)
     return CriterionResult(
         criterion,
         outcome,
@@ -49,6 +52,25 @@ def assess(criterion: Criterion, measures: Measures, decodable: bool) -> Criteri
         dropped=dropped,
         excess=excess,
     )
+
+
+def _of_seeds(
+    criterion: Criterion, measures: Measures, outcome: Outcome, sentence: str
+) -> tuple[Outcome, str]:
+    """The outcome where a share of seeds has to meet the claim as well, each by itself."""
+    share = seed_share(criterion, measures, measures.level)
+    if share is None:
+        return Outcome.NOT_MEASURED, sentence
+    count = len(share.seeds)
+    asked = f"{100 * criterion.seeds:.3g} %"
+    found = f"{share.met} of {count} seeds meet it by themselves, so {100 * share.low:.0f} to "
+    found += f"{100 * share.high:.0f} % of all do"
+    if share.high < criterion.seeds:
+        return Outcome.FAILED, f"{sentence} {found}, and {asked} have to."
+    if outcome is not Outcome.MET or share.low > criterion.seeds:
+        return outcome, f"{sentence} {found}."
+    needed = replicates_to_bound(criterion.seeds, measures.level)
+    return Outcome.UNDECIDED, f"{sentence} {found}, which does not show {asked}; {needed} of {needed} would."
 
 
 def _times(criterion: Criterion, measures: Measures) -> CriterionResult:

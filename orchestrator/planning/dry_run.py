@@ -14,12 +14,14 @@ from orchestrator.records.ablation_evidence import variants
 from orchestrator.runtime.ray_cluster import connected
 from orchestrator.runtime.secrets import without_passwords
 from orchestrator.runtime.terminal_text import wrapped
+from orchestrator.statistics.power import replicates_to_bound, share_bounded_by
 from orchestrator.statistics.wording import spoken
 from search_spaces.domains import Choice, Domain
 from trainables.latents.batching.surrogates import NULLS
 from trainables.latents.storage.dataset import SPLITS, LatentDataset, Split
 from trainables.predictor.training.schedule import epoch_steps
 
+_SOUND_SEEDS = 0.9  # the share of seeds that a plan says how to show, where a study asks for none
 _INDENT = 12  # of what stands beside a heading
 _SETTING_INDENT = 23  # of the value of a setting
 
@@ -48,6 +50,7 @@ def dry_run_text(
             if plan.study.budget.looks == 1
             else f"judged in up to {plan.study.budget.looks} looks at test speakers"
         ),
+        *_seed_lines(plan),
         *_assay_lines(plan),
         *_ablation_lines(plan),
         f"work        {_effort(plan)}; {_frames(plan, latents) / 1e6:,.3g} million training frames at most, "
@@ -71,6 +74,17 @@ def dry_run_text(
         for name, value in settings.items():
             lines += wrapped(f"{name:20} {value}", indent=2, hanging=_SETTING_INDENT)
     return "\n".join(lines)
+
+
+def _seed_lines(plan: Plan) -> list[str]:
+    """What the number of replicates says about seeds that fail, and how many would say more."""
+    asked = max((c.seeds for c in plan.study.criteria), default=0.0) or _SOUND_SEEDS
+    bound, enough = share_bounded_by(plan.replicates), replicates_to_bound(asked)
+    return [
+        f"seeds       should all {plan.replicates} replicates of an arm succeed, at least "
+        f"{100 * bound:.0f} % of its seeds do (exact, 95 %); --replicates {enough} would show "
+        f"{100 * asked:.3g} %"
+    ]
 
 
 def _assay_lines(plan: Plan) -> list[str]:

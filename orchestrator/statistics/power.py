@@ -103,5 +103,17 @@ def fewest_seeds(alpha: float) -> int:
     return max(1, math.ceil(1 - math.log2(alpha)))
 
 
+def replicates_to_bound(share: float, level: float = 0.95) -> int:
+    """The fewest seeds that show, where every one of them succeeds, that more than a share of all seeds does:
+    by the exact two-sided interval at ``level``, whose lower end is ((1 - level) / 2) ** (1 / n).
+    """
+    return math.floor(math.log((1 - level) / 2) / math.log(share)) + 1
+
+
+def share_bounded_by(replicates: int, level: float = 0.95) -> float:
+    """The share of seeds that succeed at least, where all of so many did: the lower end of that interval."""
+    return float(((1 - level) / 2) ** (1 / replicates))
+
+
 def _mean_square(rng: np.random.Generator, expected: float, freedom: int) -> Array:
     return expected * rng.chisquare(freedom, _DRAWS) / freedom if freedom > 0 else np.zeros(_DRAWS)

@@ -1,11 +1,16 @@
 """Seeds by themselves: their share with its exact bound, outliers flagged and never dropped."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from orchestrator.judging.claims import assess
 from orchestrator.judging.measures import Measures
 from orchestrator.judging.seed_values import far_from_the_others, seed_share
+from orchestrator.statistics.power import replicates_to_bound, share_bounded_by
 from search_spaces import load
+from search_spaces.study import Claim, StudyError
 from tests.orchestrator.synthetic_evidence import Truth, evidence
 
 PRIMARY = load("vmf_vs_mdn").primary
@@ -39,3 +44,37 @@ def test_the_robust_rule_flags_one_far_value_and_none_of_a_normal_few() -> None:
     rng = np.random.default_rng(0)
     false_alarms = np.mean([far_from_the_others(rng.normal(size=6)).any() for _ in range(2000)])
     assert false_alarms < 0.35  # by chance, of six normal seeds; a flag is a hint and decides nothing
+
+
+@pytest.mark.parametrize(
+    ("asked", "collapsed", "outcome"),
+    [(0.5, 0, "met"), (0.9, 0, "undecided"), (0.9, 4, "failed")],
+    ids=["6 of 6 show half", "6 of 6 do not show nine tenths", "2 of 6 are too few"],
+)
+def test_a_study_may_ask_that_seeds_succeed_each_by_itself(
+    asked: float, collapsed: int, outcome: str
+) -> None:
+    record = evidence({"mdn": Truth(), "vmf": Truth(cos=(0.72, 0.7), seed_sd=0.001)})
+    for replicate in record.arms["vmf"].replicates[:collapsed]:
+        for row in replicate.scores["sums"]["cos"]:
+            row[15] *= 0.8  # below the threshold, though the mean over seeds may lie above it
+    criterion = replace(PRIMARY, seeds=asked, beats_null=False, success=0.57, failure=0.1)
+    result = assess(criterion, Measures(record), decodable=False)
+    assert (result.outcome, f"{6 - collapsed} of 6 seeds" in result.sentence) == (outcome, True)
+    if outcome == "undecided":
+        assert f"{replicates_to_bound(asked)} of {replicates_to_bound(asked)} would" in result.sentence
+
+
+def test_the_replicates_that_a_plan_names_bound_the_share_and_one_fewer_does_not() -> None:
+    for share in (0.5, 0.8, 0.9, 0.99):
+        enough = replicates_to_bound(share)
+        assert share_bounded_by(enough) > share >= share_bounded_by(enough - 1)
+    assert share_bounded_by(6) == pytest.approx(0.541, abs=1e-3)
+
+
+@pytest.mark.parametrize(("claim", "seeds"), [(Claim.TIMES, 0.9), (Claim.GREATER, 1.5)])
+def test_a_share_of_seeds_that_makes_no_sense_is_refused(claim: Claim, seeds: float) -> None:
+    study = load("vmf_vs_mdn")
+    wrong = replace(study.primary, claim=claim, seeds=seeds, versus="mdn", success=0.6, failure=0.3)
+    with pytest.raises(StudyError, match="share of seeds"):
+        replace(study, criteria=(wrong, *study.criteria[1:]))

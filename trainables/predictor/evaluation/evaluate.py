@@ -104,6 +104,9 @@ def _evaluate_shard(
 ) -> list[Scores]:
     """Scores of every lane on one shard, block of windows after block of windows."""
     starts, owners = shard.evaluation_windows(structure.context, structure.horizon)
+    if options.windows:
+        spread = slice(None, None, max(1, -(-len(starts) // options.windows)))
+        starts, owners = starts[spread], owners[spread]
     names = window_names(shard, starts, owners)
     rows_L = torch.tensor(
         [feed.surrogates.index(name) for name in surrogates], device=shard.frames_SND.device

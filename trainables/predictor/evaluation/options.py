@@ -15,6 +15,8 @@ class EvaluationOptions:
     inject: bool = False
     # Proper scores of sampled runs, whatever the structure feeds back.
     sampled: bool = False
+    # At most so many windows of each shard, evenly spread; 0 = all of them.
+    windows: int = 0
 
 
 ONE_STEP = EvaluationOptions(free_running=False)

@@ -27,6 +27,7 @@ from trainables.predictor.evaluation.options import EVERYTHING, EvaluationOption
 from trainables.predictor.training.held_out import MOST_WINDOWS
 from trainables.predictor.training.pack_run import PackRun
 from trainables.predictor.training.schedule import epoch_steps
+from trainables.predictor.training.train import LOOK_WINDOWS
 from trainables.training_context import SoloContext
 
 # Random utterances, and the fewest frames of each: more than a head has codes.
@@ -81,9 +82,10 @@ class Pace:
         trained += held_out * (
             structure.teacher_epochs * self.teacher_step + structure.rollout_epochs * self.rollout_step
         )
-        looks = structure.epochs + (not test)
-        ended = self.marginals + test * self.final_window if test else 0.0
-        return trained + looks * validation * self.look_window + ended
+        looked_at = structure.epochs * min(LOOK_WINDOWS, validation)
+        if not test:
+            return trained + (looked_at + validation) * self.look_window
+        return trained + looked_at * self.look_window + self.marginals + test * self.final_window
 
 
 def pace(

@@ -18,6 +18,8 @@ from trainables.predictor.training.lane_result import LaneResult
 from trainables.predictor.training.pack_run import PackRun
 from trainables.training_context import Context
 
+LOOK_WINDOWS = 160  # of validation speakers, for the curves of training; patience goes by the loss on more
+
 
 def train_pack(
     structure: Structure,
@@ -53,7 +55,7 @@ def train_pack(
     while (epoch := run.next_epoch()) is not None:
         progress = run.train_epoch(epoch)
         if held_out is not None:
-            run.look(_look(run, held_out))
+            run.look(_look(run, held_out, LOOK_WINDOWS if structure.rung_epochs == 0 else 0))
         context.report({**progress, "lanes": [h[-1] for h in run.history if h]}, run.state())
     run.finish()
     if evaluate_each_epoch:
@@ -61,10 +63,11 @@ def train_pack(
     return run.results(_evaluate(run, evaluation, Marginals.fit(structure, run.data), final))
 
 
-def _look(run: PackRun, feed: Feed) -> list[Scores]:
-    """A look at validation speakers: as much as the ranking of lanes and their curves need."""
+def _look(run: PackRun, feed: Feed, windows: int = 0) -> list[Scores]:
+    """A look at validation speakers: as much as ranking lanes needs or, of some ``windows``, their curves."""
+    options = EvaluationOptions(sampled=run.needs_samples, windows=windows)
     with run.optimiser.judged_weights():
-        return _evaluate(run, feed, run.marginals, EvaluationOptions(sampled=run.needs_samples))
+        return _evaluate(run, feed, run.marginals, options)
 
 
 def _evaluate(
