@@ -14,6 +14,7 @@ from orchestrator.inspection.frame_density import densities
 from orchestrator.inspection.mixture_components import mixture_components
 from orchestrator.records.evidence import ArmEvidence, Evidence
 from orchestrator.records.lane_store import LaneStore
+from orchestrator.runtime.lost_ray import RayLostError
 from orchestrator.runtime.ray_cluster import Cluster
 from trainables.latents.storage.dataset import LatentDataset
 
@@ -60,6 +61,8 @@ def _or_skip(failed: str, inspect: Callable[[], dict[str, Any]], progress: Progr
     """The result of an inspection; None, with a line that says why, where it fails: no verdict needs it."""
     try:
         return inspect()
+    except RayLostError:  # nothing that comes after it would end
+        raise
     except Exception as error:
         reason = str(getattr(error, "cause", error)).strip().splitlines() or [type(error).__name__]
         progress.say(f"{failed}: {reason[-1]}")

@@ -55,7 +55,7 @@ def unwritable(error: BaseException) -> str | None:
 
 
 def _sentence(number: int | None, path: Path, size: int | None) -> str:
-    reason = os.strerror(number or 0)
+    reason, path = os.strerror(number or 0), path.absolute()
     if number in _NOT_ALLOWED:
         return f"{path} cannot be written ({reason}); work in a folder that you may write to"
     needed = f"{_megabytes(size)} are needed" if size is not None else "more room is needed"
@@ -66,11 +66,11 @@ def _sentence(number: int | None, path: Path, size: int | None) -> str:
 
 
 def _free(path: Path) -> str:
-    for folder in (path, *path.absolute().parents):
+    for folder in (path, *path.parents):
         with suppress(OSError):
             return f"{_megabytes(shutil.disk_usage(folder).free)} are"
     return "nothing is"
 
 
 def _megabytes(size: int) -> str:
-    return f"{max(size, 1) / 1e6:.3g} MB"
+    return f"{size / 1e6:.3g} MB"

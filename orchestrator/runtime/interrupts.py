@@ -113,7 +113,9 @@ def _stop(number: int, frame: FrameType | None) -> None:
 
 
 def _note(number: int) -> None:
-    """Remember a signal; the second one of a command is its end."""
+    """Remember a signal; the second one of a command is its end. What another thread has sent is none."""
+    if _pending:
+        return
     _received.append(number)
     if _is_command and len(_received) > 1:
         kill_descendants()
