@@ -77,7 +77,11 @@ STUDY = Study(
         "rollout": 8,
         "feedback": "mean",
     },
-    space={"learning_rate": Uniform(3e-3, 2e-2, log=True), "weight_decay": Uniform(1e-6, 1e-2, log=True)},
+    space={
+        "learning_rate": Uniform(2e-3, 8e-3, log=True),
+        "weight_decay": Uniform(1e-6, 1e-2, log=True),
+        "input_noise": Uniform(0.0, 0.05),
+    },
     criteria=(
         _PRIMARY,
         *(

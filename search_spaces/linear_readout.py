@@ -45,7 +45,7 @@ STUDY = Study(
     arms=(_NONLINEAR, _LINEAR),
     fixed={"backbone": "gru", "head": "vmf", "context": 16, "horizon": 16},
     space={
-        "learning_rate": Uniform(3e-3, 2e-2, log=True),
+        "learning_rate": Uniform(2e-3, 8e-3, log=True),
         "weight_decay": Uniform(1e-6, 1e-2, log=True),
         "readout_dim": Choice((32, 64)),  # section 5.7
         "readout_window": Choice((1, 4, 8)),  # L; Research Discussion 7 leaves it open

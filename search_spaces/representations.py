@@ -93,7 +93,7 @@ STUDY = Study(
     space={
         # Ridge regression, one Gaussian, and a mixture of four.
         "head": Choice(("linear", "gaussian", "mdn"), each=True),
-        "learning_rate": Uniform(3e-3, 2e-2, log=True),
+        "learning_rate": Uniform(2e-3, 8e-3, log=True),
         "weight_decay": Uniform(1e-6, 1e-2, log=True),
         "ridge": Uniform(1e-4, 1.0, log=True),
     },

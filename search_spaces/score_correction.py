@@ -68,7 +68,7 @@ STUDY = Study(
     arms=(_PLAIN, _CORRECTED),
     fixed={"backbone": "gru", "head": "vmf", "context": 16, "horizon": 16},
     space={
-        "learning_rate": Uniform(3e-3, 2e-2, log=True),
+        "learning_rate": Uniform(2e-3, 8e-3, log=True),
         "weight_decay": Uniform(1e-6, 1e-2, log=True),
         "feedback": Choice(("mean", "mode")),
     },

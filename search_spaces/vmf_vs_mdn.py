@@ -118,15 +118,14 @@ STUDY = Study(
     arms=(_MDN, _VMF),
     fixed={
         **SMALL_PREDICTOR,
-        "teacher_epochs": 2,
-        "rollout_epochs": 2,
+        "teacher_epochs": 3,
+        "rollout_epochs": 1,
         "rollout": 8,
     },
     space={
-        "learning_rate": Uniform(3e-3, 2e-2, log=True),
+        "learning_rate": Uniform(2e-3, 8e-3, log=True),
         "weight_decay": Uniform(1e-6, 1e-2, log=True),
         "scheduled_sampling": Uniform(0.0, 0.5),
-        "input_noise": Uniform(0.0, 0.3),
         # A sampled step carries its noise into every later frame, and its cosine with the one true
         # continuation then measures that noise; mean and mode are the rules that commit to a direction.
         "feedback": Choice(("mean", "mode")),

@@ -68,16 +68,15 @@ class StackedPack(nn.Module):
         return self._losses(self.structure, settings, batch, phase, progress, mix)
 
     @torch.no_grad()
-    def held_out_loss(self, batch: Batch, phase: str) -> Tensor:
-        """Loss of each lane on windows that it does not learn from, [L], nats per frame.
+    def held_out_loss(self, batch: Batch) -> Tensor:
+        """Loss of each lane under teacher forcing on windows that it does not learn from: [L], nats a frame.
 
-        Nothing is dropped, mixed in or drawn towards a prior, and a free run has its full weight.
+        Nothing is dropped, mixed in or drawn towards a prior.
         """
         settings = {name: getattr(self, f"lane_{name}") for name in _LANE_SETTINGS}
         settings["kappa_prior"] = torch.zeros_like(settings["kappa_prior"])
         whole = replace(self.structure, dropout=0.0)
-        full = batch.windows_LBTD.new_ones(())
-        return self._losses(whole, settings, batch, phase, full, mix=False)
+        return self._losses(whole, settings, batch, "teacher", batch.windows_LBTD.new_ones(()), mix=False)
 
     def _losses(
         self,

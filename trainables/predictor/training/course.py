@@ -14,24 +14,25 @@ class Course:
     """A lane's way through one phase; epochs are those of the phase, from 0.
 
     Attributes:
-        cooling_from: the epoch at whose beginning its learning rate starts to fall; None while it has not.
-        best_loss: the lowest loss on held-out windows, nats per frame.
+        cooling_from: after how many epochs, perhaps within one, its learning rate starts to fall; None while
+            that is open.
+        best_loss: the lowest loss on validation speakers, of a rollout phase minus the best objective.
         best_epoch: the epoch after which it was seen; -1 before the first.
         stale: epochs that have passed since without a lower one.
         out_of_patience: whether that is why it cooled, and not that the phase may last no longer.
     """
 
-    cooling_from: int | None = None
+    cooling_from: float | None = None
     best_loss: float = float("inf")
     best_epoch: int = -1
     stale: int = 0
     out_of_patience: bool = False
 
     def begin_epoch(self, structure: Structure, phase: str, epoch: int) -> None:
-        """Start to cool where the phase may not last much longer."""
+        """Start to cool, in the course of this epoch, where the phase may not last much longer."""
         last = phase_epochs(structure, phase) - cooling_epochs(structure, phase)
-        if self.cooling_from is None and epoch >= last:
-            self.cooling_from = epoch
+        if self.cooling_from is None and epoch + 1 > last:
+            self.cooling_from = last
 
     def look(self, structure: Structure, phase: str, epoch: int, loss: float) -> bool:
         """Note the loss after an epoch; start to cool where patience is at an end.

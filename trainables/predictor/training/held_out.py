@@ -25,16 +25,15 @@ _WINDOWS_AT_ONCE = 128
 def held_out_losses(
     structure: Structure,
     pack: StackedPack,
-    phase: str,
     feed: Feed,
     gather: Callable[[Any], list[Any]] = lambda value: [value],
 ) -> list[float]:
-    """Loss of every lane, nats per frame, on the same windows, noise and surrogate each time it is asked.
+    """Loss of every lane under teacher forcing, nats per frame, on the same windows, noise and surrogate each
+    time it is asked.
 
     At most 512 windows are taken from each shard, evenly spread.
 
     Args:
-        phase: whose loss is wanted, "teacher" or "rollout".
         feed: of utterances that the lanes do not learn from.
         gather: returns the values of all workers, each of which has its own utterances.
 
@@ -56,7 +55,7 @@ def held_out_losses(
             names = window_names(shard, starts[block], owners[block])
             batch = Batch(windows_LBTD, _noise(structure, pack, names, windows_LBTD))
             size = len(names)
-            total_L += size * pack.held_out_loss(batch, phase).double().cpu()
+            total_L += size * pack.held_out_loss(batch).double().cpu()
             count += size
     parts: Sequence[tuple[torch.Tensor, int]] = gather((total_L, count))
     whole = sum(size for _, size in parts)

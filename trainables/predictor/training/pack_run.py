@@ -5,6 +5,7 @@ Shapes: L lanes.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
@@ -141,10 +142,6 @@ class PackRun:
         self.kept = {}
         for row in living:
             self.courses[row][ROLLOUT] = Course()
-        if self.validation is not None:  # so that a rollout phase which only harms leaves no trace
-            for place, (row, loss) in enumerate(zip(living, self._held_out(), strict=True)):
-                self.courses[row][ROLLOUT].look(self.structure, ROLLOUT, -1, loss)
-                self.kept[row] = states[place]
 
     def train_epoch(self, epoch: int) -> dict[str, Any]:
         """Train for one epoch; return what to report of it."""
@@ -181,7 +178,7 @@ class PackRun:
         Args:
             scores: of the lanes in the program.
         """
-        losses = self._held_out()
+        losses = self._losses(scores)
         with self.optimiser.judged_weights():
             for place, row in enumerate(self.rows):
                 self.history[row][-1] |= scores[place].summary(self.structure.objective)
@@ -200,6 +197,12 @@ class PackRun:
                 self.kept.setdefault(self.rows[place], self.pack.lane_state(place))
         if len(going) < len(self.rows):
             self._keep(going)
+
+    def look_ahead(self, scores: Sequence[Scores]) -> None:
+        """Note what lanes come to before a phase, so that a phase which only harms them leaves no trace."""
+        for place, (row, loss) in enumerate(zip(self.rows, self._losses(scores), strict=True)):
+            if self.courses[row][self.phase].look(self.structure, self.phase, -1, loss):
+                self.kept[row] = self.pack.lane_state(place)
 
     def finish(self) -> None:
         """Put every lane that has not diverged or been dropped into the state that is judged."""
@@ -265,19 +268,24 @@ class PackRun:
             grown = like.new_tensor(progress(structure, self.phase, number * steps + step, steps))
             yield Batch(shard.gather(starts_LB, frames, surrogate_L), drawn.noise), grown, factor_L
 
-    def _held_out(self) -> list[float]:
-        """Loss of every lane in the program on validation speakers, nats per frame."""
+    def _losses(self, scores: Sequence[Scores]) -> list[float]:
+        """What every lane in the program wants less of, on validation speakers: under teacher forcing its
+        loss, in rollout training minus the objective, since the loss of a free run is lower for one that
+        hardly moves than for one that goes where it should.
+        """
         if self.validation is None:
             raise RuntimeError("nobody may look at a pack that has no validation speakers")
+        if self.phase == ROLLOUT:
+            values = [lane.value(self.structure.objective) for lane in scores]
+            return [-value if math.isfinite(value) else math.inf for value in values]
         with self.optimiser.judged_weights():
-            return held_out_losses(
-                self.structure, self.pack, self.phase, self.validation, self.context.gather
-            )
+            return held_out_losses(self.structure, self.pack, self.validation, self.context.gather)
 
     def _course_is_better(self, row: int, loss: float) -> bool:
         course = self.courses[row][self.phase]
         entry = self.history[row][-1]
-        entry["validation_loss"] = loss
+        if self.phase == TEACHER:
+            entry["validation_loss"] = loss
         entry["cooling"] = course.cooling_from is not None
         return course.look(self.structure, self.phase, self._epoch_of_phase - 1, loss)
 

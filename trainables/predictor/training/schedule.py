@@ -37,9 +37,9 @@ def first_epoch(structure: Structure, phase: str) -> int:
     return 0 if phase == TEACHER else structure.teacher_epochs
 
 
-def cooling_epochs(structure: Structure, phase: str) -> int:
-    """The epochs of a phase over which the learning rate falls: at least one."""
-    return max(1, round(structure.cooling * phase_epochs(structure, phase)))
+def cooling_epochs(structure: Structure, phase: str) -> float:
+    """The epochs of a phase over which the learning rate falls; a share of one where a phase is short."""
+    return structure.cooling * phase_epochs(structure, phase)
 
 
 def epoch_steps(structure: Structure, frames: int) -> int:
@@ -53,9 +53,9 @@ def epoch_steps(structure: Structure, frames: int) -> int:
     return max(1, steps)
 
 
-def ramp_epochs(structure: Structure) -> int:
-    """The first epochs of a rollout phase, over which the free run gets its weight."""
-    return max(1, round(_RAMP * structure.rollout_epochs))
+def ramp_epochs(structure: Structure) -> float:
+    """The first epochs of a rollout phase, or a share of one, over which the free run gets its weight."""
+    return _RAMP * structure.rollout_epochs
 
 
 def progress(structure: Structure, phase: str, step: int, steps: int) -> float:
@@ -72,14 +72,14 @@ def progress(structure: Structure, phase: str, step: int, steps: int) -> float:
 
 
 def learning_rates(
-    structure: Structure, phase: str, epoch: int, cooling_from: Sequence[int | None], steps: int
+    structure: Structure, phase: str, epoch: int, cooling_from: Sequence[float | None], steps: int
 ) -> Tensor:
     """Factor of every lane's learning rate before every step of an epoch: [steps, L], float64.
 
     Args:
         epoch: of the phase, from 0.
-        cooling_from: the epoch of the phase at whose beginning each lane starts to cool; None of one that has
-            not yet to.
+        cooling_from: how many epochs of the phase have passed when each lane starts to cool; None of one that
+            has not yet to.
         steps: of an epoch.
     """
     done = epoch * steps + torch.arange(steps, dtype=torch.float64)

@@ -79,9 +79,7 @@ class Pace:
             structure.teacher_epochs * self.teacher_step + structure.rollout_epochs * self.rollout_step
         )
         held_out = min(MOST_WINDOWS, validation) / structure.batch * _FORWARD_SHARE
-        trained += held_out * (
-            structure.teacher_epochs * self.teacher_step + structure.rollout_epochs * self.rollout_step
-        )
+        trained += held_out * structure.teacher_epochs * self.teacher_step
         looked_at = structure.epochs * min(LOOK_WINDOWS, validation)
         if not test:
             return trained + (looked_at + validation) * self.look_window

@@ -52,10 +52,15 @@ def train_pack(
     run = PackRun(structure, lanes, train, context, held_out)
     if structure.head in FITTED_HEADS:
         run.fit()
+    windows = LOOK_WINDOWS if structure.rung_epochs == 0 else 0
+    phase = run.phase
     while (epoch := run.next_epoch()) is not None:
+        if held_out is not None and run.phase != phase:
+            phase = run.phase
+            run.look_ahead(_look(run, held_out, windows))
         progress = run.train_epoch(epoch)
         if held_out is not None:
-            run.look(_look(run, held_out, LOOK_WINDOWS if structure.rung_epochs == 0 else 0))
+            run.look(_look(run, held_out, windows))
         context.report({**progress, "lanes": [h[-1] for h in run.history if h]}, run.state())
     run.finish()
     if evaluate_each_epoch:

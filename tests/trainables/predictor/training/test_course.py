@@ -130,7 +130,7 @@ def test_the_state_that_is_judged_is_the_best_of_the_last_phase(make_feed: Calla
         losses.append(run.history[0][-1]["validation_loss"])
     assert losses[-1] > min(losses)
     run.finish()
-    assert held_out_losses(own, run.pack, TEACHER, feed) == pytest.approx([min(losses)], rel=1e-12)
+    assert held_out_losses(own, run.pack, feed) == pytest.approx([min(losses)], rel=1e-12)
 
 
 def test_patience_counts_epochs_without_a_lower_loss_and_then_the_rate_falls() -> None:

@@ -135,7 +135,7 @@ def test_settings_that_cost_time_reach_every_lane(monkeypatch: pytest.MonkeyPatc
 def test_a_run_costs_its_steps_and_its_windows() -> None:
     own = structure(steps=7, teacher_epochs=2, rollout_epochs=3)
     steps, windows = 2 * 1 + 3 * 10, own.batch * 3
-    held_out = 3 * 0.3 * steps  # as many windows as three batches, forward only
+    held_out = 3 * 0.3 * 2 * 1  # as many windows as three batches, forward only, under teacher forcing
     trained = 7 * steps + held_out
     assert COSTS.seconds(own, 1000, windows) == pytest.approx(trained + (5 + 1) * windows * 0.5)
     judged = trained + 5 * windows * 0.5 + 100 + 20 * 2
