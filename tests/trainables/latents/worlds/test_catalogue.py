@@ -194,8 +194,8 @@ def test_white_noise_scores_070_and_smooth_far_less() -> None:
 
 
 def test_loud_white_frames_are_independent_and_as_likely_as_claimed() -> None:
-    """The claimed entropy is the mean surprise of simulated frames, under a density that is worked out here as
-    the mean of Gaussians; a full Gaussian loses nats to it.
+    """The claimed entropy is the mean surprise of simulated frames under a mean of Gaussians that is worked
+    out here; a full Gaussian loses nats to it.
     """
     world = WORLDS["loud_white"]
     frames = world.simulate(60, 200, np.random.default_rng(3))
