@@ -101,15 +101,14 @@ class Marginals:
             validation: frames of validation speakers, with the surrogates that densities were fitted to.
             gather: returns the values of all workers; all of them have to call at the same time.
         """
-        held = [shard.frames_SND for shard in validation.chunks()]
-        frames_SND = torch.cat(held, 1)
-        frames_SND = frames_SND[:, :: -(-frames_SND.shape[1] // _MOST_FRAMES)]
+        frames_SND = _spread(torch.cat([_spread(shard.frames_SND) for shard in validation.chunks()], 1))
         for name in self._names:
             frames_ND = frames_SND[validation.surrogates.index(name)]
             values = self._nll_of_frames(name, frames_ND)
             parts = gather({key: (float(nll.double().sum()), len(nll)) for key, nll in values.items()})
             mean = {key: sum(p[key][0] for p in parts) / sum(p[key][1] for p in parts) for key in values}
-            self._chosen[name] = min(mean, key=lambda key: mean[key] if mean[key] == mean[key] else math.inf)
+            finite = {key: nll for key, nll in mean.items() if math.isfinite(nll)}
+            self._chosen[name] = min(finite or mean, key=mean.__getitem__)
 
     def chosen(self, surrogate: str) -> str:
         """The name of the NLL that the model's is compared with: the own family's where nobody has chosen."""
@@ -145,6 +144,11 @@ class Marginals:
         if self._gaussian_family:  # of a head fitted in closed form it is the same family
             values[name] = values[f"gaussian_{name}"]
         return values
+
+
+def _spread(frames_SND: Tensor) -> Tensor:
+    """Frames that are evenly spread over all of them, at most ``_MOST_FRAMES``."""
+    return frames_SND[:, :: math.ceil(frames_SND.shape[1] / _MOST_FRAMES)]
 
 
 def _fit_heads(structure: Structure, targets: Sequence[Tensor], seed: int) -> Stacked[ConstantHead] | None:
