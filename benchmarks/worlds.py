@@ -17,7 +17,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-ANSWERS = {"directional": ("GO",), "white": ("NO-GO",), "gaussian": ("NO-GO", "INCONCLUSIVE")}
+ANSWERS = {
+    "directional": ("GO",),
+    "white": ("NO-GO",),
+    "loud_white": ("NO-GO",),
+    "gaussian": ("NO-GO", "INCONCLUSIVE"),
+}
 
 
 def main() -> None:

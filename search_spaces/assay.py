@@ -1,7 +1,8 @@
 """The check of the instrument itself: does this code distinguish kept directions from pure noise?
 
-It runs on control worlds alone. On `directional` the answer is GO, on `white` NO-GO; a code version that
-answers otherwise is not believed about anything else. Nothing is searched: the settings are known to suffice.
+It runs on control worlds alone. On `directional` the answer is GO, on `white` and `loud_white` NO-GO; a code
+version that answers otherwise is not believed about anything else. Nothing is searched: the settings are
+known to suffice.
 """
 
 from __future__ import annotations
@@ -43,11 +44,11 @@ STUDY = Study(
         ),
         Criterion(
             name="the past says something about the next frame",
-            metric="predictive_information_gaussian",
+            metric="predictive_information",
             arm="vmf",
             success=0.0,
             failure=0.0,
-            source="true of every world but white noise",
+            source="true of every world but those that are white",
         ),
     ),
     objective=DIRECTION_KEPT,

@@ -141,6 +141,10 @@ ALL_EPOCHS = "all epochs"
 # they have learnt the way back to the mean. At later steps it is 0 there, whatever a predictor does.
 DIRECTION_KEPT = "cos@2-16"
 
+# Control worlds, and how the assay has to read each: one that keeps its directions, and two without a past;
+# the second makes a density that is poor at single frames look as if it knew one.
+ASSAYED = {"directional": "GO", "white": "NO-GO", "loud_white": "NO-GO"}
+
 # What follows from INADMISSIBLE, whatever the study.
 DRAW_NO_CONCLUSION = "Draw no conclusion. Mend what the reason names and run the study again."
 
@@ -189,7 +193,7 @@ class Study:
     components: tuple[Component, ...] = ()  # of the primary criterion's arm
     pairs: tuple[tuple[str, str], ...] = ()  # components taken out together as well
     exclusions: tuple[str, ...] = EXCLUSIONS
-    controls: Mapping[str, str] = field(default_factory=lambda: {"directional": "GO", "white": "NO-GO"})
+    controls: Mapping[str, str] = field(default_factory=lambda: dict(ASSAYED))
     spread: Spread = Spread(0.05, 0.02, 0.02, "a guess: no run of this study has been recorded")
     plant: Plant = Plant.NONE
     missing: str = ""  # what does not exist yet; empty where the study can run

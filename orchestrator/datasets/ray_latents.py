@@ -13,6 +13,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from orchestrator.datasets.feed_cache import FeedCache
 from orchestrator.datasets.latent_source import LatentSource, StoredFile, accepted
+from trainables.distributions.frame_flow import FrameFlow
 from trainables.latents.batching.planted import PlantWorld, plants_of
 from trainables.latents.batching.surrogates import Surrogate
 from trainables.latents.storage.dataset import LatentDataset, Split, latent_frames
@@ -39,6 +40,8 @@ class RayLatents:
     ids: dict[str, list[str]]  # split -> utterances
     blocks: dict[str, list[ray.ObjectRef]] = field(default_factory=dict)  # split -> Arrow tables
     plants: dict[Surrogate, PlantWorld] = field(default_factory=dict)  # of surrogates that are planted
+    # Of surrogates that have one, the state of a density of single frames, which knows no past.
+    flows: dict[Surrogate, dict[str, Any]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, dataset: LatentDataset, splits: Sequence[str]) -> RayLatents:
@@ -80,6 +83,10 @@ class RayLatents:
         """
         if not self.plants:
             self.plants.update(plants_of(_training_frames(dataset)))
+
+    def frame_flows(self) -> dict[str, FrameFlow]:
+        """The densities of single frames by surrogate, rebuilt from their states."""
+        return {surrogate: FrameFlow.from_state(state) for surrogate, state in self.flows.items()}
 
     def only(self, *splits: str) -> RayLatents:
         """The same dataset with only these splits, so that exploration cannot see the test speakers."""

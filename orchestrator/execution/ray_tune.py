@@ -128,6 +128,7 @@ def run_pack(config: Mapping[str, Any], task: Task) -> None:
             evaluate_each_epoch=not task.confirms,
             validation=feed(latents, Split.VALIDATION, task.surrogates_for(pack), device, dtype),
             final=final_evaluation(pack),
+            flows=latents.frame_flows(),
         )
     except Exception as error:
         if isinstance(error, RayError) and not isinstance(error, InputError):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from orchestrator.records.lane_store import LaneStore
 from orchestrator.runtime.atomic_files import write_atomically
 from orchestrator.runtime.tensor_files import read_tensors
 from orchestrator.runtime.threads import use_one_thread
-from trainables.analysis.frame_density import OFF, FrameDensity, settings_for
+from trainables.analysis.frame_density import OFF, FrameDensity
 from trainables.analysis.frame_likelihoods import (
     NOISE,
     dithered_frames,
@@ -34,6 +34,7 @@ from trainables.analysis.frame_likelihoods import (
     rollout_scores,
 )
 from trainables.analysis.probe_cases import scale_of
+from trainables.distributions.frame_flow import settings_for
 from trainables.latents.batching.feed import Feed
 from trainables.latents.batching.shard import Shard
 from trainables.latents.batching.surrogates import Surrogate
@@ -60,7 +61,8 @@ def densities(
         return {}
     for split in SPLITS:
         latents.read(split)
-    fitted = _fitted(archive.folder.parent / DENSITY_FOLDER, latents, progress)
+    fit_flows(latents, archive.folder.parent / DENSITY_FOLDER, progress)
+    fitted = latents.flows[Surrogate.REAL]
     shared, test = ray.put(fitted), latents.only(Split.TRAIN, Split.TEST)
     references = ray.remote(_references).remote(test, shared)
     reconstructed = _reconstructed(evidence, dataset, latents, shared)
@@ -88,23 +90,49 @@ def densities(
     }
 
 
-def _fitted(folder: Path, latents: RayLatents, progress: Progress) -> dict[str, Any]:
-    """The state of the density, read from the folder where it was fitted before."""
-    path = folder / f"{latents.content_hash}-{code_version()[:16]}-{SEED}.pt"
-    if path.exists():
-        return read_tensors(path, str(path), "delete it, and it is fitted again")
-    progress.say("fitting a density of single frames")
-    state = ray.get(ray.remote(_fit).remote(latents.only(Split.TRAIN, Split.VALIDATION)))
-    buffer = io.BytesIO()
-    torch.save(state, buffer)
-    write_atomically(path, buffer.getvalue())
-    return state
+def fit_flows(latents: RayLatents, folder: Path, progress: Progress, most_steps: int | None = None) -> None:
+    """Fit densities of single frames, which know no past, to real frames and to the Gaussian surrogate's.
+
+    They are kept in ``folder`` and ``latents``, and not fitted twice for the same data and code. Shuffled
+    frames are the real ones in another order, and share their density.
+
+    Args:
+        latents: whose training frames they are fitted to, and whose validation speakers tell when to stop.
+        folder: where they are kept.
+        progress: is told of it.
+        most_steps: of training; None stands for as many as suit the dimensions.
+    """
+    if latents.flows:
+        return
+    paths = {name: _path(folder, latents, name, most_steps) for name in (Surrogate.REAL, Surrogate.GAUSSIAN)}
+    missing = [name for name, path in paths.items() if not path.exists()]
+    if missing:
+        progress.say("fitting densities of single frames, which know no past")
+        shown = latents.only(Split.TRAIN, Split.VALIDATION)
+        states = ray.get([ray.remote(_fit).remote(shown, name, most_steps) for name in missing])
+        for name, state in zip(missing, states, strict=True):
+            buffer = io.BytesIO()
+            torch.save(state, buffer)
+            write_atomically(paths[name], buffer.getvalue())
+    for name, path in paths.items():
+        latents.flows[name] = read_tensors(path, str(path), "delete it, and it is fitted again")
+    latents.flows[Surrogate.WHITE] = latents.flows[Surrogate.REAL]
 
 
-def _fit(latents: RayLatents) -> dict[str, Any]:
+def _path(folder: Path, latents: RayLatents, surrogate: Surrogate, most_steps: int | None) -> Path:
+    kind = str(surrogate) + ("" if most_steps is None else f"-{most_steps}-steps")
+    return folder / f"{latents.content_hash}-{code_version()[:16]}-{kind}-{SEED}.pt"
+
+
+def _fit(latents: RayLatents, surrogate: Surrogate, most_steps: int | None) -> dict[str, Any]:
     use_one_thread()
-    train, validation = (_real(latents, split) for split in (Split.TRAIN, Split.VALIDATION))
-    return FrameDensity.fit(train, validation, SEED).state()
+    train, validation = (
+        feed(latents, split, (surrogate,), "cpu", torch.float32) for split in (Split.TRAIN, Split.VALIDATION)
+    )
+    settings = settings_for(train.shard(0).dim)
+    if most_steps is not None:
+        settings = replace(settings, steps=most_steps)
+    return FrameDensity.fit(train, validation, SEED, settings).state()
 
 
 def _real(latents: RayLatents, split: Split) -> Feed:

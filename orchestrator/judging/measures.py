@@ -23,7 +23,7 @@ from orchestrator.statistics.intervals import (
 )
 from orchestrator.statistics.speaker_cells import Table, from_scores, in_order, paired
 from trainables.latents.batching.surrogates import Surrogate
-from trainables.predictor.scores import LaneStatus, Scores
+from trainables.predictor.scores import MARGINALS, LaneStatus, Scores
 
 LISTENING = "continuation_quality"
 
@@ -61,6 +61,13 @@ class Measures:
     def failed(self, arm: str, surrogate: Surrogate = Surrogate.REAL) -> list[int]:
         """Seeds of an arm whose training diverged."""
         return self._failed.get((arm, surrogate), [])
+
+    def marginal(self, arm: str) -> str:
+        """The density without a past that the arm's predictive information on real frames is against, in
+        words: the one that suits validation speakers best; "" where no lane finished.
+        """
+        lanes = self._lanes.get((arm, Surrogate.REAL), [])
+        return MARGINALS[lanes[0].scores.marginal] if lanes else ""
 
     def speakers(self, arm: str) -> int:
         """How many test speakers an arm was judged on."""

@@ -24,6 +24,7 @@ class OneStep:
     arm: str
     cosine: dict[Surrogate, Interval | None]
     information: dict[Surrogate, Interval | None]  # nats per frame
+    marginal: str  # the density without a past that information on real frames is against, in words
     bits_per_second: float | None
     sentence: str
 
@@ -36,6 +37,7 @@ class OneStep:
             "predictive_information": {
                 name: interval.to_json() if interval else None for name, interval in self.information.items()
             },
+            "marginal": self.marginal,
             "bits_per_second": self.bits_per_second,
             "sentence": self.sentence,
         }
@@ -49,13 +51,12 @@ def one_step(arm: str, measures: Measures, frame_rate: float) -> OneStep:
     information = {s: measures.value(arm, "predictive_information", surrogate=s) for s in SURROGATES}
     real = information[Surrogate.REAL]
     bits = None if real is None else bits_per_second(real.estimate, frame_rate)
+    marginal, excess = measures.marginal(arm), measures.excess(arm, "predictive_information")
     sentences = (
         _on_cosine(arm, cosine[Surrogate.REAL], cosine[Surrogate.WHITE]),
-        _on_information(
-            real, information[Surrogate.WHITE], measures.excess(arm, "predictive_information"), bits
-        ),
+        _on_information(real, information[Surrogate.WHITE], excess, bits, marginal),
     )
-    return OneStep(arm, cosine, information, bits, " ".join(s for s in sentences if s))
+    return OneStep(arm, cosine, information, marginal, bits, " ".join(s for s in sentences if s))
 
 
 def _on_cosine(arm: str, real: Interval | None, white: Interval | None) -> str:
@@ -76,15 +77,20 @@ def _on_cosine(arm: str, real: Interval | None, white: Interval | None) -> str:
 
 
 def _on_information(
-    real: Interval | None, white: Interval | None, excess: Interval | None, bits: float | None
+    real: Interval | None, white: Interval | None, excess: Interval | None, bits: float | None, marginal: str
 ) -> str:
     if real is None or bits is None:
         return "Its predictive information was not measured."
+    shuffled = f" (without memory: {spelled(white)} nats)" if white else ""
+    if real.high < 0:
+        return (
+            f"Against {marginal} without a past its predictive information is {spelled(real)} nats per "
+            f"frame{shuffled}: this arm knows less about the next frame than a density without a past."
+        )
     statement = (
-        f"For this arm the past carries {spelled(real)} nats of information about each next frame, "
-        f"or {number(bits)} bits per second of audio"
+        f"For this arm, against {marginal} without a past, the past carries {spelled(real)} nats of "
+        f"information about each next frame, or {number(bits)} bits per second of audio{shuffled}"
     )
-    against = f" (without memory: {spelled(white)} nats)" if white else ""
     if real.low <= 0 or (excess is not None and excess.low <= 0):
-        return f"{statement}{against}: indistinguishable from zero in this run."
-    return f"{statement}{against}."
+        return f"{statement}: indistinguishable from zero in this run."
+    return f"{statement}."

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from orchestrator.inspection.frame_density import DENSITY_FOLDER, fit_flows
 from orchestrator.inspection.listening import score_continuations
 from orchestrator.inspection.ridge_reference import ridge_scores
 from orchestrator.inspection.trivial_baselines import baselines
@@ -18,8 +19,10 @@ from orchestrator.records.evidence import Evidence
 from orchestrator.records.phase import Phase
 from orchestrator.records.seal import breaches, seal_hash, study_changes, write_seal
 from orchestrator.statistics.alpha_spending import replicates_per_look
+from trainables.latents.storage.dataset import Split
 from trainables.predictor.config import LaneConfig
 
+_SMOKE_STEPS = 50  # of the densities of frames of a run that is no evidence
 # By arm; None where every lane of the arm diverged.
 Winners = Mapping[str, LaneConfig | None]
 
@@ -36,6 +39,8 @@ def confirm(tools: SweepTools, evidence: Evidence, winners: Winners) -> Judgemen
     sound = {arm: config for arm, config in winners.items() if config is not None}
     if sound and tools.plan.plants:
         _plant(tools, evidence, max(config.structure.horizon for config in sound.values()))
+    if intact and sound:
+        _fit_flows(tools, sound)
     for look, replicates in enumerate(
         replicates_per_look(tools.plan.replicates, tools.study.budget.looks), 1
     ):
@@ -59,6 +64,16 @@ def _plant(tools: SweepTools, evidence: Evidence, horizon: int) -> None:
         evidence.plants[dataset.meta.representation] = {
             plant: asdict(world.optimum(horizon)) for plant, world in latents.plants.items()
         }
+
+
+def _fit_flows(tools: SweepTools, sound: Mapping[str, LaneConfig]) -> None:
+    """Fit densities that know no past to the frames of every representation that an arm is judged on."""
+    most_steps = _SMOKE_STEPS if tools.plan.smoke else None
+    for name in dict.fromkeys(config.structure.representation for config in sound.values()):
+        for split in (Split.TRAIN, Split.VALIDATION):
+            tools.latents[name].read(split)
+        folder = tools.lane_store.folder.parent / DENSITY_FOLDER
+        fit_flows(tools.latents[name], folder, tools.progress, most_steps)
 
 
 def _seal(tools: SweepTools, winners: Winners) -> tuple[dict[str, Any], list[str]]:

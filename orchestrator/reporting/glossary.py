@@ -84,8 +84,10 @@ GLOSSARY = {
         "continuation than other utterances do, times how far it gets in the same time."
     ),
     "predictive information": (
-        "How much the past tells about the next frame, in nats per frame or bits per second of audio: 0 if "
-        "nothing. It does not depend on the scale of the frames."
+        "How much the past tells about the next frame, in nats per frame or bits per second of audio: the "
+        "NLL under the best density without a past (of the arm's own family, a full Gaussian, or a flow; "
+        "chosen on validation speakers) less that of the model. Below 0 the model knows less than a density "
+        "without a past. It does not depend on the scale of the frames."
     ),
     "injection A-D": (
         "The same rollout, put back to the true frame after every step (A), after every fourth (B), after "

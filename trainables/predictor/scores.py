@@ -16,10 +16,19 @@ import numpy as np
 
 from trainables.predictor.config import INFORMATION, steps_of
 
+# NLL of a frame under each density that knows no past, and what such a density is called. Predictive
+# information is against the one that suits the frames of validation speakers best.
+OWN_FAMILY, GAUSSIAN, FLOW = "marginal_nll", "gaussian_marginal_nll", "flow_marginal_nll"
+MARGINALS = {
+    OWN_FAMILY: "a density of its own family",
+    GAUSSIAN: "a Gaussian",
+    FLOW: "a flow",
+}
 # Metrics that are a difference: the sum that counts in favour, and the one that is taken away.
 _DIFFERENCES = {
-    "predictive_information": ("marginal_nll", "nll"),
-    "predictive_information_gaussian": ("gaussian_marginal_nll", "nll"),
+    "predictive_information_own_family": (OWN_FAMILY, "nll"),
+    "predictive_information_gaussian": (GAUSSIAN, "nll"),
+    "predictive_information_flow": (FLOW, "nll"),
     "dnll": ("nll", "delta_nll"),
     "dnll_gaussian": ("nll", "gaussian_delta_nll"),
 }
@@ -80,6 +89,8 @@ class Scores:
     horizon: int  # K
     sums: dict[str, np.ndarray] = field(default_factory=dict)
     counts: dict[str, np.ndarray] = field(default_factory=dict)
+    # The one of MARGINALS that predictive_information is against: the best on validation speakers.
+    marginal: str = OWN_FAMILY
 
     def per_speaker(self, metric: str) -> tuple[np.ndarray, np.ndarray]:
         """Numerators and denominators, each [S], of a metric such as ``cos@16``, ``cos@1-16`` or ``dnll``.
@@ -110,6 +121,8 @@ class Scores:
         if metric == "entropy_reduction":
             gain, frames = self.per_speaker("-dnll")
             return gain, frames * abs(self.value("delta_nll"))  # an NLL of densities may have either sign
+        if metric == "predictive_information":
+            return self.sums[self.marginal] - self.sums["nll"], self.counts["nll"]
         if metric in _DIFFERENCES:
             plus, minus = _DIFFERENCES[metric]
             return self.sums[plus] - self.sums[minus], self.counts[minus]
@@ -167,6 +180,7 @@ class Scores:
             "speakers": list(self.speakers),
             "frame_rate": self.frame_rate,
             "horizon": self.horizon,
+            "marginal": self.marginal,
             "sums": {name: _plain(values) for name, values in self.sums.items()},
             "counts": {name: values.tolist() for name, values in self.counts.items()},
         }
@@ -180,6 +194,7 @@ class Scores:
             horizon=int(data["horizon"]),
             sums={name: np.asarray(values, dtype=np.float64) for name, values in data["sums"].items()},
             counts={name: np.asarray(values, dtype=np.float64) for name, values in data["counts"].items()},
+            marginal=data.get("marginal", OWN_FAMILY),
         )
 
 
@@ -196,7 +211,7 @@ def merge(parts: Iterable[Scores]) -> Scores:
     parts = list(parts)
     speakers = sorted({speaker for part in parts for speaker in part.speakers})
     row = {speaker: i for i, speaker in enumerate(speakers)}
-    merged = Scores(speakers, parts[0].frame_rate, parts[0].horizon)
+    merged = Scores(speakers, parts[0].frame_rate, parts[0].horizon, marginal=parts[0].marginal)
     for part in parts:
         rows = [row[speaker] for speaker in part.speakers]
         for source, target in ((part.sums, merged.sums), (part.counts, merged.counts)):

@@ -197,6 +197,17 @@ def test_one_step_passage_says_that_noise_scores_as_well():
     assert "no evidence" not in informed.sentence and "indistinguishable from zero" not in informed.sentence
 
 
+def test_information_below_zero_is_less_than_a_density_without_a_past_knows():
+    record = evidence({"mdn": Truth(), "vmf": Truth(information=-3.0)})
+    for replicate in record.arms["vmf"].replicates:
+        replicate.scores["marginal"] = "gaussian_marginal_nll"
+    passage = judge(STUDY, record).one_step["vmf"]
+    assert passage.marginal == "a Gaussian"
+    assert passage.information["real"].estimate == pytest.approx(-1.5, abs=0.2)  # the synthetic Gaussian's
+    assert "Against a Gaussian without a past" in passage.sentence
+    assert "knows less about the next frame than a density without a past" in passage.sentence
+
+
 def test_log_magnitude_r2_as_a_ratio_of_sums_equals_the_whole():
     rng = np.random.default_rng(3)
     found = scores(rng, (0.7, 0.6), (0.9, 0.6), 5.0, effects=rng.normal(0, 0.2, 12))

@@ -11,9 +11,10 @@ import torch
 from scipy.stats import norm
 
 from tests.trainables.analysis.synthetic import feed
-from trainables.analysis.frame_density import FlowSettings, FrameDensity, settings_for
+from trainables.analysis.frame_density import FrameDensity
 from trainables.analysis.frame_likelihoods import NOISE, frame_scores, reference_scores
 from trainables.analysis.probe_cases import scale_of
+from trainables.distributions.frame_flow import FlowSettings, settings_for
 
 DIM = 5
 SMALL = FlowSettings(transforms=2, hidden=(32, 32), batch=256, steps=300, look_every=50, patience=3)

@@ -5,6 +5,8 @@ Each world is a question to the whole path from Parquet to verdict:
 * ``directional``: the direction is predictable at cosine 0.85, and hardly less 16 frames later; the magnitude
   is not. A sound path reaches the optimum; standing still or repeating a direction does not.
 * ``white``: nothing is predictable, and yet the best one-step cosine is 0.70, for ``delta = -z``.
+* ``loud_white``: nothing is predictable either, but dimensions go together and frames are loud or quiet: who
+  takes what a family knows of frames for what it has learnt from the past finds nats here that are not there.
 * ``gaussian``: linear-Gaussian truth, where a Gaussian arm can be exact and the linear-Gaussian surrogate is
   the same process.
 * ``smooth``: the past holds more information than in ``gaussian``, but the one-step cosine is less than a
@@ -31,12 +33,14 @@ from trainables.latents.worlds.base import World
 from trainables.latents.worlds.directional import DirectionalWorld
 from trainables.latents.worlds.linear import RotatingAR
 from trainables.latents.worlds.lorenz import Lorenz
+from trainables.latents.worlds.loud_white import LoudWhite
 
 WORLDS: dict[str, World] = {
     "directional": DirectionalWorld(dim=32, cosine=0.85, step=0.5, spread=0.4, radius=2.5, pull=0.5),
     "white": RotatingAR(dim=32, decay=0.0, angle=0.0, scale=1.0),
     "gaussian": RotatingAR(dim=32, decay=0.9, angle=0.3, scale=2.0),
     "smooth": RotatingAR(dim=32, decay=0.95, angle=0.0, scale=1.0),
+    "loud_white": LoudWhite(dim=32, condition=100.0, spread=0.6, scale=1.0),
     "lorenz": Lorenz(dt=0.02),
     "pong": Atari("pong", actions=False),
     "pong-actions": Atari("pong", actions=True),

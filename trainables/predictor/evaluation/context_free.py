@@ -1,7 +1,8 @@
-"""Densities that know nothing of the past: the same head fitted without context, and a full-covariance
-Gaussian.
+"""Densities that know nothing of the past: the same head fitted without context, a full-covariance Gaussian
+and, where one was fitted, a flow.
 
-The NLL of z_{t+1} under a marginal of z, minus the NLL of the model, is the predictive information. The same
+The NLL of z_{t+1} under the best of them, minus the NLL of the model, is the predictive information: a worse
+one would give the past the credit for what its family does not know of single frames. The same
 with a density of delta is the document's dNLL, which grows with D on pure noise and is shown for comparison
 only.
 
@@ -10,19 +11,25 @@ Shapes: S surrogates, N frames, D latent dimensions.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from trainables.distributions.frame_flow import FrameFlow
 from trainables.distributions.gaussian_marginal import GaussianMarginal
+from trainables.latents.batching.feed import Feed
 from trainables.latents.batching.prepared_data import PreparedData
 from trainables.predictor.config import FITTED_HEADS, Lane, Structure
 from trainables.predictor.heads import build_head, survey
 from trainables.predictor.lanes.optimiser import LaneAdamW, cosine_schedule
 from trainables.predictor.lanes.pack import lane_tensor
 from trainables.predictor.lanes.stacked import Stacked
+from trainables.predictor.scores import FLOW, OWN_FAMILY
 
+_MOST_FRAMES = 8192  # of validation speakers, evenly spread, by which the best density is chosen
 _FRAMES_PER_STEP, _LEARNING_RATE = 512, 0.03
 
 
@@ -46,9 +53,11 @@ class Marginals:
         gaussians: dict[tuple[str, str], GaussianMarginal],
         mean_D: Tensor,
         gaussian_family: bool,
+        flows: Mapping[str, FrameFlow],
     ) -> None:
         self._names, self._heads, self._gaussians, self._mean_D = tuple(names), heads, gaussians, mean_D
-        self._gaussian_family = gaussian_family
+        self._gaussian_family, self._flows = gaussian_family, flows
+        self._chosen: dict[str, str] = {}
 
     @classmethod
     @torch.enable_grad()
@@ -59,6 +68,7 @@ class Marginals:
         seed: int = 0,
         *,
         own_family: bool = True,
+        flows: Mapping[str, FrameFlow] | None = None,
     ) -> Marginals:
         """Fit densities to the example frames of a training feed, which every worker has alike.
 
@@ -67,6 +77,7 @@ class Marginals:
             data: what is known of the feed.
             seed: of the head's first weights and of the frames that each step sees.
             own_family: without it there are the Gaussian densities alone, which cost next to nothing.
+            flows: densities of z, of those surrogates that have one.
         """
         fitted = structure.head in FITTED_HEADS
         pairs_2SND = data.pairs_2SND.to(data.device)
@@ -78,28 +89,66 @@ class Marginals:
         trained = own_family and not fitted
         heads = _fit_heads(structure, list(targets.values()), seed) if trained else None
         gaussians = {key: GaussianMarginal.fit(frames) for key, frames in targets.items()}
-        return cls(data.surrogates, heads, gaussians, mean_D, fitted)
+        on_device = {name: flow.to(data.device) for name, flow in (flows or {}).items()}
+        return cls(data.surrogates, heads, gaussians, mean_D, fitted, on_device)
+
+    @torch.no_grad()
+    def choose(self, validation: Feed, gather: Callable[[Any], list[Any]] = lambda value: [value]) -> None:
+        """Choose, for each surrogate, the density of z that gives the frames of validation speakers the least
+        NLL.
+
+        Args:
+            validation: frames of validation speakers, with the surrogates that densities were fitted to.
+            gather: returns the values of all workers; all of them have to call at the same time.
+        """
+        frames_SND = _spread(torch.cat([_spread(shard.frames_SND) for shard in validation.chunks()], 1))
+        for name in self._names:
+            frames_ND = frames_SND[validation.surrogates.index(name)]
+            values = self._nll_of_frames(name, frames_ND)
+            parts = gather({key: (float(nll.double().sum()), len(nll)) for key, nll in values.items()})
+            mean = {key: sum(p[key][0] for p in parts) / sum(p[key][1] for p in parts) for key in values}
+            finite = {key: nll for key, nll in mean.items() if math.isfinite(nll)}
+            self._chosen[name] = min(finite or mean, key=mean.__getitem__)
+
+    def chosen(self, surrogate: str) -> str:
+        """The name of the NLL that the model's is compared with: the own family's where nobody has chosen."""
+        return self._chosen.get(surrogate, OWN_FAMILY)
 
     @torch.no_grad()
     def nll(self, surrogate: str, z_next: Tensor, delta: Tensor) -> dict[str, Tensor]:
         """Negative log-likelihoods of frames ``z_next`` and steps ``delta``, [..., D], in nats: [...] each.
 
-        They are ``marginal_nll`` and ``gaussian_marginal_nll`` of z_next, ``delta_nll`` and
-        ``gaussian_delta_nll`` of delta. A family without a density has the Gaussian ones alone.
+        They are those of :data:`~trainables.predictor.scores.MARGINALS` of z_next, and ``delta_nll`` and
+        ``gaussian_delta_nll`` of delta. A family without a density has no own one, and not every surrogate
+        has a flow.
         """
-        centred = z_next - self._mean_D.to(z_next)
-        values = {}
-        for kind, frames, name in (("z", centred, "marginal_nll"), ("delta", delta, "delta_nll")):
-            if self._heads is not None:
-                lane = 2 * self._names.index(surrogate) + (kind == "delta")
-                # One head answers, all are asked: they are tiny, and it keeps one program.
-                asked = frames.expand(len(self._heads), *frames.shape)
-                values[name] = self._heads.map(_negative_log_prob, asked)[lane]
-            gaussian = self._gaussians[surrogate, kind].nll(frames.reshape(-1, frames.shape[-1]))
-            values[f"gaussian_{name}"] = torch.as_tensor(gaussian).reshape(frames.shape[:-1]).to(frames)
-            if self._gaussian_family:  # of a head fitted in closed form it is the same family
-                values[name] = values[f"gaussian_{name}"]
+        return self._nll_of_frames(surrogate, z_next) | self._nll(surrogate, "delta", delta, "delta_nll")
+
+    def _nll_of_frames(self, surrogate: str, frames: Tensor) -> dict[str, Tensor]:
+        centred = frames - self._mean_D.to(frames)
+        values = self._nll(surrogate, "z", centred, OWN_FAMILY)
+        if surrogate in self._flows:
+            values[FLOW] = -self._flows[surrogate].log_prob(frames).to(frames)
         return values
+
+    def _nll(self, surrogate: str, kind: str, frames: Tensor, name: str) -> dict[str, Tensor]:
+        """The NLL ``name`` under the own family, where it has a density, and under a Gaussian."""
+        values = {}
+        if self._heads is not None:
+            lane = 2 * self._names.index(surrogate) + (kind == "delta")
+            # One head answers, all are asked: they are tiny, and it keeps one program.
+            asked = frames.expand(len(self._heads), *frames.shape)
+            values[name] = self._heads.map(_negative_log_prob, asked)[lane]
+        gaussian = self._gaussians[surrogate, kind].nll(frames.reshape(-1, frames.shape[-1]))
+        values[f"gaussian_{name}"] = torch.as_tensor(gaussian).reshape(frames.shape[:-1]).to(frames)
+        if self._gaussian_family:  # of a head fitted in closed form it is the same family
+            values[name] = values[f"gaussian_{name}"]
+        return values
+
+
+def _spread(frames_SND: Tensor) -> Tensor:
+    """Frames that are evenly spread over all of them, at most ``_MOST_FRAMES``."""
+    return frames_SND[:, :: math.ceil(frames_SND.shape[1] / _MOST_FRAMES)]
 
 
 def _fit_heads(structure: Structure, targets: Sequence[Tensor], seed: int) -> Stacked[ConstantHead] | None:

@@ -69,7 +69,11 @@ def evaluate(
         )
         for lane_parts, lane_scores in zip(parts, scores, strict=True):
             lane_parts.append(lane_scores)
-    return [merge(lane_parts) for lane_parts in parts]
+    scores = [merge(lane_parts) for lane_parts in parts]
+    if baselines is not None:
+        for lane_scores, name in zip(scores, surrogates, strict=True):
+            lane_scores.marginal = baselines.chosen(name)
+    return scores
 
 
 def baseline_scores(feed: Feed, moments: Moments, context: int, horizon: int) -> dict[str, Scores]:

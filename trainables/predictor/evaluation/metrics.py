@@ -33,6 +33,9 @@ class Baselines(Protocol):
     def nll(self, surrogate: str, z_next: Tensor, delta: Tensor) -> dict[str, Tensor]:
         """Negative log-likelihoods of frames ``z_next`` and steps ``delta``, [..., D], nats: [...] each."""
 
+    def chosen(self, surrogate: str) -> str:
+        """The name of the one that a model's is compared with."""
+
 
 def figures_of(
     structure: Structure,

@@ -6,8 +6,9 @@ in a plain test, in a reused Tune actor and under Ray Train DDP, and gives the s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from trainables.distributions.frame_flow import FrameFlow
 from trainables.latents.batching.feed import Feed
 from trainables.predictor.config import FITTED_HEADS, Lane, Structure
 from trainables.predictor.evaluation.context_free import Marginals
@@ -31,6 +32,7 @@ def train_pack(
     evaluate_each_epoch: bool,
     validation: Feed | None = None,
     final: EvaluationOptions = EVERYTHING,
+    flows: Mapping[str, FrameFlow] | None = None,
 ) -> list[LaneResult]:
     """Train and evaluate a pack; a head that is fitted in closed form is fitted instead.
 
@@ -44,6 +46,8 @@ def train_pack(
             not those to be judged on; without any, phases last as long as they may, and the last state is
             judged.
         final: what that one evaluation at the end measures.
+        flows: densities of frames that know no past, by surrogate, which its information is compared with
+            as well.
 
     Raises:
         InputError: no training utterance is as long as a window, or too few steps move for a head's codes.
@@ -65,7 +69,10 @@ def train_pack(
     run.finish()
     if evaluate_each_epoch:
         return run.results(_look(run, evaluation))
-    return run.results(_evaluate(run, evaluation, Marginals.fit(structure, run.data), final))
+    marginals = Marginals.fit(structure, run.data, flows=flows)
+    if validation is not None:
+        marginals.choose(validation, context.gather)
+    return run.results(_evaluate(run, evaluation, marginals, final))
 
 
 def _look(run: PackRun, feed: Feed, windows: int = 0) -> list[Scores]:

@@ -194,6 +194,40 @@ def test_white_noise_scores_070_and_smooth_far_less() -> None:
     assert smooth.predictive_information > gaussian.predictive_information > 20
 
 
+def test_loud_white_frames_are_independent_and_as_likely_as_claimed() -> None:
+    """The claimed entropy is the mean surprise of simulated frames under a mean of Gaussians that is worked
+    out here; a full Gaussian loses nats to it.
+    """
+    world = WORLDS["loud_white"]
+    frames = world.simulate(60, 200, np.random.default_rng(3))
+    flat = frames.reshape(-1, world.dim)
+    covariance = world.shape @ world.shape.T
+    assert np.linalg.cond(world.shape) == pytest.approx(100)
+    assert world.scale == pytest.approx(math.sqrt((flat**2).mean()), rel=0.05)
+    loudness = np.exp(world.spread * stats.norm.ppf((np.arange(300) + 0.5) / 300))
+    parts = [stats.multivariate_normal(cov=s**2 * covariance).logpdf(flat[::4]) for s in loudness]
+    surprise = math.log(300) - np.logaddexp.reduce(parts, 0)
+    claimed = world.optimum(HORIZON).nll
+    assert surprise.mean() == pytest.approx(claimed, abs=4 * surprise.std() / math.sqrt(len(surprise)))
+    gaussian = stats.multivariate_normal(cov=np.cov(flat.T)).logpdf(flat)
+    assert -gaussian.mean() > claimed + 8
+    loud = np.log(np.linalg.norm(frames, axis=-1))
+    assert abs(np.corrcoef(loud[:, 1:].ravel(), loud[:, :-1].ravel())[0, 1]) < 0.05
+    assert np.abs(np.corrcoef(frames[:, 1:, 0].ravel(), frames[:, :-1, 0].ravel())[0, 1]) < 0.05
+
+
+def test_the_first_step_of_loud_white_is_what_jumping_to_the_mean_scores() -> None:
+    """The mean of frames, 0, is where mean feedback goes; another direction can hardly do better."""
+    world = WORLDS["loud_white"]
+    frames = world.simulate(20_000, 2, np.random.default_rng(4))
+    truth, jump = frames[:, 1] - frames[:, 0], -frames[:, 0]
+    optimum = world.optimum(HORIZON)
+    ratio = np.linalg.norm(jump, axis=-1) / np.linalg.norm(truth, axis=-1)
+    assert ratio.mean() == pytest.approx(optimum.magnitude_ratio[0], abs=0.03)
+    assert _cosines(truth, jump).mean() == pytest.approx(optimum.cos[0], abs=0.02)
+    assert optimum.cos[1:] == optimum.magnitude_ratio[1:] == [0.0] * (HORIZON - 1)
+
+
 def test_mean_cosine_of_white_noise_in_512_dimensions() -> None:
     assert linear.mean_cosine(512, math.sqrt(0.5)) == pytest.approx(0.7067, abs=1e-4)
 

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from tests.trainables.predictor.conftest import utterance_table
+from trainables.distributions.frame_flow import FlowSettings, FrameFlow
 from trainables.latents.batching.feed import Feed
 from trainables.latents.batching.prepared_data import PreparedData
 from trainables.predictor.config import FEEDBACKS, Lane, Structure
@@ -21,7 +22,7 @@ from trainables.predictor.evaluation.options import EVERYTHING, FREE_RUNS, ONE_S
 from trainables.predictor.evaluation.tally import tally
 from trainables.predictor.lanes.stacked import Stacked
 from trainables.predictor.model.predictor import Predictor
-from trainables.predictor.scores import Scores, is_curve, merge
+from trainables.predictor.scores import MARGINALS, Scores, is_curve, merge
 from trainables.predictor.training.train import train_pack
 from trainables.training_context import SoloContext
 
@@ -226,6 +227,38 @@ def test_marginals_know_the_entropy_of_white_noise() -> None:
         assert nll["marginal_nll"].mean().item() == pytest.approx(entropy, abs=0.25)
         assert nll["gaussian_marginal_nll"].mean().item() == pytest.approx(entropy, abs=0.1)
         assert nll["gaussian_delta_nll"].mean().item() == pytest.approx(entropy + 4 * math.log(2), abs=0.1)
+
+
+@pytest.mark.parametrize("bent", [True, False])
+def test_information_is_against_the_density_that_suits_validation_speakers_best(bent: bool) -> None:
+    """A flow that knows how frames are bent is chosen; one that was fitted to others is not."""
+    rng = np.random.default_rng(0)
+
+    def frames(count: int) -> np.ndarray:
+        first = rng.normal(size=(count, 500, 1))
+        return np.concatenate([first, first**2 + 0.2 * rng.normal(size=(count, 500, 3))], -1)
+
+    train, validation, test = (
+        Feed(lambda table=table: [table], rms=1.0, lattice_step=None, frame_rate=50.0, dtype=torch.float64)
+        for table in (utterance_table({f"s{i}-0": f for i, f in enumerate(frames(n))}) for n in (8, 3, 3))
+    )
+    settings = FlowSettings(transforms=2, hidden=(32, 32), batch=256, steps=300)
+    known = train.shard(0).frames_SND[0] if bent else torch.from_numpy(rng.normal(size=(4000, 4)))
+    flow = FrameFlow.fit_to(known, validation.shard(0).frames_SND[0], 0, settings)
+    config, data = replace(structure("vmf"), marginal_steps=20), PreparedData.from_feed(train)
+    marginals = Marginals.fit(config, data, flows={"real": flow})
+    marginals.choose(validation)
+    predictor = Stacked([Predictor(config, 4).double()])
+    (scores,) = evaluate(config, predictor, ["real"], test, data.moments, marginals)
+    nll = {name: scores.value(name) for name in MARGINALS}
+    assert (scores.marginal == "flow_marginal_nll") == bent
+    assert nll[scores.marginal] == min(nll.values())
+    information = scores.value("predictive_information")
+    assert information == pytest.approx(min(nll.values()) - scores.value("nll"))
+    again = merge([Scores.from_json(scores.to_json())])
+    assert again.value("predictive_information") == pytest.approx(information)
+    bits = again.value("predictive_bits_per_second")
+    assert bits == pytest.approx(50 * information / math.log(2))
 
 
 def test_scores_survive_json_and_merging(make_feed: Callable[..., Feed], spiral_table: pa.Table) -> None:

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from trainables.analysis.frame_density import FlowSettings, FrameDensity
+from trainables.analysis.frame_density import FrameDensity
 from trainables.analysis.frame_likelihoods import TRUE, rollout_scores
+from trainables.distributions.frame_flow import FlowSettings
 from trainables.predictor.config import Structure
 from trainables.predictor.evaluation.continuation import continue_from
 from trainables.predictor.evaluation.replay import expected, reached_states, windows_of

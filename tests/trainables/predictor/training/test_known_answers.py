@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from tests.trainables.predictor.conftest import utterance_table
+from trainables.distributions.frame_flow import FrameFlow
 from trainables.distributions.gaussian_marginal import GaussianMarginal
 from trainables.latents.batching.feed import Feed
 from trainables.latents.batching.prepared_data import PreparedData
@@ -22,6 +23,7 @@ from trainables.latents.worlds.catalogue import WORLDS, write_world
 from trainables.latents.worlds.linear import RotatingAR
 from trainables.predictor.config import COUPLINGS, HEADS, WITHOUT_DENSITY, Lane, Structure
 from trainables.predictor.evaluation.evaluate import evaluate
+from trainables.predictor.evaluation.options import ONE_STEP
 from trainables.predictor.lanes.stacked import Stacked
 from trainables.predictor.model.closed_form import Baseline
 from trainables.predictor.scores import Scores
@@ -175,6 +177,64 @@ def test_white_world_gives_a_cosine_of_070_and_no_information(world: Callable[[s
     assert scores.value("cos@16") == pytest.approx(0.0, abs=0.03)
     assert scores.value("predictive_information") == pytest.approx(0.0, abs=1.5)  # of 45 nats per frame
     assert scores.value("dnll") < -8  # what a density of delta makes of noise: -(D/2) ln 2 = -11
+
+
+def frames_of(feed: Feed) -> torch.Tensor:
+    return feed.shard(0).frames_SND[0]
+
+
+@pytest.fixture(scope="module")
+def loud_white(world: Callable[[str], LatentDataset]) -> tuple[dict[str, Feed], FrameFlow]:
+    """Feeds by split, and a flow that knows no past."""
+    dataset = world("loud_white")
+    feeds = {
+        split: Feed(
+            lambda split=split: dataset.tables(split), rms=dataset.rms, lattice_step=None, frame_rate=50.0
+        )
+        for split in ("train", "validation", "test")
+    }
+    return feeds, FrameFlow.fit_to(frames_of(feeds["train"]), frames_of(feeds["validation"]))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("head", [head for head in HEADS if head not in WITHOUT_DENSITY])
+def test_frames_without_a_past_hold_no_information_however_loud_they_are(
+    head: str, loud_white: tuple[dict[str, Feed], FrameFlow]
+) -> None:
+    """Against the best density without a past no family has any; those that do not suit the frames know less.
+    Against a Gaussian some seem to have many nats.
+    """
+    feeds, flow = loud_white
+    codes = {"prototypes": {"components": 64}, "direction_codebook": {"components": 256}}
+    structure = Structure(
+        **SHORT | {"marginal_steps": 300},
+        head=head,
+        backbone="mlp",
+        batch=96,
+        steps=300,
+        **codes.get(head, {}),
+    )
+    (result,) = train_pack(
+        structure,
+        [Lane(seed=1, learning_rate=5e-3)],
+        feeds["train"],
+        feeds["test"],
+        SoloContext(),
+        evaluate_each_epoch=False,
+        validation=feeds["validation"],
+        final=ONE_STEP,
+        flows={"real": flow},
+    )
+    scores = Scores.from_json(result.scores)
+    nats, frames = scores.per_speaker("predictive_information")
+    information = nats / frames
+    upper = information.mean() + 2 * information.std(ddof=1) / math.sqrt(len(information))
+    assert upper < 0.1
+    own, flows = (scores.value(name) for name in ("marginal_nll", "flow_marginal_nll"))
+    assert scores.marginal == ("flow_marginal_nll" if flows < own else "marginal_nll")
+    if head in ("mdn", "flow"):
+        assert information.mean() > -1.5
+        assert scores.value("predictive_information_gaussian") > 5
 
 
 def test_the_truth_has_the_entropy_of_the_formula(linear_world: LatentDataset, truth: Scores) -> None:
