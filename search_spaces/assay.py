@@ -29,6 +29,7 @@ STUDY = Study(
         "rollout": 8,
         "feedback": "mean",
         "learning_rate": 1e-2,
+        "marginal_steps": 100,
     },
     space={},
     criteria=(
@@ -59,7 +60,8 @@ STUDY = Study(
         "INCONCLUSIVE": "The instrument cannot decide; do not use it.",
         "INADMISSIBLE": "The instrument is out of order; do not use it.",
     },
-    budget=Budget(trials=1, lanes=1, replicates=6),
+    # Its nulls decide nothing: in the worlds that have no memory the arm is one by itself.
+    budget=Budget(trials=1, lanes=1, replicates=6, control_seeds=1),
     controls={},
     spread=Spread(0.02, 0.01, 0.01, "control worlds, where speakers differ little"),
     source="worlds made for this purpose",

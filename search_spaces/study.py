@@ -128,6 +128,7 @@ class Budget:
     trials: int = 12  # configurations explored per arm
     lanes: int = 4  # of them trained side by side in one program
     replicates: int = 6  # fresh paired seeds of each arm's winner
+    control_seeds: int = 3  # on which each null and each plant is trained
     alpha: float = 0.05  # of every two-sided interval
     power: float = 0.8  # with which the design detects the effect that the plan names
     looks: int = 1  # at the test speakers; more than one spends alpha over them

@@ -32,10 +32,11 @@ class PackRunner:
         recorder: LaneRecorder,
         progress: Progress,
         objective: str,
+        thorough: bool = True,
     ) -> None:
         self._cluster, self._workers, self._latents, self._depot = cluster, workers, latents, depot
         self._folder, self._recorder, self._progress = folder, recorder, progress
-        self._objective = objective
+        self._objective, self._thorough = objective, thorough
 
     def run_fixed(self, phase: Phase, packs: Mapping[str, Sequence[Pack]]) -> None:
         """Train packs that are known from the start, by arm, and judge them on the test speakers.
@@ -65,6 +66,7 @@ class PackRunner:
             evaluation=phase.judged_on,
             depot=self._depot,
             scratch=str(self._folder.resolve() / "ray" / "train"),
+            thorough=self._thorough,
             nulls=phase is Phase.CONFIRM,
         )
         if self._workers == 1:

@@ -183,7 +183,7 @@ def _train_on_worker(config: Mapping[str, Any]) -> None:
         context,
         evaluate_each_epoch=not task.confirms,
         validation=validation,
-        final=final_evaluation(pack),
+        final=final_evaluation(pack, task),
         flows=task.latents_of(structure).frame_flows(),
     )
     ray.train.report(final_report(pack, results, task) if context.rank == 0 else {})

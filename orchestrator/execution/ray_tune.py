@@ -45,6 +45,7 @@ class Task:
     workers: int = 1
     worker_cpus: float = 1.0
     use_gpu: bool = False
+    thorough: bool = True  # whether all that can be measured is measured at the end
     nulls: bool = True  # whether a confirmation trains on surrogates too; ablations do not
 
     @property
@@ -127,7 +128,7 @@ def run_pack(config: Mapping[str, Any], task: Task) -> None:
             TuneContext(pack, task.depot, device),
             evaluate_each_epoch=not task.confirms,
             validation=feed(latents, Split.VALIDATION, task.surrogates_for(pack), device, dtype),
-            final=final_evaluation(pack),
+            final=final_evaluation(pack, task),
             flows=latents.frame_flows(),
         )
     except Exception as error:
@@ -149,9 +150,9 @@ def is_planted(pack: Pack) -> bool:
     return any(config.lane.surrogate in PLANTS for config in pack.configs)
 
 
-def final_evaluation(pack: Pack) -> EvaluationOptions:
-    """What is measured at the end: on plants no more than what they are there for."""
-    return FREE_RUNS if is_planted(pack) else EVERYTHING
+def final_evaluation(pack: Pack, task: Task) -> EvaluationOptions:
+    """What is measured at the end: on plants, and in a run that is not thorough, no more than free runs."""
+    return EVERYTHING if task.thorough and not is_planted(pack) else FREE_RUNS
 
 
 def final_report(pack: Pack, results: list[LaneResult], task: Task) -> dict[str, Any]:

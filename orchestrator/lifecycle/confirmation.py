@@ -23,6 +23,7 @@ from trainables.latents.storage.dataset import Split
 from trainables.predictor.config import LaneConfig
 
 _SMOKE_STEPS = 50  # of the densities of frames of a run that is no evidence
+_WORLD_STEPS = 100  # ... and of control worlds, which are small
 # By arm; None where every lane of the arm diverged.
 Winners = Mapping[str, LaneConfig | None]
 
@@ -68,7 +69,7 @@ def _plant(tools: SweepTools, evidence: Evidence, horizon: int) -> None:
 
 def _fit_flows(tools: SweepTools, sound: Mapping[str, LaneConfig]) -> None:
     """Fit densities that know no past to the frames of every representation that an arm is judged on."""
-    most_steps = _SMOKE_STEPS if tools.plan.smoke else None
+    most_steps = _SMOKE_STEPS if tools.plan.smoke else _WORLD_STEPS if tools.request.quiet else None
     for name in dict.fromkeys(config.structure.representation for config in sound.values()):
         for split in (Split.TRAIN, Split.VALIDATION):
             tools.latents[name].read(split)

@@ -78,6 +78,7 @@ class SweepTools:
             recorder=recorder,
             progress=progress,
             objective=plan.study.objective,
+            thorough=not request.quiet,
         )
         return cls(
             request=request,

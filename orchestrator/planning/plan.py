@@ -19,7 +19,6 @@ from trainables.latents.batching.surrogates import NULLS, PLANTS, Surrogate
 from trainables.predictor.config import LaneConfig
 
 _REPEATS = 8  # configurations per arm that are trained on a second seed: see judging/search_reliability.py
-_CONTROL_SEEDS = 3  # on which each null and each plant is trained
 # A smoke run goes through every step in a minute; its numbers mean nothing.
 SMOKE_BUDGET = {"trials": 2, "lanes": 2, "replicates": 2}
 SMOKE_SETTINGS = {
@@ -119,7 +118,7 @@ class Plan:
     @property
     def control_seeds(self) -> list[int]:
         """The first of the seeds of confirmation, on which nulls and plants are trained too."""
-        return self.confirm_seeds()[:_CONTROL_SEEDS]
+        return self.confirm_seeds()[: self.study.budget.control_seeds]
 
     @property
     def plants(self) -> tuple[Surrogate, ...]:
