@@ -12,18 +12,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+from scipy.special import stdtrit
+
 from orchestrator.judging.criteria import CriterionResult
 from orchestrator.judging.measures import Measures
 from orchestrator.records.evidence import Evidence, Replicate
 from orchestrator.statistics.intervals import Interval
+from orchestrator.statistics.power import smallest_effect, spread_of
 from orchestrator.statistics.wording import number, spelled, spoken
 from trainables.latents.batching.surrogates import Surrogate
 from trainables.predictor.scores import LaneStatus
 
-# By how much ridge has to be ahead one step ahead, beyond its interval, before it counts: heads have families
-# of their own, and one that does not hold a Gaussian loses a little to ridge on frames that ridge fits
-# exactly. In units of the cosine, and in nats per dimension and frame.
+# By how much ridge has to be ahead, beyond its interval, before it counts: heads have families of their own,
+# and one that does not hold a Gaussian loses a little to ridge on frames that ridge fits exactly. In units of
+# the cosine, and in nats per dimension and frame.
 _COSINE_MARGIN, _NATS_MARGIN = 0.02, 0.05
+_POWER = 0.8  # with which an effect is detected
 _LAST_PART = 3  # the last third of a phase is what is looked at
 
 
@@ -38,6 +43,7 @@ class Learning:
         replicates: how many there are.
         gain: by how much the primary metric rose on validation speakers over the last third of that phase,
             on average over replicates; 0 of a replicate that patience ended, None where no curve was drawn.
+        sure_gain: the lower end of its 95 % interval over replicates; short curves rise by chance too.
         metric: the metric of that curve.
         behind_ridge: metrics on which the arm is worse than ridge on the same past with its whole interval,
             with the difference.
@@ -48,13 +54,15 @@ class Learning:
     by_patience: int
     replicates: int
     gain: float | None
+    sure_gain: float | None
     metric: str
     behind_ridge: Mapping[str, Interval]
 
     def to_json(self) -> dict[str, Any]:
         """The figures as plain data."""
         behind = {metric: gap.to_json() for metric, gap in self.behind_ridge.items()}
-        return {**{k: v for k, v in asdict(self).items() if k != "behind_ridge"}, "behind_ridge": behind}
+        sure = self.sure_gain if self.sure_gain is not None and math.isfinite(self.sure_gain) else None
+        return asdict(self) | {"sure_gain": sure, "behind_ridge": behind}
 
 
 def learning(arm: str, metric: str, evidence: Evidence, measures: Measures) -> Learning:
@@ -74,6 +82,7 @@ def learning(arm: str, metric: str, evidence: Evidence, measures: Measures) -> L
         by_patience=sum(ended),
         replicates=len(replicates),
         gain=sum(drawn) / len(drawn) if drawn else None,
+        sure_gain=_lower_end(drawn) if drawn else None,
         metric=metric,
         behind_ridge=_behind_ridge(arm, metric, evidence, measures),
     )
@@ -90,12 +99,12 @@ def unlearnt(
         state = arms.get(arm)
         if state is None:
             continue
-        smallest = _smallest(arm, state.metric, results)
-        if state.gain is not None and smallest is not None and state.gain > smallest:
+        smallest = detectable(arm, state.metric, results)
+        if still_learning(state, smallest):
             sentences.append(
                 f"still learning: over the last third of its training the {arm} arm's {spoken(state.metric)} "
-                f"rose by {number(state.gain)} on validation speakers, more than the {number(smallest)} that "
-                f"this run can tell apart; train longer, {_longer(state)}"
+                f"rose by {number(state.gain or 0.0)} on validation speakers, for certain by more than the "
+                f"{number(smallest or 0.0)} that this run can tell apart; train longer, {_longer(state)}"
             )
         for metric, gap in state.behind_ridge.items():
             sentences.append(
@@ -106,11 +115,31 @@ def unlearnt(
     return list(dict.fromkeys(sentences))
 
 
-def _smallest(arm: str, metric: str, results: Sequence[CriterionResult]) -> float | None:
-    """What a run can tell apart on an arm's metric: half of its interval; None where it was not measured."""
-    intervals = [r.estimate for r in results if (r.criterion.arm, r.criterion.metric) == (arm, metric)]
-    halves = [(interval.high - interval.low) / 2 for interval in intervals if interval is not None]
-    return halves[0] if halves and math.isfinite(halves[0]) else None
+def still_learning(state: Learning, smallest: float | None) -> bool:
+    """Whether an arm's curve rose at its end by more than the ``smallest`` effect that its run detects."""
+    return state.sure_gain is not None and smallest is not None and state.sure_gain > smallest
+
+
+def detectable(arm: str, metric: str, results: Sequence[CriterionResult]) -> float | None:
+    """The smallest effect on an arm's metric that a run of such spread detects with a power of 0.8.
+
+    None where the metric was not measured.
+    """
+    for result in results:
+        found = result.estimate
+        if (result.criterion.arm, result.criterion.metric) == (arm, metric) and found is not None:
+            if not math.isfinite(found.high):
+                return None
+            return smallest_effect(spread_of(found), found.n_speakers, found.n_seeds, found.level, _POWER)
+    return None
+
+
+def _lower_end(gains: Sequence[float]) -> float:
+    """The lower end of the 95 % t interval of a mean over replicates; minus infinity of a single one."""
+    if len(gains) < 2:
+        return -math.inf
+    error = float(np.std(gains, ddof=1)) / math.sqrt(len(gains))
+    return float(np.mean(gains)) - float(stdtrit(len(gains) - 1, 0.975)) * error
 
 
 def _longer(state: Learning) -> str:
@@ -119,7 +148,8 @@ def _longer(state: Learning) -> str:
 
 def _behind_ridge(arm: str, metric: str, evidence: Evidence, measures: Measures) -> dict[str, Interval]:
     dim = float(evidence.data.get("dim") or 0)
-    margins = {metric: 0.0, "one_step_cosine": _COSINE_MARGIN, "-nll": _NATS_MARGIN * dim}
+    of_metric = _COSINE_MARGIN if metric.startswith("cos@") else 0.0
+    margins = {metric: of_metric, "one_step_cosine": _COSINE_MARGIN, "-nll": _NATS_MARGIN * dim}
     behind = {}
     for name, margin in margins.items():
         gap = measures.beyond_ridge(arm, name)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
-from orchestrator.judging.learning import Learning, validation_curve
+from orchestrator.judging.learning import Learning, detectable, still_learning, validation_curve
 from orchestrator.reporting.cell_text import NO_VALUE, TableRow, interval_text
 from orchestrator.reporting.figures import Line, epoch_figure
 from orchestrator.reporting.judged_run import JudgedRun
@@ -42,15 +42,14 @@ def training_section(run: JudgedRun) -> Section | None:
 def training_check(run: JudgedRun) -> dict[str, Any]:
     """Whether the primary arm was trained to an end, in brief.
 
-    ``ended`` says whether nothing of what :func:`unlearnt` asks stands against it; None where it was not
-    trained.
+    ``ended`` says whether its curve no longer rose by what the run can detect; None where it was not trained.
     """
     state = run.judgement.learning.get(run.study.primary.arm)
     if state is None or not state.allowed:
         return {"ended": None}
-    rising = state.gain is not None and run.primary.estimate is not None and state.gain > _half(run)
+    smallest = detectable(run.study.primary.arm, state.metric, run.judgement.criteria)
     return {
-        "ended": not rising,
+        "ended": not still_learning(state, smallest),
         "gain": NO_VALUE if state.gain is None else number(state.gain),
         "metric": spoken(state.metric),
         "epochs": state.epochs,
@@ -60,11 +59,6 @@ def training_check(run: JudgedRun) -> dict[str, Any]:
         "effort": run.study.effort,
         "beside_ridge": bool(run.evidence.arms[run.study.primary.arm].ridge),
     }
-
-
-def _half(run: JudgedRun) -> float:
-    estimate = run.primary.estimate
-    return float("inf") if estimate is None else (estimate.high - estimate.low) / 2
 
 
 def _course(arm: str, state: Learning) -> TableRow:

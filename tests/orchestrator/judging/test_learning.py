@@ -43,6 +43,16 @@ def test_less_than_the_run_can_tell_apart_is_no_excuse() -> None:
     assert wide.learning["vmf"].gain < half
 
 
+def test_a_rise_that_may_be_chance_is_no_excuse() -> None:
+    record = evidence({"mdn": MDN, "vmf": Truth(**LOST)})
+    for sign, replicate in zip((1, -1, 1, -1, 1, 1), record.arms["vmf"].replicates, strict=True):
+        replicate.history[-1]["cos@16"] += 0.15 * sign  # 0.05 on average
+    judgement = judge(STUDY, record)
+    state = judgement.learning["vmf"]
+    assert state.gain == pytest.approx(0.05) and state.sure_gain < 0
+    assert judgement.verdict is Verdict.NO_GO
+
+
 def test_an_arm_that_ridge_beats_on_the_primary_metric_does_not_fail() -> None:
     judgement = verdict(Truth(**LOST, ridge=(0.7, 0.2)))
     assert judgement.verdict is Verdict.INCONCLUSIVE
