@@ -12,5 +12,5 @@ SMALL_PREDICTOR: Mapping[str, str | int] = {
     "context": 16,
     "horizon": 16,
     "batch": 32,
-    "steps": 60,
+    "steps": 90,
 }
