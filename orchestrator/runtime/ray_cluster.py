@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from orchestrator.runtime.autoscaler import autoscaled_resources
@@ -51,8 +52,15 @@ def set_ray_environment() -> None:
 
     Raises:
         InputError: the environment asks Ray Data to run what files of data hold. That is not unset here: the
-            machines of a cluster have environments of their own, and may have been asked the same.
+            machines of a cluster have environments of their own, and may have been asked the same. Or this
+            user has no home folder.
     """
+    try:
+        Path.home()
+    except RuntimeError:  # Ray asks as it is imported
+        raise InputError(
+            "this user has no home folder, where Ray looks for settings; set HOME to a folder of yours"
+        ) from None
     for name in _UNPICKLING:
         if value := os.environ.get(name):
             raise InputError(
