@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -61,7 +61,7 @@ def densities(
         return {}
     for split in SPLITS:
         latents.read(split)
-    fit_flows(latents, archive.folder.parent / DENSITY_FOLDER, progress)
+    fit_flows(latents, archive.folder.parent / DENSITY_FOLDER, progress, surrogates=(Surrogate.REAL,))
     fitted = latents.flows[Surrogate.REAL]
     shared, test = ray.put(fitted), latents.only(Split.TRAIN, Split.TEST)
     references = ray.remote(_references).remote(test, shared)
@@ -90,7 +90,13 @@ def densities(
     }
 
 
-def fit_flows(latents: RayLatents, folder: Path, progress: Progress, most_steps: int | None = None) -> None:
+def fit_flows(
+    latents: RayLatents,
+    folder: Path,
+    progress: Progress,
+    most_steps: int | None = None,
+    surrogates: Sequence[Surrogate] = (Surrogate.REAL, Surrogate.GAUSSIAN),
+) -> None:
     """Fit densities of single frames, which know no past, to real frames and to the Gaussian surrogate's.
 
     They are kept in ``folder`` and ``latents``, and not fitted twice for the same data and code. Shuffled
@@ -101,10 +107,10 @@ def fit_flows(latents: RayLatents, folder: Path, progress: Progress, most_steps:
         folder: where they are kept.
         progress: is told of it.
         most_steps: of training; None stands for as many as suit the dimensions.
+        surrogates: the real frames, and whatever else a density is wanted of.
     """
-    if latents.flows:
-        return
-    paths = {name: _path(folder, latents, name, most_steps) for name in (Surrogate.REAL, Surrogate.GAUSSIAN)}
+    wanted = [name for name in surrogates if name not in latents.flows]
+    paths = {name: _path(folder, latents, name, most_steps) for name in wanted}
     missing = [name for name, path in paths.items() if not path.exists()]
     if missing:
         progress.say("fitting densities of single frames, which know no past")

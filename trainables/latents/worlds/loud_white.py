@@ -96,7 +96,7 @@ class LoudWhite:
         return self.spread * norm.ppf(_middles(_LOUDNESSES))
 
     def _first_step(self) -> tuple[float, float]:
-        """E |E[d | z_t]|, with a U-statistic in place of a biased squared norm, and E[|z_t| / |delta|]."""
+        """E |E[d | z_t]|, with a U-statistic for the squared norm, and exp E log(|z_t| / |delta|)."""
         rng = np.random.default_rng(self.dim)
         starts_S1D = self.simulate(_STARTS, 1, rng)
         steps_SND = self.simulate(_STARTS, _CONTINUATIONS, rng) - starts_S1D
@@ -104,7 +104,8 @@ class LoudWhite:
         sums_SD = (steps_SND / lengths_SN[..., None]).sum(1)
         squared = ((sums_SD**2).sum(-1) - _CONTINUATIONS) / (_CONTINUATIONS * (_CONTINUATIONS - 1))
         ratios_SN = np.linalg.norm(starts_S1D, axis=-1) / lengths_SN
-        return float(np.sqrt(np.maximum(squared, 0)).mean()), float(ratios_SN.mean())
+        geometric = float(np.exp(np.log(ratios_SN).mean()))
+        return float(np.sqrt(np.maximum(squared, 0)).mean()), geometric
 
     def parameters(self) -> dict[str, float]:
         """The numbers that define the process, by name."""
