@@ -33,8 +33,10 @@ class Stopped(KeyboardInterrupt):
 
 
 def signal_of(error: BaseException | None) -> int:
-    """The signal behind an interrupt, SIGINT where it does not say."""
-    return getattr(error, "number", signal.SIGINT)
+    """The signal behind an interrupt. Where it does not say, since Ray raises interrupts anew, it is the last
+    one that came, else SIGINT.
+    """
+    return getattr(error, "number", _received[-1] if _received else signal.SIGINT)
 
 
 def signal_name(error: BaseException) -> str:
@@ -66,7 +68,6 @@ def second_signal_ends_at_once() -> Iterator[None]:
         yield
     finally:
         _is_command = False
-        _received.clear()
 
 
 def send_swallowed_interrupts_again() -> None:
