@@ -81,6 +81,7 @@ class PackRun:
         self.courses = [{TEACHER: Course()} for _ in lanes]
         self.kept: dict[int, dict[str, Tensor]] = {}  # the best state of each lane in this phase
         self.skipped = [0] * len(lanes)  # steps that were not finite, in the phases before this one
+        self.dead: set[int] = set()  # lanes that stopped learning since too many of their steps were not
         self.history: list[list[dict[str, Any]]] = [[] for _ in lanes]
         self.seconds = [0.0] * len(lanes)
         self.optimiser = self._fresh_optimiser()
@@ -155,7 +156,8 @@ class PackRun:
         for batch, grown, factor_L in self._batches(epoch):
             total_L += self.step(batch, phase, grown, factor_L)
         means = np.mean(self.context.gather((total_L / steps).cpu().numpy()), axis=0)
-        skipped_L = self.optimiser.skipped_L.tolist()
+        skipped_L, alive_L = self.optimiser.skipped_L.tolist(), self.optimiser.alive_L.tolist()
+        self.dead |= {row for row, alive in zip(self.rows, alive_L, strict=True) if not alive}
         self.epoch, seconds = epoch + 1, time.perf_counter() - started
         for row, loss, skipped in zip(self.rows, means, skipped_L, strict=True):
             self.seconds[row] += seconds / len(self.rows)
@@ -230,6 +232,7 @@ class PackRun:
             "epoch": self.epoch,
             "seconds": self.seconds,
             "skipped": self.skipped,
+            "dead": list(self.dead),
             "history": self.history,
             "rows": self.rows,
             "kept": self.kept,
@@ -326,7 +329,7 @@ class PackRun:
         self.courses = [{phase: Course(**own) for phase, own in lane.items()} for lane in state["courses"]]
         for name in ("phase", "epoch", "seconds", "skipped", "history", "kept"):
             setattr(self, name, state[name])
-        self.rows = list(state["rows"])
+        self.rows, self.dead = list(state["rows"]), set(state["dead"])
         if self.rows:  # else the phase was over, and what goes on is what was kept
             self._shrink(self.rows)
             self.pack.load_state_dict(state["pack"])
@@ -362,8 +365,7 @@ class PackRun:
         measure fails alone, and a free run that runs away is a result.
         """
         finite = all(tensor.isfinite().all() for tensor in self.pack.lane_state(place).values())
-        # Once training is over the optimiser counts other lanes; those that had died are not among these.
-        return finite and (self.step is None or bool(self.optimiser.alive_L[place]))
+        return finite and self.rows[place] not in self.dead
 
     def _result(self, place: int, scores: Scores, status: LaneStatus) -> LaneResult:
         healthy, row = self._is_healthy(place), self.rows[place]

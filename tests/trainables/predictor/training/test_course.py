@@ -222,3 +222,21 @@ def test_dropout_is_of_its_own_lane_and_not_in_what_is_judged(make_feed: Callabl
 def test_settings_that_make_no_sense_are_refused(settings: dict[str, object], word: str) -> None:
     with pytest.raises(InputError, match=word):
         replace(STRUCTURE, **settings)
+
+
+@pytest.mark.parametrize("looked_at", [True, False], ids=["looked at", "not looked at"])
+@pytest.mark.parametrize("epochs", [(1, 1), (2, 0)], ids=["dead before the rollout", "teacher forcing alone"])
+def test_a_lane_whose_steps_are_never_finite_has_diverged_though_its_weights_are_sound(
+    make_feed: Callable[..., Feed], epochs: tuple[int, int], looked_at: bool
+) -> None:
+    feeds = [make_feed() for _ in range(3)]
+    own = replace(
+        STRUCTURE, head="vmf", steps=25, teacher_epochs=epochs[0], rollout_epochs=epochs[1], patience=0
+    )
+    lanes = [Lane(seed=1), Lane(seed=2, kappa_prior=float("inf"))]
+    validation = feeds[2] if looked_at else None
+    sound, dead = train_pack(
+        own, lanes, *feeds[:2], SoloContext(), evaluate_each_epoch=False, validation=validation
+    )
+    assert (sound.status, dead.status, dead.scores) == ("finished", "diverged", None)
+    assert all(value.isfinite().all() for value in dead.state.values())
