@@ -125,14 +125,7 @@ def _train_one(config: Mapping[str, Any], root: str) -> None:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     dataset, own = open_dataset(Path(root)), LaneConfig.of(config["lane"])
     train, validation = (
-        Feed(
-            lambda split=split: dataset.tables(split),
-            rms=dataset.rms,
-            device=device,
-            lattice_step=dataset.meta.lattice_step,
-            frame_rate=dataset.meta.frame_rate,
-        )
-        for split in (Split.TRAIN, Split.VALIDATION)
+        Feed.from_dataset(dataset, split, device=device) for split in (Split.TRAIN, Split.VALIDATION)
     )
     context = SoloContext(device)
     (result,) = train_pack(own.structure, [own.lane], train, validation, context, evaluate_each_epoch=True)

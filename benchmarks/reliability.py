@@ -89,14 +89,7 @@ def trained(dataset: LatentDataset, plan: Plan, arm: Arm) -> Reliability:
     """The reliability of an exploration of an arm that is really trained, as its search asks for it."""
     device = torch.device("cpu")
     train, validation = (
-        Feed(
-            lambda split=split: dataset.tables(split),
-            rms=dataset.rms,
-            device=device,
-            lattice_step=dataset.meta.lattice_step,
-            frame_rate=dataset.meta.frame_rate,
-        )
-        for split in (Split.TRAIN, Split.VALIDATION)
+        Feed.from_dataset(dataset, split, device=device) for split in (Split.TRAIN, Split.VALIDATION)
     )
     search, lanes = ArmSearch(plan, arm), {}
     while (pack := search.take()) is not None:

@@ -12,9 +12,12 @@ import pytest
 # Before torch is loaded: two threads for products this small wait for each other more than they multiply.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-# A process started in the background may ignore Ctrl-C, and so would the commands that tests interrupt.
+# A process started in the background may ignore Ctrl-C, one under nohup SIGHUP, and so would the commands
+# that tests interrupt. A handler that does nothing is not inherited: what is started has the default.
 if threading.current_thread() is threading.main_thread():
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, lambda *_: None)
 
 _SHARED = Path(__file__).resolve().parents[2] / "shared"
 

@@ -89,17 +89,10 @@ def as_record(dataset: LatentDataset, result: DiagnosisResult, on: Sequence[str]
 
 def diagnose_locally(dataset: LatentDataset, say: Say, on: Sequence[str] = HELD_OUT) -> DiagnosisResult:
     """The closed forms of a diagnosis, computed in this process and without Ray."""
-
-    def feed(splits: Sequence[str]) -> Feed:
-        return Feed(
-            lambda: (table for split in splits for table in dataset.tables(split) if len(table)),
-            rms=dataset.rms,
-            lattice_step=dataset.meta.lattice_step,
-            frame_rate=dataset.meta.frame_rate,
-            surrogates=SURROGATES,
-        )
-
-    diagnosis = diagnose_frames(feed([Split.TRAIN]), feed(on), dataset.rms, say)
+    train, held_out = (
+        Feed.from_dataset(dataset, *splits, surrogates=SURROGATES) for splits in ([Split.TRAIN], on)
+    )
+    diagnosis = diagnose_frames(train, held_out, dataset.rms, say)
     distortions, unknown = _distortions(dataset, say)
     return DiagnosisResult(diagnosis=diagnosis, distortions=distortions, unknown=unknown)
 

@@ -13,15 +13,13 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from scipy.special import stdtrit
 
 from orchestrator.judging.criteria import CriterionResult
 from orchestrator.judging.measures import Measures
 from orchestrator.records.evidence import Evidence, Replicate
-from orchestrator.statistics.intervals import Interval
+from orchestrator.statistics.intervals import Interval, interval
 from orchestrator.statistics.power import smallest_effect, spread_of
 from orchestrator.statistics.wording import number, spelled, spoken
-from trainables.latents.batching.surrogates import Surrogate
 from trainables.predictor.scores import LaneStatus
 
 # By how much ridge has to be ahead, beyond its interval, before it counts: heads have families of their own,
@@ -45,6 +43,7 @@ class Learning:
             on average over replicates; 0 of a replicate that patience ended, None where no curve was drawn.
         sure_gain: the lower end of its 95 % interval over replicates; short curves rise by chance too.
         metric: the metric of that curve.
+        smallest: the smallest effect on that metric that the run detects; None where it was not measured.
         behind_ridge: metrics on which the arm is worse than ridge on the same past with its whole interval,
             with the difference.
     """
@@ -56,7 +55,13 @@ class Learning:
     gain: float | None
     sure_gain: float | None
     metric: str
+    smallest: float | None
     behind_ridge: Mapping[str, Interval]
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether the arm still learns: its curve rose at the end by more than the run detects."""
+        return self.sure_gain is not None and self.smallest is not None and self.sure_gain > self.smallest
 
     def to_json(self) -> dict[str, Any]:
         """The figures as plain data."""
@@ -65,8 +70,10 @@ class Learning:
         return asdict(self) | {"sure_gain": sure, "behind_ridge": behind}
 
 
-def learning(arm: str, metric: str, evidence: Evidence, measures: Measures) -> Learning:
-    """How far the training of an arm came, by the curve of ``metric``."""
+def learning(
+    arm: str, metric: str, evidence: Evidence, measures: Measures, results: Sequence[CriterionResult]
+) -> Learning:
+    """How far an arm's training came, by the curve of ``metric``, whose interval is among ``results``."""
     replicates = [r for r in evidence.arms[arm].replicates if r.status == LaneStatus.FINISHED]
     structure = evidence.arms[arm].config.structure
     phase = "rollout" if structure.rollout_epochs else "teacher"
@@ -82,29 +89,28 @@ def learning(arm: str, metric: str, evidence: Evidence, measures: Measures) -> L
         by_patience=sum(ended),
         replicates=len(replicates),
         gain=sum(drawn) / len(drawn) if drawn else None,
-        sure_gain=_lower_end(drawn) if drawn else None,
+        sure_gain=interval(np.array(drawn)[:, None], np.ones((len(drawn), 1))).low if drawn else None,
         metric=metric,
+        smallest=_detectable(arm, metric, results),
         behind_ridge=_behind_ridge(arm, metric, evidence, measures),
     )
 
 
-def unlearnt(
-    failed: Sequence[CriterionResult], results: Sequence[CriterionResult], arms: Mapping[str, Learning]
-) -> list[str]:
-    """Why no NO-GO follows from criteria that ``failed``, of all ``results``: sentences about every arm that
-    has not learnt enough; empty where all have.
+def unlearnt(failed: Sequence[CriterionResult], arms: Mapping[str, Learning]) -> list[str]:
+    """Why no NO-GO follows from criteria that failed: sentences on every arm that has not learnt enough,
+    empty where all have.
     """
     sentences = []
     for arm in dict.fromkeys(result.criterion.arm for result in failed):
         state = arms.get(arm)
         if state is None:
             continue
-        smallest = detectable(arm, state.metric, results)
-        if still_learning(state, smallest):
+        if state.goes_on:
             sentences.append(
                 f"still learning: over the last third of its training the {arm} arm's {spoken(state.metric)} "
                 f"rose by {number(state.gain or 0.0)} on validation speakers, for certain by more than the "
-                f"{number(smallest or 0.0)} that this run can tell apart; train longer, {_longer(state)}"
+                f"{number(state.smallest or 0.0)} that this run can tell apart; train longer, "
+                f"{_longer(state)}"
             )
         for metric, gap in state.behind_ridge.items():
             sentences.append(
@@ -112,15 +118,10 @@ def unlearnt(
                 f"same past is {spelled(gap)}, so its failure says nothing about the hypothesis; train "
                 "longer (--effort standard) or search wider"
             )
-    return list(dict.fromkeys(sentences))
+    return sentences
 
 
-def still_learning(state: Learning, smallest: float | None) -> bool:
-    """Whether an arm's curve rose at its end by more than the ``smallest`` effect that its run detects."""
-    return state.sure_gain is not None and smallest is not None and state.sure_gain > smallest
-
-
-def detectable(arm: str, metric: str, results: Sequence[CriterionResult]) -> float | None:
+def _detectable(arm: str, metric: str, results: Sequence[CriterionResult]) -> float | None:
     """The smallest effect on an arm's metric that a run of such spread detects with a power of 0.8.
 
     None where the metric was not measured.
@@ -132,14 +133,6 @@ def detectable(arm: str, metric: str, results: Sequence[CriterionResult]) -> flo
                 return None
             return smallest_effect(spread_of(found), found.n_speakers, found.n_seeds, found.level, _POWER)
     return None
-
-
-def _lower_end(gains: Sequence[float]) -> float:
-    """The lower end of the 95 % t interval of a mean over replicates; minus infinity of a single one."""
-    if len(gains) < 2:
-        return -math.inf
-    error = float(np.std(gains, ddof=1)) / math.sqrt(len(gains))
-    return float(np.mean(gains)) - float(stdtrit(len(gains) - 1, 0.975)) * error
 
 
 def _longer(state: Learning) -> str:
@@ -172,16 +165,14 @@ def _late_gain(replicate: Replicate, phase: str, metric: str) -> float | None:
     """How much a metric rose over the last third of a phase; None where it was not looked at."""
     before = [entry for entry in replicate.history if entry.get("phase") != phase]
     values = _curve([*before[-1:], *_of_phase(replicate, phase)], metric)
-    if len(values) < 2 or any(value is None or not math.isfinite(value) for value in values):
+    if len(values) < 2 or not all(map(math.isfinite, values)):
         return None
     return float(values[-1] - values[-1 - max(1, (len(values) - 1) // _LAST_PART)])
 
 
-def validation_curve(
-    replicates: Sequence[Replicate], metric: str, surrogate: Surrogate = Surrogate.REAL
-) -> list[list[float]]:
-    """A metric on validation speakers after each epoch, of every replicate on one surrogate: [R][epochs]."""
-    return [_curve(replicate.history, metric) for replicate in replicates if replicate.surrogate == surrogate]
+def validation_curves(replicates: Sequence[Replicate], metric: str) -> list[list[float]]:
+    """A metric on validation speakers after each epoch, of every replicate: [R][epochs]."""
+    return [_curve(replicate.history, metric) for replicate in replicates]
 
 
 def _curve(history: Sequence[Mapping[str, Any]], metric: str) -> list[float]:

@@ -21,6 +21,7 @@ from orchestrator.statistics.intervals import (
     interval,
     over_speakers,
 )
+from orchestrator.statistics.mean_squares import Array
 from orchestrator.statistics.speaker_cells import Table, from_scores, in_order, paired
 from trainables.latents.batching.surrogates import Surrogate
 from trainables.predictor.scores import MARGINALS, LaneStatus, Scores
@@ -121,22 +122,17 @@ class Measures:
 
     def ridge(self, arm: str, metric: str) -> Interval | None:
         """The metric of ridge regression on the past that an arm is given, over speakers."""
-        cells = from_scores(self._ridges[arm], metric) if arm in self._ridges else None
-        if cells is None or not np.isfinite(cells[1]).all():
-            return None
-        return counted(over_speakers, cells[1], cells[2], self.level)
+        return self._over_speakers(self._ridges.get(arm), metric)
 
     def beyond_ridge(self, arm: str, metric: str) -> Interval | None:
         """The metric of an arm minus that of ridge regression on the same past, paired by speaker: every seed
         has the same ridge.
         """
-        cells = from_scores(self._ridges[arm], metric) if arm in self._ridges else None
+        cells = _sound_cells(self._ridges.get(arm), metric)
         table = self._table(arm, metric, Surrogate.REAL)
         if cells is None or table is None or set(cells[0]) != set(table.speakers):
             return None
         row = [in_order(cells[0], values, table.speakers) for values in cells[1:]]
-        if not np.isfinite(row[0]).all():
-            return None
         same = [np.repeat(values[None], len(table.seeds), 0) for values in row]
         return counted(difference, *table.cells, *same, self.level)
 
@@ -158,10 +154,11 @@ class Measures:
 
     def baseline(self, name: str, metric: str) -> Interval | None:
         """The metric of a baseline that learns nothing, over speakers; None where it was not measured."""
-        cells = from_scores(self._baselines[name], metric) if name in self._baselines else None
-        if cells is None or not np.isfinite(cells[1]).all():
-            return None
-        return counted(over_speakers, cells[1], cells[2], self.level)
+        return self._over_speakers(self._baselines.get(name), metric)
+
+    def _over_speakers(self, scores: Scores | None, metric: str) -> Interval | None:
+        cells = _sound_cells(scores, metric)
+        return None if cells is None else counted(over_speakers, cells[1], cells[2], self.level)
 
     def curve(self, arm: str, name: str, surrogate: Surrogate = Surrogate.REAL) -> list[Interval | None]:
         """A rollout curve (``cos``, ``magnitude_ratio``, ``state_error``) as intervals at k = 1..K."""
@@ -206,6 +203,14 @@ class Measures:
             denominators_RS = np.vstack([denominators_RS, *[denominators_RS[0]] * len(failed)])
         whole = Table([*seeds, *failed], speakers, (numerators_RS, denominators_RS))
         return whole.part(sorted(whole.seeds), speakers)
+
+
+def _sound_cells(scores: Scores | None, metric: str) -> tuple[list[str], Array, Array] | None:
+    """Speakers, numerators and denominators, each [S], of a rule that has no seeds; None where the metric was
+    not measured, or is no number.
+    """
+    cells = None if scores is None else from_scores(scores, metric)
+    return cells if cells is not None and np.isfinite(cells[1]).all() else None
 
 
 def _figures(lanes: list[_Measured]) -> dict[tuple[int, str, str], float]:

@@ -99,7 +99,7 @@ def judge(study: Study, evidence: Evidence) -> Judgement:
     assessed = [_assess(criterion, evidence, measures) for criterion in study.criteria]
     results = holm_adjusted(assessed, alpha)
     learnt = {
-        arm: learning(arm, _primary_of(study, arm), evidence, measures)
+        arm: learning(arm, _primary_of(study, arm), evidence, measures, results)
         for arm in (arm.name for arm in study.arms)
         if arm in evidence.arms
     }
@@ -153,7 +153,7 @@ def _verdict(
     binding.sort(key=lambda r: r.criterion.role is not Role.PRIMARY)
     failed = [r for r in binding if r.outcome is Outcome.FAILED]
     if failed:
-        excuses = unlearnt(failed, results, learnt)
+        excuses = unlearnt(failed, learnt)
         if excuses:
             return Verdict.INCONCLUSIVE, " ".join([_joined(failed), *(f"{capital(e)}." for e in excuses)])
         return Verdict.NO_GO, _joined(failed)

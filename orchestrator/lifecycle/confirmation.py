@@ -8,8 +8,7 @@ from typing import Any
 
 from orchestrator.inspection.frame_density import DENSITY_FOLDER, fit_flows
 from orchestrator.inspection.listening import score_continuations
-from orchestrator.inspection.ridge_reference import ridge_scores
-from orchestrator.inspection.trivial_baselines import baselines
+from orchestrator.inspection.reference_rules import RIDGE, scores_of_rules
 from orchestrator.judging.verdict import Judgement, Verdict, judge
 from orchestrator.lifecycle.provenance import provenance
 from orchestrator.lifecycle.sealing import make_seal
@@ -108,11 +107,12 @@ def _listen(tools: SweepTools, evidence: Evidence) -> None:
     """Measure the rules that learn nothing, ridge regression, and what continuations sound like."""
     tools.progress.say("baselines and listening")
     evidence.exhibits.clear()
+    rules = scores_of_rules({name: arm.config for name, arm in evidence.arms.items()}, tools.latents)
+    for name, scores in rules.items():
+        evidence.arms[name].ridge = scores[RIDGE]
     if not tools.study.compares:  # rules that learn nothing differ from representation to representation
-        evidence.baselines = baselines(tools.latents[""], next(iter(evidence.arms.values())).config)
-    ridges = ridge_scores({name: arm.config for name, arm in evidence.arms.items()}, tools.latents)
-    for name, scores in ridges.items():
-        evidence.arms[name].ridge = scores
+        first = next(iter(rules.values()))
+        evidence.baselines = {name: scores for name, scores in first.items() if name != RIDGE}
     for part in tools.arms_by_dataset(evidence):
         arms = list(part.arms.values())
         score_continuations(evidence, arms, part.dataset, part.latents, tools.lane_store, tools.progress)

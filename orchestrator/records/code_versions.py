@@ -29,8 +29,7 @@ TRAINING_LIBRARIES = ("torch", "numpy", "faiss-cpu")
 DIAGNOSES = ("orchestrator.inspection.diagnosis", _CODECS)
 JUDGES = (
     "orchestrator.inspection.listening",
-    "orchestrator.inspection.ridge_reference",
-    "orchestrator.inspection.trivial_baselines",
+    "orchestrator.inspection.reference_rules",
     "orchestrator.judging.verdict",
     "orchestrator.records.ablation_evidence",
     "orchestrator.records.arm_evidence",

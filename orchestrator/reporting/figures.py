@@ -8,7 +8,8 @@ from __future__ import annotations
 import io
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -76,11 +77,7 @@ def rollout_figure(
 
     ``bounds`` are the values that the quantity can take; a band that reaches beyond them is cut off there.
     """
-    with rc_context({**_STYLE, "svg.hashsalt": name}):
-        figure = Figure(figsize=_SIZE, layout="constrained")
-        axes = figure.add_subplot()
-        for line in lines:
-            _draw(axes, line)
+    with _drawn(name, lines) as (figure, axes):
         steps = max((math.ceil(line.places[-1]) for line in lines if line.points), default=1)
         mixed = any(line.at is not None for line in lines)
         if optimum is not None:
@@ -109,11 +106,7 @@ def rollout_figure(
 
 def horizon_figure(name: str, lines: Sequence[Line], *, ylabel: str, description: str) -> str:
     """Curves over milliseconds ahead, by octaves: representations of several frame rates at equal times."""
-    with rc_context({**_STYLE, "svg.hashsalt": name}):
-        figure = Figure(figsize=_SIZE, layout="constrained")
-        axes = figure.add_subplot()
-        for line in lines:
-            _draw(axes, line)
+    with _drawn(name, lines) as (figure, axes):
         axes.set_xscale("log", base=2)
         axes.xaxis.set_major_formatter(lambda ms, _: f"{ms:g}")
         axes.axhline(0, color=INK, lw=0.9)
@@ -123,11 +116,7 @@ def horizon_figure(name: str, lines: Sequence[Line], *, ylabel: str, description
 
 def epoch_figure(name: str, lines: Sequence[Line], *, ylabel: str, description: str) -> str:
     """Curves over the epochs of training."""
-    with rc_context({**_STYLE, "svg.hashsalt": name}):
-        figure = Figure(figsize=_SIZE, layout="constrained")
-        axes = figure.add_subplot()
-        for line in lines:
-            _draw(axes, line)
+    with _drawn(name, lines) as (figure, axes):
         _dress(figure, axes, "epoch", ylabel)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         return _svg(figure, name, description)
@@ -172,6 +161,17 @@ def effects_figure(name: str, rows: Sequence[tuple[str, Interval]], *, xlabel: s
         axes.set_ylim(len(rows) - 0.5, -0.5)
         _dress(figure, axes, xlabel, "")
         return _svg(figure, name, description)
+
+
+@contextmanager
+def _drawn(name: str, lines: Sequence[Line]) -> Iterator[tuple[Figure, Axes]]:
+    """A figure that holds these lines, and its axes, in the style of the page while they are worked on."""
+    with rc_context({**_STYLE, "svg.hashsalt": name}):
+        figure = Figure(figsize=_SIZE, layout="constrained")
+        axes = figure.add_subplot()
+        for line in lines:
+            _draw(axes, line)
+        yield figure, axes
 
 
 def _scaled(factor: float) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:

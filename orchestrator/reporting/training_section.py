@@ -7,14 +7,13 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
-from orchestrator.judging.learning import Learning, detectable, still_learning, validation_curve
+from orchestrator.judging.learning import Learning, validation_curves
 from orchestrator.reporting.cell_text import NO_VALUE, TableRow, interval_text
 from orchestrator.reporting.figures import Line, epoch_figure
 from orchestrator.reporting.judged_run import JudgedRun
 from orchestrator.reporting.page_section import Section
 from orchestrator.statistics.intervals import Interval
 from orchestrator.statistics.wording import number, spoken
-from trainables.latents.batching.surrogates import Surrogate
 
 _LOSS = "validation_loss"
 # One step ahead: what an arm is compared with ridge on, beside the metric that decides.
@@ -34,7 +33,6 @@ def training_section(run: JudgedRun) -> Section | None:
         "ridge": [row for arm in learnt for row in _ridge_rows(arm, learnt[arm], run)],
         "effort": run.study.effort,
         "settings": dict(run.study.settings),
-        "replicates": run.measures.finished(run.study.primary.arm),
     }
     return Section("training", "was it trained", "training.html", content)
 
@@ -47,9 +45,8 @@ def training_check(run: JudgedRun) -> dict[str, Any]:
     state = run.judgement.learning.get(run.study.primary.arm)
     if state is None or not state.allowed:
         return {"ended": None}
-    smallest = detectable(run.study.primary.arm, state.metric, run.judgement.criteria)
     return {
-        "ended": not still_learning(state, smallest),
+        "ended": not state.goes_on,
         "gain": NO_VALUE if state.gain is None else number(state.gain),
         "metric": spoken(state.metric),
         "epochs": state.epochs,
@@ -80,7 +77,7 @@ def _ridge_rows(arm: str, state: Learning, run: JudgedRun) -> list[TableRow]:
 def _figure(name: str, metric: str, run: JudgedRun) -> Markup | None:
     lines = []
     for number_of_arm, arm in enumerate(run.judgement.learning):
-        curves = validation_curve(run.evidence.arms[arm].replicates, metric, Surrogate.REAL)
+        curves = validation_curves(run.evidence.arms[arm].replicates, metric)
         points = _over_replicates(curves)
         if points:
             lines.append(Line(arm, number_of_arm, points))

@@ -121,8 +121,8 @@ class Structure:
     max_frames: int = 0  # of training, over all epochs, which get shorter to stay below; 0 = no limit
     teacher_epochs: int = 3  # most epochs of teacher forcing, which come first
     rollout_epochs: int = 3  # most epochs of K-step rollout, which follow
-    # Epochs without a lower loss on validation speakers after which a lane's learning rate falls, and with it
-    # the phase ends; 0 = every phase lasts as many epochs as it may.
+    # Epochs without progress on validation speakers after which a lane's learning rate falls, and with it the
+    # phase ends; 0 = every phase lasts as many epochs as it may.
     patience: int = 0
     warmup: int = 20  # optimiser steps over which a phase's learning rate rises
     cooling: float = 0.25  # share of a phase's epochs over which its learning rate falls
@@ -131,7 +131,7 @@ class Structure:
     dropout: float = 0.0
     # Decay per step of the running mean of weights that is judged; 0 = the weights themselves.
     ema: float = 0.0
-    # Of the backbone's products: "auto" takes bfloat16 and TF32 on a GPU; laws are worked out in full.
+    # Of the backbone's products: "auto" takes bfloat16 on a GPU; laws are worked out in full.
     precision: str = "full"
     marginal_steps: int = 300  # optimiser steps of the same head without context, which a model has to beat
     # Each time so many epochs have passed, exploration drops the worse half of a pack; 0 = never.

@@ -74,15 +74,7 @@ def solo(dataset):
     """The pack in this process, without Ray."""
     structure, lanes = pack_config(PACK)
     train, validation, test = (
-        Feed(
-            lambda split=split: dataset.tables(split),
-            rms=dataset.rms,
-            lattice_step=None,
-            frame_rate=50.0,
-            surrogates=SURROGATES,
-            dtype=torch.float64,
-        )
-        for split in SPLITS
+        Feed.from_dataset(dataset, split, surrogates=SURROGATES, dtype=torch.float64) for split in SPLITS
     )
     return train_pack(
         structure, lanes, train, test, SoloContext(), evaluate_each_epoch=False, validation=validation

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.judging.learning import validation_curve
+from orchestrator.judging.learning import validation_curves
 from orchestrator.judging.verdict import Judgement, Verdict, judge
 from tests.orchestrator.synthetic_evidence import STUDY, Truth, evidence
 
@@ -80,4 +80,4 @@ def test_the_learning_of_another_arm_is_no_excuse() -> None:
 def test_information_is_followed_by_the_nll() -> None:
     (replicate, *_) = evidence({"mdn": MDN, "vmf": Truth()}).arms["vmf"].replicates
     replicate.history = [{"phase": "teacher", "nll": nll} for nll in (5.0, 4.0, 3.5)]
-    assert validation_curve([replicate], "predictive_information") == [[-5.0, -4.0, -3.5]]
+    assert validation_curves([replicate], "predictive_information") == [[-5.0, -4.0, -3.5]]

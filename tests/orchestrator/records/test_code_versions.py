@@ -110,7 +110,7 @@ def test_words_and_layout_change_no_version(copy, file, how):
         ("orchestrator/records/seal.py", (False, True)),
         ("orchestrator/records/arm_evidence.py", (False, True)),
         ("orchestrator/records/ablation_evidence.py", (False, True)),
-        ("orchestrator/inspection/trivial_baselines.py", (False, True)),
+        ("orchestrator/inspection/reference_rules.py", (False, True)),
         # imported by a name that is looked up: what decodes continuations
         ("trainables/latents/codecs/logmel.py", (False, True)),
         ("orchestrator/runtime/atomic_files.py", (False, False)),

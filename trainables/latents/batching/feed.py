@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import pyarrow as pa
 import torch
@@ -11,7 +12,7 @@ import torch
 from trainables.latents.batching.planted import PlantWorld
 from trainables.latents.batching.shard import Shard
 from trainables.latents.batching.surrogates import Surrogate
-from trainables.latents.storage.dataset import latent_frames
+from trainables.latents.storage.dataset import LatentDataset, latent_frames
 
 _MOST_BYTES = 4 << 30  # of frames that are kept on the device
 
@@ -63,6 +64,17 @@ class Feed:
         self._budget = budget_bytes
         self._resident: Shard | None = None
         self._passing: Iterator[Shard] = iter(())
+
+    @classmethod
+    def from_dataset(cls, dataset: LatentDataset, *splits: str, **settings: Any) -> Feed:
+        """The feed of some splits of a dataset that lies on this machine; ``settings`` as for the class."""
+        return cls(
+            lambda: (table for split in splits for table in dataset.tables(split) if len(table)),
+            rms=dataset.rms,
+            lattice_step=dataset.meta.lattice_step,
+            frame_rate=dataset.meta.frame_rate,
+            **settings,
+        )
 
     @property
     def ids(self) -> Sequence[str]:

@@ -29,7 +29,7 @@ from trainables.predictor.config import Structure
 from trainables.predictor.evaluation.metrics import INJECTIONS, Baselines, figures_of, rollout_figures
 from trainables.predictor.evaluation.options import FREE_RUNS, EvaluationOptions
 from trainables.predictor.evaluation.tally import tally
-from trainables.predictor.evaluation.windows import window_names, window_noise
+from trainables.predictor.evaluation.windows import spread_windows, window_names, window_noise
 from trainables.predictor.lanes.stacked import Stacked
 from trainables.predictor.model.predictor import AnyPredictor
 from trainables.predictor.model.rollout import Injection, Start, free_run
@@ -107,10 +107,7 @@ def _evaluate_shard(
     climate: Mapping[str, Tensor],
 ) -> list[Scores]:
     """Scores of every lane on one shard, block of windows after block of windows."""
-    starts, owners = shard.evaluation_windows(structure.context, structure.horizon)
-    if options.windows:
-        spread = slice(None, None, max(1, -(-len(starts) // options.windows)))
-        starts, owners = starts[spread], owners[spread]
+    starts, owners = spread_windows(shard, structure.context, structure.horizon, options.windows)
     names = window_names(shard, starts, owners)
     rows_L = torch.tensor(
         [feed.surrogates.index(name) for name in surrogates], device=shard.frames_SND.device

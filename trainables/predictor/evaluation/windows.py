@@ -16,6 +16,15 @@ from trainables.distributions.law import LawNoise
 from trainables.latents.batching.shard import Shard
 
 
+def spread_windows(shard: Shard, context: int, horizon: int, most: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """The evaluation windows of a shard (:meth:`Shard.evaluation_windows`); at most ``most`` of them, evenly
+    spread, or all where it is 0.
+    """
+    starts_B, owners_B = shard.evaluation_windows(context, horizon)
+    every = max(1, -(-len(starts_B) // most)) if most else 1
+    return starts_B[::every], owners_B[::every]
+
+
 def window_names(shard: Shard, starts_B: np.ndarray, owners_B: np.ndarray) -> list[str]:
     """Names of windows: the utterance's id and the frame of it that the window starts at."""
     return [f"{shard.ids[u]}/{start - shard.offsets[u]}" for u, start in zip(owners_B, starts_B, strict=True)]

@@ -65,7 +65,14 @@ class StackedPack(nn.Module):
         settings["sampling_share"] = settings.pop("scheduled_sampling") * progress
         mix = any(lane.scheduled_sampling > 0 for lane in self.lanes)
 
-        return self._losses(self.structure, settings, batch, phase, progress, mix)
+        def loss(
+            predictor: AnyPredictor, lane: Mapping[str, Tensor], window_BTD: Tensor, noise: WindowNoise
+        ) -> Tensor:
+            if phase == "teacher":
+                return teacher_loss(predictor, window_BTD, noise, self.structure, lane, mix)
+            return rollout_loss(predictor, window_BTD, noise, self.structure, lane, progress)
+
+        return self.stacked.map(loss, settings, batch.windows_LBTD, batch.noise)
 
     @torch.no_grad()
     def held_out_loss(self, batch: Batch) -> Tensor:
@@ -76,23 +83,11 @@ class StackedPack(nn.Module):
         settings = {name: getattr(self, f"lane_{name}") for name in _LANE_SETTINGS}
         settings["kappa_prior"] = torch.zeros_like(settings["kappa_prior"])
         whole = replace(self.structure, dropout=0.0)
-        return self._losses(whole, settings, batch, "teacher", batch.windows_LBTD.new_ones(()), mix=False)
 
-    def _losses(
-        self,
-        structure: Structure,
-        settings: Mapping[str, Tensor],
-        batch: Batch,
-        phase: str,
-        progress: Tensor,
-        mix: bool,
-    ) -> Tensor:
         def loss(
             predictor: AnyPredictor, lane: Mapping[str, Tensor], window_BTD: Tensor, noise: WindowNoise
         ) -> Tensor:
-            if phase == "teacher":
-                return teacher_loss(predictor, window_BTD, noise, structure, lane, mix)
-            return rollout_loss(predictor, window_BTD, noise, structure, lane, progress)
+            return teacher_loss(predictor, window_BTD, noise, whole, lane, mix=False)
 
         return self.stacked.map(loss, settings, batch.windows_LBTD, batch.noise)
 

@@ -14,7 +14,7 @@ from trainables.distributions.law import LawNoise
 from trainables.errors import InputError
 from trainables.latents.batching.feed import Feed
 from trainables.predictor.config import Structure
-from trainables.predictor.evaluation.windows import window_names, window_noise
+from trainables.predictor.evaluation.windows import spread_windows, window_names, window_noise
 from trainables.predictor.lanes.pack import Batch, StackedPack
 from trainables.predictor.model.losses import WindowNoise
 
@@ -45,9 +45,7 @@ def held_out_losses(
     total_L, count = torch.zeros(len(pack.lanes), dtype=torch.float64), 0
     rows_L = torch.tensor([feed.surrogates.index(lane.surrogate) for lane in pack.lanes], device=device)
     for shard in feed.chunks():
-        starts, owners = shard.evaluation_windows(frames - structure.rollout, structure.rollout)
-        spread = slice(None, None, -(-len(starts) // MOST_WINDOWS) or 1)
-        starts, owners = starts[spread], owners[spread]
+        starts, owners = spread_windows(shard, frames - structure.rollout, structure.rollout, MOST_WINDOWS)
         for first in range(0, len(starts), _WINDOWS_AT_ONCE):
             block = slice(first, first + _WINDOWS_AT_ONCE)
             starts_LB = torch.from_numpy(starts[block]).to(device).expand(len(rows_L), -1)
@@ -75,7 +73,7 @@ def _noise(
     ones = windows_LBTD.new_ones(lanes, windows, frames)
     nothing = torch.zeros_like(ones).unsqueeze(-1)
     law_noise = LawNoise(nothing, nothing.expand(-1, -1, -1, 2))
-    if structure.feedback == "sample" or pack.stacked.template.head.needs_noise:
+    if pack.stacked.template.head.needs_noise:
         drawn = window_noise(names, (frames,), windows_LBTD, structure.factors)
         law_noise = drawn.apply(lambda part: part.expand(lanes, *part.shape))
     return WindowNoise(ones, law_noise, nothing, ones[:, :, :1])

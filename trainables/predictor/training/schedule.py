@@ -22,11 +22,6 @@ LOWEST_RATE = 0.05  # of the learning rate, after cooling, as a share of what it
 _RAMP = 0.25  # share of a rollout phase over which the free run gets its full weight
 
 
-def phase_of(structure: Structure, epoch: int) -> str:
-    """The phase that an epoch belongs to: "teacher" first, then "rollout"."""
-    return TEACHER if epoch < structure.teacher_epochs else ROLLOUT
-
-
 def phase_epochs(structure: Structure, phase: str) -> int:
     """The most epochs that a phase may last."""
     return structure.teacher_epochs if phase == TEACHER else structure.rollout_epochs

@@ -1,5 +1,5 @@
-"""Ridge regression on the same past as every arm, scored on the test speakers: what an arm has to beat before
-anything follows from its failure.
+"""What every arm stands beside: ridge regression on the same past, and rules that learn nothing, scored on
+the test speakers.
 """
 
 from __future__ import annotations
@@ -15,27 +15,31 @@ from trainables.latents.batching.prepared_data import PreparedData
 from trainables.latents.batching.surrogates import Surrogate
 from trainables.latents.storage.dataset import Split
 from trainables.predictor.config import Lane, LaneConfig, Structure
-from trainables.predictor.evaluation.evaluate import evaluate
+from trainables.predictor.evaluation.evaluate import baseline_scores, evaluate
 from trainables.predictor.evaluation.options import EvaluationOptions
 from trainables.predictor.lanes.stacked import Stacked
 from trainables.predictor.model.closed_form import fit_baselines
 
+RIDGE = "ridge"
 _SPLITS = (Split.TRAIN, Split.TEST)
 _MEASURED = EvaluationOptions(sampled=True)
+# What ridge regression shares with an arm: its past, and how its free runs are measured.
+_SHARED = ("representation", "context", "rollout", "horizon", "feedback", "runaway")
 
 
-def ridge_scores(
+def scores_of_rules(
     configs: Mapping[str, LaneConfig], latents: Mapping[str, RayLatents]
-) -> dict[str, dict[str, Any]]:
-    """Test scores, as plain data, of ridge regression on the past that each arm is given, by arm.
+) -> dict[str, dict[str, dict[str, Any]]]:
+    """Test scores, as plain data, of each rule on the past that each arm is given, by arm and rule: "ridge",
+    "mean" (delta = mean - z_t) and "persistence".
 
-    Arms of one representation, context, horizon and feedback share one regression.
+    Arms whose rules are the same share them.
 
     Args:
         configs: of the arms' winners.
         latents: by representation.
     """
-    of_arm = {arm: _structure(config.structure) for arm, config in configs.items()}
+    of_arm = {arm: _ridge_beside(config.structure) for arm, config in configs.items()}
     asked = list(dict.fromkeys(of_arm.values()))
     for structure in asked:
         for split in _SPLITS:
@@ -46,30 +50,21 @@ def ridge_scores(
     return {arm: scores[structure] for arm, structure in of_arm.items()}
 
 
-def _structure(arm: Structure) -> Structure:
-    """What ridge regression shares with an arm: its past, and how its free runs are measured."""
-    return Structure(
-        head="linear",
-        representation=arm.representation,
-        context=arm.context,
-        rollout=arm.rollout,
-        horizon=arm.horizon,
-        feedback=arm.feedback,
-        runaway=arm.runaway,
-    )
+def _ridge_beside(arm: Structure) -> Structure:
+    return Structure(head="linear", **{name: getattr(arm, name) for name in _SHARED})
 
 
-def _fit_and_score(latents: RayLatents, structure: Structure) -> dict[str, Any]:
+def _fit_and_score(latents: RayLatents, ridge: Structure) -> dict[str, dict[str, Any]]:
     train, test = (feed(latents, split, (Surrogate.REAL,), "cpu", torch.float32) for split in _SPLITS)
     data = PreparedData.from_feed(train)
-    fitted = Stacked(fit_baselines(structure, [Lane()], train, data))
-    (scores,) = evaluate(
-        structure,
-        fitted,
+    (fitted,) = evaluate(
+        ridge,
+        Stacked(fit_baselines(ridge, [Lane()], train, data)),
         [Surrogate.REAL],
         test,
         data.moments,
         options=_MEASURED,
         climate=data.climate(),
     )
-    return scores.to_json()
+    scores = {RIDGE: fitted, **baseline_scores(test, data.moments, ridge.context, ridge.horizon)}
+    return {name: of_rule.to_json() for name, of_rule in scores.items()}
