@@ -15,6 +15,7 @@ from orchestrator.execution.lane_recorder import winner
 from orchestrator.execution.progress import Progress
 from orchestrator.execution.recording import SweepRecording
 from orchestrator.inspection.suite import run_inspections
+from orchestrator.judging.ablation_effects import blind_spots, effects
 from orchestrator.judging.verdict import Judgement, Verdict
 from orchestrator.lifecycle.assay import assay_study, assays
 from orchestrator.lifecycle.confirmation import Winners, confirm
@@ -22,9 +23,10 @@ from orchestrator.lifecycle.exploration import explore, search_record
 from orchestrator.lifecycle.sweep_request import SweepRequest, plan_of_run
 from orchestrator.lifecycle.sweep_tools import SweepTools
 from orchestrator.planning import costs
-from orchestrator.planning.ablations import ablation_packs
+from orchestrator.planning.ablations import ablation_packs, retried_packs
 from orchestrator.planning.design import design_of
-from orchestrator.planning.plan import make_plan
+from orchestrator.planning.pack import Pack
+from orchestrator.planning.plan import Plan, make_plan
 from orchestrator.records.ablation_evidence import gather
 from orchestrator.records.evidence import Assay, Evidence
 from orchestrator.records.journal import Journal
@@ -81,7 +83,7 @@ def _run(tools: SweepTools) -> Judgement:
     evidence.search = search_record(tools)
     judgement = confirm(tools, evidence, winners)
     if judgement.verdict is not Verdict.INADMISSIBLE:
-        _look_closer(tools, evidence)
+        _look_closer(tools, evidence, judgement)
     spent = costs.spent(tools.journal.events(), tools.plan.workers, request.price)
     evidence.cost["spent"] = {**spent, "lanes_reused": tools.recorder.reused()}
     evidence.write(request.folder / "evidence.json")
@@ -147,19 +149,28 @@ def _winners(tools: SweepTools, checked: list[Assay]) -> Winners:
     return {arm.name: plan.settled(arm) or winner(tools.recorder.explored(arm.name)) for arm in arms}
 
 
-def _look_closer(tools: SweepTools, evidence: Evidence) -> None:
+def _look_closer(tools: SweepTools, evidence: Evidence, judgement: Judgement) -> None:
     """Do what decides nothing: take the winner apart, then inspect frames and components."""
     plan, study = tools.plan, tools.study
     if plan.ablate and study.components:
-        arm = study.primary.arm
-        config = evidence.arms[arm].config
-        tools.packs.run_fixed(Phase.ABLATE, {arm: ablation_packs(plan, config)})
-        evidence.ablations = gather(study, plan.confirm_seeds(), config, tools.recorder.ablated(arm))
+        _take_apart(tools, evidence, ablation_packs)
+        if plan.plants and blind_spots(effects(study, evidence, judgement.level)):
+            _take_apart(tools, evidence, retried_packs)
     if tools.request.inspect:
         # What follows may not cost what was measured.
         evidence.write(tools.request.folder / "evidence.json")
         parts = tools.arms_by_dataset(evidence)
         run_inspections(evidence, parts, tools.lane_store, tools.cluster, tools.progress)
+
+
+def _take_apart(
+    tools: SweepTools, evidence: Evidence, packs_of: Callable[[Plan, LaneConfig], list[Pack]]
+) -> None:
+    """Train the primary arm's winner without its components, and gather all that is known of them."""
+    plan, arm = tools.plan, tools.study.primary.arm
+    config = evidence.arms[arm].config
+    tools.packs.run_fixed(Phase.ABLATE, {arm: packs_of(plan, config)})
+    evidence.ablations = gather(tools.study, plan.confirm_seeds(), config, tools.recorder.ablated(arm))
 
 
 def _publish(tools: SweepTools, evidence: Evidence, judgement: Judgement) -> None:

@@ -120,21 +120,24 @@ def spent(events: Sequence[Mapping[str, Any]], workers: int, price: float | None
 def _counts(plan: Plan) -> tuple[int, int]:
     """Lanes and packs of a sweep; the winner decides how ablations are packed, so that part is a guess."""
     searched = [arm for arm in plan.study.arms if plan.settled(arm) is None]
-    taken_out = _ablated(plan)
+    taken_out, taking = _ablations(plan)
     lanes = (
-        len(searched) * (plan.trials + plan.repeats)
-        + len(plan.study.arms) * plan.confirmed_lanes
-        + taken_out * plan.replicates
+        len(searched) * (plan.trials + plan.repeats) + len(plan.study.arms) * plan.confirmed_lanes + taking
     )
     confirming = len(plan.study.arms) * (2 if plan.plants else 1)
     return lanes, len(searched) * plan.packs + confirming + math.ceil(taken_out / 2)
 
 
-def _ablated(plan: Plan) -> int:
-    """Configurations that ablations train: one per variant, and one more where both sides share other
-    settings than the winner's.
+def _ablations(plan: Plan) -> tuple[int, int]:
+    """Configurations and lanes that ablations train: one per variant, and one more where both sides share
+    other settings than the winner's; on planted frames those of known harm only, which is the least.
     """
-    return sum(1 + bool(v.given) for v in variants(plan.study)) if plan.ablate else 0
+    if not plan.ablate:
+        return 0, 0
+    configs = {v.components: 1 + bool(v.given) for v in variants(plan.study)}
+    checks = sum(configs[v.components] for v in variants(plan.study) if v.known_harm and plan.plants)
+    taken_out = sum(configs.values())
+    return taken_out, taken_out * plan.replicates + checks * len(plan.control_seeds)
 
 
 def _arm_seconds(
@@ -149,7 +152,7 @@ def _arm_seconds(
     packs = 0 if plan.settled(arm) is not None else (plan.trials + plan.repeats) / plan.lanes
     confirmed = plan.confirmed_lanes / plan.lanes
     if arm.name == plan.study.primary.arm:
-        confirmed += _ablated(plan) * plan.replicates / plan.lanes
+        confirmed += _ablations(plan)[1] / plan.lanes
     return packs * exploring + confirmed * judged, pace.bytes
 
 

@@ -94,7 +94,11 @@ def _assay_lines(plan: Plan) -> list[str]:
 
 def _ablation_lines(plan: Plan) -> list[str]:
     parts = ", ".join(" + ".join(variant.components) for variant in variants(plan.study))
-    return [f"ablate      the winner without {parts}"] if parts and plan.ablate else []
+    if not parts or not plan.ablate:
+        return []
+    known = [" + ".join(v.components) for v in variants(plan.study) if v.known_harm and plan.plants]
+    planted = f"; without {', '.join(known)} on planted frames too" if known else ""
+    return [f"ablate      the winner without {parts}{planted}"]
 
 
 def _data_lines(dataset: LatentDataset) -> list[str]:

@@ -65,11 +65,14 @@ def gather(
     winner: LaneConfig,
     lanes: Iterable[tuple[LaneConfig, Replicate]],
 ) -> list[Ablation]:
-    """The evidence of every variant, from settings and outcomes of the lanes that ran on the given seeds."""
+    """The evidence of every variant, from settings and outcomes of the lanes that ran on the given seeds, on
+    real frames and, where a direction was planted for them, on those.
+    """
     outcomes = dict(lanes)
 
     def replicates(config: LaneConfig) -> list[Replicate]:
-        wanted = (config | {"seed": seed, "surrogate": Surrogate.REAL} for seed in seeds)
+        frames = (Surrogate.REAL, Surrogate.KEPT)
+        wanted = (config | {"seed": seed, "surrogate": kind} for kind in frames for seed in seeds)
         return [outcomes[lane] for lane in wanted if lane in outcomes]
 
     ablations = []

@@ -66,8 +66,8 @@ class Ablation:
 
     components: list[str]
     neutral: dict[str, Any]  # the settings that stood in for them
-    replicates: list[Replicate]
-    # What it is compared with: the arm's own replicates (None), or its winner under other settings.
+    replicates: list[Replicate]  # on real frames, and some on frames in which a direction was planted
+    # Compared with the arm's own replicates and plants (None), or with its winner under other settings.
     given: dict[str, Any] = field(default_factory=dict)
     against: list[Replicate] | None = None
     known_harm: bool = False

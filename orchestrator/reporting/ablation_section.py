@@ -22,6 +22,7 @@ def ablation_section(run: JudgedRun) -> Section | None:
     content = {
         "arm": run.study.primary.arm,
         "metric": run.study.primary.metric,
+        "columns": ablation_columns(run.study),
         "rows": ablation_rows(run.effects),
         "warning": ablation_warning(run.effects, run.study.primary.metric),
         "figure": _figure(run.effects, run.study),
@@ -30,25 +31,43 @@ def ablation_section(run: JudgedRun) -> Section | None:
     return Section("ablations", "ablations", "ablations.html", content)
 
 
+def ablation_columns(study: Study) -> tuple[str, ...]:
+    """The headings of :func:`ablation_rows`."""
+    metric = study.primary.metric
+    return ("without", "in its place", metric, study.objective, f"{metric}, planted frames", "reading")
+
+
 def ablation_rows(effects: Sequence[Effect]) -> list[TableRow]:
-    """The table of ablations: component, what stood in for it, its effect, and how to read that; the most
+    """The table of ablations: component, what stood in for it, its effects, and how to read them; the most
     useful first.
     """
-    return [[_name(e), _stand_in(e), interval_text(e.effect), e.sentence] for e in effects]
+    return [
+        [_name(e), _stand_in(e), *map(interval_text, (e.effect, e.graded, e.planted)), e.sentence]
+        for e in effects
+    ]
 
 
 def ablation_warning(effects: Sequence[Effect], metric: str) -> str:
-    """A sentence where the instrument check failed, else what it showed; empty where there was none."""
-    checks = [_name(e) for e in effects if e.known_harm and e.effect is not None]
+    """Whether the harm that is known was seen, and what that says of the other effects; empty where none is
+    known.
+    """
+    checks = {_name(e): e for e in effects if e.known_harm and e.effect is not None}
     missed = blind_spots(effects)
-    if missed:
-        return (
-            f"Taking out {', '.join(missed)} is known to do harm, and these ablations did not see it on "
-            f"{spoken(metric)}: do not trust the small effects above."
-        )
     if not checks:
         return ""
-    return f"A check of the instrument: leaving out {', '.join(checks)} does known harm, and that was seen."
+    if not missed:
+        return (
+            f"A check of the instrument: leaving out {', '.join(checks)} does known harm, and that was seen."
+        )
+    blind = f"Taking out {', '.join(missed)} is known to do harm, which real frames did not show"
+    if all(checks[name].seen_on_plant for name in missed):
+        return (
+            f"{blind}, but planted frames did, in which there is a direction to lose. Read there what the "
+            f"parts are worth: on real frames a small effect means no more than that {spoken(metric)} has "
+            "nothing to lose."
+        )
+    planted = any(checks[name].planted is not None for name in missed)
+    return f"{blind}{', and planted frames neither' * planted}: do not trust the small effects above."
 
 
 def _figure(effects: Sequence[Effect], study: Study) -> Markup:

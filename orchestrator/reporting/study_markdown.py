@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from orchestrator.judging.ablation_effects import Effect
 from orchestrator.judging.verdict import Judgement
 from orchestrator.records.evidence import Evidence
-from orchestrator.reporting.ablation_section import ablation_rows, ablation_warning
+from orchestrator.reporting.ablation_section import ablation_columns, ablation_rows, ablation_warning
 from orchestrator.reporting.criteria_section import criterion_row
 from orchestrator.reporting.glossary import GLOSSARY
 from orchestrator.reporting.markdown_text import as_block, as_code, as_table, as_text
@@ -59,7 +59,7 @@ def markdown(study: Study, evidence: Evidence, judgement: Judgement, effects: Se
     if effects:
         parts += [
             "## Ablations",
-            as_table(("without", "in its place", "effect", "reading"), ablation_rows(effects)),
+            as_table(ablation_columns(study), ablation_rows(effects)),
             as_text(ablation_warning(effects, study.primary.metric)),
         ]
     if evidence.assays:
