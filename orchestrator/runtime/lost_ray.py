@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from orchestrator.runtime.descendants import descendants
+from orchestrator.runtime.descendants import descendants, kill_descendants
 from orchestrator.runtime.interrupts import interrupt_with
 from trainables.errors import InputError
 
@@ -17,6 +18,8 @@ _NEEDED = {
     "raylet": "its scheduler and object store (raylet)",
 }
 _BETWEEN = 1.0  # seconds between two looks at them
+_PATIENCE = 10.0  # seconds that a call into Ray, which nothing interrupts, is waited for
+_BAD_END = 2  # the exit code of an InputError
 
 
 class RayLostError(InputError):
@@ -37,6 +40,8 @@ def ended_with_ray() -> Iterator[None]:
         while not done.wait(_BETWEEN):
             if lost := _lost(needed):
                 interrupt_with(lost)
+                if not done.wait(_PATIENCE):
+                    _end(lost)
                 return
 
     threading.Thread(target=watch, name="watch over Ray", daemon=True).start()
@@ -50,6 +55,15 @@ def ended_with_ray() -> Iterator[None]:
         raise
     finally:
         done.set()
+
+
+def _end(lost: RayLostError) -> None:
+    """End the process from a thread: the main one waits for a GCS that is gone, for a minute, and then Ray
+    would abort it. What had finished was written when it did.
+    """
+    kill_descendants()
+    os.write(2, f"error: {lost}\n".encode())
+    os._exit(_BAD_END)
 
 
 def _lost(needed: dict[int, str]) -> RayLostError | None:
