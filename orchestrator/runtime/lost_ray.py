@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from orchestrator.runtime.cli import BAD_INPUT
 from orchestrator.runtime.descendants import descendants, kill_descendants
 from orchestrator.runtime.interrupts import interrupt_with
 from trainables.errors import InputError
@@ -19,7 +20,6 @@ _NEEDED = {
 }
 _BETWEEN = 1.0  # seconds between two looks at them
 _PATIENCE = 10.0  # seconds that a call into Ray, which nothing interrupts, is waited for
-_BAD_END = 2  # the exit code of an InputError
 
 
 class RayLostError(InputError):
@@ -63,7 +63,7 @@ def _end(lost: RayLostError) -> None:
     """
     kill_descendants()
     os.write(2, f"error: {lost}\n".encode())
-    os._exit(_BAD_END)
+    os._exit(BAD_INPUT)
 
 
 def _lost(needed: dict[int, str]) -> RayLostError | None:
