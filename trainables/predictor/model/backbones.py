@@ -21,8 +21,9 @@ from torch.nn import functional as F
 from trainables.predictor.config import Structure
 from trainables.predictor.heads.base import Survey
 from trainables.predictor.linear import Linear
+from trainables.predictor.model.key_value_cache import KeyValueCache
 
-# A tuple of tensors, known to its backbone alone; None before the first frame.
+# A pytree of tensors, known to its backbone alone; None before the first frame.
 BackboneState = Any
 
 
@@ -109,7 +110,7 @@ class WindowedMLP(Backbone):
 
 
 class CausalTransformer(Backbone):
-    """Pre-norm transformer with rotary positions (Su et al. 2021) and a growing key-value cache."""
+    """Pre-norm transformer with rotary positions (Su et al. 2021) and a key-value cache with room ahead."""
 
     def __init__(self, dim: int, width: int, depth: int) -> None:
         super().__init__()
@@ -118,7 +119,7 @@ class CausalTransformer(Backbone):
         self.norm = nn.LayerNorm(width)
 
     def read(self, z_BTD: Tensor, state: BackboneState = None) -> tuple[Tensor, BackboneState]:
-        """Hidden states [B, T, H], and the state: each block's keys and values [B, N, S, E]."""
+        """Hidden states [B, T, H], and the state: each block's keys and values."""
         x_BTH, new = self.embed(z_BTD), []
         for layer, block in enumerate(self.blocks):
             x_BTH, cache = block(x_BTH, None if state is None else state[layer])
@@ -190,19 +191,16 @@ class _Block(nn.Module):
         self.qkv, self.out = Linear(width, 3 * width), Linear(width, width)
         self.mlp = nn.Sequential(Linear(width, 4 * width), nn.GELU(), Linear(4 * width, width))
 
-    def forward(
-        self, x_BTH: Tensor, cache: tuple[Tensor, Tensor] | None
-    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+    def forward(self, x_BTH: Tensor, cache: KeyValueCache | None) -> tuple[Tensor, KeyValueCache]:
         q, k, v = (
             part.unflatten(-1, (self.attention_heads, -1)).transpose(1, 2)
             for part in self.qkv(self.norm_attention(x_BTH)).chunk(3, -1)
         )
-        start = 0 if cache is None else cache[0].shape[2]
+        start = 0 if cache is None else cache.frames
         q, k = _rotate(q, start), _rotate(k, start)
-        if cache is not None:
-            k, v = torch.cat([cache[0], k], 2), torch.cat([cache[1], v], 2)
-        x_BTH = x_BTH + self.out(_attend(q, k, v, start).transpose(1, 2).flatten(2))
-        return x_BTH + self.mlp(self.norm_mlp(x_BTH)), (k, v)
+        cache = KeyValueCache.of(k, v) if cache is None else cache.with_more(k, v)
+        x_BTH = x_BTH + self.out(_attend(q, *cache.tensors, start).transpose(1, 2).flatten(2))
+        return x_BTH + self.mlp(self.norm_mlp(x_BTH)), cache
 
 
 class _Readout(nn.Module):
