@@ -10,7 +10,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
-from search_spaces.study import Study, StudyError
+from search_spaces.study import PHASES, Study, StudyError
 
 QUICK, STANDARD, THOROUGH = "quick", "standard", "thorough"
 
@@ -24,8 +24,8 @@ EFFORTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         STANDARD: {
             "width": 96,
             "steps": 0,
-            "teacher_epochs": 12,
-            "rollout_epochs": 4,
+            "teacher_epochs": 10,
+            "rollout_epochs": 3,
             "patience": 2,
             "dropout": 0.1,
             "ema": 0.99,
@@ -50,7 +50,8 @@ EFFORTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         },
     }
 )
-_PHASES = ("teacher_epochs", "rollout_epochs")
+# Share of these epochs that explored lanes train, where it is not all of them.
+_EXPLORATION = {STANDARD: 0.25, THOROUGH: 0.25}
 
 
 def with_effort(study: Study, effort: str) -> Study:
@@ -64,9 +65,10 @@ def with_effort(study: Study, effort: str) -> Study:
     settings = {
         name: value
         for name, value in EFFORTS[effort].items()
-        if not (name in _PHASES and study.fixed.get(name) == 0)
+        if not (name in PHASES and study.fixed.get(name) == 0)
     }
-    return replace(study, effort=effort, fixed={**study.fixed, **settings})
+    budget = replace(study.budget, exploration=_EXPLORATION.get(effort, study.budget.exploration))
+    return replace(study, effort=effort, fixed={**study.fixed, **settings}, budget=budget)
 
 
 def with_settings(study: Study, settings: Mapping[str, Any]) -> Study:

@@ -127,12 +127,17 @@ class Budget:
 
     trials: int = 12  # configurations explored per arm
     lanes: int = 4  # of them trained side by side in one program
+    # Share of the epochs that explored lanes train: they rank settings, and their winner is trained in full.
+    exploration: float = 1.0
     replicates: int = 6  # fresh paired seeds of each arm's winner
     control_seeds: int = 3  # on which each null and each plant is trained
     alpha: float = 0.05  # of every two-sided interval
     power: float = 0.8  # with which the design detects the effect that the plan names
     looks: int = 1  # at the test speakers; more than one spends alpha over them
 
+
+# The settings that say how many epochs each phase of training may last.
+PHASES = ("teacher_epochs", "rollout_epochs")
 
 # Stands for as many epochs as both phases together may last, where a component is taken out.
 ALL_EPOCHS = "all epochs"

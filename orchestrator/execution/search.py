@@ -136,7 +136,12 @@ class ArmSearch:
         return Pack(Phase.EXPLORE, self._arm.name, number, (*indexes, *(~i for i in again)), tuple(configs))
 
     def _config(self, drawn: Mapping[str, Any], index: int) -> LaneConfig:
-        settings = {**self._plan.fixed(self._arm), **drawn, "seed": self._plan.explore_seed(index)}
+        settings = {
+            **self._plan.fixed(self._arm),
+            **self._plan.exploring_epochs(self._arm),
+            **drawn,
+            "seed": self._plan.explore_seed(index),
+        }
         return self._plan.lane_config(settings)
 
     def _sampler(self, number: int) -> BaseSampler:

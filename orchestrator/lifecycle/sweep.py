@@ -146,7 +146,10 @@ def _winners(tools: SweepTools, checked: list[Assay]) -> Winners:
         }
     explore(tools)
     plan, arms = tools.plan, tools.study.arms
-    return {arm.name: plan.settled(arm) or winner(tools.recorder.explored(arm.name)) for arm in arms}
+    return {
+        arm.name: plan.settled(arm) or plan.in_full(arm, winner(tools.recorder.explored(arm.name)))
+        for arm in arms
+    }
 
 
 def _look_closer(tools: SweepTools, evidence: Evidence, judgement: Judgement) -> None:

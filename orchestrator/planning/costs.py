@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -147,7 +147,7 @@ def _arm_seconds(
     dataset = latents.of(structure.representation)
     frames = dataset.frames(Split.TRAIN)
     looked_at, tested = (windows(dataset, split, structure) for split in (Split.VALIDATION, Split.TEST))
-    exploring = pace.seconds(structure, frames, looked_at)
+    exploring = pace.seconds(replace(structure, **plan.exploring_epochs(arm)), frames, looked_at)
     judged = pace.seconds(structure, frames, looked_at, tested)
     packs = 0 if plan.settled(arm) is not None else (plan.trials + plan.repeats) / plan.lanes
     confirmed = plan.confirmed_lanes / plan.lanes

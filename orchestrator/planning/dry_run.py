@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 from orchestrator.datasets.collection import LatentCollection
@@ -42,7 +43,8 @@ def dry_run_text(
         *(line for dataset in latents for line in _data_lines(dataset)),
         f"explore     {plan.trials} configurations per arm in {plan.packs} packs of up to {plan.lanes} "
         f"lanes, {plan.random_trials} at random and the others by their results, maximising "
-        f"{spoken(plan.study.objective)} on validation speakers; {plan.repeats} of them on a second seed too",
+        f"{spoken(plan.study.objective)} on validation speakers; {plan.repeats} of them on a second seed too"
+        f"{_shortened(plan)}",
         f"confirm     {plan.replicates} replicates per arm, and {', '.join([*NULLS, *plan.plants])} frames "
         f"with {len(plan.control_seeds)} seeds each, "
         + (
@@ -74,6 +76,11 @@ def dry_run_text(
         for name, value in settings.items():
             lines += wrapped(f"{name:20} {value}", indent=2, hanging=_SETTING_INDENT)
     return "\n".join(lines)
+
+
+def _shortened(plan: Plan) -> str:
+    share = plan.study.budget.exploration
+    return "" if share == 1 else f"; with {100 * share:.3g} % of the epochs that a winner trains"
 
 
 def _seed_lines(plan: Plan) -> list[str]:
@@ -123,12 +130,13 @@ def _effort(plan: Plan) -> str:
 
 
 def _frames(plan: Plan, latents: LatentCollection) -> int:
-    lanes = plan.trials + plan.repeats + plan.confirmed_lanes
     total = 0
     for arm in plan.study.arms:
         structure = largest_structure(plan, arm, latents)
         steps = epoch_steps(structure, latents.of(structure.representation).frames(Split.TRAIN))
-        total += lanes * structure.epochs * steps * structure.batch * structure.window_frames
+        exploring = replace(structure, **plan.exploring_epochs(arm)).epochs
+        epochs = (plan.trials + plan.repeats) * exploring + plan.confirmed_lanes * structure.epochs
+        total += epochs * steps * structure.batch * structure.window_frames
     return total
 
 

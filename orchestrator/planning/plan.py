@@ -13,7 +13,7 @@ from orchestrator.planning.structures import TIME_SUFFIX, Coverage, combinations
 from orchestrator.records.phase import Phase
 from orchestrator.statistics.power import fewest_seeds, smallest_p
 from search_spaces.domains import Domain
-from search_spaces.study import Arm, Plant, Study
+from search_spaces.study import PHASES, Arm, Plant, Study
 from trainables.errors import InputError
 from trainables.latents.batching.surrogates import NULLS, PLANTS, Surrogate
 from trainables.predictor.config import LaneConfig
@@ -79,6 +79,16 @@ class Plan:
         searched = self.space(arm)
         settings = {"objective": self.study.objective, **self.study.fixed, **arm.fixed}
         return {name: value for name, value in settings.items() if name not in searched}
+
+    def exploring_epochs(self, arm: Arm) -> dict[str, Any]:
+        """The epochs of an arm's phases while it is explored: perhaps fewer than its winner trains."""
+        share, fixed = self.study.budget.exploration, self.fixed(arm)
+        return {name: max(1, round(share * fixed[name])) for name in PHASES if fixed.get(name)}
+
+    def in_full(self, arm: Arm, explored: LaneConfig | None) -> LaneConfig | None:
+        """An explored configuration as it is confirmed: with all of its epochs; None of None."""
+        fixed = self.fixed(arm)
+        return explored and explored | {name: fixed[name] for name in self.exploring_epochs(arm)}
 
     def space(self, arm: Arm) -> dict[str, Domain]:
         """The settings of an arm that are searched, in a stable order."""

@@ -42,6 +42,8 @@ def budget_rows(arms: Mapping[str, ArmEvidence]) -> list[TableRow]:
         ["nulls (surrogate frames)", *nulls],
         ["plants (surrogate frames)", *plants],
         ["time spent exploring", *seconds],
+        ["epochs of a configuration explored", *(_epochs(arm.explored) for arm in arms.values())],
+        ["epochs of a replicate", *(_epochs([arm]) for arm in arms.values())],
     ]
 
 
@@ -55,6 +57,13 @@ def settings_rows(arms: Mapping[str, ArmEvidence]) -> list[TableRow]:
         next((f"{r.parameters:,}" for r in arm.replicates if r.parameters), NO_VALUE) for arm in arms.values()
     ]
     return [["trainable parameters", *sizes], *rows]
+
+
+def _epochs(configured: Sequence[Exploration | ArmEvidence]) -> str:
+    """How many epochs of teacher forcing and of rollout training they may take at most."""
+    structures = [each.config.structure for each in configured]
+    allowed = dict.fromkeys((s.teacher_epochs, s.rollout_epochs) for s in structures)
+    return ", ".join(f"{teacher} + {rollout}" for teacher, rollout in allowed) or NO_VALUE
 
 
 def _fates(statuses: Sequence[LaneStatus]) -> str:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 
 import search_spaces
+from orchestrator.execution.search import ArmSearch
 from orchestrator.planning.plan import make_plan, shrunk
 from orchestrator.records.seal import study_changes
 from orchestrator.runtime.cli import parsed_settings
 from search_spaces.effort import EFFORTS, QUICK, STANDARD, THOROUGH, with_effort, with_settings
-from search_spaces.study import StudyError, declared
+from search_spaces.study import PHASES, StudyError, declared
 from trainables.errors import InputError
 
 STUDY = search_spaces.load("vmf_vs_mdn")
@@ -41,6 +42,21 @@ def test_a_study_without_rollout_training_gets_none() -> None:
     study = search_spaces.load("representations")
     assert study.fixed["rollout_epochs"] == 0
     assert {with_effort(study, effort).fixed["rollout_epochs"] for effort in EFFORTS} == {0}
+
+
+def test_explored_lanes_train_a_part_of_the_epochs_and_their_winner_trains_all() -> None:
+    plan = make_plan(with_effort(STUDY, STANDARD))
+    for arm in plan.study.arms:
+        pack = ArmSearch(plan, arm).take()
+        structure, whole = pack.configs[0].structure, EFFORTS[STANDARD]
+        assert structure.teacher_epochs == round(0.25 * whole["teacher_epochs"])
+        assert structure.rollout_epochs == round(0.25 * whole["rollout_epochs"])
+        winner = plan.in_full(arm, pack.configs[0])
+        assert {name: getattr(winner.structure, name) for name in PHASES} == {n: whole[n] for n in PHASES}
+        assert winner == pack.configs[0] | {name: whole[name] for name in PHASES}
+        assert plan.in_full(arm, None) is None
+    quick = make_plan(STUDY)
+    assert all(ArmSearch(quick, arm).take().configs[0].structure.teacher_epochs == 3 for arm in STUDY.arms)
 
 
 def test_a_setting_holds_in_every_arm_and_is_searched_no_longer() -> None:

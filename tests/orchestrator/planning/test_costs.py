@@ -76,7 +76,8 @@ def test_an_estimate_counts_every_lane_and_more_devices_make_it_no_dearer(datase
     monkeypatch.setattr(costs, "_paces", lambda *_: probed)  # once: two probes are never quite alike
     one, four = (estimate(plan, latents, Cluster(devices, 0, 1), price=3.0) for devices in (1, 4))
     without = estimate(make_plan(STUDY, trials=8, replicates=6, ablate=False), latents)
-    assert one.lanes - without.lanes == 6 * (len(STUDY.components) + len(STUDY.pairs) + 1)
+    taken_out = 6 * (len(STUDY.components) + len(STUDY.pairs) + 1)
+    assert one.lanes - without.lanes == taken_out + 2 * 3, "the Jacobian, with and without, on planted frames"
     assert without.lanes == 2 * (8 + 8 + 6 + 3 * 2 + 3 * 2) and without.device_hours < one.device_hours
     assert 0 < one.device_hours[0] < one.device_hours[1]
     assert one.price == pytest.approx(tuple(3.0 * hours for hours in one.device_hours))
