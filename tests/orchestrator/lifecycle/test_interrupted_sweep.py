@@ -231,7 +231,14 @@ def test_a_store_that_is_gone_does_not_hide_what_happened_first(client, latents,
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize(
+    "number",
+    [
+        signal.SIGTERM,
+        pytest.param(signal.SIGINT, marks=pytest.mark.soak),
+        pytest.param(signal.SIGHUP, marks=pytest.mark.soak),
+    ],
+)
 def test_a_signal_stops_a_real_sweep_cleanly_and_it_says_how_to_go_on(tmp_path, number):
     write_latents(tmp_path / "latents")
     process = start("sweep", "vmf_vs_mdn", "--smoke", "--latents", "latents", cwd=tmp_path)

@@ -228,7 +228,7 @@ def test_another_sweep_of_the_same_lanes_trains_nothing(finished, latents, addre
     assert before["ablations"] == after["ablations"]
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 @pytest.mark.timeout(600)
 def test_two_sweeps_at_a_time_in_one_folder_do_not_harm_each_other(finished, latents, address, tmp_path):
     _, run, _ = finished

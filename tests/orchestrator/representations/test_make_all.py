@@ -8,7 +8,6 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -55,10 +54,10 @@ def command(start: list[str], source: Path, out: Path, cache: Path) -> subproces
 
 @pytest.fixture(scope="module")
 def interrupted_and_resumed(source, address, tmp_path_factory):
-    """One run, with a Ray of its own, interrupted while it encodes, and one more of the same command."""
+    """One run, interrupted while it encodes, and one more of the same command."""
     root = tmp_path_factory.mktemp("represented")
     out = root / "out"
-    with command([sys.executable, "-m", "orchestrator.represent"], source, out, root / "hub") as first:
+    with command(joining(address, "orchestrator.represent"), source, out, root / "hub") as first:
         lines = []
         for line in first.stderr:
             lines.append(line)
