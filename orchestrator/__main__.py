@@ -7,7 +7,7 @@ import textwrap
 from pathlib import Path
 
 # From audio to latents, from latents to a verdict, and what comes after it.
-COMMANDS = ("encode", "represent", "derive", "diagnose", "sweep", "roadmap", "seal", "report")
+COMMANDS = ("encode", "represent", "derive", "diagnose", "sweep", "roadmap", "seal", "report", "listen")
 _WIDTH = 80
 
 

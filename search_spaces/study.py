@@ -36,6 +36,9 @@ class Plant(StrEnum):
     INFORMATION = "information"
 
 
+# The metric of a criterion that people decide by listening: the share of pairs in which they prefer an arm.
+PREFERENCE = "preference"
+
 # Placeholders for representations, until a sweep knows which latents it runs on.
 REFERENCE = "the first latents given"
 OTHERS = "every other latents given"

@@ -38,15 +38,15 @@ class Clip:
     source: Path | None = None  # the recording, where its file still exists
 
 
-def choose_clips(dataset: LatentDataset, configs: Sequence[LaneConfig]) -> list[Clip]:
-    """The middle parts of up to ``SCORED`` test utterances, taking turns over the speakers.
+def choose_clips(dataset: LatentDataset, configs: Sequence[LaneConfig], count: int = SCORED) -> list[Clip]:
+    """The middle parts of up to ``count`` test utterances, taking turns over the speakers.
 
     Empty where no test utterance is long enough for context and continuation.
     """
     rate = dataset.meta.frame_rate
     longest = max(config.structure.context for config in configs)
     context, rollout = max(longest, round(CONTEXT_SECONDS * rate)), max(1, round(ROLLOUT_SECONDS * rate))
-    wanted = _taking_turns(dataset, context + rollout)[:SCORED]
+    wanted = _taking_turns(dataset, context + rollout)[:count]
     if not wanted:
         return []
     tables = list(dataset.tables(Split.TEST, wanted))

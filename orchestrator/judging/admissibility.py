@@ -8,6 +8,7 @@ from orchestrator.datasets.fewest_speakers import FEWEST_SPEAKERS
 from orchestrator.judging.criteria import CriterionResult, Outcome
 from orchestrator.judging.measures import Measures
 from orchestrator.judging.plants import PlantReading
+from orchestrator.judging.preference import panel_problem
 from orchestrator.records.evidence import Evidence
 from orchestrator.records.seal import study_changes
 from orchestrator.statistics.alpha_spending import FEWEST_REPLICATES
@@ -36,6 +37,8 @@ def problems(
     # The predictors of a smoke run are too small, and trained too little, to find anything.
     if not sentences and not evidence.provenance.get("smoke"):
         sentences = [reading.problem for reading in plants if reading.problem]
+    if problem := panel_problem(evidence.ratings):
+        sentences.append(problem)
     if sentences:
         return sentences
     binding = [r for r in results if r.criterion.role is not Role.REPORTED]

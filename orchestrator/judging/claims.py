@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from orchestrator.judging.criteria import CriterionResult, Outcome, subject
 from orchestrator.judging.measures import Measures
+from orchestrator.judging.preference import assess_preference
 from orchestrator.judging.ratio_claims import contrast, metric_above_null, ratio
 from orchestrator.judging.seed_values import seed_share
 from orchestrator.statistics.intervals import Interval, at_level, half_width
 from orchestrator.statistics.power import fewest, replicates_to_bound
 from orchestrator.statistics.wording import number, plain, spelled, spoken
-from search_spaces.study import Claim, Criterion
+from search_spaces.study import PREFERENCE, Claim, Criterion
 from trainables.latents.batching.surrogates import NULLS, PLANTS, SURROGATES
 
 _MEMORYLESS = "that frames without any memory give"
@@ -25,6 +26,8 @@ def assess(criterion: Criterion, measures: Measures, decodable: bool) -> Criteri
     if criterion.needs_decoder and not decodable:
         sentence = f"{spoken(criterion.metric)} does not apply: this representation has no decoder to audio."
         return CriterionResult(criterion, Outcome.NOT_APPLICABLE, sentence)
+    if criterion.metric == PREFERENCE:
+        return assess_preference(criterion, measures.ratings, measures.level)
     if criterion.claim is Claim.TIMES:
         return _times(criterion, measures)
     arm, metric, versus = criterion.arm, criterion.metric, criterion.versus

@@ -19,6 +19,8 @@ class Outcome(StrEnum):
     UNDECIDED = "undecided"
     NOT_APPLICABLE = "not applicable"
     NOT_MEASURED = "not measured"
+    NOT_ASKED = "not asked yet"  # of listeners
+    TOO_FEW = "too few listeners"  # to speak for others
 
 
 @dataclass(frozen=True)

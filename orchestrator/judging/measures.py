@@ -42,6 +42,7 @@ class Measures:
 
     def __init__(self, evidence: Evidence, level: float = 0.95) -> None:
         self.level = level
+        self.ratings = evidence.ratings  # of listeners; empty where none was asked
         self._dropped: dict[tuple[str, str, Surrogate], int] = {}
         self._baselines = {name: Scores.from_json(scores) for name, scores in evidence.baselines.items()}
         self._ridges = {name: Scores.from_json(arm.ridge) for name, arm in evidence.arms.items() if arm.ridge}

@@ -160,7 +160,8 @@ def _verdict(
     undecided = [r for r in binding if r.outcome is Outcome.UNDECIDED]
     if undecided:
         return Verdict.INCONCLUSIVE, _joined(undecided)
-    return Verdict.GO, _joined(binding)
+    asked = [r for r in binding if r.outcome is not Outcome.NOT_ASKED]
+    return Verdict.GO, _joined(asked)
 
 
 def _primary_of(study: Study, arm: str) -> str:

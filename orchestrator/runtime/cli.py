@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Annotated, Any
 
@@ -64,6 +64,17 @@ def application(command: Callable[..., None], example: str, resume: str = "") ->
     # \b keeps the lines as they are, so that an example can be copied whole.
     app.command(epilog=f"Example:\n\n\b\n  {example}")(guarded(command, resume))
     return app
+
+
+def run_group(group: Callable[[], None], commands: Mapping[str, Callable[..., None]], example: str) -> None:
+    """Run one of several typer-annotated functions, by its name, as :func:`run` runs one."""
+    interrupt_on_signals()
+    send_swallowed_interrupts_again()
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+    app.callback(epilog=f"Example:\n\n\b\n  {example}")(group)
+    for name, command in commands.items():
+        app.command(name)(guarded(command, "run the same command again"))
+    app()
 
 
 def parsed_settings(given: Sequence[str]) -> dict[str, Any]:

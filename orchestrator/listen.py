@@ -1,0 +1,90 @@
+"""`python -m orchestrator.listen`: ask people what they hear, and let their answers enter the verdict."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+
+from orchestrator.judging.preference import FEWEST_LISTENERS, detectable_preference
+from orchestrator.listening.collecting import collect as collect_answers
+from orchestrator.listening.making import make_panel
+from orchestrator.runtime import cli
+from trainables.errors import InputError
+
+EXAMPLE = "python -m orchestrator.listen make runs/vmf_vs_mdn-20260102-030405"
+_PAIRS, _LISTENERS = 25, 8
+Run = Annotated[Path, typer.Argument(help="A run folder that holds evidence.json.")]
+
+
+def listen() -> None:
+    """Ask people which continuation sounds better, blindly, and let their answers enter the verdict.
+
+    `make` writes a page to send, `collect` takes the files that listeners send back.
+    """
+
+
+def make(
+    run: Run,
+    pairs: Annotated[int, typer.Option(help="Most utterances to be heard.")] = _PAIRS,
+    listeners: Annotated[int, typer.Option(help="How many people are to be asked.")] = _LISTENERS,
+    again: Annotated[bool, typer.Option("--again", help="Replace a panel that RUN has already.")] = False,
+) -> None:
+    """Write a self-contained page on which listeners compare the arms of RUN without knowing them.
+
+    Clips, pairs, exclusion rule and test are sealed first. The key stays in RUN/listening.
+    """
+    for name, value in (("--pairs", pairs), ("--listeners", listeners)):
+        if value < 2:
+            raise InputError(f"{name} is {value}; it must be at least 2")
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("sounds", total=None)
+        made = make_panel(
+            run,
+            pairs,
+            listeners,
+            lambda done, total: progress.update(task, completed=done, total=total),
+            again=again,
+        )
+    for page in made.pages:
+        typer.echo(f"page  {page}  ({page.stat().st_size / 1e6:.1f} MB)")
+    least = detectable_preference(made.pairs, listeners, made.study)
+    power = made.study.budget.power
+    typer.echo(
+        f"{made.trials} trials, {made.pairs} of them pairs that count. {listeners} listeners tell a "
+        f"preference of {100 * least:.0f} % from none with power {power:g}."
+    )
+    if listeners < FEWEST_LISTENERS:
+        typer.echo(f"Fewer than {FEWEST_LISTENERS} listeners speak for themselves alone, and decide nothing.")
+    typer.echo(
+        "Send the page, and each listener a code of their own. Then: "
+        f"python -m orchestrator.listen collect {run} answers/*.json"
+    )
+
+
+def collect(
+    run: Run,
+    answers: Annotated[list[Path], typer.Argument(help="All files that listeners sent back.")],
+) -> None:
+    """Check the answers of listeners, write them into the evidence of RUN, and judge it again.
+
+    Answers of another page or an altered one, or two files of one listener, are refused, and nothing changes.
+    """
+    collected = collect_answers(run, answers)
+    for listener, why in collected.left_out.items():
+        typer.echo(f"left out: {listener} {why}", err=True)
+    judgement = collected.judgement
+    typer.echo(f"{judgement.verdict}: {judgement.reason}\n{judgement.consequence}\n")
+    typer.echo("\n".join(map(str, collected.written)))
+
+
+def main() -> None:
+    """The command."""
+    cli.run_group(listen, {"make": make, "collect": collect}, EXAMPLE)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Listening tests: what people are asked to hear, and what becomes of their answers."""
