@@ -63,15 +63,14 @@ def read_answers(
 
 def _content(path: Path) -> dict[str, Any]:
     try:
-        if path.stat().st_size > _MOST_BYTES:
-            raise InputError(
-                f"{path} has more than {_MOST_BYTES // 1_000_000} MB, which no page writes; leave it out"
-            )
-        content = json.loads(path.read_text(encoding="utf-8"))
+        written = path.read_bytes() if path.stat().st_size <= _MOST_BYTES else None
+        content = None if written is None else json.loads(written.decode())
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror}); name files of answers") from None
     except (ValueError, RecursionError):
         raise InputError(f"{path} is not a file of answers; name files that the page has written") from None
+    if written is None:
+        raise InputError(f"{path} has over {_MOST_BYTES // 1_000_000} MB, which no page writes; leave it out")
     if not isinstance(content, dict):
         raise InputError(f"{path} is not a file of answers; name files that the page has written")
     return content
