@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +11,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from orchestrator.judging.preference import FEWEST_LISTENERS, detectable_preference
-from orchestrator.listening.collecting import collect as collect_answers
+from orchestrator.listening.collecting import collect_answers
 from orchestrator.listening.making import make_panel
 from orchestrator.runtime import cli
 from trainables.errors import InputError
@@ -81,9 +82,12 @@ def collect(
     typer.echo("\n".join(map(str, collected.written)))
 
 
+SUBCOMMANDS: dict[str, Callable[..., None]] = {"make": make, "collect": collect}
+
+
 def main() -> None:
     """The command."""
-    cli.run_group(listen, {"make": make, "collect": collect}, EXAMPLE)
+    cli.run(listen, EXAMPLE, "run the same command again", SUBCOMMANDS)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from search_spaces.domains import Choice, Uniform
+from search_spaces.listeners import preferred_by_listeners
 from search_spaces.small_predictor import SMALL_PREDICTOR
 from search_spaces.study import (
     DIRECTION_KEPT,
@@ -61,6 +62,7 @@ _CRITERIA = (
         needs_decoder=True,
         source="ours: Research Discussion 7 asks every intervention to be heard (section 11, item 3)",
     ),
+    preferred_by_listeners("memory", "vmf", "Research Discussion 7, section 11, item 3"),
 )
 
 STUDY = Study(

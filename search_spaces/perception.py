@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from search_spaces.domains import Uniform
+from search_spaces.listeners import preferred_by_listeners
 from search_spaces.study import DRAW_NO_CONCLUSION, Arm, Budget, Criterion, Prior, Role, Study
 
 # Both kinds of error move the state equally far, and differ in where they move it to.
@@ -22,16 +23,11 @@ _CRITERIA = (
         needs_decoder=True,
         source="Research Discussion 7, section 9, question 2; it gives no threshold: any difference is ours",
     ),
-    Criterion(
-        name="listeners rate it the same way",
-        metric="rated_quality_loss",
-        arm="direction",
-        versus="magnitude",
-        success=0.0,
-        failure=0.0,
-        role=Role.REQUIRED,
-        needs_decoder=True,
-        source="Research Discussion 7, section 9, question 2 (“human evaluation: which matters more?”)",
+    # An error that costs less is the one that is preferred.
+    preferred_by_listeners(
+        "magnitude",
+        "direction",
+        "Research Discussion 7, section 9, question 2 (“human evaluation: which matters more?”)",
     ),
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from search_spaces.domains import Choice, Integer, Uniform
+from search_spaces.listeners import preferred_by_listeners
 from search_spaces.study import DRAW_NO_CONCLUSION, Arm, Budget, Claim, Criterion, Prior, Role, Study
 
 _PLAIN = Arm("vmf", "von Mises-Fisher rollout as it is", {"correction": "none"}, {})
@@ -56,6 +57,7 @@ _CRITERIA = (
         needs_decoder=True,
         source="ours: Research Discussion 7 asks every intervention to be heard (section 11, item 3)",
     ),
+    preferred_by_listeners("corrected", "vmf", "Research Discussion 7, section 11, item 3"),
 )
 
 STUDY = Study(

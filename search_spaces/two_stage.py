@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from search_spaces.domains import Choice, Uniform
+from search_spaces.listeners import preferred_by_listeners
 from search_spaces.study import DIRECTION_KEPT, DRAW_NO_CONCLUSION, Arm, Budget, Criterion, Prior, Role, Study
 
 _ONE_STAGE = Arm("vmf", "direction and magnitude together", {"stages": 1, "head": "vmf"}, {})
@@ -26,6 +27,7 @@ _CRITERIA = (
         needs_decoder=True,
         source="Research Discussion 7, section 6.2, item 6; it gives no threshold: any improvement is ours",
     ),
+    preferred_by_listeners("two_stage", "vmf", "Research Discussion 7, section 11, item 3"),
     Criterion(
         name="direction is kept better at the end of the rollout",
         metric="cos@16",

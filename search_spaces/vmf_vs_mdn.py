@@ -6,12 +6,12 @@ Thresholds, prior and consequences are those of Research Discussion 7 (sections 
 from __future__ import annotations
 
 from search_spaces.domains import Choice, Uniform
+from search_spaces.listeners import preferred_by_listeners
 from search_spaces.small_predictor import SMALL_PREDICTOR
 from search_spaces.study import (
     ALL_EPOCHS,
     DIRECTION_KEPT,
     DRAW_NO_CONCLUSION,
-    PREFERENCE,
     Arm,
     Budget,
     Component,
@@ -66,17 +66,7 @@ _CRITERIA = (
         needs_decoder=True,
         source="Research Discussion 7, section 6.3",
     ),
-    Criterion(
-        name="listeners prefer its continuations to the mixture's",
-        metric=PREFERENCE,
-        arm="vmf",
-        versus="mdn",
-        success=0.5,
-        failure=0.5,
-        role=Role.REQUIRED,
-        needs_decoder=True,
-        source="Research Discussion 7, section 6.2: listen to outputs",
-    ),
+    preferred_by_listeners("vmf", "mdn", "Research Discussion 7, section 6.2: listen to outputs"),
     Criterion(
         name="direction is kept better than by the mixture",
         metric="cos@16",

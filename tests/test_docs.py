@@ -51,7 +51,14 @@ def blocks() -> list[Block]:
 
 def command_of(name: str) -> typer.core.TyperCommand:
     module = importlib.import_module(MODULES[name])
-    return typer.main.get_command(application(getattr(module, name), module.EXAMPLE))
+    subcommands = getattr(module, "SUBCOMMANDS", None)
+    return typer.main.get_command(application(getattr(module, name), module.EXAMPLE, "", subcommands))
+
+
+def parameters(name: str) -> list[typer.core.TyperOption | typer.core.TyperArgument]:
+    """Arguments and options of a command, and of those that it has below it."""
+    command = command_of(name)
+    return [p for each in (command, *getattr(command, "commands", {}).values()) for p in each.params]
 
 
 def commands() -> list[str]:
@@ -69,7 +76,10 @@ def parse(line: str) -> None:
     assert (program, dash) == ("python", "-m")
     name = module.removeprefix("orchestrator.")
     if name in COMMANDS:
-        command_of(name).make_context(module, arguments, resilient_parsing=False)
+        command = command_of(name)
+        command.make_context(module, list(arguments), resilient_parsing=False)
+        if arguments and (subcommands := getattr(command, "commands", {})):
+            subcommands[arguments[0]].make_context(module, arguments[1:], resilient_parsing=False)
     else:
         assert importlib.util.find_spec(module), f"there is no module {module}"
 
@@ -97,7 +107,7 @@ def test_every_command_in_the_text_is_one_that_is_understood() -> None:
 
 
 def test_every_option_in_the_text_is_one_of_a_command() -> None:
-    known = {"--help"}.union(*(p.opts + p.secondary_opts for n in COMMANDS for p in command_of(n).params))
+    known = {"--help"}.union(*(p.opts + p.secondary_opts for n in COMMANDS for p in parameters(n)))
     named = {
         option
         for page in PAGES
@@ -211,7 +221,7 @@ def test_help_ends_with_an_example_that_is_understood(name: str, monkeypatch: py
     assert shown.rstrip().endswith(example)
     assert all(len(line) <= 80 for line in shown.splitlines())
     parse(example)
-    for parameter in command.params:
+    for parameter in parameters(name):
         text = getattr(parameter, "help", None) or ""
         assert text[:1].isupper() and text.endswith("."), f"{parameter.name}: {text!r}"
 

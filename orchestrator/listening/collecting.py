@@ -40,7 +40,7 @@ def sealed_panel(run: Path) -> tuple[Panel, dict[str, Trial], dict[str, list[str
     return panel, trials, events[-1]["pages"]
 
 
-def collect(run: Path, files: Sequence[Path]) -> Collected:
+def collect_answers(run: Path, files: Sequence[Path]) -> Collected:
     """Check answers, write them into the evidence of a run, judge it again and make its report anew.
 
     All answers that count have to be given at once: those of an earlier call are replaced.

@@ -16,7 +16,7 @@ from orchestrator.listening.panel import (
     Panel,
     key_hash,
     new_secret,
-    trials_of,
+    panel_trials,
     write_panel,
 )
 from orchestrator.listening.sounds import SoundMaker
@@ -68,7 +68,7 @@ def make_panel(
     arms = (criterion.arm, criterion.versus)
     maker, secret = SoundMaker(run, evidence, arms), new_secret()
     clips = maker.clips(pairs)
-    trials = trials_of([clip.utterance_id for clip in clips], *arms, secret)
+    trials = panel_trials([clip.utterance_id for clip in clips], *arms, secret)
     sounds = maker.sounds(trials, clips, advance)
     panel = Panel(
         study=study.name,

@@ -25,7 +25,7 @@ from trainables.errors import InputError
 PANEL_FOLDER = "listening"  # within a run folder
 PANEL_FILE, KEY_FILE = "panel.json", "key.json"
 SEALED = "panel sealed"  # the event in a run's journal
-TEST = (
+RATED_TEST = (
     "share preferred, ties halved; two-way random effects over listeners and utterances, t interval with "
     "Satterthwaite's degrees of freedom"
 )
@@ -81,7 +81,7 @@ class Panel:
     trials: tuple[str, ...]
     clips: Mapping[str, str]
     key: str
-    test: str = TEST
+    test: str = RATED_TEST
     exclusion: str = EXCLUSION
     fewest: int = FEWEST_LISTENERS
 
@@ -91,7 +91,7 @@ class Panel:
         return _digest(asdict(self))
 
 
-def trials_of(
+def panel_trials(
     utterances: Sequence[str], arm: str, versus: str, secret: str, *, catches: int = 2
 ) -> list[Trial]:
     """A preference trial for every utterance, and ``catches`` catch trials of each kind among them."""

@@ -45,9 +45,14 @@ Smoke = Annotated[
 
 
 def run(
-    command: Callable[..., None], example: str, resume: str = "run the same command again to resume"
+    command: Callable[..., None],
+    example: str,
+    resume: str = "run the same command again to resume",
+    subcommands: Mapping[str, Callable[..., None]] | None = None,
 ) -> None:
     """Run a typer-annotated function as this process's command; ``--help`` ends with ``example``.
+
+    Where it has ``subcommands``, one of them is run, by its name.
 
     Exit codes: 0 done, 2 wrong input or a full disk (``error: <sentence>`` on stderr), 130 Ctrl-C,
     143 SIGTERM, 129 SIGHUP (``resume`` is the advice given), or whatever ``typer.Exit`` the command raises.
@@ -55,26 +60,26 @@ def run(
     """
     interrupt_on_signals()
     send_swallowed_interrupts_again()
-    application(command, example, resume)()
+    application(command, example, resume, subcommands)()
 
 
-def application(command: Callable[..., None], example: str, resume: str = "") -> typer.Typer:
+def application(
+    command: Callable[..., None],
+    example: str,
+    resume: str = "",
+    subcommands: Mapping[str, Callable[..., None]] | None = None,
+) -> typer.Typer:
     """The command with its options and its help, ready to be called or parsed."""
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
     # \b keeps the lines as they are, so that an example can be copied whole.
-    app.command(epilog=f"Example:\n\n\b\n  {example}")(guarded(command, resume))
+    epilog = f"Example:\n\n\b\n  {example}"
+    if not subcommands:
+        app.command(epilog=epilog)(guarded(command, resume))
+        return app
+    app.callback(epilog=epilog)(command)
+    for name, subcommand in subcommands.items():
+        app.command(name)(guarded(subcommand, resume))
     return app
-
-
-def run_group(group: Callable[[], None], commands: Mapping[str, Callable[..., None]], example: str) -> None:
-    """Run one of several typer-annotated functions, by its name, as :func:`run` runs one."""
-    interrupt_on_signals()
-    send_swallowed_interrupts_again()
-    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-    app.callback(epilog=f"Example:\n\n\b\n  {example}")(group)
-    for name, command in commands.items():
-        app.command(name)(guarded(command, "run the same command again"))
-    app()
 
 
 def parsed_settings(given: Sequence[str]) -> dict[str, Any]:

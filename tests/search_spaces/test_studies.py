@@ -99,7 +99,8 @@ def test_vmf_vs_mdn_is_what_the_research_document_states():
     assert primary.beats_null and study.prior.probability == 0.60 and study.objective == "cos@2-16"
     required = [c for c in study.criteria if c.role is Role.REQUIRED]
     assert [(c.metric, c.arm, c.versus, c.needs_decoder) for c in required] == [
-        ("continuation_quality", "vmf", "mdn", True)
+        ("continuation_quality", "vmf", "mdn", True),
+        ("preference", "vmf", "mdn", True),
     ]
 
 

@@ -19,7 +19,7 @@ from orchestrator.listening.panel import (
     Panel,
     Trial,
     key_hash,
-    trials_of,
+    panel_trials,
     write_panel,
 )
 from orchestrator.records.evidence import Evidence
@@ -48,7 +48,7 @@ def panel_of(
     pairs: int = 12, most_bytes: int = 25_000_000, seconds: float = 0.15
 ) -> tuple[Panel, list[Trial], list[Page]]:
     """A panel of tones with its trials and pages."""
-    trials = trials_of([f"utterance-{i:02d}" for i in range(pairs)], ARM, VERSUS, secret="known")
+    trials = panel_trials([f"utterance-{i:02d}" for i in range(pairs)], ARM, VERSUS, secret="known")
     sounds = tones(trials, seconds)
     panel = Panel(
         study="vmf_vs_mdn",

@@ -8,7 +8,7 @@ import pytest
 from orchestrator.judging.criteria import Outcome
 from orchestrator.judging.preference import detectable_preference
 from orchestrator.judging.verdict import Verdict
-from orchestrator.listening.collecting import collect
+from orchestrator.listening.collecting import collect_answers
 from orchestrator.listening.panel import KEY_FILE, PANEL_FOLDER
 from orchestrator.records.evidence import Evidence
 from search_spaces.study import PREFERENCE
@@ -38,7 +38,7 @@ def outcome(judgement):
 )
 def test_what_eight_listeners_prefer_can_block_a_go(tmp_path, share, verdict, found):
     run, trials = run_with_panel(tmp_path, pairs=25)
-    collected = collect(run, panel_answers(run, trials, [prefers(share)] * 8))
+    collected = collect_answers(run, panel_answers(run, trials, [prefers(share)] * 8))
     result = outcome(collected.judgement)
     assert collected.judgement.verdict is verdict, collected.judgement.reason
     assert result.outcome is found and not collected.left_out
@@ -60,7 +60,7 @@ def test_without_answers_a_go_is_a_go_and_the_criterion_is_not_asked_yet(tmp_pat
 
 def test_seven_listeners_speak_for_themselves(tmp_path):
     run, trials = run_with_panel(tmp_path, pairs=25)
-    judgement = collect(run, panel_answers(run, trials, [prefers(0.1)] * 7)).judgement
+    judgement = collect_answers(run, panel_answers(run, trials, [prefers(0.1)] * 7)).judgement
     assert judgement.verdict is Verdict.GO and outcome(judgement).outcome is Outcome.TOO_FEW
     assert "for these listeners" in outcome(judgement).sentence
 
@@ -68,7 +68,7 @@ def test_seven_listeners_speak_for_themselves(tmp_path):
 def test_who_presses_left_or_fails_catch_trials_is_left_out_by_name(tmp_path):
     run, trials = run_with_panel(tmp_path, pairs=25)
     habits = [prefers(0.8)] * 8 + [always_left, prefers(0.0, careful=False)]
-    collected = collect(run, panel_answers(run, trials, habits))
+    collected = collect_answers(run, panel_answers(run, trials, habits))
     assert set(collected.left_out) == {"L8", "L9"}
     assert "random walk to true speech in 2 of 2" in collected.left_out["L9"]
     assert outcome(collected.judgement).estimate.n_seeds == 8
@@ -80,7 +80,7 @@ def test_who_presses_left_or_fails_catch_trials_is_left_out_by_name(tmp_path):
 def test_a_panel_that_mostly_fails_its_catch_trials_is_inadmissible(tmp_path):
     run, trials = run_with_panel(tmp_path)
     habits = [prefers(0.8)] * 4 + [prefers(0.8, careful=False)] * 5
-    judgement = collect(run, panel_answers(run, trials, habits)).judgement
+    judgement = collect_answers(run, panel_answers(run, trials, habits)).judgement
     assert judgement.verdict is Verdict.INADMISSIBLE and "catch trials" in judgement.reason
 
 
@@ -90,9 +90,9 @@ def test_answers_to_several_pages_are_joined_and_none_may_be_missing(tmp_path):
     files = [
         answer_file(run, trials, f"L{i}", prefers(0.8), i, page) for i in range(8) for page in range(parts)
     ]
-    assert outcome(collect(run, files).judgement).estimate.n_speakers == 12
+    assert outcome(collect_answers(run, files).judgement).estimate.n_speakers == 12
     with pytest.raises(InputError, match="L3 has not answered 1 of 2 pages"):
-        collect(run, [file for file in files if file.name != "L3-1.json"])
+        collect_answers(run, [file for file in files if file.name != "L3-1.json"])
 
 
 def edited(path, **changes):
@@ -135,7 +135,7 @@ def test_bad_files_are_refused_in_a_sentence_and_change_nothing(tmp_path, attack
     spoil, sentence = ATTACKS[attack]
     spoil(files[1], trials)
     with pytest.raises(InputError, match=sentence) as refused:
-        collect(run, files)
+        collect_answers(run, files)
     assert str(files[1]) in str(refused.value) and "\n" not in str(refused.value)
     assert (run / "evidence.json").read_bytes() == before and not (run / "verdict.json").exists()
 
@@ -145,7 +145,7 @@ def test_the_same_listener_twice_is_refused(tmp_path):
     files = panel_answers(run, trials, [prefers(0.8)] * 3)
     copy = shutil.copy(files[0], tmp_path / "copy.json")
     with pytest.raises(InputError, match="both of listener L0"):
-        collect(run, [*files, copy])
+        collect_answers(run, [*files, copy])
 
 
 def test_a_swapped_key_is_refused(tmp_path):
@@ -156,7 +156,7 @@ def test_a_swapped_key_is_refused(tmp_path):
         key.read_text().replace('"vmf"', '"?"').replace(f'"{VERSUS}"', '"vmf"').replace('"?"', '"mdn"')
     )
     with pytest.raises(InputError, match="not the key that was sealed"):
-        collect(run, files)
+        collect_answers(run, files)
 
 
 def test_more_listeners_and_more_pairs_detect_less():

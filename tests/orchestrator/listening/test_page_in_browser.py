@@ -6,7 +6,7 @@ import pytest
 
 from orchestrator.judging.criteria import Outcome
 from orchestrator.listening.answers import read_answers
-from orchestrator.listening.collecting import collect, sealed_panel
+from orchestrator.listening.collecting import collect_answers, sealed_panel
 from orchestrator.listening.panel import COPY, PANEL_FOLDER, Kind
 from search_spaces.study import PREFERENCE
 from tests.orchestrator.listening.browser import CHROMIUM, browser
@@ -82,7 +82,7 @@ def test_a_test_is_taken_by_keyboard_paused_taken_up_by_touch_and_collected(run,
     _, answers = read_answers(file, panel, pages, by_name)
     assert {answers.preferred(t) for t in trials if t.kind is Kind.PREFERENCE} == {ARM}
     others = panel_answers(folder, trials, [prefers(0.8)] * 7)
-    judgement = collect(folder, [file, *others]).judgement
+    judgement = collect_answers(folder, [file, *others]).judgement
     (result,) = (r for r in judgement.criteria if r.criterion.metric == PREFERENCE)
     assert result.outcome is Outcome.MET and result.estimate.n_seeds == 8
 

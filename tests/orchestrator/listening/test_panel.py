@@ -14,16 +14,16 @@ from orchestrator.listening.panel import (
     PANEL_FILE,
     WALK,
     Kind,
+    panel_trials,
     read_panel,
-    trials_of,
     write_panel,
 )
 from tests.orchestrator.listening.listeners import ARM, VERSUS, panel_of
 from trainables.errors import InputError
 
 
-def test_every_utterance_is_heard_once_and_catch_trials_of_each_kind_twice():
-    trials = trials_of([f"u{i}" for i in range(25)], ARM, VERSUS, "secret")
+def test_every_utterance_is_heard_once_and_catch_panel_trials_each_kind_twice():
+    trials = panel_trials([f"u{i}" for i in range(25)], ARM, VERSUS, "secret")
     kinds = Counter(trial.kind for trial in trials)
     assert kinds == {Kind.PREFERENCE: 25, Kind.REPEAT: 2, Kind.IDENTICAL: 2, Kind.RANDOM: 2}
     assert {t.utterance_id for t in trials if t.kind is Kind.PREFERENCE} == {f"u{i}" for i in range(25)}
@@ -35,7 +35,7 @@ def test_every_utterance_is_heard_once_and_catch_trials_of_each_kind_twice():
 
 
 def test_opaque_names_need_the_secret():
-    one, same, other = (trials_of(["a", "b"], ARM, VERSUS, secret) for secret in ("x", "x", "y"))
+    one, same, other = (panel_trials(["a", "b"], ARM, VERSUS, secret) for secret in ("x", "x", "y"))
     assert one == same and not {t.name for t in one} & {t.name for t in other}
 
 
