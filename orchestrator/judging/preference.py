@@ -21,7 +21,7 @@ from search_spaces.study import PREFERENCE, Criterion, Spread, Study
 FEWEST_LISTENERS = 8  # with fewer, what they say holds for them alone
 # What is expected of a panel before it is asked, as standard deviations of a preference of 0, a half or 1:
 # listeners lean each in their own way, utterances suit one arm or the other, and the rest is chance.
-EXPECTED = Spread(speakers=0.15, seeds=0.08, rest=0.45, source="listeners and utterances as in small panels")
+EXPECTED = Spread(speakers=0.15, seeds=0.1, rest=0.46, source="listeners and utterances as in small panels")
 
 
 def assess_preference(criterion: Criterion, ratings: Mapping[str, Any], level: float) -> CriterionResult:
