@@ -13,6 +13,7 @@ from rich.progress import Progress
 from orchestrator.judging.preference import FEWEST_LISTENERS, detectable_preference
 from orchestrator.listening.collecting import collect_answers
 from orchestrator.listening.making import make_panel
+from orchestrator.listening.playing import write_play_page
 from orchestrator.runtime import cli
 from trainables.errors import InputError
 
@@ -24,7 +25,8 @@ Run = Annotated[Path, typer.Argument(help="A run folder that holds evidence.json
 def listen() -> None:
     """Ask people which continuation sounds better, blindly, and let their answers enter the verdict.
 
-    `make` writes a page to send, `collect` takes the files that listeners send back.
+    `make` writes a page to send, `collect` takes the files that listeners send back. `play` writes a page
+    that names the arms, for yourself.
     """
 
 
@@ -82,7 +84,12 @@ def collect(
     typer.echo("\n".join(map(str, collected.written)))
 
 
-SUBCOMMANDS: dict[str, Callable[..., None]] = {"make": make, "collect": collect}
+def play(run: Run) -> None:
+    """Write a page on which RUN can be heard with its arms named, spectrograms and curves beside them."""
+    typer.echo(f"page  {write_play_page(run)}")
+
+
+SUBCOMMANDS: dict[str, Callable[..., None]] = {"make": make, "collect": collect, "play": play}
 
 
 def main() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +14,25 @@ from orchestrator.records.code_versions import code_version, judge_version
 from orchestrator.records.evidence import Evidence
 from orchestrator.records.journal import Journal
 from orchestrator.records.seal import as_sealed, breaches
+from orchestrator.reporting.judged_run import JudgedRun
 from orchestrator.reporting.study_page import write_report
 from trainables.errors import InputError
 
 
 def rejudge(run: Path) -> tuple[Judgement, tuple[Path, ...]]:
     """Judge the evidence of a run folder, write its report anew, and return both.
+
+    Raises:
+        InputError: the folder holds no evidence, or evidence that cannot be judged.
+    """
+    again = judged(run)
+    with _sound(run):
+        written = write_report(run, again.study, again.evidence, again.judgement)
+    return again.judgement, written
+
+
+def judged(run: Path) -> JudgedRun:
+    """The evidence of a run folder, judged by its study as it is declared now.
 
     Raises:
         InputError: the folder holds no evidence, or evidence that cannot be judged.
@@ -31,14 +46,21 @@ def rejudge(run: Path) -> tuple[Judgement, tuple[Path, ...]]:
         study = shrunk(study)
     if sealed:
         evidence.seal, evidence.broken = sealed[0], breaches(sealed[0], run, _as_it_is(evidence, sealed[0]))
+    with _sound(run):
+        return JudgedRun(study, evidence, judge(study, evidence))
+
+
+@contextmanager
+def _sound(run: Path) -> Iterator[None]:
+    """Within the block, evidence that is not what it should be is a sentence."""
     try:
-        judgement = judge(study, evidence)
-        written = write_report(run, study, evidence, judgement)
+        yield
+    except InputError:
+        raise
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         raise InputError(
             f"{run / 'evidence.json'} cannot be judged ({type(error).__name__}: {error}); run its sweep again"
         ) from None
-    return judgement, written
 
 
 def _as_it_is(evidence: Evidence, sealed: dict[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from orchestrator.datasets.collection import LatentCollection
+from orchestrator.judging.preference import FEWEST_LISTENERS, asked_of_listeners, detectable_preference
 from orchestrator.planning.costs import estimate, largest_structure
 from orchestrator.planning.design import design_of
 from orchestrator.planning.plan import Plan
@@ -23,6 +24,7 @@ from trainables.latents.storage.dataset import SPLITS, LatentDataset, Split
 from trainables.predictor.training.schedule import epoch_steps
 
 _SOUND_SEEDS = 0.9  # the share of seeds that a plan says how to show, where a study asks for none
+_PAIRS = 25  # that listeners hear
 _INDENT = 12  # of what stands beside a heading
 _SETTING_INDENT = 23  # of the value of a setting
 
@@ -55,6 +57,7 @@ def dry_run_text(
         *_seed_lines(plan),
         *_assay_lines(plan),
         *_ablation_lines(plan),
+        *_listener_lines(plan, latents),
         f"work        {_effort(plan)}; {_frames(plan, latents) / 1e6:,.3g} million training frames at most, "
         "over all lanes, before any ablation",
         expected.text().replace("expected: ", "expected    "),
@@ -106,6 +109,20 @@ def _ablation_lines(plan: Plan) -> list[str]:
     known = [" + ".join(v.components) for v in variants(plan.study) if v.known_harm and plan.plants]
     planted = f"; without {', '.join(known)} on planted frames too" if known else ""
     return [f"ablate      the winner without {parts}{planted}"]
+
+
+def _listener_lines(plan: Plan, latents: LatentCollection) -> list[str]:
+    """What a panel of listeners could decide, where a study asks them and its latents can be heard."""
+    if asked_of_listeners(plan.study) is None or latents.first.meta.codec is None:
+        return []
+    tells = (
+        f"{listeners} tell a preference of {100 * detectable_preference(_PAIRS, listeners, plan.study):.0f} %"
+        for listeners in (FEWEST_LISTENERS, 2 * FEWEST_LISTENERS)
+    )
+    return [
+        f"listeners   of {_PAIRS} pairs {', '.join(tells)} from none with power {plan.study.budget.power:g}; "
+        "`python -m orchestrator.listen make` asks them"
+    ]
 
 
 def _data_lines(dataset: LatentDataset) -> list[str]:

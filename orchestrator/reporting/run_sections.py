@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import base64
+import io
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+import soundfile
 
 from orchestrator.judging.verdict import decodable
 from orchestrator.records.evidence import Exhibit
 from orchestrator.reporting.cell_text import NO_VALUE, TableRow, flat_rows, hours_text
 from orchestrator.reporting.judged_run import JudgedRun
 from orchestrator.reporting.page_section import Section
-from orchestrator.reporting.templating import sound_address
+from orchestrator.reporting.spectrograms import spectrogram
+from orchestrator.reporting.templating import picture_address, sound_address
 
 _ELSEWHERE = ("command", "earlier_verdicts")  # parts of the provenance that other sections show
 
@@ -67,12 +71,21 @@ def provenance_section(run: JudgedRun) -> Section:
 
 
 def _exhibit(exhibit: Exhibit) -> dict[str, Any]:
-    clips = {name: base64.b64encode(clip).decode() for name, clip in exhibit.clips.items()}
     return {
         "utterance": exhibit.utterance_id,
         "speaker": exhibit.speaker_id,
         "context": f"{exhibit.context_seconds:.2f}",
-        "clips": {name: sound_address(clip) for name, clip in clips.items()},
+        "clips": [_clip(name, wav, exhibit.context_seconds) for name, wav in exhibit.clips.items()],
+    }
+
+
+def _clip(name: str, wav: bytes, context_seconds: float) -> dict[str, Any]:
+    seconds = soundfile.info(io.BytesIO(wav)).duration
+    return {
+        "name": name,
+        "sound": sound_address(base64.b64encode(wav).decode()),
+        "picture": picture_address(spectrogram(wav)),
+        "begins": round(100 * min(1.0, context_seconds / seconds), 2) if seconds else 100,
     }
 
 

@@ -27,6 +27,11 @@ def sound_address(wav: str) -> Markup:
     return Markup(f"data:audio/wav;base64,{wav}")
 
 
+def picture_address(png: str) -> Markup:
+    """The address of a picture that lies within the page; ``png`` is a PNG file in base64."""
+    return Markup(f"data:image/png;base64,{png}")
+
+
 @lru_cache
 def _environment(folder: Path) -> Environment:
     environment = Environment(

@@ -12,6 +12,7 @@ from orchestrator.reporting.figures import Line, rollout_figure
 from orchestrator.reporting.glossary import GLOSSARY
 from orchestrator.reporting.study_markdown import markdown
 from orchestrator.reporting.study_page import write_report
+from orchestrator.reporting.templating import TEMPLATES
 from orchestrator.statistics.intervals import Interval
 from search_spaces.study import criteria_hash
 from tests.orchestrator.synthetic_evidence import STUDY, Truth, evidence
@@ -78,7 +79,9 @@ def test_the_page_is_whole_and_asks_nothing_of_the_network(tmp_path):
     assert all(address.startswith(("data:", "#")) for address in page.addresses)
     referred = set(re.findall(r"url\(#([^)]+)\)", raw)) | {a[1:] for a in page.addresses if a.startswith("#")}
     assert referred <= set(page.ids)
-    assert "@import" not in raw and "<script" not in raw and not re.search(r"url\((?!#)", raw)
+    assert "@import" not in raw and not re.search(r"url\((?!#)", raw)
+    (script,) = re.findall(r"<script(.*?)</script>", raw, re.DOTALL)  # the cursor over spectrograms, no more
+    assert script[1:].strip() == (TEMPLATES / "players.js").read_text().strip() and "http" not in script
     drawings = [attrs for tag, attrs in page.tags if tag == "svg"]
     assert len(drawings) == 4 and all(d["role"] == "img" and d["aria-label"] for d in drawings)
     assert not re.search(

@@ -1,0 +1,34 @@
+"""A page to hear a run by: every exhibit with its arms named, and their rollouts beside them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from orchestrator.lifecycle.rejudge import judged
+from orchestrator.listening.panel import PANEL_FOLDER
+from orchestrator.reporting.rollout_figures import CAPTIONS, rollout_curves
+from orchestrator.reporting.run_sections import listening_section
+from orchestrator.reporting.templating import render
+from orchestrator.runtime.atomic_files import write_atomically
+from trainables.errors import InputError
+
+
+def write_play_page(run_folder: Path) -> Path:
+    """Write the page into a run's ``listening`` folder and return its path.
+
+    Raises:
+        InputError: the folder holds no evidence, or the run has nothing to be heard.
+    """
+    run = judged(run_folder)
+    if not run.evidence.exhibits:
+        raise InputError(f"{run_folder} has no exhibit: its latents have no decoder, or it was not confirmed")
+    page = render(
+        "play.html",
+        title=f"Listen to {run.study.name}: {run.judgement.verdict}",
+        figures=rollout_curves(run),
+        captions=CAPTIONS,
+        heard=listening_section(run).html,
+    )
+    folder = run_folder / PANEL_FOLDER
+    folder.mkdir(exist_ok=True)
+    return write_atomically(folder / "play.html", page)
