@@ -75,8 +75,8 @@ def distribution(domain: Domain) -> BaseDistribution:
 
 
 def thinned(study: optuna.Study) -> optuna.Study:
-    """The study itself, or where it has more than 500 trials, one with 250 of them: the best 25, of which TPE
-    makes its model of what is good, and the newest, which weigh most in that of the rest.
+    """The study itself, or where it has more than 500 trials, one with at most 250 of them: the best 25, of
+    which TPE makes its model of what is good, and the newest 225, which weigh most in that of the rest.
 
     All trials have finished. Those that failed, which TPE never looks at, are left out.
     """
