@@ -26,8 +26,8 @@ _SAMPLER: dict[str, Any] = {
     "group": False,
     "constant_liar": True,
 }
-# A study of more trials is thinned to fewer, since asking takes ever longer; TPE never models more than 25 as
-# good (its gamma).
+# A study of more trials is cut down to fewer, since asking takes ever longer; TPE never models more than 25
+# as good (its gamma).
 _MOST_TRIALS, _KEPT_TRIALS, _BEST_KEPT = 500, 250, 25
 
 
@@ -35,7 +35,7 @@ class OneSpaceSampler(TPESampler):
     """TPE where all trials have one search space, which TPE itself would look for in every one of them."""
 
     def __init__(self, space: Mapping[str, BaseDistribution], plan: Plan, seed: int) -> None:
-        # That TPE chooses is decided, though a thinned study may hold fewer trials than that takes.
+        # That TPE chooses is decided, though a study that was cut down may hold fewer trials than that takes.
         super().__init__(**{**sampler_settings(plan), "n_startup_trials": 1}, seed=seed)
         self._space = {name: space[name] for name in sorted(space) if not space[name].single()}
 
@@ -74,7 +74,7 @@ def distribution(domain: Domain) -> BaseDistribution:
             return CategoricalDistribution(options)
 
 
-def thinned(study: optuna.Study) -> optuna.Study:
+def best_and_newest(study: optuna.Study) -> optuna.Study:
     """The study itself, or where it has more than 500 trials, one with at most 250 of them: the best 25, of
     which TPE makes its model of what is good, and the newest 225, which weigh most in that of the rest.
 

@@ -26,9 +26,9 @@ from ray.tune.search import Searcher
 from orchestrator.execution.samplers import (
     GivenSampler,
     OneSpaceSampler,
+    best_and_newest,
     distribution,
     partly_fixed,
-    thinned,
 )
 from orchestrator.planning.pack import Pack
 from orchestrator.planning.plan import Plan
@@ -112,7 +112,7 @@ class ArmSearch:
                 self._study.tell(trial, objective)
                 self._measured += 1
         self._untold = {}
-        self._study = thinned(self._study)
+        self._study = best_and_newest(self._study)
 
     def _ask_generation(self) -> None:
         first = math.ceil(self._asked / self._plan.lanes)

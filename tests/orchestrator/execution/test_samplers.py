@@ -12,9 +12,9 @@ from optuna.trial import TrialState
 from orchestrator.execution.samplers import (
     GivenSampler,
     OneSpaceSampler,
+    best_and_newest,
     distribution,
     sampler_settings,
-    thinned,
 )
 from orchestrator.execution.search import NO_RESULT, ArmSearch
 from orchestrator.planning.plan import make_plan, with_devices
@@ -56,12 +56,12 @@ def test_the_space_that_all_trials_share_gives_the_draws_of_optunas_own_search_f
 
 def test_a_study_of_up_to_five_hundred_trials_is_left_as_it_is():
     study = filled(500)
-    assert thinned(study) is study
+    assert best_and_newest(study) is study
 
 
 def test_beyond_them_the_best_and_the_newest_are_kept_in_their_order():
     study = filled(501, failed=range(490, 495))
-    kept = thinned(study).trials
+    kept = best_and_newest(study).trials
     before = [trial for trial in study.trials if trial.state == TrialState.COMPLETE]
     best = sorted(range(len(before)), key=lambda place: before[place].value, reverse=True)[:25]
     wanted = sorted({*best, *range(len(before) - 225, len(before))})
