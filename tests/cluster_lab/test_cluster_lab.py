@@ -46,7 +46,7 @@ class Cluster:
         return self.lab.on_laptop("ray", "up", "-y", self.file, seconds=20 * _MINUTES)
 
     def sweep(self, out: str) -> str:
-        """Run a sweep on the head and return what it says, both streams and its exit code."""
+        """Run a sweep on the head and return what the terminal shows, to the exit code; it is kept, too."""
         command = (
             f"cd latent-verdict && python -m orchestrator.sweep vmf_vs_mdn --smoke --address auto --out {out}"
         )
