@@ -127,9 +127,11 @@ class ArmSearch:
         """The pack of that number, as it was drawn before, else drawn now."""
         start = number * self._plan.lanes
         indexes = range(start, min(start + self._plan.lanes, self._plan.trials))
-        remembered = self._draws.of(number)
-        drawn = self._draw(number, indexes) if remembered is None else self._repeat(remembered, indexes)
-        if remembered is None:
+        remembered = self._draws.of(number) or []
+        if [lane.keys() for lane in remembered] == [self._distributions.keys()] * len(indexes):
+            drawn = self._repeat(remembered, indexes)
+        else:
+            drawn = self._draw(number, indexes)
             self._draws.keep(number, drawn)
         configs = list(map(self._config, drawn, indexes))
         again = list(filter(self._plan.is_repeated, indexes))

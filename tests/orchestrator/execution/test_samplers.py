@@ -107,6 +107,14 @@ def test_a_journal_without_draws_and_one_with_them_lead_to_the_same_lanes(tmp_pa
     assert drawn == again == _explore(plan, JournalledDraws(Journal(tmp_path / "other"), ARM.name))
 
 
+@pytest.mark.parametrize("remembered", [[], [{"learning_rate": 0.01}] * 2, [{}] * 3])
+def test_draws_of_another_plan_are_not_repeated(tmp_path, remembered):
+    plan = make_plan(STUDY, trials=4)
+    journal = Journal(tmp_path)
+    journal.append(DRAWN, arm=ARM.name, pack=0, settings=remembered)
+    assert _explore(plan, JournalledDraws(journal, ARM.name)) == _explore(plan, NoDraws())
+
+
 @pytest.mark.slow
 def test_a_search_of_very_many_lanes_still_finds_what_is_good():
     lanes = _explore(make_plan(STUDY, trials=1200), NoDraws())  # half of them at random, more than are kept
