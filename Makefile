@@ -50,7 +50,7 @@ soak: $(STAMP)
 # network the test is skipped, and says why.
 LAB := $(VENV)-lab
 cluster-test: $(STAMP)
-	@test -x $(LAB)/bin/moto_server || { $(BIN)/uv venv --quiet --clear --python $(BIN)/python $(LAB) && \
+	@test $(LAB)/wheels -nt constraints.txt || { $(BIN)/uv venv --quiet --clear --python $(BIN)/python $(LAB) && \
 	  $(BIN)/uv pip install --quiet --python $(LAB)/bin/python -c constraints.txt uv -e '.[aws]' 'moto[ec2,iam,server]>=5.2,<6' && \
 	  $(BIN)/python -m pip download --quiet --no-deps -d $(LAB)/wheels "$$(grep ^uv== constraints.txt)"; } || true
 	@CLUSTER_LAB_VENV=$(abspath $(LAB)) $(BIN)/python -m pytest -m cluster -rs $(ARGS) tests/cluster_lab
