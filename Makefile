@@ -15,13 +15,15 @@ export PYTHONUNBUFFERED := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick soak ui lint audit install clean
+.PHONY: help demo test quick soak cluster-test gpu ui lint audit install clean
 
 help:
 	@echo "make demo    run the study vmf_vs_mdn on the built-in control world and print its verdict"
 	@echo "make test    run the tests (ARGS='-k name' selects some)"
 	@echo "make quick   run those that need no Ray and take no more than some seconds, in about a minute and a half"
 	@echo "make soak    run what needs root or minutes: full disks, killed processes; in about half an hour"
+	@echo "make cluster-test  bring up cluster.yaml against a cloud on this machine and lose a machine; needs root"
+	@echo "make gpu     run the tests and benchmarks of a GPU, and write down what they gave"
 	@echo "make ui      serve the MLflow UI on http://127.0.0.1:$(PORT)"
 	@echo "make lint    run ruff, its formatter's check, mypy and the import contracts"
 	@echo "make audit   compare the pinned packages with the advisories of osv.dev, which needs a network"
@@ -41,8 +43,20 @@ quick: $(STAMP)
 
 # One after the other: each of these wants the whole machine.
 soak: $(STAMP)
-	@$(BIN)/python -m pytest -m soak --durations 8 $(ARGS)
+	@$(BIN)/python -m pytest -m "soak and not cluster" --durations 8 $(ARGS)
 	@$(BIN)/python -m benchmarks.kills --kills 2 --sweep "vmf_vs_mdn --smoke"
+
+# What plays the laptop and AWS has an environment of its own: boto3 and moto are no part of the project's. Without a
+# network the test is skipped, and says why.
+LAB := $(VENV)-lab
+cluster-test: $(STAMP)
+	@test $(LAB)/wheels -nt constraints.txt || { $(BIN)/uv venv --quiet --clear --python $(BIN)/python $(LAB) && \
+	  $(BIN)/uv pip install --quiet --python $(LAB)/bin/python -c constraints.txt uv -e '.[aws]' 'moto[ec2,iam,server]>=5.2,<6' && \
+	  $(BIN)/python -m pip download --quiet --no-deps -d $(LAB)/wheels "$$(grep ^uv== constraints.txt)"; } || true
+	@CLUSTER_LAB_VENV=$(abspath $(LAB)) $(BIN)/python -m pytest -m cluster -rs $(ARGS) tests/cluster_lab
+
+gpu: $(STAMP)
+	@$(BIN)/python -m benchmarks.gpu
 
 ui: $(STAMP)
 	@$(BIN)/mlflow ui --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}" --host 127.0.0.1 --port $(PORT)
@@ -87,5 +101,5 @@ $(STAMP): pyproject.toml constraints.txt
 	@touch $@
 
 clean:
-	rm -rf $(VENV) $(VENV)-audit build *.egg-info .pytest_cache .ruff_cache .mypy_cache .import_linter_cache
+	rm -rf $(VENV) $(VENV)-audit $(LAB) build *.egg-info .pytest_cache .ruff_cache .mypy_cache .import_linter_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -1,4 +1,4 @@
-"""cluster.yaml, as Ray and EC2 would read it, without either."""
+"""cluster.yaml and cluster.local.yaml, as Ray and EC2 would read them, without either."""
 
 import copy
 import os
@@ -42,6 +42,18 @@ def config(written: dict) -> dict:
     return prepare_config(copy.deepcopy(written))
 
 
+@pytest.fixture(params=["cluster.yaml", "cluster.local.yaml"])
+def either(request: pytest.FixtureRequest) -> dict:
+    """Each of the two files, as it is written."""
+    return yaml.safe_load((ROOT / request.param).read_text())
+
+
+@pytest.fixture
+def filled(either: dict) -> dict:
+    """Each of them as Ray fills it in."""
+    return prepare_config(copy.deepcopy(either))
+
+
 @pytest.fixture
 def head(config: dict) -> dict:
     return config["available_node_types"][config["head_node_type"]]
@@ -57,14 +69,50 @@ def start_of(commands: list[str]) -> str:
     return start
 
 
-def test_ray_accepts_it(config: dict) -> None:
-    validate_config(config)
+def test_ray_accepts_it(filled: dict) -> None:
+    validate_config(filled)
 
 
 @pytest.mark.parametrize("spoil", [{"idle_minutes": 5}, {"head_node_type": "nobody"}])
 def test_ray_would_refuse_a_spoilt_one(written: dict, spoil: dict) -> None:
     with pytest.raises(Exception, match="idle_minutes|head_node_type"):
         validate_config(prepare_config(written | spoil))
+
+
+def test_ray_would_refuse_one_of_ones_own_without_machines() -> None:
+    local = yaml.safe_load((ROOT / "cluster.local.yaml").read_text())
+    del local["provider"]["worker_ips"]
+    with pytest.raises(Exception, match="worker_ips"):
+        prepare_config(local)
+
+
+def test_all_machines_of_ones_own_are_wanted_and_none_is_given_back() -> None:
+    local = yaml.safe_load((ROOT / "cluster.local.yaml").read_text())
+    machines = prepare_config(copy.deepcopy(local))["available_node_types"]["local.cluster.node"]
+    count = len(local["provider"]["worker_ips"])
+    assert (machines["min_workers"], machines["max_workers"]) == (count, count)
+    assert local["provider"]["head_ip"] not in local["provider"]["worker_ips"]
+
+
+def test_nothing_is_done_as_root_on_machines_of_ones_own() -> None:
+    assert "sudo" not in (ROOT / "cluster.local.yaml").read_text()
+
+
+@pytest.mark.parametrize("there", [("gcc", "git", "make", "tmux"), ("gcc", "git", "make")])
+def test_a_machine_of_ones_own_that_lacks_a_program_is_named(tmp_path: Path, there: tuple[str, ...]) -> None:
+    for program in (*there, "hostname"):
+        _program(tmp_path / program, "echo host-7")
+    (check,) = yaml.safe_load((ROOT / "cluster.local.yaml").read_text())["initialization_commands"]
+    done = subprocess.run(
+        ["/bin/bash", "-c", check], env={"PATH": str(tmp_path)}, capture_output=True, text=True
+    )
+    missing = "tmux is missing on host-7; install it there\n"
+    assert (done.returncode, done.stderr) == ((0, "") if "tmux" in there else (1, missing))
+
+
+def test_both_files_mount_the_same_parts_of_the_repository(written: dict) -> None:
+    local = yaml.safe_load((ROOT / "cluster.local.yaml").read_text())
+    assert local["file_mounts"] == written["file_mounts"]
 
 
 def test_nothing_is_left_to_the_defaults_of_the_provider(written: dict) -> None:
@@ -116,8 +164,8 @@ def test_resources_are_whole_numbers(head: dict, workers: list[dict]) -> None:
         assert all(type(amount) is int for amount in node["resources"].values())
 
 
-def test_every_package_is_mounted_and_nothing_large(config: dict) -> None:
-    mounts = config["file_mounts"]
+def test_every_package_is_mounted_and_nothing_large(filled: dict) -> None:
+    mounts = filled["file_mounts"]
     here = {remote: local for remote, local in mounts.items() if remote.startswith(REMOTE)}
     assert all(remote == REMOTE + local for remote, local in here.items())
     assert all((ROOT / local).exists() for local in here.values())
@@ -127,8 +175,8 @@ def test_every_package_is_mounted_and_nothing_large(config: dict) -> None:
     assert not {".", ".venv", "latents", "runs"} & set(here.values())
 
 
-def test_it_is_set_up_from_the_constraints(config: dict) -> None:
-    (install,) = [command for command in config["setup_commands"] if "make" in command.split()]
+def test_it_is_set_up_from_the_constraints(filled: dict) -> None:
+    (install,) = [command for command in filled["setup_commands"] if "make" in command.split()]
     assert f"-C {REMOTE.rstrip('/')} install" in install
     assert "-c constraints.txt -e" in (ROOT / "Makefile").read_text()
     versions = (ROOT / "constraints.txt").read_text()
@@ -136,10 +184,10 @@ def test_it_is_set_up_from_the_constraints(config: dict) -> None:
     assert "://" not in versions
 
 
-def test_every_shell_of_every_node_asks_for_the_token(config: dict, tmp_path: Path) -> None:
+def test_every_shell_of_every_node_asks_for_the_token(filled: dict, tmp_path: Path) -> None:
     """The command that switches authentication on, carried out in an empty home, twice."""
-    assert config["file_mounts"]["~/.ray/auth_token"] == "~/.ray/auth_token"
-    (switch,) = [command for command in config["setup_commands"] if "RAY_AUTH_MODE" in command]
+    assert filled["file_mounts"]["~/.ray/auth_token"] == "~/.ray/auth_token"
+    (switch,) = [command for command in filled["setup_commands"] if "RAY_AUTH_MODE" in command]
     plain = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
     shell = {"env": plain | {"HOME": str(tmp_path)}, "check": True, "capture_output": True, "text": True}
     for _ in range(2):
@@ -149,7 +197,7 @@ def test_every_shell_of_every_node_asks_for_the_token(config: dict, tmp_path: Pa
     assert len((tmp_path / ".bashrc").read_text().splitlines()) == 1
 
 
-def test_set_up_bears_being_run_twice(config: dict, tmp_path: Path) -> None:
+def test_set_up_bears_being_run_twice(filled: dict, tmp_path: Path) -> None:
     """Every set-up command, carried out twice in one empty home, as a worker does it: the second time the
     environment's own python3 stands first in PATH, in which ``pip install --user`` is refused.
     """
@@ -166,7 +214,7 @@ def test_set_up_bears_being_run_twice(config: dict, tmp_path: Path) -> None:
     plain = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
     search = f"{tools}:/usr/bin:/bin"
     for _ in range(2):
-        for command in config["setup_commands"]:
+        for command in filled["setup_commands"]:
             command = command.replace("/usr/bin/python3", str(tools / "machine-python3"))
             line = f"source ~/.bashrc 2>/dev/null; {command}"
             shell = {"env": plain | {"HOME": str(home), "PATH": search}, "capture_output": True, "text": True}
@@ -185,23 +233,23 @@ def test_no_disk_outlives_its_machine(head: dict, workers: list[dict]) -> None:
             assert disk["Ebs"]["DeleteOnTermination"] is True
 
 
-def test_what_people_open_listens_on_loopback(config: dict) -> None:
-    commands = config["head_start_ray_commands"]
+def test_what_people_open_listens_on_loopback(filled: dict) -> None:
+    commands = filled["head_start_ray_commands"]
     start = start_of(commands)
     assert "--head" in start and "--dashboard-host=127.0.0.1" in start
     assert "--autoscaling-config=~/ray_bootstrap_config.yaml" in start
     (mlflow,) = [command for command in commands if "mlflow server" in command.replace('"', "")]
     assert "--host 127.0.0.1" in mlflow
-    assert "0.0.0.0" not in yaml.safe_dump(config)
+    assert "0.0.0.0" not in yaml.safe_dump(filled)
 
 
-def test_workers_join_the_head(config: dict) -> None:
-    port = re.search(r"--port=(\d+)", start_of(config["head_start_ray_commands"])).group(1)
-    assert f"--address=$RAY_HEAD_IP:{port} " in start_of(config["worker_start_ray_commands"])
+def test_workers_join_the_head(filled: dict) -> None:
+    port = re.search(r"--port=(\d+)", start_of(filled["head_start_ray_commands"])).group(1)
+    assert f"--address=$RAY_HEAD_IP:{port} " in start_of(filled["worker_start_ray_commands"])
 
 
-def test_commands_are_whole_lines_of_shell(config: dict) -> None:
-    for name, commands in config.items():
+def test_commands_are_whole_lines_of_shell(filled: dict) -> None:
+    for name, commands in filled.items():
         for command in commands if name.endswith("_commands") else []:
             assert "\n" not in command
             subprocess.run(["bash", "-n", "-c", command], check=True, capture_output=True)

@@ -21,7 +21,7 @@ from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from orchestrator.execution.search import distribution
+from orchestrator.execution.samplers import distribution
 from orchestrator.planning.plan import Plan
 from orchestrator.records.arm_evidence import Event
 from search_spaces.study import Arm

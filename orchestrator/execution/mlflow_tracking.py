@@ -168,7 +168,8 @@ class Tracker:
 
     def _close(self, status: str) -> None:
         """End the parent run, and what a store that answered too late has begun beside it."""
-        self._end_children()
+        for child in list(self._children("= 'RUNNING'")):
+            self._client.set_terminated(child.info.run_id, "KILLED")
         self._client.set_terminated(self._parent(), status)
         for run in self._marked():
             if run.info.run_id != self._parent() and run.info.status == "RUNNING":
@@ -207,19 +208,20 @@ class Tracker:
                 return False
             raise
         self.run_id = run_id
-        self._end_children()
+        self._note_children()
         return True
 
-    def _end_children(self) -> None:
+    def _note_children(self) -> None:
         """Note the names of the children that have ended, and kill one that was being written."""
-        for child in list(self._children(self._parent())):
+        for child in list(self._children("!= 'KILLED'")):
             if child.info.status == "RUNNING":
                 self._client.set_terminated(child.info.run_id, "KILLED")
             else:
                 self._recorded.add(str(child.info.run_name))
 
-    def _children(self, run_id: str) -> Iterator[Run]:
-        wanted, token = f"tags.`{_PARENT}` = '{run_id}' and attributes.status != 'KILLED'", None
+    def _children(self, status: str) -> Iterator[Run]:
+        """The children whose status compares so, read a thousand at a time."""
+        wanted, token = f"tags.`{_PARENT}` = '{self._parent()}' and attributes.status {status}", None
         while True:
             page = self._client.search_runs([self._experiment], wanted, page_token=token)
             yield from page

@@ -3,8 +3,8 @@ packs.
 
 The outcome does not depend on timing. Pack ``n`` of an arm is drawn by a sampler that is seeded with (seed,
 arm, n) and has seen the results of earlier generations only, in whatever order packs finish. So an
-interrupted search is rebuilt exactly: the same packs are asked for again, and the results that the journal
-holds are given to the sampler.
+interrupted search is rebuilt exactly: the same packs are asked for again, drawn anew or as the journal
+remembers them, and the results that it holds are given to the sampler.
 """
 
 from __future__ import annotations
@@ -13,40 +13,34 @@ import hashlib
 import json
 import math
 import traceback
-import warnings
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
 import optuna
-from optuna.distributions import (
-    BaseDistribution,
-    CategoricalDistribution,
-    FloatDistribution,
-    IntDistribution,
-)
-from optuna.samplers import BaseSampler, PartialFixedSampler, RandomSampler, TPESampler
+from optuna.samplers import BaseSampler, RandomSampler
 from optuna.trial import TrialState
 from ray.tune.search import Searcher
 
+from orchestrator.execution.samplers import (
+    GivenSampler,
+    OneSpaceSampler,
+    best_and_newest,
+    distribution,
+    partly_fixed,
+)
 from orchestrator.planning.pack import Pack
 from orchestrator.planning.plan import Plan
 from orchestrator.planning.structures import is_structural
+from orchestrator.records.draws import Draws, NoDraws
 from orchestrator.records.phase import Phase
-from search_spaces.domains import Choice, Domain, Integer, Uniform
 from search_spaces.study import Arm
 from trainables.errors import InputError
 from trainables.predictor.config import LaneConfig
 
-# Named here, and recorded with every run, because Optuna has changed some of these defaults before.
-_SAMPLER: dict[str, Any] = {
-    "n_ei_candidates": 24,
-    "multivariate": True,
-    "group": False,
-    "constant_liar": True,
-}
 NO_RESULT = object()  # a lane that has no result yet; None is the result of one that diverged
+_FORGETFUL = NoDraws()
 Known = Callable[[Pack, int], Any]  # the objective of a pack's lane at that position, or NO_RESULT
 
 
@@ -69,24 +63,35 @@ class ArmSearch:
     objective is as large as possible.
 
     Structures are drawn without replacement, one for each pack; once each was tried, they too are chosen.
-    Settings of single lanes are drawn at random until half of the trials have a result, and then by TPE.
+    Settings of single lanes are drawn at random until half of the trials have a result, and then by TPE. It
+    looks at all trials of the arm up to 500, and beyond them at the best and the newest, 250 to 500 in all.
+
+    Args:
+        draws: remembers what was drawn; a pack that it knows is not drawn again.
     """
 
-    def __init__(self, plan: Plan, arm: Arm, known: Known = lambda pack, position: NO_RESULT) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        arm: Arm,
+        known: Known = lambda pack, position: NO_RESULT,
+        draws: Draws = _FORGETFUL,
+    ) -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
-        self._plan, self._arm, self._known = plan, arm, known
+        self._plan, self._arm, self._known, self._draws = plan, arm, known, draws
         self._distributions = {name: distribution(domain) for name, domain in plan.space(arm).items()}
         self._structures = plan.structures(arm)
         self._study = optuna.create_study(direction="maximize")
-        self._asked: list[optuna.Trial] = []
-        self._told = 0
+        self._asked = 0  # lanes
+        self._measured = 0  # lanes whose objective is known, and a number
+        self._untold: dict[int, optuna.Trial] = {}  # the newest generation, by index of the lane
         self._open = 0  # packs that were asked for and have no result yet
         self._objectives: dict[int, float | None] = {}
         self._queue: deque[Pack] = deque()
 
     @property
     def finished(self) -> bool:
-        return len(self._asked) == self._plan.trials and not self._open
+        return self._asked == self._plan.trials and not self._open
 
     def take(self) -> Pack | None:
         while not self._open and not self.finished:
@@ -99,16 +104,18 @@ class ArmSearch:
         self._open -= 1
 
     def _tell_generation(self) -> None:
-        for index in range(self._told, len(self._asked)):
-            objective = self._objectives[index]
+        for index, trial in self._untold.items():
+            objective = self._objectives.pop(index)
             if objective is None or not math.isfinite(objective):
-                self._study.tell(self._asked[index], state=TrialState.FAIL)
+                self._study.tell(trial, state=TrialState.FAIL)
             else:
-                self._study.tell(self._asked[index], objective)
-        self._told = len(self._asked)
+                self._study.tell(trial, objective)
+                self._measured += 1
+        self._untold = {}
+        self._study = best_and_newest(self._study)
 
     def _ask_generation(self) -> None:
-        first = math.ceil(len(self._asked) / self._plan.lanes)
+        first = math.ceil(self._asked / self._plan.lanes)
         for number in range(first, min(first + self._plan.generation, self._plan.packs)):
             pack, objectives = split_known(self._ask_pack(number), self._known)
             self._objectives |= objectives
@@ -117,23 +124,43 @@ class ArmSearch:
                 self._open += 1
 
     def _ask_pack(self, number: int) -> Pack:
-        """The first lane is drawn with the structure of its pack; for others, which share it, the rest is."""
+        """The pack of that number, as it was drawn before, else drawn now."""
         start = number * self._plan.lanes
         indexes = range(start, min(start + self._plan.lanes, self._plan.trials))
-        sampler = self._sampler(number)
-        structural = list(filter(is_structural, self._distributions))
-        due = self._structures[number] if number < len(self._structures) else {}
-        drawn: list[dict[str, Any]] = []
-        for _ in indexes:
-            shared = {name: drawn[0][name] for name in structural} if drawn else due
-            self._study.sampler = _partly_fixed(shared, sampler) if shared else sampler
-            trial = self._study.ask(self._distributions)
-            self._asked.append(trial)
-            drawn.append(trial.params)
+        remembered = self._draws.of(number) or []
+        if [lane.keys() for lane in remembered] == [self._distributions.keys()] * len(indexes):
+            drawn = self._repeat(remembered, indexes)
+        else:
+            drawn = self._draw(number, indexes)
+            self._draws.keep(number, drawn)
         configs = list(map(self._config, drawn, indexes))
         again = list(filter(self._plan.is_repeated, indexes))
         configs += [configs[i - start] | {"seed": self._plan.repeat_seed(i)} for i in again]
         return Pack(Phase.EXPLORE, self._arm.name, number, (*indexes, *(~i for i in again)), tuple(configs))
+
+    def _draw(self, number: int, indexes: Iterable[int]) -> list[dict[str, Any]]:
+        """The first lane is drawn with the structure of its pack; for others, which share it, the rest is."""
+        sampler = self._sampler(number)
+        structural = list(filter(is_structural, self._distributions))
+        due = self._structures[number] if number < len(self._structures) else {}
+        drawn: list[dict[str, Any]] = []
+        for index in indexes:
+            shared = {name: drawn[0][name] for name in structural} if drawn else due
+            drawn.append(self._ask(index, partly_fixed(shared, sampler) if shared else sampler))
+        return drawn
+
+    def _repeat(
+        self, remembered: Sequence[Mapping[str, Any]], indexes: Iterable[int]
+    ) -> list[dict[str, Any]]:
+        """Ask for what was drawn before, which costs a tenth of drawing it."""
+        lanes = zip(indexes, remembered, strict=True)
+        return [self._ask(index, GivenSampler(self._distributions, settings)) for index, settings in lanes]
+
+    def _ask(self, index: int, sampler: BaseSampler) -> dict[str, Any]:
+        self._study.sampler = sampler
+        trial = self._untold[index] = self._study.ask(self._distributions)
+        self._asked += 1
+        return trial.params
 
     def _config(self, drawn: Mapping[str, Any], index: int) -> LaneConfig:
         settings = {
@@ -150,12 +177,9 @@ class ArmSearch:
         TPE itself would count lanes that are in training, and then choose without having seen anything.
         """
         seed = _seed(self._plan.seed, self._arm.name, number)
-        if (
-            len(self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)))
-            < self._plan.random_trials
-        ):
+        if self._measured < self._plan.random_trials:
             return RandomSampler(seed)
-        return TPESampler(**sampler_settings(self._plan), seed=seed)
+        return OneSpaceSampler(self._distributions, self._plan, seed)
 
 
 class FixedPacks:
@@ -256,17 +280,6 @@ class PackSearcher(Searcher):
         return {}
 
 
-def distribution(domain: Domain) -> BaseDistribution:
-    """Optuna's equivalent of a domain."""
-    match domain:
-        case Uniform(low, high, log):
-            return FloatDistribution(low, high, log=log)
-        case Integer(low, high, log):
-            return IntDistribution(low, high, log=log)
-        case Choice(options, _):
-            return CategoricalDistribution(options)
-
-
 def split_known(pack: Pack, known: Known) -> tuple[Pack, dict[int, float | None]]:
     """The lanes of a pack that remain to be trained, and the objectives of the others by index."""
     objectives = {index: known(pack, position) for position, index in enumerate(pack.indexes)}
@@ -277,17 +290,6 @@ def split_known(pack: Pack, known: Known) -> tuple[Pack, dict[int, float | None]
         pack, indexes=tuple(pack.indexes[i] for i in missing), configs=tuple(pack.configs[i] for i in missing)
     )
     return rest, {index: value for index, value in objectives.items() if value is not NO_RESULT}
-
-
-def sampler_settings(plan: Plan) -> dict[str, Any]:
-    """How TPE is set up for each arm of a plan."""
-    return {"n_startup_trials": plan.random_trials, **_SAMPLER}
-
-
-def _partly_fixed(shared: Mapping[str, Any], sampler: BaseSampler) -> PartialFixedSampler:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        return PartialFixedSampler(dict(shared), sampler)
 
 
 def _seed(*parts: object) -> int:

@@ -15,6 +15,7 @@ from orchestrator.execution.search import ArmSearch
 from orchestrator.judging.search_reliability import Reliability, agreement_of_halves, agreement_of_seeds
 from orchestrator.lifecycle.sweep_tools import SweepTools
 from orchestrator.records.arm_evidence import Event
+from orchestrator.records.draws import JournalledDraws
 from orchestrator.records.phase import Phase
 from orchestrator.records.run_folders import EXPLORATION_FILE
 from trainables.predictor.scores import LaneStatus
@@ -26,7 +27,9 @@ def explore(tools: SweepTools) -> None:
     """
     plan, known = tools.plan, tools.recorder.known
     searches = {
-        arm.name: ArmSearch(plan, arm, known) for arm in tools.study.arms if plan.settled(arm) is None
+        arm.name: ArmSearch(plan, arm, known, JournalledDraws(tools.journal, arm.name))
+        for arm in tools.study.arms
+        if plan.settled(arm) is None
     }
     tools.packs.run_search(Phase.EXPLORE, dict.fromkeys(searches, plan.packs), list(searches.values()))
     if searches:

@@ -51,7 +51,7 @@ def provenance(request: SweepRequest, plan: Plan, cluster: Cluster, started: flo
 
 
 def _code_and_budget(plan: Plan, cluster: Cluster) -> dict[str, Any]:
-    from orchestrator.execution.search import sampler_settings  # not at the top: it loads Ray
+    from orchestrator.execution.samplers import sampler_settings  # not at the top: it loads Ray
 
     return {
         "git_commit": git_commit(),

@@ -92,20 +92,20 @@ def _spread(
     """So many of the candidates [N, settings], each the one whose options were used least so far; the first
     ones have the options of ``due``, by setting.
     """
-    used = [np.zeros(size) for size in sizes]
-    free = np.ones(len(candidates), bool)
+    load = np.zeros(len(candidates))  # how often the options of each were used; inf where it was taken
     rows: list[np.ndarray] = []
     for number in range(count):
-        load = sum((len(uses) * uses[candidates[:, i]] for i, uses in enumerate(used)), np.zeros(len(free)))
         wanted = due[number] if number < len(due) else {}
-        misses = sum((candidates[:, i] != option for i, option in wanted.items()), np.zeros(len(free)))
-        pick = int(np.lexsort((load, misses, ~free))[0])
-        free[pick] = False
+        pick = int(np.argmin(load))
+        if wanted:
+            misses = sum((candidates[:, i] != option for i, option in wanted.items()), np.zeros(len(load)))
+            pick = int(np.lexsort((load, misses, np.isinf(load)))[0])
         row = candidates[pick].copy()
         for i, option in wanted.items():
             row[i] = option
-        for uses, option in zip(used, row, strict=True):
-            uses[option] += 1
+        for i, size in enumerate(sizes):
+            load += size * (candidates[:, i] == row[i])
+        load[pick] = np.inf
         rows.append(row)
     return rows
 

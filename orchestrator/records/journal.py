@@ -14,14 +14,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from orchestrator.records.event_file import event_file
 from orchestrator.runtime.atomic_files import append_line, exclusive_lock
-from trainables.errors import InputError
 
 RESUME = "run the same command again with --resume to go on"
 
 # What is asked of events of some kinds.
 _KEYS: dict[Any, set[str]] = {
     "planned": {"arguments"},
+    "drawn": {"arm", "pack", "settings"},
     "finished": {"key"},
     "sealed": {"seal"},
     "judged": {"verdict"},
@@ -37,6 +38,10 @@ class Journal:
         self.folder = folder
         self.path = folder / "journal.jsonl"
         folder.mkdir(parents=True, exist_ok=True)
+        self._file = event_file(self.path, _KEYS)
+
+    def __reduce__(self) -> tuple[type[Journal], tuple[Path]]:
+        return Journal, (self.folder,)
 
     def append(self, event: str, **data: Any) -> None:
         """Add one event and force it to disk.
@@ -49,21 +54,12 @@ class Journal:
             append_line(self.path, line.encode())
 
     def events(self, kind: str | None = None) -> list[dict[str, Any]]:
-        """All events in order, or those of one kind; torn lines are left out.
+        """All events in order, or those of one kind; torn lines are left out. They are shared: change none.
 
         Raises:
             InputError: a line lacks what events of its kind have.
         """
-        events = []
-        for number, line in enumerate(self.path.read_bytes().splitlines() if self.path.exists() else [], 1):
-            try:
-                event = json.loads(line)
-            except ValueError:
-                continue
-            if not isinstance(event, dict) or not _KEYS.get(event.get("event"), {"event"}) <= event.keys():
-                raise InputError(f"line {number} of {self.path} is no event of a sweep; run its sweep anew")
-            events.append(event)
-        return [e for e in events if kind in (None, e["event"])]
+        return [e for e in self._file.events() if kind in (None, e["event"])]
 
     def answered(self) -> bool:
         """Whether the run has a final verdict; an INADMISSIBLE one may be mended and asked for again."""

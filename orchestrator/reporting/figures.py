@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from html import escape
+from itertools import accumulate
 from typing import Any
 
 from matplotlib import rc_context
@@ -133,7 +134,7 @@ def search_figure(
             known = [(n, v) for n, v in enumerate(values, 1) if v is not None and math.isfinite(v)]
             trials = [n for n, _ in known]
             axes.plot(trials, [v for _, v in known], _MARKERS[_shape(i)], ms=4, alpha=0.55, color=_colour(i))
-            best = [max(v for _, v in known[: j + 1]) for j in range(len(known))]
+            best = list(accumulate((v for _, v in known), max))
             axes.step(
                 [*trials, len(values)],
                 [*best, *best[-1:]] if best else [math.nan],

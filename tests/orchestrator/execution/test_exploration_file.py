@@ -8,7 +8,7 @@ import pytest
 from optuna.trial import TrialState
 
 from orchestrator.execution.exploration_file import ExploredArm, importances, write_exploration
-from orchestrator.execution.search import distribution
+from orchestrator.execution.samplers import distribution
 from orchestrator.planning.plan import make_plan
 from search_spaces import load
 

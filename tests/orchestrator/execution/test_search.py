@@ -9,13 +9,12 @@ import pytest
 from ray.tune.search import Searcher
 
 from orchestrator.execution.lane_recorder import winner
+from orchestrator.execution.samplers import distribution, sampler_settings
 from orchestrator.execution.search import (
     NO_RESULT,
     ArmSearch,
     FixedPacks,
     PackSearcher,
-    distribution,
-    sampler_settings,
 )
 from orchestrator.planning.plan import make_plan, with_devices
 from orchestrator.planning.structures import combinations
