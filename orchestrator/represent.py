@@ -9,12 +9,13 @@ import typer
 
 from orchestrator.representations.catalogue import selected
 from orchestrator.representations.codec_weights import CodecWeights, given_weights
+from orchestrator.representations.corpus_report import warn
 from orchestrator.representations.encoded_folder import (
     NOTHING_ENCODED,
-    name_strays,
     require_folder,
     require_limit,
 )
+from orchestrator.representations.encoding_ledger import name_left_out
 from orchestrator.representations.inventory import (
     INVENTORY_FILE,
     inventory_rows,
@@ -48,6 +49,9 @@ def represent(
     limit: Annotated[
         int | None, typer.Option(help="Most utterances to encode, dealt over all splits.")
     ] = None,
+    speaker_from: Annotated[
+        str | None, typer.Option(help="Regular expression that finds the speaker, as `encode` takes it.")
+    ] = None,
 ) -> None:
     """Encode a corpus with every codec, and derive from that what studies compare: the same utterances at
     matched frame rates and dimensions.
@@ -62,10 +66,11 @@ def represent(
         raise InputError(f"--out {out} is a file; give a folder")
     chosen = selected(only or [])
     found = CodecWeights(given_weights(weights or []), out / "weights" if random_weights else None)
-    corpus = find_corpus(source)
+    corpus = find_corpus(source, speaker_from)
+    warn(corpus.warnings)
     require_folder(out)
     make_all(chosen, found, corpus, source, out, limit)
-    name_strays(corpus, source)
+    name_left_out(corpus)
     rows = inventory_rows(out)
     if not rows:
         typer.echo(f"nothing could be encoded; {out} holds no latents", err=True)
