@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO, Literal, NamedTuple
 
 import numpy as np
 import soundfile
@@ -19,6 +20,7 @@ LONGEST = 12 * 3600  # seconds of a recording
 _ODD_RATES = 200_000  # Hz; from here on rates are multiples of 100 Hz
 _BLOCK = 1 << 20  # samples of all channels
 _UNKNOWN_FRAMES = 1 << 48  # from here on a header says that it does not know
+_SLIP = 64  # bytes: some writers count a header in
 _STREAMED = 0x7FFF0000  # from here on a chunk's size says that the writer could not go back to correct it
 
 
@@ -45,7 +47,7 @@ class AudioFile:
                 f"its header says {self.rate} Hz, a rate that no recording has; "
                 f"it must be {LOWEST_RATE} to {HIGHEST_RATE} Hz"
             )
-        if (promised := promised_bytes(path)) is not None and promised[1] < promised[0]:
+        if (promised := promised_bytes(path)) is not None and promised[1] < promised[0] - _SLIP:
             raise InputError(
                 f"it is truncated: its header promises {promised[0]} bytes of audio, it has {promised[1]}"
             )
@@ -100,27 +102,55 @@ def _is_a_rate(rate: int) -> bool:
 
 
 def promised_bytes(path: Path) -> tuple[int, int] | None:
-    """The bytes of audio that the header of a WAV or AIFF file promises, and those that are there.
+    """The bytes of audio that the header of an uncompressed file promises, and those that are there.
 
-    libsndfile takes what is there for all, so that half a file is a whole one. None where the header does not
-    say: another format, or a stream whose writer did not know.
+    libsndfile takes what is there for all, so that half a file is a whole one. WAV, RF64, W64, AIFF and AU
+    are known here. None where the header does not say: another format, or a stream whose writer did not know.
     """
     with path.open("rb") as content:
         size = content.seek(0, os.SEEK_END)
         content.seek(0)
-        head = content.read(12)
-        if head[:4] == b"RIFF" and head[8:] == b"WAVE":
-            wanted, order = b"data", "little"
-        elif head[:4] == b"FORM" and head[8:] in (b"AIFF", b"AIFC"):
-            wanted, order = b"SSND", "big"
+        head = content.read(40)
+        if head[:4] == b".snd":
+            begin, length = (int.from_bytes(head[place : place + 4], "big") for place in (4, 8))
+            found: tuple[int, int] | None = (begin, length)
+        elif head[:4] == b"riff":
+            found = _chunk(content, size, b"data", 40, _W64)
+        elif head[:4] in (b"RIFF", b"RF64"):
+            found = _chunk(content, size, b"data", 12, _RIFF)
+        elif head[:4] == b"FORM":
+            found = _chunk(content, size, b"SSND", 12, _AIFF)
         else:
-            return None
-        place = 12
-        while place + 8 <= size:
-            content.seek(place)
-            chunk = content.read(8)
-            length = int.from_bytes(chunk[4:], order)  # type: ignore[arg-type]
-            if chunk[:4] == wanted:
-                return None if length >= _STREAMED or not length else (length, size - place - 8)
-            place += 8 + length + length % 2
+            found = None
+        if head[:4] == b"RF64" and found and (sizes := _chunk(content, size, b"ds64", 12, _RIFF)):
+            content.seek(sizes[0] + 8)
+            found = found[0], int.from_bytes(content.read(8), "little")
+    known = found and found[1] and (not _STREAMED <= found[1] <= 0xFFFFFFFF)
+    return (found[1], size - found[0]) if found and known else None
+
+
+class _Chunks(NamedTuple):
+    """How the chunks of a format are written."""
+
+    name: int  # bytes of a name
+    number: int  # bytes of a length
+    order: Literal["little", "big"]
+    own: int  # bytes of name and length, where the length counts these too
+    even: int  # bytes to whose multiples chunks are filled up
+
+
+_RIFF, _AIFF = _Chunks(4, 4, "little", 0, 2), _Chunks(4, 4, "big", 0, 2)
+_W64 = _Chunks(16, 8, "little", 24, 8)
+
+
+def _chunk(content: BinaryIO, size: int, wanted: bytes, begin: int, kind: _Chunks) -> tuple[int, int] | None:
+    """Where the content of a chunk begins, and the length that it says it has."""
+    head = kind.name + kind.number
+    while begin + head <= size:
+        content.seek(begin)
+        name, number = content.read(kind.name), content.read(kind.number)
+        length = max(0, int.from_bytes(number, kind.order) - kind.own)
+        if name[:4] == wanted:
+            return begin + head, length
+        begin += head + length + -length % kind.even
     return None

@@ -11,7 +11,7 @@ import torch
 import torchaudio.functional as audio_functional
 
 # The kernel has about the product of the two rates, reduced, as entries. Common pairs need less than 300,000;
-# for others the ratio is rounded, by some millionths.
+# for others the ratio is rounded, by a ten-thousandth at most.
 _LARGEST = 2_000_000
 _CHUNK = 1 << 19  # samples that are resampled at once
 
