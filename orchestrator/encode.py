@@ -21,6 +21,7 @@ from orchestrator.representations.encoded_folder import (
 )
 from orchestrator.representations.encoding_ledger import EncodingLedger, name_left_out
 from orchestrator.representations.encoding_progress import EncodeProgress
+from orchestrator.representations.track_making import TracksWhen, make_tracks_of
 from orchestrator.runtime import cli
 from trainables.errors import InputError
 from trainables.latents.codec_registry import NAMES, load_codec
@@ -46,6 +47,10 @@ def encode(
             "'/(p[0-9]+)_', where no layout says who speaks."
         ),
     ] = None,
+    tracks: Annotated[
+        TracksWhen,
+        typer.Option(help="When energy, pitch and spectral flux are measured: once something asks, or now."),
+    ] = TracksWhen.LATER,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what SOURCE was understood to be, and encode nothing.")
     ] = False,
@@ -76,6 +81,8 @@ def encode(
     if encoded is None:
         typer.echo(f"nothing could be encoded; {out} holds no latents", err=True)
         raise typer.Exit(NOTHING_ENCODED)
+    if tracks == TracksWhen.NOW:
+        make_tracks_of(out)
     print_table(Console(), contents_table(encoded))
 
 

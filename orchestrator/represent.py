@@ -23,6 +23,7 @@ from orchestrator.representations.inventory import (
     write_inventory,
 )
 from orchestrator.representations.make_all import make_all
+from orchestrator.representations.track_making import TracksWhen, make_tracks_of
 from orchestrator.runtime import cli
 from trainables.errors import InputError
 from trainables.latents.speech.corpus import find_corpus
@@ -52,6 +53,10 @@ def represent(
     speaker_from: Annotated[
         str | None, typer.Option(help="Regular expression that finds the speaker, as `encode` takes it.")
     ] = None,
+    tracks: Annotated[
+        TracksWhen,
+        typer.Option(help="When energy, pitch and spectral flux are measured: once something asks, or now."),
+    ] = TracksWhen.LATER,
 ) -> None:
     """Encode a corpus with every codec, and derive from that what studies compare: the same utterances at
     matched frame rates and dimensions.
@@ -75,6 +80,8 @@ def represent(
     if not rows:
         typer.echo(f"nothing could be encoded; {out} holds no latents", err=True)
         raise typer.Exit(NOTHING_ENCODED)
+    if tracks == TracksWhen.NOW:
+        make_tracks_of(out / max(rows, key=lambda row: row.utterances).folder)
     write_inventory(out, source, rows)
     print_inventory(rows, out)
     typer.echo(f"{out / INVENTORY_FILE} holds the same as JSON")

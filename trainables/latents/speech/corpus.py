@@ -17,7 +17,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -42,7 +42,7 @@ from trainables.latents.speech.speaker_ids import SpeakerPattern, clean_id, near
 from trainables.latents.speech.splits import split_by_subset, split_speakers
 from trainables.latents.storage.parquet_file import SPLITS, Split
 
-__all__ = ["AUDIO_SUFFIXES", "Corpus", "Recording", "find_corpus"]
+__all__ = ["AUDIO_SUFFIXES", "Corpus", "Recording", "audio_by_id", "find_corpus"]
 
 _LIBRISPEECH = re.compile(r"(\d+)-\d+-\d+")
 _SUBSET = re.compile(r"(train|dev|test)-\w")
@@ -130,6 +130,22 @@ def find_corpus(source: Path, speaker_from: str | None = None) -> Corpus:
     _require_unique(corpus.recordings)
     warnings = (*corpus.warnings, *near_equal_ids({r.speaker_id for r in corpus.recordings}))
     return replace(corpus, left_out=tuple(tree.left_out), warnings=warnings)
+
+
+def audio_by_id(source: Path, ids: Collection[str]) -> dict[str, Path]:
+    """The audio files of utterances by their ids, whoever speaks; those that are not there are left out.
+
+    Raises:
+        InputError: ``source`` has a metadata.csv that cannot be read.
+    """
+    files = audio_tree(source).files if source.is_dir() else []
+    paths = {clean_id(file.stem): file for file in files} | {_place_id(source, file): file for file in files}
+    if (source / "metadata.csv").is_file():
+        for row in read_listing(source / "metadata.csv").rows:
+            if {"utterance_id", "path"} <= row.cells.keys():
+                name = clean_id(row.cells["utterance_id"])
+                paths[name] = path_on_disk(source, row.cells["path"])
+    return {name: paths[name] for name in sorted(ids) if name in paths}
 
 
 def _understood(source: Path, files: list[Path], pattern: SpeakerPattern | None) -> Corpus:
