@@ -17,7 +17,7 @@ from orchestrator.runtime.atomic_files import write_atomically
 from trainables.latents.speech.corpus import Corpus, Recording
 
 LEDGER_FILE = "encoding.json"
-_SHOWN = 100  # lines of one kind on the terminal; the file has all
+_SHOWN = 50  # lines of one kind on the terminal; the file has all
 
 
 class EncodingLedger:

@@ -119,6 +119,14 @@ def test_names_that_no_terminal_shows_are_escaped():
     assert printable(Path(os.fsdecode(b"a\xe9\n\x1b.wav"))) == r"a\xe9\n\x1b.wav"
 
 
+def test_an_argument_that_is_not_utf8_is_a_sentence(tmp_path):
+    out = os.fsencode(tmp_path) + b"/caf\xe9"
+    line = [sys.executable, "-m", "orchestrator.encode", tmp_path, "--representation", "logmel", "--out", out]
+    done = subprocess.run(line, cwd=REPOSITORY, capture_output=True, text=True)
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert f"error: the name {tmp_path}/caf\\xe9 is not UTF-8; rename it\n" == done.stderr
+
+
 # Two encodings, one folder
 
 

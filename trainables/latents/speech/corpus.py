@@ -48,6 +48,7 @@ _LIBRISPEECH = re.compile(r"(\d+)-\d+-\d+")
 _SUBSET = re.compile(r"(train|dev|test)-\w")
 _VOICE_TABLES = ("train.tsv", "dev.tsv", "test.tsv")  # of Common Voice; or else the one of all that is valid
 _VOICE_TABLE, _VOICE_FOLDER = "validated.tsv", "clips"
+_METADATA, _COMMON_VOICE = "metadata.csv", "Common Voice"  # layouts that list their files
 _NO_ROOM = "it has no place in the layout of the source"
 _UNLISTED = "it is not in the list"
 
@@ -89,8 +90,7 @@ class Corpus:
     @property
     def not_taken(self) -> list[tuple[Path, str]]:
         """All that may be audio and is no recording, with the reason, strays included."""
-        unlisted = "list" in self.layout or "csv" in self.layout or "Common Voice" in self.layout
-        why = _UNLISTED if unlisted else _NO_ROOM
+        why = _UNLISTED if self.layout.startswith((_METADATA, _COMMON_VOICE)) else _NO_ROOM
         return sorted([*((path, why) for path in self.strays), *self.left_out])
 
     def first(self, limit: int | None) -> list[Recording]:
@@ -125,11 +125,13 @@ def find_corpus(source: Path, speaker_from: str | None = None) -> Corpus:
     tree = audio_tree(source)
     corpus = _understood(source, tree.files, pattern)
     if not corpus.recordings:
-        unread = f"; {len(tree.left_out)} are left out, such as {tree.left_out[0]}" if tree.left_out else ""
+        unread = "".join(f"; {path} is left out: {why}" for path, why in tree.left_out[:3])
         raise InputError(f"source {source} holds no audio file ({', '.join(AUDIO_SUFFIXES)}){unread}")
     _require_unique(corpus.recordings)
     warnings = (*corpus.warnings, *near_equal_ids({r.speaker_id for r in corpus.recordings}))
-    return replace(corpus, left_out=tuple(tree.left_out), warnings=warnings)
+    listed = {recording.path for recording in corpus.recordings}
+    left_out = tuple((path, why) for path, why in tree.left_out if path not in listed)
+    return replace(corpus, left_out=left_out, warnings=warnings)
 
 
 def audio_by_id(source: Path, ids: Collection[str]) -> dict[str, Path]:
@@ -205,7 +207,7 @@ def _from_metadata(listing: Listing, files: list[Path], pattern: SpeakerPattern 
         for row in listing.rows
         for speaker, path in [(speakers[row.line], path_on_disk(folder, row.cells["path"]))]
     ]
-    layout = f"metadata.csv, {'with' if given else 'without'} a column split"
+    layout = f"{_METADATA}, {'with' if given else 'without'} a column split"
     return _corpus(layout, recordings, _others(files, {r.path for r in recordings}))
 
 
@@ -248,7 +250,7 @@ def _from_common_voice(tables: Sequence[Listing], files: list[Path]) -> Corpus:
     by_speaker = subsets_by_speaker(speakers, {path: those - {""} for path, those in subsets.items()})
     splits = split_by_subset(by_speaker)
     recordings = [Recording(clean_id(path.stem), s, splits[s], path) for path, s in speakers.items()]
-    return _corpus("Common Voice", recordings, _others(files, speakers), speakers_in_several(by_speaker))
+    return _corpus(_COMMON_VOICE, recordings, _others(files, speakers), speakers_in_several(by_speaker))
 
 
 # Folders and patterns
