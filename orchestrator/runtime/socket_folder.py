@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import typer
 
@@ -18,7 +16,7 @@ _VARIABLE = "RAY_TMPDIR"
 @contextmanager
 def short_socket_folder() -> Iterator[None]:
     """Within the block a Ray that is started has its sockets where their names fit, whatever TMPDIR says."""
-    asked = os.environ.get(_VARIABLE) or tempfile.gettempdir()
+    asked = os.environ.get(_VARIABLE) or os.environ.get("TMPDIR") or _SHORT[0]
     folder = next((folder for folder in _SHORT if os.access(folder, os.W_OK | os.X_OK)), None)
     if len(os.fsencode(asked)) <= _LONGEST or folder is None:
         yield
@@ -26,7 +24,7 @@ def short_socket_folder() -> Iterator[None]:
     name = _VARIABLE if os.environ.get(_VARIABLE) else "TMPDIR"
     typer.echo(f"{name} is {asked}, too long for Unix sockets; Ray keeps its own in {folder}/ray", err=True)
     before = os.environ.get(_VARIABLE)
-    os.environ[_VARIABLE] = str(Path(folder))
+    os.environ[_VARIABLE] = folder
     try:
         yield
     finally:

@@ -1,7 +1,6 @@
 """Ray's sockets have names that fit, wherever temporary files are asked to lie."""
 
 import os
-import tempfile
 
 import pytest
 
@@ -14,7 +13,6 @@ def asked(monkeypatch):
         for variable in ("RAY_TMPDIR", "TMPDIR"):
             monkeypatch.delenv(variable, raising=False)
         monkeypatch.setenv(name, folder)
-        monkeypatch.setattr(tempfile, "tempdir", None)
 
     return ask
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -28,16 +27,17 @@ def frame_tracks(dataset: LatentDataset, split: str) -> dict[str, dict[str, np.n
     """
     tracks = dataset.tracks(split)
     unknown = {name for name, own in tracks.items() if np.isnan(own["energy"]).all()}
-    for utterance_id, measured in _measured(dataset, unknown):
-        frames = len(tracks[utterance_id]["energy"])
+    names = {path: name for name, path in _paths(dataset, unknown).items()}
+    for path, measured in track_store(dataset.root).measured(list(names)):
         if isinstance(measured, AudioTracks):
-            tracks[utterance_id] = measured.of_frames(frames, dataset.meta.frame_rate)
+            frames = len(tracks[names[path]]["energy"])
+            tracks[names[path]] = measured.of_frames(frames, dataset.meta.frame_rate)
     return tracks
 
 
 def make_tracks(dataset: LatentDataset) -> tuple[int, list[tuple[Path, str]]]:
     """Measure all tracks of a dataset that its store lacks; return how many it has, and what has none."""
-    paths = audio_by_id(Path(dataset.meta.source or ""), set(dataset.index["utterance_id"].to_pylist()))
+    paths = _paths(dataset, set(dataset.index["utterance_id"].to_pylist()))
     failed, made = [], 0
     for path, measured in track_store(dataset.root).measured(list(paths.values())):
         if isinstance(measured, str):
@@ -47,9 +47,5 @@ def make_tracks(dataset: LatentDataset) -> tuple[int, list[tuple[Path, str]]]:
     return made, failed
 
 
-def _measured(dataset: LatentDataset, ids: set[str]) -> Iterator[tuple[str, AudioTracks | str]]:
-    if not ids or not dataset.meta.source or not Path(dataset.meta.source).is_dir():
-        return
-    names = {path: name for name, path in audio_by_id(Path(dataset.meta.source), ids).items()}
-    for path, measured in track_store(dataset.root).measured(list(names)):
-        yield names[path], measured
+def _paths(dataset: LatentDataset, ids: set[str]) -> dict[str, Path]:
+    return audio_by_id(Path(dataset.meta.source), ids) if ids and dataset.meta.source else {}

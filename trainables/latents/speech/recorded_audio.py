@@ -11,7 +11,7 @@ from trainables.latents.speech.audio_file import AudioFile
 from trainables.latents.speech.levels import Levels
 from trainables.latents.speech.resampling import resample, resample_blocks
 
-_WHOLE_SECONDS, _WHOLE_SAMPLES = 300, 1 << 25  # up to which a recording is held in memory
+_WHOLE_SECONDS, _WHOLE_SAMPLES = 300, 1 << 24  # up to which a recording is held in memory
 
 
 class RecordedAudio:
