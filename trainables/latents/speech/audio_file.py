@@ -21,6 +21,7 @@ _ODD_RATES = 200_000  # Hz; from here on rates are multiples of 100 Hz
 _BLOCK = 1 << 20  # samples of all channels
 _UNKNOWN_FRAMES = 1 << 48  # from here on a header says that it does not know
 _SLIP = 64  # bytes: some writers count a header in
+_OGG_PAGE, _LARGEST_OGG_PAGE, _OGG_END = b"OggS", 65_307, 4
 _STREAMED = 0x7FFF0000  # from here on a chunk's size says that the writer could not go back to correct it
 
 
@@ -127,6 +128,17 @@ def promised_bytes(path: Path) -> tuple[int, int] | None:
             found = found[0], int.from_bytes(content.read(8), "little")
     known = found and found[1] and (not _STREAMED <= found[1] <= 0xFFFFFFFF)
     return (found[1], size - found[0]) if found and known else None
+
+
+def lacks_end(path: Path) -> bool:
+    """Whether an Ogg file has no mark of its end, as one that was cut off; others have no such mark."""
+    with path.open("rb") as content:
+        if content.read(4) != _OGG_PAGE:
+            return False
+        content.seek(max(0, content.seek(0, os.SEEK_END) - _LARGEST_OGG_PAGE))
+        tail = content.read()
+    flags = tail.rfind(_OGG_PAGE) + 5
+    return not (flags < len(tail) and tail[flags] & _OGG_END)
 
 
 class _Chunks(NamedTuple):

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from trainables.latents.speech.audio_file import AudioFile
-from trainables.latents.speech.levels import Levels
+from trainables.latents.speech.audio_file import AudioFile, lacks_end
+from trainables.latents.speech.levels import Levels, Mixdown
 from trainables.latents.speech.resampling import resample, resample_blocks
 
 _WHOLE_SECONDS, _WHOLE_SAMPLES = 300, 1 << 24  # up to which a recording is held in memory
@@ -36,7 +36,7 @@ class RecordedAudio:
             else:
                 kept.clear()
         self._mixdown = levels.mixdown()
-        self.seconds, self.notes = levels.samples / self._file.rate, self._mixdown.notes
+        self.seconds, self.notes = levels.samples / self._file.rate, _notes(path, self._mixdown)
         self._whole: np.ndarray | None = None
         if self._fits(levels.samples):
             mono = self._mixdown.mono(kept[0] if len(kept) == 1 else np.concatenate(kept))
@@ -68,7 +68,12 @@ def examine(path: Path) -> tuple[float, tuple[str, ...]]:
     levels = Levels(file.channels)
     for block in file.blocks():
         levels.add(block)
-    return levels.samples / file.rate, levels.mixdown().notes
+    return levels.samples / file.rate, _notes(path, levels.mixdown())
+
+
+def _notes(path: Path, mixdown: Mixdown) -> tuple[str, ...]:
+    cut = ["it may be cut off, as the mark of its end is missing; it was encoded as it is"]
+    return (*mixdown.notes, *(cut if lacks_end(path) else []))
 
 
 def _cut(blocks: Iterable[np.ndarray], length: int, least: int) -> Iterator[np.ndarray]:

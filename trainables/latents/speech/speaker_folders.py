@@ -17,7 +17,7 @@ _SUBSET = re.compile(r"(train|dev|test|valid|validation|eval)([-_.]\w.*)?", re.I
 _NAMED = {"valid": "dev", "validation": "dev", "eval": "test"}
 _NO_SPEAKER = re.compile(
     r"wav(s|e)?(\d+\w*)?|flac\d*|mp3|ogg|opus|audio(s|[-_ ]?files?)?|clips?|data|corpus|speech|"
-    r"recordings?|sounds?|"
+    r"recordings?|sounds?|(fe)?males?|(wo)?m[ae]n|boys?|girls?|adults?|child(ren)?|"
     r"samples?|utterances?|segments?|(un)?(clean|noisy|lab(el)?l?ed|known)|other|small|medium|large|"
     r"(part|disc|disk|cd|batch|split|fold|chunk|session|subset|set|vol(ume)?)[-_ ]?\d*|"
     r"libri\w*|vctk.*|mls.*|(cv|common_?voice).*|\d{4}-\d{2}(-\d{2})?",
@@ -88,6 +88,8 @@ def _by_place(places: Mapping[Path, PurePath], tops: set[str]) -> SpeakerFolders
         depth or (len(tops) == 1 and len({parts[1] for parts in inside.values() if parts[1:]}) > 1)
     ):
         return _doubt(f"it is unclear which folder of {places[deeper[0]]} is the speaker")
+    if depth == 0 and (shared := _shared(inside.values())):
+        return _doubt(f"several folders hold one called {shared}, which may be a speaker")
     guess = "the first folder below the source is taken as the speaker; if it is not, give --speaker-from"
     return SpeakerFolders(
         "one folder per speaker",
@@ -96,6 +98,15 @@ def _by_place(places: Mapping[Path, PurePath], tops: set[str]) -> SpeakerFolders
         named_by_stem=False,
         warnings=[guess] if deeper else [],
     )
+
+
+def _shared(folders: Collection[Sequence[str]]) -> str:
+    """The name of a folder in several of the first ones, where these hold no files themselves; else empty."""
+    if any(len(parts) < 2 for parts in folders):
+        return ""
+    tops = Counter(second for _, second in {(parts[0], parts[1]) for parts in folders})
+    names = [name for name, count in tops.items() if count > 1 and not _is_container(name)]
+    return min(names, default="")
 
 
 def subset_of(folder: str) -> str:

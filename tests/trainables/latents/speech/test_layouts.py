@@ -108,6 +108,18 @@ def test_subsets_with_a_folder_per_speaker(tmp_path):
 @pytest.mark.parametrize(
     "names",
     [
+        ["female/f1/1.wav", "male/m1/1.wav", "male/m2/1.wav"],
+        ["f1/session1/1.wav", "m1/session1/1.wav", "m2/session2/1.wav"],
+        ["f1/1.wav", "m1/take/2.wav", "m2/take/3.wav"],
+    ],
+)
+def test_a_folder_per_speaker_with_others_above_or_below(tmp_path, names):
+    assert speakers(find_corpus(touch(tmp_path, *names))) == {"f1", "m1", "m2"}
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
         ["wav/id1/clip/1.wav", "wav/id2/clip/1.wav"],  # VoxCeleb: is it id1 or clip?
         ["ann/monday/1.wav", "ann/tuesday/1.wav"],  # one folder, so perhaps its folders are the speakers
         ["train/DR1/FCJF0/SA1.WAV", "test/DR1/MDAB0/SA1.WAV"],  # TIMIT: regions come first
@@ -115,6 +127,7 @@ def test_subsets_with_a_folder_per_speaker(tmp_path):
         ["big/p1/p1_1.wav", "big/p2/p2_1.wav", "old/p3/p3_1.wav", "old/p4/p4_1.wav"],
         ["train/1.wav", "test/2.wav"],
         ["ann/1.wav", "wavs/bob/2.wav"],
+        ["2019/ann/1.wav", "2020/ann/1.wav", "2020/bob/1.wav"],
     ],
 )
 def test_who_speaks_cannot_be_told(tmp_path, names):

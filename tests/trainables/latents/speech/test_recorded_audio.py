@@ -67,6 +67,16 @@ def test_half_a_file_is_no_file(tmp_path, suffix):
         read_audio(half, RATE)
 
 
+@pytest.mark.parametrize("suffix", ["ogg", "opus"])
+def test_an_ogg_that_was_cut_off_is_read_as_far_as_it_goes(tmp_path, suffix):
+    how = {"format": "OGG", "subtype": "OPUS" if suffix == "opus" else "VORBIS"}
+    whole = written(tmp_path, np.tile(VOICE, 8), name=f"x.{suffix}", **how)
+    assert RecordedAudio(whole, RATE).notes == ()
+    whole.write_bytes(whole.read_bytes()[: whole.stat().st_size * 2 // 3])
+    audio = RecordedAudio(whole, RATE)
+    assert "may be cut off" in audio.notes[0] and 1 < audio.seconds < 8
+
+
 def test_a_wav_that_was_piped_has_no_length_and_is_read(tmp_path):
     file = written(tmp_path, VOICE)
     content = bytearray(file.read_bytes())
