@@ -1,11 +1,10 @@
 """Encoding as `encode` does it, on Ray, against the codec alone on the same cores and the same audio:
 ``python -m benchmarks.encoding SOURCE [FOLDER OF LYRA V2]``.
 
-The codec alone is a process per core, its audio in memory; all ways count from when all processes are warm.
-On Ray it is measured as `encode` does it, and as `represent` does it for every codec but its first, when
-the pitch of each utterance is known. Beside seconds stands processor time, which other work on the machine
-disturbs less, and which includes all of Ray's processes. Mimi and EnCodec have random weights, which take
-the same time.
+The codec alone is a process per core, its audio in memory; both ways count from when all processes are warm.
+Beside seconds stands processor time, which other work on the machine disturbs less, and which includes all of
+Ray's processes. What acoustic tracks would take, which nothing waits for, stands in the last line. Mimi and
+EnCodec have random weights, which take the same time.
 """
 
 from __future__ import annotations
@@ -58,43 +57,40 @@ def _compare(name: str, weights: str | None, recordings: Sequence[Recording], sc
     cores = min(len(os.sched_getaffinity(0)), len(recordings) // 2)
     shares = [[str(r.path) for r in recordings[i::cores]] for i in range(cores)]
     spawn = multiprocessing.get_context("spawn")
-    alone, whole, known, starts, parts = [], [], [], [], []
+    alone, whole, starts, parts = [], [], [], []
     with connected(None) as cluster, ProcessPoolExecutor(cores, spawn, _settle, (name, weights)) as pool:
         for repeat in range(_REPEATS):
             found = list(pool.map(_alone, shares))
             alone.append(_together([cost for cost, _ in found]))
             parts += [split for _, split in found]
-            pitch: dict[str, Any] = {}  # which the first of the two fills
-            for place, ways in enumerate((whole, known)):
-                out = scratch / f"{name}-{repeat}-{place}"
-                cost, start = _whole(name, weights, recordings, out, cluster, pitch)
-                ways.append(cost)
-                starts.append(start)
-    _report(name, alone, whole, known, starts, parts)
+            cost, start = _whole(name, weights, recordings, scratch / f"{name}-{repeat}", cluster)
+            whole.append(cost)
+            starts.append(start)
+    _report(name, alone, whole, starts, parts)
 
 
 def _report(
     name: str,
     alone: list[Cost],
     whole: list[Cost],
-    known: list[Cost],
     starts: list[float],
     parts: list[dict[str, float]],
 ) -> None:
     """Ratios are of the medians."""
-    (wall, bare), (path_wall, path), (known_wall, less) = (
+    (wall, bare), (path_wall, path) = (
         (statistics.median(cost.wall for cost in ways), statistics.median(cost.processor for cost in ways))
-        for ways in (alone, whole, known)
+        for ways in (alone, whole)
     )
     print(
         f"{name}: alone {1 / wall:.1f} x real time; all actors were warm in {statistics.median(starts):.0f} s"
     )
-    for title, on_ray, used in (("on Ray", path_wall, path), ("on Ray, pitch known", known_wall, less)):
-        print(f"  {title} {1 / on_ray:.1f}: ratio {wall / on_ray:.2f}, of processor time {bare / used:.2f}")
+    ratios = f"ratio {wall / path_wall:.2f}, of processor time {bare / path:.2f}"
+    print(f"  by encode {1 / path_wall:.1f}: {ratios}")
     split = {part: statistics.median(own[part] for own in parts) for part in parts[0]}
-    split["Ray, tables and files"] = path - bare - sum(split.values())
-    shares = {"codec": bare} | split
-    print("  " + ", ".join(f"{part} {value / path:.0%}" for part, value in shares.items()), flush=True)
+    reading, tracks = split["reading"], split["tracks"]
+    shares = {"codec": bare, "reading": reading, "Ray, tables and files": path - bare - reading}
+    print("  " + ", ".join(f"{part} {value / path:.0%}" for part, value in shares.items()))
+    print(f"  acoustic tracks, on demand: {tracks / bare:.1f} times the codec's processor time", flush=True)
 
 
 # The codec alone, in a process per core
@@ -111,14 +107,14 @@ _HELD: dict[str, Any] = {}
 def _alone(paths: list[str]) -> tuple[Cost, dict[str, float]]:
     """The codec's cost, and the processor time of what else an utterance takes, per second of speech."""
     from trainables.latents.encode_recording import read_audio
-    from trainables.latents.speech import acoustics
+    from trainables.latents.speech.acoustic_tracks import measure
 
     codec = _HELD["codec"]
-    rate, hop = codec.sample_rate, round(codec.sample_rate / codec.frame_rate)
+    rate = codec.sample_rate
     audio = [read_audio(Path(path), rate) for path in paths]
     seconds = sum(map(len, audio)) / rate
     codec.encode(audio[0][:rate])  # loads the model
-    acoustics.pitch_track(audio[0][:rate], rate)
+    measure(Path(paths[0]))
     began, used = time.perf_counter(), time.process_time()
     for samples in audio:
         codec.encode(samples)
@@ -132,9 +128,7 @@ def _alone(paths: list[str]) -> tuple[Cost, dict[str, float]]:
 
     return cost, {
         "reading": spent(lambda path: read_audio(Path(path), rate), paths),
-        "pitch": spent(lambda a: acoustics.pitch_track(a, rate), audio),
-        "flux": spent(lambda a: acoustics.spectral_flux(a, rate, len(a) // hop, hop), audio),
-        "energy": spent(lambda a: acoustics.energy(a, len(a) // hop, hop), audio),
+        "tracks": spent(lambda path: measure(Path(path)), paths[:4]) * len(paths) / len(paths[:4]),
     }
 
 
@@ -152,7 +146,6 @@ def _whole(
     recordings: Sequence[Recording],
     out: Path,
     cluster: Cluster,
-    pitch: dict[str, Any],
 ) -> tuple[Cost, float]:
     """The cost once each actor has handed in a block, and the seconds until then."""
     codec = load_codec(name, weights)
@@ -160,7 +153,7 @@ def _whole(
         name, codec.dim, codec.frame_rate, name, codec.hash, codec.weights, "", codec.lattice_step
     )
     began, marks, speech = time.perf_counter(), [], 0.0
-    with closing(encode_recordings(recordings, codec, meta, out, cluster, pitch)) as steps:
+    with closing(encode_recordings(recordings, codec, meta, out, cluster)) as steps:
         for number, encoded in enumerate(steps, start=1):
             if encoded.failures:
                 raise SystemExit(f"not encoded: {encoded.failures[0]}")

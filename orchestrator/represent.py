@@ -9,12 +9,13 @@ import typer
 
 from orchestrator.representations.catalogue import selected
 from orchestrator.representations.codec_weights import CodecWeights, given_weights
+from orchestrator.representations.corpus_report import warn
 from orchestrator.representations.encoded_folder import (
     NOTHING_ENCODED,
-    name_strays,
     require_folder,
     require_limit,
 )
+from orchestrator.representations.encoding_ledger import name_left_out
 from orchestrator.representations.inventory import (
     INVENTORY_FILE,
     inventory_rows,
@@ -22,6 +23,7 @@ from orchestrator.representations.inventory import (
     write_inventory,
 )
 from orchestrator.representations.make_all import make_all
+from orchestrator.representations.track_making import TracksWhen, make_tracks_of
 from orchestrator.runtime import cli
 from trainables.errors import InputError
 from trainables.latents.speech.corpus import find_corpus
@@ -48,6 +50,13 @@ def represent(
     limit: Annotated[
         int | None, typer.Option(help="Most utterances to encode, dealt over all splits.")
     ] = None,
+    speaker_from: Annotated[
+        str | None, typer.Option(help="Regular expression that finds the speaker, as `encode` takes it.")
+    ] = None,
+    tracks: Annotated[
+        TracksWhen,
+        typer.Option(help="When energy, pitch and spectral flux are measured: once something asks, or now."),
+    ] = TracksWhen.LATER,
 ) -> None:
     """Encode a corpus with every codec, and derive from that what studies compare: the same utterances at
     matched frame rates and dimensions.
@@ -62,14 +71,17 @@ def represent(
         raise InputError(f"--out {out} is a file; give a folder")
     chosen = selected(only or [])
     found = CodecWeights(given_weights(weights or []), out / "weights" if random_weights else None)
-    corpus = find_corpus(source)
+    corpus = find_corpus(source, speaker_from)
+    warn(corpus.warnings)
     require_folder(out)
     make_all(chosen, found, corpus, source, out, limit)
-    name_strays(corpus, source)
+    name_left_out(corpus)
     rows = inventory_rows(out)
     if not rows:
         typer.echo(f"nothing could be encoded; {out} holds no latents", err=True)
         raise typer.Exit(NOTHING_ENCODED)
+    if tracks == TracksWhen.NOW:
+        make_tracks_of(out / max(rows, key=lambda row: row.utterances).folder)
     write_inventory(out, source, rows)
     print_inventory(rows, out)
     typer.echo(f"{out / INVENTORY_FILE} holds the same as JSON")

@@ -45,6 +45,12 @@ def librispeech() -> Path:
 
 
 @pytest.fixture(scope="session")
+def cases() -> Path:
+    """Small inputs that people have, each with a fault or a layout of its own."""
+    return _beside("data/cases", "the collection of odd inputs")
+
+
+@pytest.fixture(scope="session")
 def lyra() -> Path:
     """The weights of Lyra V2's SoundStream."""
     return _beside("models/lyra", "the SoundStream codec")

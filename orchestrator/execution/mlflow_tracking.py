@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import math
 import os
+import shlex
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -48,7 +49,17 @@ _SETTINGS = {
 
 def ui_command(uri: str = f"sqlite:///{DATABASE}") -> str:
     """The shell command that shows a store in a browser on this machine."""
-    return f"mlflow ui --backend-store-uri {uri} --host 127.0.0.1"
+    return f"mlflow ui --backend-store-uri {shlex.quote(uri)} --host 127.0.0.1"
+
+
+def local_store() -> str:
+    """The database of the working directory as MLflow takes it.
+
+    By its full path, unless that has characters with a meaning in a URI: MLflow would make folders of their
+    codes beside the right one.
+    """
+    path = str(Path(DATABASE).resolve())
+    return f"sqlite:///{path if quote(path) == path else DATABASE}"
 
 
 class Tracker:
@@ -62,18 +73,23 @@ class Tracker:
     """
 
     def __init__(self, experiment: str = "audio-latents") -> None:
-        self.uri = (
-            os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{quote(str(Path(DATABASE).resolve()))}"
-        )
+        given = os.environ.get("MLFLOW_TRACKING_URI")
+        self.uri = given or local_store()
         self.run_id: str | None = None
         self._mark = ""
         self._recorded: set[str] = set()  # names of the lanes that already have a child run
         try:
             self._client, self._experiment = _open(self.uri, experiment)
         except Exception as problem:  # sqlalchemy, OS and HTTP errors alike
+            store, remedy = f"{without_passwords(self.uri)!r}", "correct or unset MLFLOW_TRACKING_URI"
+            if not given:
+                file = Path(DATABASE).resolve()
+                store, remedy = (
+                    str(file),
+                    f"move {file} away, and a new one is made, or work in another folder",
+                )
             raise InputError(
-                f"cannot open the MLflow store {without_passwords(self.uri)!r} ({first_line(problem)}); "
-                "correct or unset MLFLOW_TRACKING_URI"
+                f"cannot open the MLflow store {store} ({first_line(problem)}); {remedy}"
             ) from problem
 
     def start(
@@ -181,7 +197,11 @@ class Tracker:
         shown = without_passwords(self.uri)
         if self.uri.startswith(("http://", "https://")):
             return f"MLflow: {shown.rstrip('/')}/{page}"
-        command = ui_command(self.uri if shown == self.uri else '"$MLFLOW_TRACKING_URI"')
+        command = ui_command(self.uri)
+        if shown != self.uri:
+            command = command.replace(shlex.quote(self.uri), '"$MLFLOW_TRACKING_URI"')
+        if self.uri == f"sqlite:///{DATABASE}":
+            command = f"cd {shlex.quote(str(Path.cwd()))} && {command}"
         return f"MLflow: {shown}\n  {command}\n  http://127.0.0.1:5000/{page}"
 
     def _parent(self) -> str:

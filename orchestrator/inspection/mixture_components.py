@@ -32,6 +32,7 @@ from trainables.analysis.mixture_components import (
 )
 from trainables.latents.batching.surrogates import Surrogate
 from trainables.latents.codec_registry import load_codec
+from trainables.latents.speech.dataset_tracks import frame_tracks
 from trainables.latents.storage.dataset import LatentDataset, Split
 from trainables.latents.storage.row_columns import latent_frames
 from trainables.listening.decode import decode_continuation, wav_bytes
@@ -57,7 +58,7 @@ def mixture_components(
     for split in (Split.TRAIN, Split.TEST):
         latents.read(split)
     arm, structure, weights = _mixture(evidence, archive)
-    tracks = dataset.tracks(Split.TEST)
+    tracks = frame_tracks(dataset, Split.TEST)
     task = ray.remote(_profiled)
     profiled = ray.get(task.remote(latents.only(Split.TRAIN, Split.TEST), structure, weights, tracks))
     if dataset.meta.codec is not None:

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import typer
 
 from orchestrator.reporting.terminal_table import TerminalTable
+from orchestrator.representations.doubled_utterances import drop_doubled
+from orchestrator.representations.encoding_ledger import EncodingLedger
 from orchestrator.representations.encoding_progress import EncodeProgress
+from orchestrator.runtime.atomic_files import exclusive_lock
 from orchestrator.runtime.ray_cluster import Cluster
 from trainables.errors import InputError
 from trainables.latents.codecs.base import Codec
 from trainables.latents.speech.corpus import Corpus, Recording
 from trainables.latents.storage.dataset import SPLITS, LatentDataset, LatentMeta, open_dataset
-
-if TYPE_CHECKING:
-    from orchestrator.representations.encoding_stream import PitchTracks
 
 NOTHING_ENCODED = 1  # exit code
 
@@ -43,6 +42,23 @@ def require_folder(out: Path) -> None:
         raise InputError(f"--out {out} cannot be made ({error.strerror}); give another folder") from None
 
 
+@contextmanager
+def held(out: Path) -> Iterator[None]:
+    """Hold the folder ``out``, which is made if need be, so that no other process encodes into it.
+
+    Raises:
+        InputError: another process encodes into it, or it cannot be made.
+    """
+    require_folder(out)
+    out.mkdir(parents=True, exist_ok=True)
+    try:
+        with exclusive_lock(out, f"another process encodes into {out}; wait for it, or give another --out"):
+            yield
+    finally:
+        with suppress(OSError):  # it holds something
+            out.rmdir()
+
+
 def open_if_present(out: Path) -> LatentDataset | None:
     """The dataset in ``out``; None where it holds no latents yet.
 
@@ -57,14 +73,17 @@ def open_if_present(out: Path) -> LatentDataset | None:
 def recordings_to_encode(
     codec: Codec, corpus: Corpus, source: Path, out: Path, limit: int | None
 ) -> list[Recording]:
-    """The recordings among the first ``limit`` that ``out`` does not hold yet.
+    """The recordings among the first ``limit`` that ``out`` does not hold, and that can be tried.
 
-    A speaker who is in the dataset already stays in the same split.
+    A speaker who is in the dataset already stays in the same split. A recording that failed is tried again
+    once its file has changed. Utterances that an older version wrote twice are dropped from ``out`` here.
 
     Raises:
         InputError: the folder holds another representation, or latents of other weights or another source.
     """
-    encoded, wanted = open_if_present(out), corpus.first(limit)
+    drop_doubled(out)
+    ledger, encoded = EncodingLedger(out), open_if_present(out)
+    wanted = [recording for recording in corpus.first(limit) if not ledger.failed(recording)]
     if encoded is None:
         return wanted
     _require_continuation(encoded, codec, corpus, source)
@@ -84,9 +103,8 @@ def encode_into(
     cluster: Cluster,
     progress: EncodeProgress,
     record_time: RecordTime = lambda seconds, speech: None,
-    pitch: PitchTracks | None = None,
 ) -> None:
-    """Encode recordings into ``out`` with progress, and name at the end those that could not be encoded.
+    """Encode recordings into ``out`` with progress; those that could not be encoded are in its ledger.
 
     However it ends, be it by an interrupt, everything encoded by then is in ``out``.
     """
@@ -105,17 +123,18 @@ def encode_into(
         note=codec.note,
         source=str(source.resolve()),
     )
-    failures: list[tuple[Path, str]] = []
+    ledger = EncodingLedger(out)
     progress.begin()
-    # Wherever in this loop an interrupt strikes, the stream is closed in order.
-    with closing(encode_recordings(recordings, codec, meta, out, cluster, pitch)) as steps:
-        for encoded in steps:
-            failures += encoded.failures
-            progress.advance(encoded.utterances, encoded.seconds, len(encoded.failures))
-            record_time(progress.under_way, progress.speech)
+    try:
+        # Wherever in this loop an interrupt strikes, the stream is closed in order.
+        with closing(encode_recordings(recordings, codec, meta, out, cluster)) as steps:
+            for encoded in steps:
+                ledger.add(encoded.failures, encoded.notes)
+                progress.advance(encoded.utterances, encoded.seconds, len(encoded.failures))
+                record_time(progress.under_way, progress.speech)
+    finally:
+        ledger.write()
     typer.echo(progress.summary())
-    for path, reason in sorted(failures):
-        typer.echo(f"not encoded: {path}: {reason}", err=True)
 
 
 def size_of(dataset: LatentDataset) -> float:
@@ -152,12 +171,6 @@ def require_limit(limit: int | None) -> None:
     """
     if limit is not None and limit < 1:
         raise InputError(f"--limit is {limit}; it must be at least 1")
-
-
-def name_strays(corpus: Corpus, source: Path) -> None:
-    """Name on stderr the files of a corpus that its layout has no place for."""
-    for path in corpus.strays:
-        typer.echo(f"left out: {path} has no place in the layout of {source}", err=True)
 
 
 def contents_table(dataset: LatentDataset) -> TerminalTable:

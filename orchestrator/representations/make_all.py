@@ -5,28 +5,29 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import typer
 from rich.console import Console
 
 from orchestrator.representations.catalogue import Representation
 from orchestrator.representations.codec_weights import CodecWeights, family
+from orchestrator.representations.corpus_report import warn
 from orchestrator.representations.derivation import derive_dataset
 from orchestrator.representations.encoded_folder import (
     encode_into,
+    held,
     open_if_present,
     recordings_to_encode,
 )
+from orchestrator.representations.encoding_ledger import EncodingLedger
 from orchestrator.representations.encoding_progress import EncodeProgress
 from orchestrator.representations.inventory import Stopwatch, hours_of_speech
 from trainables.errors import InputError
 from trainables.latents.codecs.base import Codec
 from trainables.latents.derived.transform import TRANSFORM_FILE, Transform
-from trainables.latents.speech.corpus import Corpus, Recording
-
-if TYPE_CHECKING:
-    from orchestrator.representations.encoding_stream import PitchTracks
+from trainables.latents.speech.corpus import Corpus
+from trainables.latents.speech.same_audio import require_distinct_audio
 
 
 def make_all(
@@ -44,7 +45,7 @@ def make_all(
     """
     codecs = [r for r in representations if r.expression is None]
     jobs = [_encoding_job(r, weights, corpus, source, out, limit) for r in codecs]
-    _encode_all([job for job in jobs if job], corpus, source)
+    _encode_all([job for job in jobs if job], corpus, source, limit)
     for representation in representations:
         if representation.expression is not None:
             derive_one(representation, representation.expression, out)
@@ -52,7 +53,6 @@ def make_all(
 
 class _Job(NamedTuple):
     codec: Codec
-    recordings: list[Recording]
     folder: Path
 
 
@@ -64,35 +64,44 @@ def _encoding_job(
     out: Path,
     limit: int | None,
 ) -> _Job | None:
-    """The recordings left to encode with one codec; None where none are left, or it cannot be loaded."""
+    """The encoding with one codec; None where no recordings are left to encode, or it cannot be loaded."""
     name, folder = representation.name, out / representation.folder
     try:
         codec = weights.codec(name)
-        left = recordings_to_encode(codec, corpus, source, folder, limit)
+        with held(folder):
+            left = recordings_to_encode(codec, corpus, source, folder, limit)
     except InputError as error:
         if family(name) in weights.given:  # weights that the user named are wrong input: nothing is done
             raise
         _left_out(name, str(error))
         return None
-    return _Job(codec, left, folder) if left else None
+    if not left:
+        EncodingLedger(folder).name_all(corpus.first(limit))
+    return _Job(codec, folder) if left else None
 
 
-def _encode_all(jobs: Sequence[_Job], corpus: Corpus, source: Path) -> None:
+def _encode_all(jobs: Sequence[_Job], corpus: Corpus, source: Path, limit: int | None) -> None:
     if not jobs:
         return
+    wanted = corpus.first(limit)
+    warn(require_distinct_audio(wanted))
     from orchestrator.runtime.ray_cluster import connected
 
     console = Console(stderr=True, soft_wrap=True, highlight=False)
-    pitch: PitchTracks = {}  # the pitch of an utterance is tracked once, not for every codec
     with connected(None) as cluster:
-        for codec, recordings, folder in jobs:
+        for codec, folder in jobs:
             console.print(f"{codec.name}{f' ({codec.note})' if codec.note else ''}", markup=False)
-            with EncodeProgress(len(recordings), console) as progress:
-                watch = Stopwatch(folder)
-                try:
-                    encode_into(folder, recordings, codec, corpus, source, cluster, progress, watch, pitch)
-                except InputError as error:
-                    _left_out(codec.name, str(getattr(error, "cause", error)))
+            try:
+                with held(folder):
+                    left = recordings_to_encode(codec, corpus, source, folder, limit)
+                    if not left:  # another process has encoded them
+                        continue
+                    with EncodeProgress(len(left), console) as progress:
+                        watch = Stopwatch(folder)
+                        encode_into(folder, left, codec, corpus, source, cluster, progress, watch)
+                    EncodingLedger(folder).name_all(wanted)
+            except InputError as error:
+                _left_out(codec.name, str(getattr(error, "cause", error)))
 
 
 def derive_one(representation: Representation, expression: str, out: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -230,9 +231,10 @@ class RoadmapRunner:
             return dataset
         folder = self._beside(switched)
         if not folder.is_dir():
+            command = ["python", "-m", "orchestrator.encode", "SOURCE", "--representation", str(switched)]
             raise InputError(
                 f"the roadmap has switched to {switched}, but {folder} does not exist; encode it with "
-                f"python -m orchestrator.encode SOURCE --representation {switched} --out {folder}"
+                f"{shlex.join([*command, '--out', str(folder)])}"
             )
         return checked_dataset(str(folder))
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import json
+import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Annotated, Any
@@ -108,6 +110,7 @@ def guarded(command: Callable[..., None], resume: str) -> Callable[..., None]:
     @functools.wraps(command)
     def wrapper(*args: object, **kwargs: object) -> None:
         try:
+            _require_utf8()
             with second_signal_ends_at_once():
                 command(*args, **kwargs)
         except (InputError, StudyError) as error:
@@ -126,6 +129,19 @@ def guarded(command: Callable[..., None], resume: str) -> Callable[..., None]:
             raise typer.Exit(BAD_INPUT) from None
 
     return wrapper
+
+
+def _require_utf8() -> None:
+    """Refuse words and a working folder that are not UTF-8: neither records nor pages could hold them."""
+    names = [*sys.argv]
+    with suppress(OSError):  # the folder is gone
+        names.append(os.getcwd())
+    for name in names:
+        try:
+            name.encode()
+        except UnicodeEncodeError:
+            shown = os.fsencode(name).decode(errors="backslashreplace")
+            raise InputError(f"the name {shown} is not UTF-8; rename it") from None
 
 
 def _tell(text: str) -> None:

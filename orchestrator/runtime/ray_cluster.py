@@ -19,6 +19,7 @@ from orchestrator.runtime.ray_internals import (
     no_handler_of_sigterm,
     read_environment_again,
 )
+from orchestrator.runtime.socket_folder import short_socket_folder
 from trainables.errors import InputError
 
 RETRIES = 2  # of a trial or a job whose process or machine was lost
@@ -110,7 +111,8 @@ def connected(address: str | None, *, state_api: bool = False) -> Iterator[Clust
     _hush(logging.getLogger("ray"))
     private = {} if address else {"include_dashboard": state_api, "dashboard_host": "127.0.0.1"}
     interrupt_on_signals()
-    with nullcontext() if address else private_environment():
+    private_folder = nullcontext() if address else short_socket_folder()
+    with private_folder, nullcontext() if address else private_environment():
         read_environment_again()
         try:
             _init(address, private)

@@ -17,7 +17,7 @@ from trainables.analysis.rate_distortion import Distortion
 from trainables.errors import InputError
 from trainables.latents.codec_registry import load_codec
 from trainables.latents.encode_recording import read_audio
-from trainables.latents.speech.corpus import find_corpus
+from trainables.latents.speech.corpus import audio_by_id
 from trainables.latents.storage.parquet_file import LatentMeta
 
 CODEBOOKS = {"soundstream": 46, "mimi-12.5": 8, "encodec": 8, "dac": 12}  # in the published setting
@@ -66,13 +66,12 @@ def _squared_error(base: str, codebooks: int, meta: LatentMeta, utterances: Coll
     """
     if meta.source is None:
         raise InputError("its audio is not known")
-    wanted = set(utterances)
-    recordings = [r for r in find_corpus(Path(meta.source)).recordings if r.utterance_id in wanted]
-    if not recordings:
+    paths = list(audio_by_id(Path(meta.source), set(utterances)).values())
+    if not paths:
         raise InputError(f"{meta.source} no longer holds its audio")
     before, behind = (load_codec(name, meta.weights) for name in (base, f"{base}-q{codebooks}"))
     errors = []
-    for recording in recordings[:: max(1, len(recordings) // _RECORDINGS)][:_RECORDINGS]:
-        audio = read_audio(recording.path, before.sample_rate)[: int(_SECONDS * before.sample_rate)]
+    for path in paths[:: max(1, len(paths) // _RECORDINGS)][:_RECORDINGS]:
+        audio = read_audio(path, before.sample_rate)[: int(_SECONDS * before.sample_rate)]
         errors.append(np.square(before.encode(audio) - behind.encode(audio)).sum(1))
     return float(np.concatenate(errors).mean())

@@ -1,19 +1,18 @@
-"""From an audio file to an utterance: read, resample, encode, and measure the acoustics of each frame."""
+"""From an audio file to an utterance: read, resample, encode."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import numpy as np
-import soundfile
-import torch
-import torchaudio.functional as audio_functional
 
 from trainables.errors import InputError
 from trainables.latents.codecs.base import Codec
-from trainables.latents.speech import acoustics
 from trainables.latents.speech.corpus import Recording
+from trainables.latents.speech.recorded_audio import RecordedAudio
 from trainables.latents.storage.parquet_file import Utterance, storable_latents
+
+_PIECE_SECONDS = 300  # what a codec encodes at once
 
 
 def read_audio(path: Path, sample_rate: int) -> np.ndarray:
@@ -23,45 +22,30 @@ def read_audio(path: Path, sample_rate: int) -> np.ndarray:
         InputError: the file cannot be read, is empty, or a sample is not finite; the message gives the reason
             and leaves it to the caller to name the file.
     """
-    try:
-        audio, rate = soundfile.read(path, dtype="float32", always_2d=True)
-    except (soundfile.SoundFileError, OSError) as error:
-        reasons = (getattr(error, "error_string", None), getattr(error, "strerror", None), str(error))
-        raise InputError(next(filter(None, reasons))) from error
-    if not len(audio):
-        raise InputError("it holds no audio")
-    if not np.isfinite(audio).all():
-        raise InputError("it holds samples that are not numbers")
-    mono = torch.from_numpy(audio.mean(1))
-    return audio_functional.resample(mono, rate, sample_rate).numpy() if rate != sample_rate else mono.numpy()
+    pieces = list(RecordedAudio(path, sample_rate).pieces())
+    return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
 
 
-def encode_recording(codec: Codec, recording: Recording, audio: np.ndarray, pitch_P: np.ndarray) -> Utterance:
-    """The utterance of a recording: its latents, and its energy, pitch and spectral flux in each frame.
+def encode_recording(codec: Codec, recording: Recording, audio: RecordedAudio) -> Utterance:
+    """The utterance of a recording: its latents; energy, pitch and spectral flux are left unknown (NaN).
 
     Args:
-        codec: that encodes it.
+        codec: that encodes it; of a long recording some minutes at once, so that memory is bounded.
         recording: whose ids and split the utterance gets.
-        audio: mono [samples] at the codec's sample rate.
-        pitch_P: its pitch every 16 ms, Hz, the same for all codecs; see
-            :func:`~trainables.latents.speech.acoustics.pitch_track`.
+        audio: what its file holds, at the codec's sample rate.
 
     Raises:
         InputError: it is shorter than the two frames that a step needs.
         ValueError: the latents are not finite, or too large to store.
     """
-    latents = codec.encode(audio)
-    frames, hop = len(latents), round(codec.sample_rate / codec.frame_rate)
-    if frames < 2:
+    hop = round(codec.sample_rate / codec.frame_rate)
+    encoded = [codec.encode(piece) for piece in audio.pieces(round(_PIECE_SECONDS * codec.frame_rate) * hop)]
+    latents = encoded[0] if len(encoded) == 1 else np.concatenate(encoded)
+    if len(latents) < 2:
         raise InputError(f"it is shorter than two frames ({2 / codec.frame_rate:g} s)")
+    unknown = np.full(len(latents), np.nan, np.float32)
     utterance = Utterance(
-        recording.utterance_id,
-        recording.speaker_id,
-        recording.split,
-        latents,
-        energy=acoustics.energy(audio, frames, hop),
-        f0=acoustics.f0(pitch_P, frames, codec.frame_rate),
-        spectral_flux=acoustics.spectral_flux(audio, codec.sample_rate, frames, hop),
+        recording.utterance_id, recording.speaker_id, recording.split, latents, unknown, unknown, unknown
     )
     storable_latents(utterance, codec.dim)
     return utterance

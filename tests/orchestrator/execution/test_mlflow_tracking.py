@@ -1,8 +1,13 @@
 """What a sweep leaves in MLflow, read back through MLflow's own client."""
 
 import math
+import os
+import shlex
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
@@ -144,6 +149,44 @@ def test_a_store_that_cannot_be_opened_is_one_sentence(tmp_path, monkeypatch):
     with pytest.raises(InputError, match="not a database.*correct or unset MLFLOW_TRACKING_URI") as error:
         Tracker("tests")
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("fault", ["corrupt", "foreign"])
+def test_a_database_of_this_folder_that_cannot_be_opened_is_named(tmp_path, monkeypatch, fault):
+    file = tmp_path / "mlflow.db"
+    if fault == "corrupt":
+        file.write_text("not a database " * 400)
+    else:
+        with closing(sqlite3.connect(file)) as database, database:
+            database.execute("create table alembic_version (version_num varchar)")
+            database.execute("insert into alembic_version values ('of another version')")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    with pytest.raises(
+        InputError, match=f"cannot open the MLflow store {file} .*; move {file} away"
+    ) as error:
+        Tracker("tests")
+    assert "MLFLOW_TRACKING_URI" not in str(error.value) and "\n" not in str(error.value)
+
+
+@pytest.mark.slow
+def test_the_database_lies_where_the_work_is_done(tmp_path):
+    name = "a b?c%20d#e'f"
+    folder = tmp_path / name
+    folder.mkdir()
+    program = (
+        "from orchestrator.execution.mlflow_tracking import Tracker; t = Tracker(); t.start('x', {}, {}); "
+    )
+    line = [sys.executable, "-c", program + "print(t.where())"]
+    environment = {k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"}
+    environment["PYTHONPATH"] = str(Path(__file__).resolve().parents[3])
+    said = subprocess.run(
+        line, cwd=folder, env=environment, capture_output=True, text=True, check=True
+    ).stdout
+    assert {file.name for file in folder.iterdir()} <= {"mlflow.db", "mlartifacts"}
+    assert (folder / "mlflow.db").stat().st_size and [file.name for file in tmp_path.iterdir()] == [name]
+    words = shlex.split(said.splitlines()[1])
+    assert words[:4] == ["cd", str(folder), "&&", "mlflow"]
 
 
 def test_a_password_in_the_address_of_a_store_is_not_shown(monkeypatch):

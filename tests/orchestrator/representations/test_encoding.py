@@ -11,14 +11,13 @@ import ray.data
 import typer
 
 from orchestrator.encode import encode
-from orchestrator.representations.encoding_stream import _Encoder, _pitch_tracks, _read, _table
 from orchestrator.runtime.cli import guarded
 from search_spaces.study import StudyError
 from tests.orchestrator.noise_recordings import write_noise
 from tests.orchestrator.shared_ray import REPOSITORY, joining
 from trainables.errors import InputError
 from trainables.latents.codec_registry import load_codec
-from trainables.latents.speech.corpus import find_corpus
+from trainables.latents.speech.dataset_tracks import frame_tracks, track_store
 from trainables.latents.storage.dataset import latent_frames, open_dataset, write_utterances
 from trainables.latents.storage.parquet_file import LatentMeta, Utterance
 
@@ -79,16 +78,16 @@ def test_what_was_written_is_what_the_codec_gives(encoded, source):
     np.testing.assert_allclose(frames, expected, rtol=1e-3, atol=1e-3)
 
 
-def test_a_pitch_that_is_known_is_not_sought_again(source):
-    recordings, encoder = find_corpus(source).first(4), _Encoder("logmel", None)
-    heard = dict(_pitch_tracks(encoder(_read(_table(recordings, {}), 16000))))
-    assert sorted(heard) == sorted(r.utterance_id for r in recordings) and all(map(len, heard.values()))
-    known = {name: np.full_like(track, 123) for name, track in list(heard.items())[:3]}
-    table = encoder(_read(_table(recordings, known), 16000))
-    rows = zip(table["utterance_id"].to_pylist(), table["f0"].to_pylist(), strict=True)
-    assert {name for name, track in rows if set(track) == {123}} == set(known)
-    again = dict(_pitch_tracks(table))
-    assert all(np.array_equal(again[name], (heard | known)[name]) for name in heard)
+def test_acoustic_tracks_wait_until_something_asks_for_them(encoded):
+    out, *_ = encoded
+    dataset, store = open_dataset(out), track_store(out)
+    assert not store.folder.exists()
+    assert all(np.isnan(track).all() for row in dataset.tracks("test").values() for track in row.values())
+    tracks = frame_tracks(dataset, "test")
+    assert sorted(tracks) == dataset.utterances("test") and store.folder.parent == out.parent
+    assert all(
+        np.isfinite(track).all() and len(track) == 50 for row in tracks.values() for track in row.values()
+    )
 
 
 def test_ray_data_reads_it_without_python_objects(encoded, cluster):

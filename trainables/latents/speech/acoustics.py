@@ -1,6 +1,6 @@
 """What is heard in each latent frame: how loud it is, at what pitch, and how much its spectrum changed.
 
-Shapes: P instants, 16 ms apart.
+Shapes: P instants, 16 ms apart; G instants, 10 ms apart.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from swift_f0 import SwiftF0
 
 _SILENCE = 1e-12  # power, -120 dB
 _WINDOW_SECONDS = 0.04
-_PITCH_RATE, _PITCH_STEP = 16000, 0.016  # what the tracker takes (Hz) and the spacing of its answers (s)
+PITCH_RATE, _PITCH_STEP = 16000, 0.016  # what the tracker takes (Hz) and the spacing of its answers (s)
+_STEP, _LAG = 160, 2  # samples at that rate, 10 ms, of the other tracks; steps that a spectrum changes in
 _LOWEST, _HIGHEST, _VOICED = 50.0, 550.0, 0.5  # Hz, Hz, confidence
 
 
@@ -30,9 +31,9 @@ def pitch_track(audio: np.ndarray, sample_rate: int) -> np.ndarray:
 
     L. Nieradzik, "SwiftF0: fast and accurate monophonic pitch detection", 2025.
     """
-    if sample_rate != _PITCH_RATE:
-        audio = audio_functional.resample(torch.from_numpy(audio), sample_rate, _PITCH_RATE).numpy()
-    pitch = _tracker().detect(audio, _PITCH_RATE, fmin=_LOWEST, fmax=_HIGHEST)
+    if sample_rate != PITCH_RATE:
+        audio = audio_functional.resample(torch.from_numpy(audio), sample_rate, PITCH_RATE).numpy()
+    pitch = _tracker().detect(audio, PITCH_RATE, fmin=_LOWEST, fmax=_HIGHEST)
     return np.where(pitch.confidence >= _VOICED, pitch.pitch_hz, 0.0).astype(np.float32)
 
 
@@ -66,6 +67,40 @@ def spectral_flux(audio: np.ndarray, sample_rate: int, frames: int, hop: int) ->
     change = np.square(np.diff(shapes, axis=0)).sum(1)
     heard = np.minimum(norms[1:, 0], norms[:-1, 0]) > _SILENCE
     return np.concatenate([[0.0], np.where(heard, change, 0.0)])
+
+
+def levels(audio: np.ndarray) -> np.ndarray:
+    """RMS level of each 10 ms of audio at 16 kHz, [G], in dB re full scale."""
+    return energy(audio, -(-len(audio) // _STEP), _STEP)
+
+
+def flux(audio: np.ndarray) -> np.ndarray:
+    """Spectral flux over the 20 ms before each instant of audio at 16 kHz, [G]; see :func:`spectral_flux`."""
+    steps = -(-len(audio) // _STEP)
+    changes = np.zeros(steps + steps % _LAG)
+    half = len(changes) // _LAG
+    changes[0::2] = spectral_flux(np.pad(audio, (_STEP, 0)), PITCH_RATE, half, _LAG * _STEP)
+    changes[1::2] = spectral_flux(audio, PITCH_RATE, half, _LAG * _STEP)
+    return changes[:steps]
+
+
+def frame_levels(level_G: np.ndarray, frames: int, frame_rate: float) -> np.ndarray:
+    """The level of all samples of each frame, [frames], from that of each 10 ms."""
+    power = np.maximum(10 ** (level_G.astype(np.float64) / 10) - _SILENCE, 0.0)
+    sums = np.concatenate([[0.0], np.cumsum(power)])
+    borders = np.arange(frames + 1) / frame_rate * (PITCH_RATE / _STEP)
+    shares = np.diff(np.interp(borders, np.arange(len(sums)), sums)) / np.diff(borders)
+    return 10 * np.log10(np.maximum(shares, 0.0) + _SILENCE)
+
+
+def frame_flux(flux_G: np.ndarray, frames: int, frame_rate: float) -> np.ndarray:
+    """Spectral flux of each frame, [frames]: around its middle, or the mean over a frame of several 20 ms."""
+    step = _LAG * _STEP / PITCH_RATE
+    count = max(1, round(1 / (frame_rate * step)))
+    offsets = (np.arange(count) - (count - 1) / 2) * step
+    instants = ((np.arange(frames) + 0.5) / frame_rate)[:, None] + offsets
+    places = np.rint(instants * (PITCH_RATE / _STEP)).astype(int)
+    return flux_G[np.clip(places, 0, len(flux_G) - 1)].mean(1)
 
 
 @cache

@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
+import soundfile
 
 from trainables.latents.codec_registry import load_codec
 from trainables.latents.encode_recording import encode_recording, read_audio
-from trainables.latents.speech.acoustics import energy, f0, pitch_track, spectral_flux
+from trainables.latents.speech.acoustic_tracks import TrackStore, measure
+from trainables.latents.speech.acoustics import (
+    energy,
+    f0,
+    flux,
+    frame_flux,
+    frame_levels,
+    levels,
+    pitch_track,
+    spectral_flux,
+)
 from trainables.latents.speech.corpus import Recording
+from trainables.latents.speech.recorded_audio import RecordedAudio
 
 RATE, HOP = 16000, 320
 
@@ -50,16 +64,54 @@ def test_flux_marks_the_frame_where_the_sound_changes():
     assert max(flux[part].max() for part in steady) < 1e-3 and flux[153:].max() == 0
 
 
-def test_speech_is_described_frame_by_frame(librispeech):
+def test_speech_is_described_frame_by_frame(librispeech, tmp_path):
     file = min((librispeech / "test-other/1688").glob("*.flac"))
-    audio = read_audio(file, RATE)[: 4 * RATE]
-    recording, pitch = Recording("u", "s", "test", file), pitch_track(audio, RATE)
-    utterance = encode_recording(load_codec("logmel", None), recording, audio, pitch)
-    tracks = np.stack([utterance.energy, utterance.f0, utterance.spectral_flux])
+    soundfile.write(tmp_path / "x.flac", read_audio(file, RATE)[: 4 * RATE], RATE)
+    recording = Recording("u", "s", "test", tmp_path / "x.flac")
+    utterance = encode_recording(load_codec("logmel", None), recording, RecordedAudio(recording.path, RATE))
+    found = measure(recording.path).of_frames(len(utterance.latents), 50.0)
+    tracks = np.stack([found["energy"], found["f0"], found["spectral_flux"]])
     assert tracks.shape == (3, len(utterance.latents)) and np.isfinite(tracks).all()
-    voiced = utterance.f0 > 0
-    assert 0.2 < voiced.mean() < 0.9 and 70 < np.median(utterance.f0[voiced]) < 220  # a man's voice
-    assert utterance.energy[voiced].mean() > utterance.energy[~voiced].mean() + 5
+    voiced = found["f0"] > 0
+    assert 0.2 < voiced.mean() < 0.9 and 70 < np.median(found["f0"][voiced]) < 220  # a man's voice
+    assert found["energy"][voiced].mean() > found["energy"][~voiced].mean() + 5
     levels = utterance.latents.mean(1)
-    agreement = [np.corrcoef(np.roll(utterance.energy, lag), levels)[0, 1] for lag in range(-3, 4)]
+    agreement = [np.corrcoef(np.roll(found["energy"], lag), levels)[0, 1] for lag in range(-3, 4)]
     assert max(agreement) == agreement[3] > 0.7
+
+
+def test_steps_become_the_same_frames_at_50_hz():
+    audio = voice(130) + np.random.default_rng(0).normal(scale=0.01, size=RATE).astype(np.float32)
+    frames = len(audio) // HOP
+    np.testing.assert_allclose(
+        frame_levels(levels(audio), frames, 50.0), energy(audio, frames, HOP), atol=1e-3
+    )
+    assert np.array_equal(frame_flux(flux(audio), frames, 50.0), spectral_flux(audio, RATE, frames, HOP))
+
+
+@pytest.mark.parametrize("frame_rate", [12.5, 44100 / 512])
+def test_levels_of_other_frames_are_those_of_their_samples(frame_rate):
+    audio = np.random.default_rng(0).normal(size=2 * RATE).astype(np.float32) * np.linspace(0.01, 1, 2 * RATE)
+    frames = int(2 * frame_rate)
+    borders = np.rint(np.arange(frames + 1) * RATE / frame_rate).astype(int)
+    own = [10 * np.log10(np.square(audio[a:b]).mean()) for a, b in pairwise(borders)]
+    np.testing.assert_allclose(frame_levels(levels(audio), frames, frame_rate), own, atol=1.0)
+    assert len(frame_flux(flux(audio), frames, frame_rate)) == frames
+
+
+def test_tracks_are_measured_once_and_follow_the_audio(tmp_path, monkeypatch):
+    for name, hertz in (("a", 120), ("b", 220)):
+        soundfile.write(tmp_path / f"{name}.flac", voice(hertz), RATE)
+    store, files = TrackStore(tmp_path / "tracks"), [tmp_path / "a.flac", tmp_path / "b.flac"]
+    (tmp_path / "broken.wav").write_text("no audio")
+    first = dict(store.measured([*files, tmp_path / "broken.wav", tmp_path / "gone.wav"]))
+    assert np.median(first[files[0]].pitch_P) == pytest.approx(120, rel=0.02)
+    assert "Format not recognised" in first[tmp_path / "broken.wav"]
+    assert "no such file" in first[tmp_path / "gone.wav"]
+    monkeypatch.setattr("trainables.latents.speech.acoustic_tracks.measure", None)  # would fail if wanted
+    (tmp_path / "moved.flac").write_bytes(files[1].read_bytes())
+    again = dict(store.measured([tmp_path / "moved.flac"]))[tmp_path / "moved.flac"]
+    assert all(map(np.array_equal, again, first[files[1]]))
+    for file in store.folder.glob("*.arrow"):
+        file.write_bytes(file.read_bytes()[:100])
+    assert store.read({"x"}) == {}

@@ -1,0 +1,77 @@
+"""What a source was understood to be, before anything is encoded: layout, speakers, splits, seconds."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import typer
+from rich.console import Console
+
+from orchestrator.reporting.terminal_table import TerminalTable, print_table
+from orchestrator.representations.encoding_ledger import name_left_out, print_lines
+from trainables.errors import InputError
+from trainables.latents.speech.corpus import Corpus, Recording
+from trainables.latents.speech.recorded_audio import examine
+from trainables.latents.speech.same_audio import require_distinct_audio
+from trainables.latents.storage.parquet_file import SPLITS
+
+_THREADS = 4  # decoding leaves Python to others
+_NAMED = 12  # speakers of a split
+
+
+def print_corpus(corpus: Corpus, source: Path, limit: int | None) -> None:
+    """Print what ``source`` was understood to be; every file is read, and nothing is written.
+
+    Raises:
+        InputError: the same audio is under two speakers or in two splits, or all recordings are equal.
+    """
+    recordings = corpus.first(limit)
+    typer.echo(f"{source}: {corpus.layout}")
+    with ThreadPoolExecutor(_THREADS) as pool:
+        examined = list(pool.map(_examined, recordings))
+    seconds = {r.utterance_id: found for r, found in zip(recordings, examined, strict=True)}
+    table = TerminalTable("what would be encoded", ("split", "recordings", "speakers", "seconds"))
+    speakers: dict[str, dict[str, float]] = {split: defaultdict(float) for split in SPLITS}
+    counts: dict[str, int] = dict.fromkeys(SPLITS, 0)
+    for recording in recordings:
+        length, failure, _ = seconds[recording.utterance_id]
+        if not failure:
+            speakers[recording.split][recording.speaker_id] += length
+            counts[recording.split] += 1
+    for split in SPLITS:
+        own = speakers[split]
+        table.add(split, str(counts[split]), str(len(own)), f"{sum(own.values()):.1f}")
+    print_table(Console(), table)
+    for split in SPLITS:
+        names = sorted(speakers[split])
+        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+        typer.echo(f"{split}: {', '.join(names[:_NAMED]) or 'nobody'}{more}")
+    failed = [(r.path, found[1]) for r, found in zip(recordings, examined, strict=True) if found[1]]
+    print_lines("would not be encoded: ", failed)
+    print_lines(
+        "noted: ", [(r.path, found[2]) for r, found in zip(recordings, examined, strict=True) if found[2]]
+    )
+    name_left_out(corpus)
+    warn(corpus.warnings)
+    warn(require_distinct_audio(recordings))
+    typer.echo(f"{len(recordings) - len(failed)} of {len(recordings)} recordings would be encoded")
+
+
+def warn(sentences: Sequence[str]) -> None:
+    """Print sentences of warning on stderr."""
+    for sentence in sentences:
+        typer.echo(f"warning: {sentence}", err=True)
+
+
+def _examined(recording: Recording) -> tuple[float, str, str]:
+    """The seconds of a recording, why it cannot be encoded, and what is noted of it; texts may be empty."""
+    try:
+        seconds, notes = examine(recording.path)
+        return seconds, "", "; ".join(notes)
+    except InputError as error:
+        return 0.0, str(error), ""
+    except Exception as error:  # as encoding does: whatever a file does to a reader costs that file alone
+        return 0.0, f"{type(error).__name__}: {error}", ""
