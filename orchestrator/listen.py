@@ -13,6 +13,7 @@ from rich.progress import Progress
 from orchestrator.judging.preference import FEWEST_LISTENERS, detectable_preference
 from orchestrator.listening.collecting import collect_answers
 from orchestrator.listening.making import make_panel
+from orchestrator.listening.panel import Method
 from orchestrator.listening.playing import write_play_page
 from orchestrator.runtime import cli
 from trainables.errors import InputError
@@ -34,6 +35,9 @@ def make(
     run: Run,
     pairs: Annotated[int, typer.Option(help="Most utterances to be heard.")] = _PAIRS,
     listeners: Annotated[int, typer.Option(help="How many people are to be asked.")] = _LISTENERS,
+    method: Annotated[
+        Method, typer.Option(help="Which of two is better, or a rating of each beside a hidden reference.")
+    ] = Method.PREFERENCE,
     again: Annotated[bool, typer.Option("--again", help="Replace a panel that RUN has already.")] = False,
 ) -> None:
     """Write a self-contained page on which listeners compare the arms of RUN without knowing them.
@@ -50,6 +54,7 @@ def make(
             pairs,
             listeners,
             lambda done, total: progress.update(task, completed=done, total=total),
+            method=method,
             again=again,
         )
     for page in made.pages:

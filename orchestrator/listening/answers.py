@@ -9,25 +9,34 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from orchestrator.listening.panel import COPY, Kind, Panel, Trial
+from orchestrator.listening.panel import COPY, LEAST_FOR_REFERENCE, MOST_MISSED, Kind, Panel, Trial
 from trainables.errors import InputError
 
 NO_DIFFERENCE = "none"
+_HIGHEST = 100  # rating
 _MOST_BYTES = 1_000_000
 _LISTENER = re.compile(r"[\w.-]{1,40}")
 
 
 @dataclass(frozen=True)
 class Answers:
-    """What one listener said of every trial of a panel: the sound preferred, or "none"."""
+    """What one listener said of every trial of a panel: the sound preferred, or "none"; or of every sound how
+    good it is, from 0 to 100.
+    """
 
     listener: str
-    choices: Mapping[str, str]
+    choices: Mapping[str, str | Mapping[str, int]]
 
     def preferred(self, trial: Trial) -> str | None:
         """The source of the preferred sound of a trial; None where there was no difference."""
-        choice = self.choices[trial.name]
+        choice = str(self.choices[trial.name])
         return None if choice == NO_DIFFERENCE else trial.sources[trial.sounds.index(choice)]
+
+    def ratings(self, trial: Trial) -> dict[str, int]:
+        """How good the sounds of a trial are, by their source."""
+        given = self.choices[trial.name]
+        assert not isinstance(given, str)
+        return {source: given[sound] for sound, source in zip(trial.sounds, trial.sources, strict=True)}
 
 
 def read_answers(
@@ -56,9 +65,20 @@ def read_answers(
     if not isinstance(choices, dict) or set(choices) != set(asked):
         raise InputError(f"{path} does not answer each of its {len(asked)} trials once; let it be finished")
     for name in asked:
-        if choices[name] not in (*trials[name].sounds, NO_DIFFERENCE):
-            raise InputError(f"{path}: trial {name} has none of its sounds as its answer; leave the file out")
+        if not _answers(choices[name], trials[name]):
+            raise InputError(f"{path}: trial {name} has an answer to none of its sounds; leave the file out")
     return page, Answers(listener, choices)
+
+
+def _answers(given: Any, trial: Trial) -> bool:
+    """Whether something is an answer to a trial."""
+    if trial.kind is not Kind.RATING:
+        return given in (*trial.sounds, NO_DIFFERENCE)
+    return (
+        isinstance(given, dict)
+        and set(given) == set(trial.sounds)
+        and all(type(value) is int and 0 <= value <= _HIGHEST for value in given.values())
+    )
 
 
 def _content(path: Path) -> dict[str, Any]:
@@ -78,6 +98,11 @@ def _content(path: Path) -> dict[str, Any]:
 
 def why_left_out(answers: Answers, trials: Mapping[str, Trial]) -> str:
     """Why a listener is left out by the sealed rule; empty where they pass."""
+    rated = [answers.ratings(trial)[COPY] for trial in trials.values() if trial.kind is Kind.RATING]
+    missed = sum(rating < LEAST_FOR_REFERENCE for rating in rated)
+    if missed > MOST_MISSED * len(rated):
+        below = f"rated the hidden reference below {LEAST_FOR_REFERENCE}"
+        return f"{below} in {missed} of {len(rated)} trials"
     random = [trial for trial in trials.values() if trial.kind is Kind.RANDOM]
     wrong = sum(answers.preferred(trial) not in (COPY, None) for trial in random)
     if wrong:
@@ -97,11 +122,19 @@ def consistency(answers: Answers, trials: Mapping[str, Trial]) -> float | None:
     return sum(same) / len(same) if same else None
 
 
-def preferences(answers: Answers, trials: Mapping[str, Trial], arm: str) -> dict[str, float]:
-    """By utterance, whether a listener preferred an arm: 1, 0, or half where there was no difference."""
-    preferred = {
-        trial.utterance_id: answers.preferred(trial)
-        for trial in trials.values()
-        if trial.kind is Kind.PREFERENCE
-    }
-    return {name: 0.5 if who is None else float(who == arm) for name, who in preferred.items()}
+def preferences(answers: Answers, trials: Mapping[str, Trial], arm: str, versus: str) -> dict[str, float]:
+    """By utterance, whether a listener preferred an arm to its rival, or rated it higher: 1, 0, or half where
+    there was no difference.
+    """
+    shares = {}
+    for trial in trials.values():
+        if trial.kind is Kind.RATING:
+            shares[trial.utterance_id] = _share(answers.ratings(trial), arm, versus)
+        elif trial.kind is Kind.PREFERENCE:
+            who = answers.preferred(trial)
+            shares[trial.utterance_id] = 0.5 if who is None else float(who == arm)
+    return shares
+
+
+def _share(ratings: Mapping[str, int], arm: str, versus: str) -> float:
+    return 0.5 + 0.5 * ((ratings[arm] > ratings[versus]) - (ratings[arm] < ratings[versus]))

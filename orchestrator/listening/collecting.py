@@ -62,7 +62,7 @@ def collect_answers(run: Path, files: Sequence[Path]) -> Collected:
                 "listener": answers.listener,
                 "left_out": why,
                 "consistency": consistency(answers, trials),
-                "preferences": preferences(answers, trials, panel.arm),
+                "preferences": preferences(answers, trials, panel.arm, panel.versus),
             }
         )
     evidence.ratings = {

@@ -13,10 +13,12 @@ from orchestrator.listening.pages import pages
 from orchestrator.listening.panel import (
     PANEL_FOLDER,
     SEALED,
+    Method,
     Panel,
     key_hash,
     new_secret,
     panel_trials,
+    rating_trials,
     write_panel,
 )
 from orchestrator.listening.sounds import SoundMaker
@@ -39,7 +41,13 @@ class Made:
 
 
 def make_panel(
-    run: Path, pairs: int, listeners: int, advance: Callable[[int, int], None], *, again: bool = False
+    run: Path,
+    pairs: int,
+    listeners: int,
+    advance: Callable[[int, int], None],
+    *,
+    method: Method = Method.PREFERENCE,
+    again: bool = False,
 ) -> Made:
     """Choose clips, seal the panel in the run's journal, and write its pages into the run's folder.
 
@@ -48,6 +56,7 @@ def make_panel(
         pairs: utterances to be heard, at most.
         listeners: how many are to be asked.
         advance: gets how many trials have their sounds, of how many.
+        method: how they are asked.
         again: whether a panel that was made before is replaced; its answers then no longer count.
 
     Raises:
@@ -68,7 +77,8 @@ def make_panel(
     arms = (criterion.arm, criterion.versus)
     maker, secret = SoundMaker(run, evidence, arms), new_secret()
     clips = maker.clips(pairs)
-    trials = panel_trials([clip.utterance_id for clip in clips], *arms, secret)
+    make_trials = panel_trials if method is Method.PREFERENCE else rating_trials
+    trials = make_trials([clip.utterance_id for clip in clips], *arms, secret)
     sounds = maker.sounds(trials, clips, advance)
     panel = Panel(
         study=study.name,
@@ -76,6 +86,7 @@ def make_panel(
         arm=criterion.arm,
         versus=criterion.versus,
         listeners=listeners,
+        method=method,
         trials=tuple(trial.name for trial in trials),
         clips={name: sha256(wav).hexdigest() for name, wav in sorted(sounds.items())},
         key=key_hash(trials),

@@ -12,7 +12,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from orchestrator.listening.panel import Panel, Trial
+from orchestrator.listening.panel import Method, Panel, Trial
 from orchestrator.reporting.templating import render
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -40,7 +40,7 @@ def pages(
 ) -> list[Page]:
     """The pages of a panel, as few as hold its sounds with ``most_bytes`` each."""
     each = max(len(wav) for wav in sounds.values()) * 4 // 3 + 100
-    fit = max(1, (most_bytes - 100_000) // (2 * each))
+    fit = max(1, (most_bytes - 100_000) // (len(trials[0].sounds) * each))
     parts = -(-len(trials) // fit)
     ends = [number * len(trials) // parts for number in range(parts + 1)]
     return [
@@ -53,16 +53,17 @@ def _page(panel: Panel, part: int, trials: Sequence[Trial], sounds: Mapping[str,
     asked = [{"name": trial.name, "sounds": list(trial.sounds)} for trial in trials]
     heard = [name for trial in trials for name in trial.sounds]
     scripts = (
-        _script({"hash": panel.hash, "part": part, "trials": asked}),
+        _script({"hash": panel.hash, "part": part, "method": panel.method, "trials": asked}),
         _script({name: base64.b64encode(sounds[name]).decode() for name in sorted(heard)}),
         (_TEMPLATES / "listen.js").read_text(),
     )
-    seconds = len(trials) * (2 * _seconds(sounds[heard[0]]) + _SECONDS_TO_CHOOSE)
+    seconds = len(heard) * (_seconds(sounds[heard[0]]) + _SECONDS_TO_CHOOSE / 2)
     html = render(
         "listen.html",
         _TEMPLATES,
         count=len(trials),
         minutes=max(1, round(seconds / 60)),
+        rated=len(trials[0].sounds) if panel.method is Method.RATING else 0,
         **dict(zip(("panel", "sounds", "code"), map(Markup, scripts), strict=True)),
     )
     digest = hashlib.sha256("\n".join(scripts).encode()).hexdigest()

@@ -29,10 +29,26 @@ RATED_TEST = (
     "share preferred, ties halved; two-way random effects over listeners and utterances, t interval with "
     "Satterthwaite's degrees of freedom"
 )
-EXCLUSION = (
-    "A listener is left out who prefers a random walk to the codec's copy of true speech in any trial, or "
-    "says of identical sounds, more often than not, that one is better."
-)
+LEAST_FOR_REFERENCE, MOST_MISSED = 90, 0.15  # of ITU-R BS.1534-3, section 4.1.2
+
+
+class Method(StrEnum):
+    """How listeners are asked."""
+
+    PREFERENCE = "preference"  # which of two sounds is better, or neither
+    RATING = "rating"  # each of several from 0 to 100, a hidden reference and anchors among them
+
+
+EXCLUSIONS_OF = {
+    Method.PREFERENCE: (
+        "A listener is left out who prefers a random walk to the codec's copy of true speech in any trial, "
+        "or says of identical sounds, more often than not, that one is better."
+    ),
+    Method.RATING: (
+        f"A listener is left out who rates the hidden reference below {LEAST_FOR_REFERENCE} in more than "
+        f"{100 * MOST_MISSED:.0f} % of trials (ITU-R BS.1534-3)."
+    ),
+}
 
 
 class Kind(StrEnum):
@@ -42,20 +58,22 @@ class Kind(StrEnum):
     REPEAT = "repeat"  # a preference trial once more, its sounds under other names: shows consistency
     IDENTICAL = "identical"  # one sound twice: no difference is right
     RANDOM = "random"  # the codec's copy of true speech against a random walk: the copy is right
+    RATING = "rating"  # both arms, the codec's copy as a hidden reference, and two anchors
 
 
 @dataclass(frozen=True)
 class Trial:
-    """Two sounds of the same speech, in an order that means nothing."""
+    """Sounds of the same speech, two or more, in an order that means nothing."""
 
     name: str
     kind: Kind
     utterance_id: str
-    sounds: tuple[str, str]  # opaque names
-    sources: tuple[str, str]  # what they are: arms, or one of the names below
+    sounds: tuple[str, ...]  # opaque names
+    sources: tuple[str, ...]  # what they are: arms, or one of the names below
 
 
-COPY, WALK = "codec's copy", "random walk"  # sources that are no arms
+# Sources that are no arms.
+COPY, WALK, FROZEN = "codec's copy", "random walk", "frozen frame"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +86,7 @@ class Panel:
         arm: whose share of preferences is asked for.
         versus: its rival.
         listeners: how many are to be asked.
+        method: how.
         trials: in no order; each listener hears them in one of their own.
         clips: SHA-256 of every sound, by its opaque name.
         key: SHA-256 of the key.
@@ -78,17 +97,22 @@ class Panel:
     arm: str
     versus: str
     listeners: int
+    method: Method
     trials: tuple[str, ...]
     clips: Mapping[str, str]
     key: str
     test: str = RATED_TEST
-    exclusion: str = EXCLUSION
     fewest: int = FEWEST_LISTENERS
+
+    @property
+    def exclusion(self) -> str:
+        """Whose answers do not count."""
+        return EXCLUSIONS_OF[self.method]
 
     @property
     def hash(self) -> str:
         """Names this panel: SHA-256 of all that is sealed, in hex."""
-        return _digest(asdict(self))
+        return _digest({**asdict(self), "exclusion": self.exclusion})
 
 
 def panel_trials(
@@ -100,18 +124,30 @@ def panel_trials(
     pairs += [(Kind.REPEAT, utterance, (arm, versus)) for utterance in spread]
     pairs += [(Kind.IDENTICAL, utterance, (COPY, COPY)) for utterance in spread]
     pairs += [(Kind.RANDOM, utterance, (COPY, WALK)) for utterance in spread]
-    trials = []
-    for kind, utterance, sources in pairs:
-        opaque = [_opaque(secret, kind, utterance, side) for side in ("trial", "first", "second")]
-        trials.append(Trial(opaque[0], kind, utterance, (opaque[1], opaque[2]), sources))
+    return _shuffled([_trial(secret, *pair) for pair in pairs], secret)
+
+
+def rating_trials(utterances: Sequence[str], arm: str, versus: str, secret: str) -> list[Trial]:
+    """A trial for every utterance in which both arms are rated beside a hidden reference and two anchors."""
+    sources = (arm, versus, COPY, FROZEN, WALK)
+    return _shuffled([_trial(secret, Kind.RATING, utterance, sources) for utterance in utterances], secret)
+
+
+def _trial(secret: str, kind: Kind, utterance: str, sources: tuple[str, ...]) -> Trial:
+    sounds = (_opaque(secret, kind, utterance, str(number)) for number in range(len(sources)))
+    return Trial(_opaque(secret, kind, utterance, "trial"), kind, utterance, tuple(sounds), sources)
+
+
+def _shuffled(trials: Sequence[Trial], secret: str) -> list[Trial]:
+    """Trials in an order, and with their sounds in one, that do not say what they are."""
     rng = np.random.default_rng(int(_opaque(secret, "order"), 16))
-    # Neither the order of trials nor that of sounds within one says what they are.
-    shuffled = [trials[i] for i in rng.permutation(len(trials))]
-    return [_turned(trial) if rng.random() < 0.5 else trial for trial in shuffled]
+    return [_mixed(trials[i], rng) for i in rng.permutation(len(trials))]
 
 
-def _turned(trial: Trial) -> Trial:
-    return replace(trial, sounds=trial.sounds[::-1], sources=trial.sources[::-1])
+def _mixed(trial: Trial, rng: np.random.Generator) -> Trial:
+    order = rng.permutation(len(trial.sounds))
+    sounds, sources = (tuple(part[i] for i in order) for part in (trial.sounds, trial.sources))
+    return replace(trial, sounds=sounds, sources=sources)
 
 
 def new_secret() -> str:
@@ -123,7 +159,7 @@ def write_panel(folder: Path, panel: Panel, trials: Sequence[Trial]) -> None:
     """Write what is sealed, and the key, into the ``listening`` folder of a run."""
     folder.mkdir(parents=True, exist_ok=True)
     write_atomically(folder / KEY_FILE, json.dumps(_key(trials), indent=1, ensure_ascii=False))
-    sealed = {"hash": panel.hash, **asdict(panel)}
+    sealed = {"hash": panel.hash, "exclusion": panel.exclusion, **asdict(panel)}
     write_atomically(folder / PANEL_FILE, json.dumps(sealed, indent=1, ensure_ascii=False))
 
 
@@ -139,8 +175,9 @@ def read_panel(folder: Path, sealed_hash: str) -> tuple[Panel, dict[str, Trial]]
     """
     try:
         stored = json.loads((folder / PANEL_FILE).read_text())
-        stored.pop("hash")
-        panel = Panel(**{**stored, "trials": tuple(stored["trials"])})
+        del stored["hash"], stored["exclusion"]
+        typed = {"trials": tuple(stored["trials"]), "method": Method(stored["method"])}
+        panel = Panel(**{**stored, **typed})
         key = json.loads((folder / KEY_FILE).read_text())
         trials = [
             Trial(t["name"], Kind(t["kind"]), t["utterance_id"], tuple(t["sounds"]), tuple(t["sources"]))

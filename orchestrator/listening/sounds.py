@@ -13,7 +13,7 @@ import torch
 import torchaudio.functional as audio_functional
 
 from orchestrator.inspection.clips import Clip, choose_clips
-from orchestrator.listening.panel import COPY, WALK, Trial
+from orchestrator.listening.panel import COPY, FROZEN, WALK, Trial
 from orchestrator.records.evidence import ArmEvidence, Evidence
 from orchestrator.records.lane_store import LANES_FOLDER, LaneStore
 from trainables.errors import InputError
@@ -84,6 +84,8 @@ class SoundMaker:
         true_KD = clip.raw_TD[context:]
         if source == COPY:
             continued = true_KD
+        elif source == FROZEN:
+            continued = np.repeat(clip.raw_TD[context - 1 : context], len(true_KD), 0)
         elif source == WALK:
             continued = random_walk(clip.raw_TD[context - 1 :], number)
         else:

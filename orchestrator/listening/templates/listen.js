@@ -2,8 +2,10 @@
 const NONE = "none", text = (id) => document.getElementById(id).textContent;
 const panel = JSON.parse(text("panel")), sounds = JSON.parse(text("sounds"));
 const $ = (id) => document.getElementById(id);
-const state = { listener: "", choices: {}, order: [], at: 0, heard: [false, false] };
-const players = [new Audio(), new Audio()];
+const rating = panel.method === "rating", places = [...panel.trials[0].sounds.keys()];
+const letters = places.map((i) => String.fromCharCode(65 + i));
+const state = { listener: "", choices: {}, order: [], at: 0, heard: [], moved: [] };
+const players = places.map(() => new Audio());
 
 // A stream of numbers in [0, 1) that depends on a text alone.
 function stream(seed) {
@@ -17,15 +19,18 @@ function stream(seed) {
   };
 }
 
-// Order of trials and sides, drawn from the panel and the listener's code.
+// Order of trials, and of sounds within each, drawn from the panel and the listener's code.
 function drawn(listener) {
-  const next = stream(panel.hash + "/" + listener), order = panel.trials.map((trial) => ({ ...trial }));
-  for (let i = order.length - 1; i > 0; i--) {
-    const j = Math.floor(next() * (i + 1));
-    [order[i], order[j]] = [order[j], order[i]];
-  }
-  for (const trial of order) if (next() < 0.5) trial.sounds = [trial.sounds[1], trial.sounds[0]];
-  return order;
+  const next = stream(panel.hash + "/" + listener);
+  const shuffled = (given) => {
+    const list = [...given];
+    for (let i = list.length - 1; i > 0; i--) {
+      const j = Math.floor(next() * (i + 1));
+      [list[i], list[j]] = [list[j], list[i]];
+    }
+    return list;
+  };
+  return shuffled(panel.trials).map((trial) => ({ ...trial, sounds: shuffled(trial.sounds) }));
 }
 
 function slot() { return "listening/" + panel.hash + "/" + panel.part + "/" + state.listener; }
@@ -64,7 +69,9 @@ function next() {
   const at = state.order.findIndex((trial) => !(trial.name in state.choices));
   if (at < 0) { finish(); return; }
   state.at = at;
-  state.heard = [false, false];
+  state.heard = places.map(() => false);
+  state.moved = places.map(() => false);
+  if (rating) for (const i of places) { $("rate-" + i).value = 50; $("rated-" + i).textContent = "not rated"; }
   state.order[at].sounds.forEach((name, i) => { players[i].src = "data:audio/wav;base64," + sounds[name]; });
   const done = Object.keys(state.choices).length, all = state.order.length;
   $("count").textContent = `${done + 1} of ${all}`;
@@ -76,11 +83,17 @@ function next() {
 
 function refresh() {
   const ready = state.heard.every(Boolean);
-  for (const id of ["prefer-0", "prefer-1", "neither"]) $(id).disabled = !ready;
-  [0, 1].forEach((i) => {
+  for (const i of places) {
     $("heard-" + i).textContent = state.heard[i] ? "heard" : "not heard yet";
     $("play-" + i).setAttribute("aria-pressed", String(!players[i].paused && !players[i].ended));
-  });
+    if (rating) $("rate-" + i).disabled = !ready;
+  }
+  if (rating) {
+    $("rated").disabled = !(ready && state.moved.every(Boolean));
+    $("hint").textContent = ready ? "Rate each; one of them is true speech." : "Play all to their end; then you can rate them.";
+    return;
+  }
+  for (const id of ["prefer-0", "prefer-1", "neither"]) $(id).disabled = !ready;
   $("hint").textContent = ready ? "Which one sounds better?" : "Play both to their end; then you can choose.";
 }
 
@@ -96,6 +109,20 @@ function choose(which) {
   if (!state.heard.every(Boolean) || $("trial").hidden) return;
   const trial = state.order[state.at];
   state.choices[trial.name] = which === NONE ? NONE : trial.sounds[which];
+  keep();
+  next();
+}
+
+function rate(i) {
+  state.moved[i] = true;
+  $("rated-" + i).textContent = $("rate-" + i).value;
+  refresh();
+}
+
+function rated() {
+  if ($("rated").disabled || $("trial").hidden) return;
+  const trial = state.order[state.at];
+  state.choices[trial.name] = Object.fromEntries(trial.sounds.map((name, i) => [name, Number($("rate-" + i).value)]));
   keep();
   next();
 }
@@ -160,15 +187,18 @@ players.forEach((player, i) => {
 });
 $("begin").addEventListener("click", begin);
 $("code-of-listener").addEventListener("keydown", (event) => { if (event.key === "Enter") begin(); });
-[0, 1].forEach((i) => {
+for (const i of places) {
   $("play-" + i).addEventListener("click", () => play(i));
-  $("prefer-" + i).addEventListener("click", () => choose(i));
-});
-$("neither").addEventListener("click", () => choose(NONE));
+  if (rating) for (const event of ["input", "click"]) $("rate-" + i).addEventListener(event, () => rate(i));
+  else $("prefer-" + i).addEventListener("click", () => choose(i));
+}
+if (rating) $("rated").addEventListener("click", rated);
+else $("neither").addEventListener("click", () => choose(NONE));
 $("copy").addEventListener("click", copy);
 document.addEventListener("keydown", (event) => {
   if ($("trial").hidden || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
-  const keys = { a: () => play(0), b: () => play(1), 1: () => choose(0), 2: () => choose(1), 0: () => choose(NONE) };
+  const keys = rating ? {} : { 1: () => choose(0), 2: () => choose(1), 0: () => choose(NONE) };
+  letters.forEach((letter, i) => { keys[letter.toLowerCase()] = () => play(i); });
   const does = keys[event.key.toLowerCase()];
   if (does) { event.preventDefault(); does(); }
 });

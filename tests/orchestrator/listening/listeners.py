@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,13 +14,17 @@ from orchestrator.judging.preference import FEWEST_LISTENERS
 from orchestrator.listening.pages import Page, pages
 from orchestrator.listening.panel import (
     COPY,
+    FROZEN,
     PANEL_FOLDER,
     SEALED,
+    WALK,
     Kind,
+    Method,
     Panel,
     Trial,
     key_hash,
     panel_trials,
+    rating_trials,
     write_panel,
 )
 from orchestrator.records.evidence import Evidence
@@ -45,10 +50,14 @@ def tones(trials: Sequence[Trial], seconds: float = 0.15) -> dict[str, bytes]:
 
 
 def panel_of(
-    pairs: int = 12, most_bytes: int = 25_000_000, seconds: float = 0.15
+    pairs: int = 12,
+    most_bytes: int = 25_000_000,
+    seconds: float = 0.15,
+    method: Method = Method.PREFERENCE,
 ) -> tuple[Panel, list[Trial], list[Page]]:
     """A panel of tones with its trials and pages."""
-    trials = panel_trials([f"utterance-{i:02d}" for i in range(pairs)], ARM, VERSUS, secret="known")
+    make_trials = panel_trials if method is Method.PREFERENCE else rating_trials
+    trials = make_trials([f"utterance-{i:02d}" for i in range(pairs)], ARM, VERSUS, secret="known")
     sounds = tones(trials, seconds)
     panel = Panel(
         study="vmf_vs_mdn",
@@ -56,6 +65,7 @@ def panel_of(
         arm=ARM,
         versus=VERSUS,
         listeners=FEWEST_LISTENERS,
+        method=method,
         trials=tuple(t.name for t in trials),
         clips={name: hashlib.sha256(wav).hexdigest() for name, wav in sounds.items()},
         key=key_hash(trials),
@@ -63,7 +73,7 @@ def panel_of(
     return panel, trials, pages(panel, trials, sounds, most_bytes)
 
 
-def run_with_panel(folder: Path, record: Evidence | None = None, **how: int) -> tuple[Path, list[Trial]]:
+def run_with_panel(folder: Path, record: Evidence | None = None, **how: Any) -> tuple[Path, list[Trial]]:
     """A judged run of known evidence that has a panel."""
     run = folder / "run"
     run.mkdir()
@@ -75,7 +85,7 @@ def run_with_panel(folder: Path, record: Evidence | None = None, **how: int) -> 
 
 
 # What a listener says of a trial: the sound preferred, or "none".
-Habit = Callable[[Trial, np.random.Generator], str]
+Habit = Callable[[Trial, np.random.Generator], Any]
 
 
 def prefers(share: float, *, careful: bool = True) -> Habit:
@@ -88,6 +98,17 @@ def prefers(share: float, *, careful: bool = True) -> Habit:
             right = trial.sources.index(COPY)
             return trial.sounds[right if careful else 1 - right]
         return trial.sounds[trial.sources.index(ARM if rng.random() < share else VERSUS)]
+
+    return says
+
+
+def rates(share: float, *, careful: bool = True) -> Habit:
+    """A listener who rates the arm higher in a share of trials; a careful one finds the hidden reference."""
+
+    def says(trial: Trial, rng: np.random.Generator) -> dict[str, int]:
+        ahead = ARM if rng.random() < share else VERSUS
+        given = {COPY: 98 if careful else 60, WALK: 5, FROZEN: 15, ARM: 40, VERSUS: 40} | {ahead: 55}
+        return {sound: given[source] for sound, source in zip(trial.sounds, trial.sources, strict=True)}
 
     return says
 

@@ -9,7 +9,7 @@ from orchestrator.judging.criteria import Outcome
 from orchestrator.judging.preference import detectable_preference
 from orchestrator.judging.verdict import Verdict
 from orchestrator.listening.collecting import collect_answers
-from orchestrator.listening.panel import KEY_FILE, PANEL_FOLDER
+from orchestrator.listening.panel import KEY_FILE, PANEL_FOLDER, Method
 from orchestrator.records.evidence import Evidence
 from search_spaces.study import PREFERENCE
 from tests.orchestrator.listening.listeners import (
@@ -18,6 +18,7 @@ from tests.orchestrator.listening.listeners import (
     answer_file,
     panel_answers,
     prefers,
+    rates,
     run_with_panel,
 )
 from tests.orchestrator.synthetic_evidence import STUDY
@@ -162,3 +163,24 @@ def test_a_swapped_key_is_refused(tmp_path):
 def test_more_listeners_and_more_pairs_detect_less():
     few, more, many = (detectable_preference(*n, STUDY) for n in ((25, 8), (25, 16), (50, 16)))
     assert 0.5 < many < more < few < 0.7
+
+
+def test_ratings_are_preferences_of_who_is_rated_higher(tmp_path):
+    run, trials = run_with_panel(tmp_path, pairs=25, method=Method.RATING)
+    habits = [rates(0.8)] * 8 + [rates(0.0, careful=False)]
+    collected = collect_answers(run, panel_answers(run, trials, habits))
+    assert set(collected.left_out) == {"L8"} and "hidden reference" in collected.left_out["L8"]
+    result = outcome(collected.judgement)
+    assert result.outcome is Outcome.MET and result.estimate.estimate == pytest.approx(0.8, abs=0.1)
+    assert (result.estimate.n_seeds, result.estimate.n_speakers) == (8, 25)
+
+
+@pytest.mark.parametrize("value", [101, -1, 50.5, True, None, "50"])
+def test_a_rating_that_is_none_is_refused(tmp_path, value):
+    run, trials = run_with_panel(tmp_path, method=Method.RATING)
+    (file,) = panel_answers(run, trials, [rates(0.5)])
+    choices = json.loads(file.read_text())["choices"]
+    choices[trials[0].name] |= {trials[0].sounds[0]: value}
+    edited(file, choices=choices)
+    with pytest.raises(InputError, match="none of its sounds"):
+        collect_answers(run, [file])

@@ -7,10 +7,17 @@ import pytest
 from orchestrator.judging.criteria import Outcome
 from orchestrator.listening.answers import read_answers
 from orchestrator.listening.collecting import collect_answers, sealed_panel
-from orchestrator.listening.panel import COPY, PANEL_FOLDER, Kind
+from orchestrator.listening.panel import COPY, FROZEN, PANEL_FOLDER, WALK, Kind, Method
 from search_spaces.study import PREFERENCE
 from tests.orchestrator.listening.browser import CHROMIUM, browser
-from tests.orchestrator.listening.listeners import ARM, panel_answers, panel_of, prefers, run_with_panel
+from tests.orchestrator.listening.listeners import (
+    ARM,
+    VERSUS,
+    panel_answers,
+    panel_of,
+    prefers,
+    run_with_panel,
+)
 
 pytestmark = [
     pytest.mark.slow,
@@ -106,3 +113,35 @@ def test_another_code_hears_another_order_and_an_altered_page_tells_on_itself(ru
     assert written["listener"] == "bert" and set(written["choices"]) == {t.name for t in trials}
     _, _, pages = sealed_panel(folder)
     assert written["page"] not in pages
+
+
+def test_ratings_are_given_by_keyboard_and_locked_until_all_were_heard_and_rated(tmp_path):
+    folder, trials = run_with_panel(tmp_path, pairs=2, method=Method.RATING)
+    page = folder / PANEL_FOLDER / "listen.html"
+    page.write_text(panel_of(pairs=2, method=Method.RATING)[2][0].html)
+    sources = {name: s for t in trials for name, s in zip(t.sounds, t.sources, strict=True)}
+    wanted = {COPY: 100, ARM: 60, VERSUS: 40, FROZEN: 10, WALK: 0}
+    with browser(tmp_path / "profile") as tab:
+        tab.open(page)
+        tab.type("anna")
+        tab.press("Enter")
+        tab.until("!document.getElementById('trial').hidden")
+        for done in range(2):
+            assert tab.value("document.getElementById('rate-0').disabled")
+            for side, key in enumerate("abcde"):
+                tab.press(key)
+                tab.until(f"state.heard[{side}]")
+            for side, sound in enumerate(tab.value("state.order[state.at].sounds")):
+                assert tab.value("document.getElementById('rated').disabled")
+                slider = f"document.getElementById('rate-{side}')"
+                tab.value(f"{slider}.value = {wanted[sources[sound]]}")
+                tab.value(f"{slider}.dispatchEvent(new Event('input'))")
+            tab.value("document.getElementById('rated').click()")
+            tab.until(f"Object.keys(state.choices).length === {done + 1}")
+        written = tab.value("document.getElementById('answers').value")
+        assert tab.errors == []
+    file = tmp_path / "anna.json"
+    file.write_text(written)
+    panel, by_name, pages = sealed_panel(folder)
+    _, answers = read_answers(file, panel, pages, by_name)
+    assert all(answers.ratings(trial) == wanted for trial in trials)
