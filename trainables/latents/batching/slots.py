@@ -5,7 +5,7 @@ Shapes: L lanes, B windows of a batch, M windows of the richest slot.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -18,13 +18,13 @@ from trainables.latents.batching.shard import Shard
 class Slots:
     """The slots of a batch that a worker fills, and the windows that each may draw.
 
-    Slot j draws from the training utterances whose place in the sorted ids is j modulo the batch size. So a
-    batch is the same however many workers share it, and a worker that fills the slots r, r + W, r + 2 W ...
-    holds no utterance of another slot.
+    Slot j draws from the training utterances whose place in the sorted ids is j modulo the batch size; where
+    none of them is as long as a window, it draws from all. So a batch is the same however many workers share
+    it, and a worker that fills the slots r, r + W, r + 2 W ... holds no utterance of another slot.
 
     Args:
-        shard: what this worker holds.
-        ids: of the training utterances of all workers, sorted.
+        shard: what this worker holds, see :func:`worker_utterances`.
+        ids: of the training utterances of all workers that are trained on together, sorted.
         batch: number of slots.
         frames: length of a window.
         rank: of this worker, r.
@@ -37,7 +37,7 @@ class Slots:
     def __init__(
         self, shard: Shard, ids: Sequence[str], batch: int, frames: int, rank: int, world_size: int
     ) -> None:
-        self.owned = np.arange(rank, batch, world_size)
+        self.owned = owned_slots(batch, rank, world_size)
         row = {utterance_id: i for i, utterance_id in enumerate(shard.ids)}
         tables = []
         for slot in self.owned.tolist():
@@ -64,8 +64,30 @@ class Slots:
         return self.starts_BM.gather(1, picked.T).T
 
 
-def worker_utterances(ids: Sequence[str], batch: int, rank: int, world_size: int) -> list[str]:
+def owned_slots(batch: int, rank: int, world_size: int) -> np.ndarray:
+    """The slots that worker ``rank`` of ``world_size`` fills."""
+    return np.arange(rank, batch, world_size)
+
+
+def worker_utterances(
+    ids: Sequence[str],
+    batch: int,
+    rank: int,
+    world_size: int,
+    lengths: Mapping[str, int] | None = None,
+    frames: int = 0,
+) -> list[str]:
     """Ids of the training utterances that worker ``rank`` of ``world_size`` draws windows from, sorted.
+
+    They are those of its slots, and all where one of these slots has none that is as long as a window.
+
+    Args:
+        ids: of the training utterances of all workers that are trained on together.
+        batch: number of slots.
+        rank: of this worker.
+        world_size: number of workers.
+        lengths: frames of every utterance, by id; None where all are long enough.
+        frames: length of a window.
 
     Raises:
         InputError: the batch cannot be shared out evenly.
@@ -75,7 +97,10 @@ def worker_utterances(ids: Sequence[str], batch: int, rank: int, world_size: int
             f"batch {batch} cannot be shared by {world_size} workers; use a number of workers that divides it"
         )
     ids = sorted(ids)
-    return sorted({i for slot in range(rank, batch, world_size) for i in _slot_utterances(ids, batch, slot)})
+    slots = [_slot_utterances(ids, batch, slot) for slot in owned_slots(batch, rank, world_size).tolist()]
+    if lengths is not None and any(max(lengths[i] for i in slot) < frames for slot in slots):
+        return ids
+    return sorted({i for slot in slots for i in slot})
 
 
 def _slot_utterances(ids: Sequence[str], batch: int, slot: int) -> Sequence[str]:

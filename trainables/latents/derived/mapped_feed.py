@@ -20,10 +20,9 @@ class MappedFeed:
         self._source: Shard | None = None
         self._mapped: Shard | None = None
 
-    @property
-    def ids(self) -> Sequence[str]:
-        """Ids of the utterances of all workers, sorted."""
-        return self._feed.ids
+    def chunk_ids(self, epoch: int) -> Sequence[str]:
+        """Ids of all workers' utterances among which an epoch's are, sorted."""
+        return self._feed.chunk_ids(epoch)
 
     def shard(self, epoch: int) -> Shard:
         """What an epoch trains on; mapped once for as long as the feed keeps the same shard."""
