@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -21,13 +21,14 @@ from trainables.latents.storage.dataset import LatentDataset, Split, latent_fram
 
 if TYPE_CHECKING:
     from orchestrator.datasets.collection import LatentCollection
-    from trainables.latents.batching.feed import Feed
+    from trainables.latents.batching.feed import Feed, Share
 
 # Reading takes little, and must find room beside workers that hold almost every core.
 _READ_CPUS = 0.25
 _STORE_SHARE = 0.25  # of the object stores, for the splits of a dataset that are kept there
 _STORED_BYTES = 2  # of a number, as latents are stored
-_HELD_OUT_BYTES = 512 << 20  # of frames that are held to be scored; what is measured does not depend on it
+# Of the budget, for frames that are held to be scored; what is measured does not depend on it.
+_HELD_OUT_SHARE = 0.25
 _feeds = FeedCache(most=3)  # of this process, with their shards on its device
 
 
@@ -47,6 +48,9 @@ class RayLatents:
     file_of: dict[str, int]  # of every utterance, the place of its file among ``files``
     blocks: dict[str, list[ray.ObjectRef]] = field(default_factory=dict)  # split -> Arrow tables
     plants: dict[Surrogate, PlantWorld] = field(default_factory=dict)  # of surrogates that are planted
+    # Of training frames with their surrogates that the workers of a pack hold at once, bytes. Where there are
+    # more, they come in chunks that follow from it: it must not depend on the machine.
+    budget_bytes: int = 2 << 30
     # Of surrogates that have one, the state of a density of single frames, which knows no past.
     flows: dict[Surrogate, dict[str, Any]] = field(default_factory=dict)
 
@@ -112,6 +116,10 @@ class RayLatents:
             num_cpus=0, num_returns="streaming", scheduling_strategy=self.near
         )
         yield from accepted(map(ray.get, read.remote(files, split, list(wanted))))
+
+    def held_bytes(self, splits: Sequence[str]) -> int:
+        """How many bytes the frames of some splits may take that one feed holds at once."""
+        return self.budget_bytes if Split.TRAIN in splits else int(_HELD_OUT_SHARE * self.budget_bytes)
 
     def _fits_store(self, split: str) -> bool:
         frames = sum(self.lengths[name] for kept in (*self.blocks, split) for name in self.ids[kept])
@@ -187,7 +195,7 @@ def feed(latents: RayLatents, split: str, surrogates: Sequence[Surrogate], devic
 def feed_of(
     latents: RayLatents,
     splits: Sequence[str],
-    share: Callable[[Sequence[str]], Sequence[str]] | None = None,
+    share: Share | None = None,
     **settings: Any,
 ) -> Feed:
     """The feed of some splits.
@@ -198,7 +206,7 @@ def feed_of(
         share: takes ids and returns those that this worker holds; None where it holds all.
         settings: of :class:`Feed`, in place of what the latents say.
     """
-    from trainables.latents.batching.feed import MOST_BYTES, Extent, Feed
+    from trainables.latents.batching.feed import Extent, Feed
 
     def tables(ids: Sequence[str] | None = None) -> Iterator[pa.Table]:
         for split in splits:
@@ -212,7 +220,7 @@ def feed_of(
         extent=Extent(lengths, latents.dim),
         share=share,
         plants=latents.plants,
-        budget_bytes=MOST_BYTES if Split.TRAIN in splits else _HELD_OUT_BYTES,
+        budget_bytes=latents.held_bytes(splits),
         **{**constants(latents), **settings},
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, Protocol
 
@@ -78,9 +78,11 @@ class TrainContext:
         return self.gather(self._saver.load() if self.rank == 0 else None)[0]
 
 
-def held_out_share(rank: int, world_size: int) -> Callable[[Sequence[str]], Sequence[str]]:
-    """What takes the ids of utterances and returns those that a worker scores."""
-    return lambda ids: ids[rank::world_size]
+def held_out_share(ids: Sequence[str], rank: int, world_size: int, *, chunk: bool) -> Sequence[str]:
+    """Those of some ids that a worker scores: every W-th or, of a chunk, the ones that lie together."""
+    if chunk:
+        return ids[rank * len(ids) // world_size : (rank + 1) * len(ids) // world_size]
+    return ids[rank::world_size]
 
 
 def run_pack_on_workers(config: Mapping[str, Any], task: Task) -> None:
@@ -138,7 +140,7 @@ def _train_on_worker(config: Mapping[str, Any]) -> None:
         lengths=latents.lengths,
         frames=structure.window_frames,
     )
-    held_out = held_out_share(context.rank, context.world_size)
+    held_out = partial(held_out_share, rank=context.rank, world_size=context.world_size)
     train, validation, evaluation = (
         feed_of(
             latents,

@@ -205,7 +205,7 @@ def _train_on_worker(config: Mapping[str, Any]) -> None:
         MappedFeed(feed_of(job.latents, (split,), own, rms=1.0), job.before, context.device)
         for split, own in (
             (Split.TRAIN, share),
-            (Split.VALIDATION, held_out_share(context.rank, context.world_size)),
+            (Split.VALIDATION, partial(held_out_share, rank=context.rank, world_size=context.world_size)),
         )
     )
     trained = train_bottleneck(job.start, train, validation, context)

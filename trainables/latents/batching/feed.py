@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -20,8 +20,15 @@ from trainables.latents.batching.surrogates import Surrogate
 from trainables.latents.storage.dataset import LatentDataset, latent_frames
 
 Tables = Iterable[pa.Table | pa.RecordBatch]
-MOST_BYTES = 2 << 30  # of frames that are held at once
+_MOST_BYTES = 2 << 30  # of frames that are held at once
 NO_UTTERANCE = "no utterance reached this shard; encode more utterances or use fewer workers"
+
+
+class Share(Protocol):
+    """What tells a worker which utterances are its own."""
+
+    def __call__(self, ids: Sequence[str], /, *, chunk: bool) -> Sequence[str]:
+        """Those of some ids, sorted, that this worker holds; ``chunk``: whether they are one of several."""
 
 
 class Extent(NamedTuple):
@@ -48,8 +55,8 @@ class Feed:
         lattice_step: of the codec, for the dither; None where its latents lie on no lattice.
         frame_rate: of the latents, Hz.
         extent: of the utterances of all workers; None where this one holds them all, and has to count them.
-        share: takes the ids of a chunk, sorted, and returns those that this worker holds; None stands for
-            all.
+        share: takes the ids of a chunk, sorted, and whether there are several; returns the ids that this
+            worker holds. None stands for all.
         open_some: opens the stream of some utterances; None where the whole one is read and the others are
             left out.
         surrogates: which are made of each utterance, "real" being the utterance itself.
@@ -68,13 +75,13 @@ class Feed:
         lattice_step: float | None,
         frame_rate: float,
         extent: Extent | None = None,
-        share: Callable[[Sequence[str]], Sequence[str]] | None = None,
+        share: Share | None = None,
         open_some: Callable[[Sequence[str]], Tables] | None = None,
         surrogates: Sequence[Surrogate] = (Surrogate.REAL,),
         plants: Mapping[Surrogate, PlantWorld] | None = None,
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
-        budget_bytes: int = MOST_BYTES,
+        budget_bytes: int = _MOST_BYTES,
         seed: int = 0,
     ) -> None:
         self.frame_rate = frame_rate
@@ -145,6 +152,11 @@ class Feed:
         frame_bytes = self.extent.dim * self._bytes_per_value
         return Chunks.of(self.extent.lengths, frame_bytes, self._budget, self._seed)
 
+    @property
+    def in_chunks(self) -> bool:
+        """Whether there are several chunks."""
+        return len(self.chunks_of_all) > 1
+
     def chunk_ids(self, visit: int, frames: int = 1) -> Sequence[str]:
         """Ids of all workers' utterances in the chunk that comes at a visit, see :meth:`shard`; sorted."""
         return self.chunks_of_all.ids[self.chunks_of_all.visited(visit, frames)]
@@ -174,7 +186,7 @@ class Feed:
     def ahead(self, visit: int, frames: int = 1) -> None:
         """Begin to read what a visit will ask for, in a thread."""
         number = self.chunks_of_all.visited(visit, frames)
-        if self._resident is None and len(self.chunks_of_all) > 1:
+        if self.in_chunks:
             self._next = number, Background(lambda: self._loaded(number))
 
     def chunks(self) -> Iterator[Shard]:
@@ -186,18 +198,18 @@ class Feed:
         own = [number for number in range(len(self.chunks_of_all)) if self._own(number)]
         if not own:
             raise InputError(NO_UTTERANCE)
-        if self._resident is not None or len(self.chunks_of_all) == 1:
+        if not self.in_chunks:
             yield self._resident if self._resident is not None else self._placed(self._loaded(0))
             return
         yield from map(self._placed, one_ahead(partial(self._loaded, number) for number in own))
 
     def _own(self, number: int) -> Sequence[str]:
         ids = self.chunks_of_all.ids[number]
-        return ids if self._share is None else self._share(ids)
+        return ids if self._share is None else self._share(ids, chunk=self.in_chunks)
 
     def _loaded(self, number: int) -> Shard:
         """A chunk in main memory; the only one there is goes to the device at once."""
-        own, alone = self._own(number), len(self.chunks_of_all) == 1
+        own, alone = self._own(number), not self.in_chunks
         if not own:
             raise InputError(NO_UTTERANCE)
         lengths = {i: self.extent.lengths[i] for i in own}
@@ -209,7 +221,7 @@ class Feed:
 
     def _placed(self, shard: Shard) -> Shard:
         shard = shard.to(self.device)
-        if len(self.chunks_of_all) == 1:
+        if not self.in_chunks:
             self._resident = shard
         return shard
 

@@ -22,8 +22,6 @@ from trainables.latents.batching.spread import Spread
 from trainables.latents.batching.surrogates import Surrogate, phase_randomised, white
 from trainables.latents.storage.dataset import latent_frames
 
-_AT_ONCE = 8192  # frames that are added up in float64
-
 
 class Shard:
     """Utterances that lie on a device: normalised and dithered frames, real ones and surrogates side by side.
@@ -139,16 +137,12 @@ class Shard:
 
         The first D numbers are the sum of its frames, the next D that of their squares, the last their count.
         """
-        frames_ND = self.frames_SND[0]
-        owner_N = torch.from_numpy(np.repeat(np.arange(len(self.ids)), self.lengths)).to(frames_ND.device)
-        total = torch.zeros(len(self.ids), 2 * self.dim + 1, dtype=torch.float64, device=frames_ND.device)
-        for some, owner in zip(frames_ND.split(_AT_ONCE), owner_N.split(_AT_ONCE), strict=True):
-            frames = some.double()
-            total.index_add_(
-                0, owner, torch.cat([frames, frames.square(), torch.ones_like(frames[:, :1])], 1)
-            )
-        # As arrays: a row of a tensor is pickled with the storage of all of them.
-        return dict(zip(self.ids, total.cpu().numpy(), strict=True))
+        tallies = {}
+        for name, begin, end in zip(self.ids, self.offsets[:-1], self.offsets[1:], strict=True):
+            frames_TD = self.frames_SND[0, begin:end].double().cpu().numpy()
+            ones_T1 = np.ones((len(frames_TD), 1))
+            tallies[name] = np.concatenate([frames_TD, np.square(frames_TD), ones_T1], axis=1).sum(0)
+        return tallies
 
     @cached_property
     def moments(self) -> Moments:

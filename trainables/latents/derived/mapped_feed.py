@@ -20,6 +20,11 @@ class MappedFeed:
         self._source: Shard | None = None
         self._mapped: Shard | None = None
 
+    @property
+    def in_chunks(self) -> bool:
+        """Whether an epoch trains on one chunk of several."""
+        return self._feed.in_chunks
+
     def chunk_ids(self, epoch: int) -> Sequence[str]:
         """Ids of all workers' utterances among which an epoch's are, sorted."""
         return self._feed.chunk_ids(epoch)

@@ -263,16 +263,16 @@ class PackRun:
             [self.train.surrogates.index(lane.surrogate) for lane in lanes], device=context.device
         )
         like = self.data.pairs_2SND.new_empty(0, self.data.dim, device=context.device)
+        owned = owned_slots(structure.batch, *ranks, chunk=train.in_chunks)
         draws = structure.feedback == "sample" or self.pack.stacked.template.head.needs_noise
-        noise = epoch_noise(
-            structure, lanes, like, epoch, steps, owned_slots(structure.batch, *ranks), laws_draw=draws
-        )
+        noise = epoch_noise(structure, lanes, like, epoch, steps, owned, laws_draw=draws)
         number = epoch - first_epoch(structure, self.phase)
         cooling_from = [self.courses[row][self.phase].cooling_from for row in self.rows]
         rates = learning_rates(structure, self.phase, number, cooling_from, steps).to(like)
         for visit, own_steps in stints:
             shard = train.shard(visit, frames)
-            slots = Slots(shard, train.chunk_ids(visit, frames), structure.batch, frames, *ranks)
+            ids = train.chunk_ids(visit, frames)
+            slots = Slots(shard, ids, structure.batch, frames, *ranks, chunk=train.in_chunks)
             if epoch + 1 < structure.epochs or visit < stints[-1][0]:
                 train.ahead(visit + 1, frames)
             for step in own_steps:

@@ -73,7 +73,7 @@ def feed(table: pa.Table, rank: int, world_size: int, *, train: bool, budget: in
             frames=STRUCTURE.window_frames,
         )
         if train
-        else lambda ids: ids[rank::world_size]
+        else lambda ids, *, chunk: ids[rank::world_size]
     )
     return Feed(
         lambda: [table],
