@@ -134,7 +134,8 @@ class RayLatents:
                 frames are too few, or of one dimension.
         """
         if not self.plants:
-            self.plants.update(plants_of(_training_frames(dataset)))
+            steps = sum(max(0, frames - 1) for frames in dataset.lengths(Split.TRAIN).values())
+            self.plants.update(plants_of(_training_frames(dataset), steps))
 
     def frame_flows(self) -> dict[str, FrameFlow]:
         """The densities of single frames by surrogate, rebuilt from their states."""
