@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from typing import Any, Protocol
 
@@ -29,7 +29,7 @@ from orchestrator.runtime.ray_internals import raised_by_worker
 from orchestrator.runtime.threads import use_one_thread
 from orchestrator.runtime.torch_trainer import torch_trainer
 from trainables.errors import InputError
-from trainables.latents.batching.slots import worker_utterances
+from trainables.latents.batching.slots import held_out_share, worker_utterances
 from trainables.latents.storage.dataset import Split
 from trainables.predictor.training.train import train_pack
 
@@ -76,13 +76,6 @@ class TrainContext:
     def restore(self) -> dict[str, Any] | None:
         """The same state on every rank, though one of them may read it a moment later."""
         return self.gather(self._saver.load() if self.rank == 0 else None)[0]
-
-
-def held_out_share(ids: Sequence[str], rank: int, world_size: int, *, chunk: bool) -> Sequence[str]:
-    """Those of some ids that a worker scores: every W-th or, of a chunk, the ones that lie together."""
-    if chunk:
-        return ids[rank * len(ids) // world_size : (rank + 1) * len(ids) // world_size]
-    return ids[rank::world_size]
 
 
 def run_pack_on_workers(config: Mapping[str, Any], task: Task) -> None:

@@ -17,14 +17,14 @@ import torch
 from ray.util.queue import Empty, Queue
 
 from orchestrator.datasets.ray_latents import RayLatents, feed_of
-from orchestrator.execution.ray_train import TrainContext, cause, held_out_share, worker_cpus
+from orchestrator.execution.ray_train import TrainContext, cause, worker_cpus
 from orchestrator.representations.bottleneck_progress import BottleneckProgress
 from orchestrator.runtime.checkpoint_store import CheckpointStore
 from orchestrator.runtime.ray_cluster import RETRIES, Cluster, connected
 from orchestrator.runtime.threads import use_one_thread
 from orchestrator.runtime.torch_trainer import torch_trainer
 from trainables.errors import InputError
-from trainables.latents.batching.slots import worker_utterances
+from trainables.latents.batching.slots import held_out_share, worker_utterances
 from trainables.latents.derived.beta_vae import BetaVae
 from trainables.latents.derived.bottleneck_training import train_bottleneck
 from trainables.latents.derived.mapped_feed import MappedFeed

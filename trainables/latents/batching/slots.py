@@ -5,6 +5,7 @@ Shapes: L lanes, B windows of a batch, M windows of the richest slot.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
@@ -116,6 +117,17 @@ def worker_utterances(
     if lengths is not None and any(max(lengths[i] for i in slot) < frames for slot in slots):
         return ids
     return sorted({i for slot in slots for i in slot})
+
+
+def held_out_share(ids: Sequence[str], rank: int, world_size: int, *, chunk: bool) -> Sequence[str]:
+    """Those of some ids, sorted, that worker ``rank`` of ``world_size`` scores.
+
+    They are every W-th or, of a chunk, adjacent ones; chunks with less than one for each worker take turns.
+    """
+    if chunk and len(ids) >= world_size:
+        return ids[rank * len(ids) // world_size : (rank + 1) * len(ids) // world_size]
+    first = zlib.crc32(ids[0].encode()) if chunk else 0
+    return ids[(rank + first) % world_size :: world_size]
 
 
 def _slot_utterances(ids: Sequence[str], batch: int, slot: int, chunk: bool) -> Sequence[str]:

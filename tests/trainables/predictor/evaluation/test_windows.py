@@ -1,11 +1,14 @@
 """Which windows are looked at follows from all utterances: from no chunk, and from no worker."""
 
+from functools import partial
+
 import numpy as np
 import pyarrow as pa
 import pytest
 
 from tests.trainables.predictor.conftest import utterance_table
 from trainables.latents.batching.feed import Extent, Feed
+from trainables.latents.batching.slots import held_out_share
 from trainables.predictor.evaluation.windows import spread_windows, window_names
 
 LENGTHS = {f"s-{i:02d}": 6 + 7 * (i % 5) for i in range(23)}
@@ -36,7 +39,7 @@ def test_chunks_and_workers_together_take_the_windows_of_one(
             lattice_step=None,
             frame_rate=50.0,
             extent=Extent(LENGTHS, 2),
-            share=lambda ids, *, chunk, rank=rank: ids[rank::world_size],
+            share=partial(held_out_share, rank=rank, world_size=world_size),
             budget_bytes=1000,
         )
         for rank in range(world_size)

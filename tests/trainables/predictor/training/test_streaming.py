@@ -19,7 +19,7 @@ import torch
 
 from tests.trainables.predictor.conftest import utterance_table
 from trainables.latents.batching.feed import Extent, Feed
-from trainables.latents.batching.slots import worker_utterances
+from trainables.latents.batching.slots import held_out_share, worker_utterances
 from trainables.predictor.config import Lane, Structure
 from trainables.predictor.training.lane_result import LaneResult
 from trainables.predictor.training.train import train_pack
@@ -73,7 +73,7 @@ def feed(table: pa.Table, rank: int, world_size: int, *, train: bool, budget: in
             frames=STRUCTURE.window_frames,
         )
         if train
-        else lambda ids, *, chunk: ids[rank::world_size]
+        else partial(held_out_share, rank=rank, world_size=world_size)
     )
     return Feed(
         lambda: [table],
