@@ -50,7 +50,8 @@ SETTINGS = {
 }
 # Ray lets the processes that it starts be collected while they end.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-FEW = 16 << 10  # bytes of frames at once, so that they come in chunks
+SHORT = {"teacher_epochs": 2, "rollout_epochs": 1, "patience": 0}
+FEW = 24 << 10  # bytes of frames at once, so that they come in chunks
 LANES = [{"seed": 1}, {"seed": 2, "learning_rate": 3e-3}, {"seed": 1, "surrogate": "white"}]
 PACK = Pack(Phase.CONFIRM, "vmf", 0, (0, 1, 2), tuple(LaneConfig.of({**SETTINGS, **lane}) for lane in LANES))
 
@@ -157,9 +158,17 @@ def test_two_workers_of_ray_train_end_where_one_does(task, solo, cluster, tmp_pa
     assert_same(collector, task.depot, PACK, solo)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_streaming_actors_and_workers_end_where_one_process_does(task, cluster, dataset, tmp_path):
-    structure, lanes = pack_config(PACK)
+    short = Pack(
+        Phase.CONFIRM,
+        "vmf",
+        0,
+        (0, 1),
+        tuple(LaneConfig.of({**SETTINGS, **SHORT, **lane}) for lane in LANES[1:]),
+    )
+    structure, lanes = pack_config(short)
     feeds = [
         Feed.from_dataset(
             dataset,
@@ -176,10 +185,10 @@ def test_streaming_actors_and_workers_end_where_one_process_does(task, cluster, 
         structure, lanes, train, test, SoloContext(), evaluate_each_epoch=False, validation=validation
     )
     task = replace(task, latents={"": replace(task.latents[""], budget_bytes=FEW)})
-    assert_same(run(PACK, run_pack, task, {"cpu": 1}, tmp_path / "1"), task.depot, PACK, solo)
+    assert_same(run(short, run_pack, task, {"cpu": 1}, tmp_path / "1"), task.depot, short, solo)
     task = replace(task, workers=2, worker_cpus=worker_cpus(cluster, 2))
     assert_same(
-        run(PACK, run_pack_on_workers, task, driver_resources(), tmp_path / "2"), task.depot, PACK, solo
+        run(short, run_pack_on_workers, task, driver_resources(), tmp_path / "2"), task.depot, short, solo
     )
 
 
