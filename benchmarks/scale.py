@@ -2,12 +2,13 @@
 
     python -m benchmarks.scale --hours 1 10 100 --workers 1 2
 
-Synthetic latents of each size are written (512 dimensions at 12.5 Hz, about 120 MB an hour in main memory as
-float32, half of that on disk), a tiny predictor is trained on each for one epoch, which is a pass over all
-training frames, by the very path of a sweep, and then they are deleted. Before training, the same job looks
-through all frames once, for their moments and example steps. Printed are training frames per second, seconds
-that training waited for data, the peak memory of driver and workers, bytes read, and the exponent of each in
-the size of the corpus: 1 is proportional, 0 is independent of it.
+Synthetic latents of each size are written (512 dimensions at 12.5 Hz, about 90 MB an hour in main memory as
+float32, less than half of that on disk), a tiny predictor is trained on each for one epoch, which is a pass
+over all training frames, by the very path of a sweep, and then they are deleted. Before training, the same
+job looks through all frames once, for their moments and example steps. Printed are seconds, also those of
+processors, training frames per second, the share of training that waited for data, the peak memory of driver
+and workers, bytes read, and the exponent of each in the size of the corpus: 1 is proportional, 0 is
+independent of it.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import os
 import subprocess
 import sys
 import tempfile
@@ -24,7 +26,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -60,6 +62,15 @@ _PREDICTOR: dict[str, Any] = {
 }
 _SECONDS_BETWEEN_LOOKS = 0.5
 MIB = 1 << 20
+
+
+class Seen(NamedTuple):
+    """What a process has taken: the kind it is of, peak memory and bytes read in MiB, processor seconds."""
+
+    name: str = "other"
+    peak: float = 0.0
+    read: float = 0.0
+    processor: float = 0.0
 
 
 @dataclass
@@ -167,28 +178,30 @@ def train(folder: Path, workers: int) -> dict[str, float]:
 def measured(folder: str, workers: int) -> dict[str, float]:
     """What :func:`train` returns from a process of its own, with the peaks of that and of all below it."""
     command = [sys.executable, "-m", "benchmarks.scale", "--folder", folder, "--workers", str(workers)]
-    peaks: dict[int, tuple[str, float, float]] = {}
+    seen: dict[int, Seen] = {}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         while process.poll() is None:
             for number in (process.pid, *descendants(process.pid)):
                 with suppress(OSError, KeyError):  # one that is gone, or about to be
-                    peaks[number] = _looked_at(number, peaks.get(number, ("", 0.0, 0.0)))
+                    seen[number] = _looked_at(number, seen.get(number, Seen()))
             time.sleep(_SECONDS_BETWEEN_LOOKS)
         out = process.communicate()[0]
     if process.returncode:
         raise RuntimeError(f"training on {folder} with {workers} workers ended with {process.returncode}")
-    driver = peaks.pop(process.pid)
+    processor = sum(own.processor for own in seen.values())
+    driver = seen.pop(process.pid)
     of_kind = {
-        kind: max((peak for name, peak, _ in peaks.values() if name == kind), default=0.0)
+        kind: max((own.peak for own in seen.values() if own.name == kind), default=0.0)
         for kind in ("worker", "reader", "other")
     }
-    read = sum(size for name, _, size in peaks.values() if name == "reader")
-    return {**json.loads(out.splitlines()[-1]), "driver": driver[1], **of_kind, "read": read}
+    read = sum(own.read for own in seen.values() if own.name == "reader")
+    figures: dict[str, float] = json.loads(out.splitlines()[-1])
+    return {**figures, "processor": processor, "driver": driver.peak, **of_kind, "read": read}
 
 
-def _looked_at(number: int, before: tuple[str, float, float]) -> tuple[str, float, float]:
-    """What a process is, its peak memory and what it has read, MiB each; Ray names a process by its task."""
-    name, place = before[0], Path("/proc") / str(number)
+def _looked_at(number: int, before: Seen) -> Seen:
+    """What a process has taken so far; Ray names a process by its task."""
+    name, place = before.name, Path("/proc") / str(number)
     line = (place / "cmdline").read_text()
     if "rows_of_files" in line or "ReadLatent" in line:
         name = "reader"
@@ -197,13 +210,16 @@ def _looked_at(number: int, before: tuple[str, float, float]) -> tuple[str, floa
     status = dict(row.split(":", 1) for row in (place / "status").read_text().splitlines() if ":" in row)
     read = dict(row.split(":", 1) for row in (place / "io").read_text().splitlines())
     peak = int(status["VmHWM"].split()[0]) / 1024
-    return name or "other", max(peak, before[1]), int(read["rchar"]) / MIB
+    ticks = (place / "stat").read_text().rpartition(")")[2].split()[11:13]  # in user and in system mode
+    seconds = sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
+    return Seen(name, max(peak, before.peak), int(read["rchar"]) / MIB, seconds)
 
 
 def _line(workers: int, row: Mapping[str, float]) -> str:
+    waiting = 100 * row["waited"] / row["training"]
     return (
-        f"  {workers} workers: {row['seconds']:6.0f} s, of it training {row['training']:6.0f} s at "
-        f"{row['frames_per_second']:8.0f} frames/s, waiting {100 * row['waited'] / row['training']:4.1f} %; "
+        f"  {workers} workers: {row['seconds']:6.0f} s, {row['processor']:6.0f} s of processors; training "
+        f"{row['training']:6.0f} s at {row['frames_per_second']:8.0f} frames/s, waiting {waiting:4.1f} %; "
         f"peak MiB: driver {row['driver']:5.0f}, worker {row['worker']:5.0f}, reader {row['reader']:5.0f}, "
         f"other {row['other']:5.0f}; read {row['read']:7.0f} MiB, {row['read'] / row['size']:.1f} times all"
     )
@@ -215,7 +231,7 @@ def _exponents(one: Mapping[str, float], other: Mapping[str, float]) -> str:
             return f"{name} -"
         return f"{name} {math.log(other[name] / one[name]) / math.log(other['hours'] / one['hours']):.2f}"
 
-    return ", ".join(map(of, ("seconds", "training", "driver", "worker", "reader", "read")))
+    return ", ".join(map(of, ("seconds", "processor", "driver", "worker", "reader", "read")))
 
 
 def _parser() -> argparse.ArgumentParser:
