@@ -85,6 +85,23 @@ def accepted(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
         yield table
 
 
+def first_row(table: pa.Table) -> pa.Table:
+    """The row of a table that says why its file is refused, else its first one; ids alone."""
+    if not table.num_rows:
+        return table
+    row = pc.index(table[_REFUSAL], pc.max(table[_REFUSAL])).as_py()
+    return table.slice(row, 1).select(["utterance_id", _REFUSAL])
+
+
+def rows_of_files(files: Sequence[StoredFile], split: str, ids: Sequence[str] | None) -> Iterator[pa.Table]:
+    """Yield the utterances of a split in some files, or those of ``ids`` among them, for :func:`accepted`.
+
+    A table holds a row group, so that whoever reads them one by one needs room for one.
+    """
+    for file in files:
+        yield from _rows(file, split, ids)
+
+
 def _rows(file: StoredFile, split: str, ids: Sequence[str] | None) -> Iterator[pa.Table]:
     try:
         for _, table in verified(

@@ -9,7 +9,7 @@ from pathlib import Path
 from orchestrator.datasets.ray_latents import RayLatents
 from orchestrator.execution.lane_recorder import LaneRecorder
 from orchestrator.execution.progress import Progress
-from orchestrator.execution.ray_tune import Task, pack_resources, run_pack, run_packs
+from orchestrator.execution.ray_tune import Task, actors_at_once, pack_resources, run_pack, run_packs
 from orchestrator.execution.search import FixedPacks, PackSearcher, PackSource
 from orchestrator.planning.pack import Pack, cut
 from orchestrator.records.phase import Phase
@@ -80,7 +80,7 @@ class PackRunner:
             for split in dict.fromkeys((Split.TRAIN, Split.VALIDATION, task.evaluation)):
                 latents.read(split)
         task = replace(task, latents=self._shown(task))
-        searcher = PackSearcher(sources, self._recorder, limit=self._cluster.devices)
+        searcher = PackSearcher(sources, self._recorder, limit=actors_at_once(self._cluster, task))
         run_packs(searcher, run_pack, task, pack_resources(self._cluster), self._folder, self._progress.say)
 
     def _shown(self, task: Task) -> dict[str, RayLatents]:

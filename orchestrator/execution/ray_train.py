@@ -1,10 +1,10 @@
-"""Packs on several workers: a Ray Tune function runs a Ray Train job per pack, fed by streams of Ray Data."""
+"""Packs on several workers: a Ray Tune function runs a Ray Train job per pack, which shares out the data."""
 
 from __future__ import annotations
 
-import copy
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from functools import partial
 from typing import Any, Protocol
 
 import ray.train
@@ -14,8 +14,7 @@ import torch.distributed as dist
 from ray import tune
 from ray.tune.integration.ray_train import TuneReportCallback
 
-from orchestrator.datasets.latent_source import accepted
-from orchestrator.datasets.ray_latents import RayLatents, constants, open_rows
+from orchestrator.datasets.ray_latents import feed_of
 from orchestrator.execution.ray_tune import (
     Saver,
     Task,
@@ -30,8 +29,7 @@ from orchestrator.runtime.ray_internals import raised_by_worker
 from orchestrator.runtime.threads import use_one_thread
 from orchestrator.runtime.torch_trainer import torch_trainer
 from trainables.errors import InputError
-from trainables.latents.batching.feed import Feed
-from trainables.latents.batching.slots import worker_utterances
+from trainables.latents.batching.slots import held_out_share, worker_utterances
 from trainables.latents.storage.dataset import Split
 from trainables.predictor.training.train import train_pack
 
@@ -80,57 +78,16 @@ class TrainContext:
         return self.gather(self._saver.load() if self.rank == 0 else None)[0]
 
 
-class WorkerUtterances(ray.train.DataConfig):
-    """Gives each worker a stream of exactly the utterances that it draws windows from, or evaluates."""
-
-    def __init__(self, latents: RayLatents, batch: int, evaluation: str) -> None:
-        super().__init__()
-        self._latents, self._batch, self._evaluation = latents, batch, evaluation
-        self._options = self.default_ingest_options()
-
-    def configure(
-        self,
-        datasets: dict[str, ray.data.Dataset],
-        world_size: int,
-        worker_handles: Sequence[Any] | None,
-        worker_node_ids: Sequence[str] | None,
-        **kwargs: Any,
-    ) -> list[dict[str, ray.data.DataIterator]]:
-        """A stream per worker and split that Ray Train asks for; of ``datasets`` only the names are used."""
-        splits = {"train": Split.TRAIN, "validation": Split.VALIDATION, "evaluation": self._evaluation}
-        ids = {name: self._latents.ids[split] for name, split in splits.items()}
-        shares = [
-            {
-                "train": worker_utterances(ids["train"], self._batch, rank, world_size),
-                "validation": ids["validation"][rank::world_size],
-                "evaluation": ids["evaluation"][rank::world_size],
-            }
-            for rank in range(world_size)
-        ]
-        return [{name: self._stream(splits[name], share[name]) for name in datasets} for share in shares]
-
-    def _stream(self, split: str, ids: Sequence[str]) -> ray.data.DataIterator:
-        chosen = open_rows(self._latents, split, ids)
-        chosen.context.execution_options = copy.deepcopy(self._options)
-        return chosen.iterator()
-
-
 def run_pack_on_workers(config: Mapping[str, Any], task: Task) -> None:
     """Train one pack on ``task.workers`` workers and pass on the first one's reports, as a Tune function."""
-    pack = Pack.from_json(config["pack"])
-    structure, _ = pack_config(pack)
-    latents = task.latents_of(structure)
     trainer = torch_trainer(
         _train_on_worker,
         {"pack": config["pack"], "task": task},
-        open_rows(latents, Split.TRAIN),
-        WorkerUtterances(latents, structure.batch, task.evaluation),
         workers=task.workers,
         cpus=task.worker_cpus,
         use_gpu=task.use_gpu,
         name=tune.get_context().get_trial_id(),
         storage=task.scratch,
-        splits=("train", "validation", "evaluation"),
         callbacks=[TuneReportCallback()],
     )
     try:
@@ -167,12 +124,29 @@ def _train_on_worker(config: Mapping[str, Any]) -> None:
     use_one_thread()
     structure, lanes = pack_config(pack)
     context = TrainContext(Saver(pack, task.depot))
+    latents = task.latents_of(structure)
+    share = partial(
+        worker_utterances,
+        batch=structure.batch,
+        rank=context.rank,
+        world_size=context.world_size,
+        lengths=latents.lengths,
+        frames=structure.window_frames,
+    )
+    held_out = partial(held_out_share, rank=context.rank, world_size=context.world_size)
     train, validation, evaluation = (
-        _feed(name, split, task, pack, context.device)
-        for name, split in (
-            ("train", Split.TRAIN),
-            ("validation", Split.VALIDATION),
-            ("evaluation", task.evaluation),
+        feed_of(
+            latents,
+            (split,),
+            own,
+            surrogates=task.surrogates_for(pack),
+            device=context.device,
+            dtype=getattr(torch, structure.dtype),
+        )
+        for split, own in (
+            (Split.TRAIN, share),
+            (Split.VALIDATION, held_out),
+            (task.evaluation, held_out),
         )
     )
     results = train_pack(
@@ -184,20 +158,6 @@ def _train_on_worker(config: Mapping[str, Any]) -> None:
         evaluate_each_epoch=not task.confirms,
         validation=validation,
         final=final_evaluation(pack, task),
-        flows=task.latents_of(structure).frame_flows(),
+        flows=latents.frame_flows(),
     )
     ray.train.report(final_report(pack, results, task) if context.rank == 0 else {})
-
-
-def _feed(name: str, split: str, task: Task, pack: Pack, device: torch.device) -> Feed:
-    structure, _ = pack_config(pack)
-    stream, latents = ray.train.get_dataset_shard(name), task.latents_of(structure)
-    return Feed(
-        lambda: accepted(stream.iter_batches(batch_format="pyarrow", batch_size=None)),
-        ids=latents.ids[split],
-        surrogates=task.surrogates_for(pack),
-        plants=latents.plants,
-        **constants(latents),
-        device=device,
-        dtype=getattr(torch, structure.dtype),
-    )

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import ray
 import torch
 from ray import tune
 from ray.exceptions import RayError
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from orchestrator.execution.search import PackSearcher  # Optuna is the driver's business
 
 _SECONDS_BETWEEN_CHECKPOINTS = 5.0
+_BYTES_PER_VALUE = 4  # of frames, in the precision that lanes have unasked
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -212,6 +214,26 @@ def run_packs(
     tuner.fit()
     if searcher.failure:
         raise InputError(searcher.failure) if searcher.refused else RuntimeError(searcher.failure)
+
+
+def actors_at_once(cluster: Cluster, task: Task) -> int:
+    """The number of packs that train side by side: one per device, unless the frames that each has to hold
+    would not fit the memory of the cluster.
+    """
+    splits = dict.fromkeys((Split.TRAIN, Split.VALIDATION, task.evaluation))
+    surrogates = len(SURROGATES) if task.confirms and task.nulls else 1
+
+    def held(latents: RayLatents) -> int:
+        frame_bytes = _BYTES_PER_VALUE * surrogates * latents.dim
+        return sum(
+            min(
+                latents.held_bytes([split]), frame_bytes * sum(latents.lengths[i] for i in latents.ids[split])
+            )
+            for split in splits
+        )
+
+    most = max(map(held, task.latents.values()))
+    return max(1, min(cluster.devices, int(ray.cluster_resources().get("memory", 0.0)) // max(1, most)))
 
 
 def pack_resources(cluster: Cluster) -> dict[str, float]:

@@ -177,16 +177,9 @@ def _head(latents: RayLatents, structure: Structure, on: tuple[str, ...]) -> dic
 
 
 def _feed(latents: RayLatents, splits: Sequence[str], device: str) -> Feed:
-    import ray
+    from orchestrator.datasets.ray_latents import feed_of
 
-    from orchestrator.datasets.ray_latents import constants
-
-    return Feed(
-        lambda: (ray.get(block) for split in splits for block in latents.blocks[split]),
-        surrogates=SURROGATES,
-        **constants(latents),
-        device=device,
-    )
+    return feed_of(latents, splits, surrogates=SURROGATES, device=device)
 
 
 def _distortions(dataset: LatentDataset, say: Say) -> tuple[list[Distortion], str]:

@@ -135,7 +135,7 @@ def _fit(latents: RayLatents, surrogate: Surrogate, most_steps: int | None) -> d
     train, validation = (
         feed(latents, split, (surrogate,), "cpu", torch.float32) for split in (Split.TRAIN, Split.VALIDATION)
     )
-    settings = settings_for(train.shard(0).dim)
+    settings = settings_for(train.dim)
     if most_steps is not None:
         settings = replace(settings, steps=most_steps)
     return FrameDensity.fit(train, validation, SEED, settings).state()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,16 +16,15 @@ import ray.train
 import torch
 from ray.util.queue import Empty, Queue
 
-from orchestrator.datasets.latent_source import accepted
-from orchestrator.datasets.ray_latents import RayLatents, constants, open_rows
-from orchestrator.execution.ray_train import TrainContext, WorkerUtterances, cause, worker_cpus
+from orchestrator.datasets.ray_latents import RayLatents, feed_of
+from orchestrator.execution.ray_train import TrainContext, cause, worker_cpus
 from orchestrator.representations.bottleneck_progress import BottleneckProgress
 from orchestrator.runtime.checkpoint_store import CheckpointStore
 from orchestrator.runtime.ray_cluster import RETRIES, Cluster, connected
 from orchestrator.runtime.threads import use_one_thread
 from orchestrator.runtime.torch_trainer import torch_trainer
 from trainables.errors import InputError
-from trainables.latents.batching.feed import Feed
+from trainables.latents.batching.slots import held_out_share, worker_utterances
 from trainables.latents.derived.beta_vae import BetaVae
 from trainables.latents.derived.bottleneck_training import train_bottleneck
 from trainables.latents.derived.mapped_feed import MappedFeed
@@ -154,8 +154,6 @@ def _train(job: BottleneckJob, workers: _Workers) -> None:
     trainer = torch_trainer(
         _train_on_worker,
         {"job": job},
-        open_rows(job.latents, Split.TRAIN),
-        WorkerUtterances(job.latents, job.start.settings.batch, Split.VALIDATION),
         workers=workers.count,
         cpus=workers.cpus,
         use_gpu=workers.use_gpu,
@@ -197,24 +195,23 @@ def _train_on_worker(config: Mapping[str, Any]) -> None:
     job: BottleneckJob = config["job"]
     use_one_thread()
     context = _Context(job)
+    share = partial(
+        worker_utterances,
+        batch=job.start.settings.batch,
+        rank=context.rank,
+        world_size=context.world_size,
+    )
     train, validation = (
-        _source(name, job.latents.ids[split], job, context.device)
-        for name, split in zip(("train", "evaluation"), TRAINING_SPLITS, strict=True)
+        MappedFeed(feed_of(job.latents, (split,), own, rms=1.0), job.before, context.device)
+        for split, own in (
+            (Split.TRAIN, share),
+            (Split.VALIDATION, partial(held_out_share, rank=context.rank, world_size=context.world_size)),
+        )
     )
     trained = train_bottleneck(job.start, train, validation, context)
     if context.rank == 0:
         weights = {name: torch.from_numpy(values) for name, values in trained.weights.items()}
         job.depot.save(_RESULT, {"weights": weights, "outcome": json.dumps(trained.outcome)})
-
-
-def _source(name: str, ids: Sequence[str], job: BottleneckJob, device: torch.device) -> MappedFeed:
-    stream = ray.train.get_dataset_shard(name)
-    feed = Feed(
-        lambda: accepted(stream.iter_batches(batch_format="pyarrow", batch_size=None)),
-        ids=ids,
-        **{**constants(job.latents), "rms": 1.0},
-    )
-    return MappedFeed(feed, job.before, device)
 
 
 def long_enough(dataset: LatentDataset, start: BetaVae, before: Sequence[Map]) -> dict[str, list[str]]:

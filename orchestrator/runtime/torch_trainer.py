@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import ray.data
 import ray.train
 from ray.train.torch import TorchTrainer
 
@@ -15,21 +14,17 @@ from orchestrator.runtime.ray_cluster import RETRIES
 def torch_trainer(
     train_on_worker: Callable[[Mapping[str, Any]], None],
     config: Mapping[str, Any],
-    stream: ray.data.Dataset,
-    shares: ray.train.DataConfig,
     *,
     workers: int,
     cpus: float,
     use_gpu: bool,
     name: str,
     storage: str,
-    splits: Sequence[str] = ("train", "evaluation"),
     callbacks: Sequence[ray.train.UserCallback] = (),
 ) -> TorchTrainer:
     """A job that calls ``train_on_worker(config)`` on every worker, and again where one is lost.
 
     Args:
-        stream: rows, of which ``shares`` takes what each worker gets under each of the ``splits``.
         cpus: cores of one worker, which has a whole GPU if ``use_gpu``.
         name: of the job; one of a name that ``storage`` knows would go on from Ray's own files.
         storage: folder for Ray's own files.
@@ -42,8 +37,6 @@ def torch_trainer(
             use_gpu=use_gpu,
             resources_per_worker={"CPU": cpus, **({"GPU": 1} if use_gpu else {})},
         ),
-        datasets=dict.fromkeys(splits, stream),
-        dataset_config=shares,
         run_config=ray.train.RunConfig(
             name=name,
             storage_path=storage,

@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 
 from trainables.distributions.frame_flow import FlowSettings, FrameFlow
+from trainables.latents.batching.even_share import EvenShare
 from trainables.latents.batching.feed import Feed
 
 OFF = 0.05  # share of true frames that are less likely than the least likely vector still taken for a frame
@@ -126,9 +127,12 @@ def some_frames(feed: Feed) -> Tensor:
     """Frames [N, D] of a feed, of its first surrogate: all of them, or 400,000 evenly spread ones where there
     are more.
     """
-    parts = [_spread(shard.frames_SND[0].cpu()) for shard in feed.chunks()]
-    return _spread(torch.cat(parts))
-
-
-def _spread(frames_ND: Tensor) -> Tensor:
-    return frames_ND[:: math.ceil(len(frames_ND) / _MOST_FRAMES)]
+    spread = EvenShare.at_most(feed.extent.lengths, _MOST_FRAMES)
+    frames_ND = torch.empty(0)
+    for shard in feed.chunks():
+        taken = shard.spread_frames(spread)[0].cpu()
+        if len(frames_ND) == 0:
+            frames_ND = taken.new_empty(spread.size, shard.dim)
+        for name, own in zip(shard.ids, taken.split([len(spread.within(i)) for i in shard.ids]), strict=True):
+            frames_ND[spread.places(name)] = own
+    return frames_ND

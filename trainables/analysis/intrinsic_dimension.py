@@ -9,7 +9,7 @@ import numpy as np
 
 from trainables.errors import InputError
 from trainables.latents.batching.feed import Feed
-from trainables.latents.batching.shard import frame_pairs
+from trainables.latents.batching.prepared_data import PreparedData
 from trainables.latents.batching.surrogates import Surrogate
 
 _DISCARDED = 0.1  # share of the points, those with the largest ratios
@@ -62,7 +62,7 @@ def intrinsic_dimensions(feed: Feed) -> dict[str, dict[int, float]]:
     Raises:
         InputError: fewer than 20 different frames.
     """
-    frames_SND, _ = frame_pairs(feed.shard(0))
+    frames_SND, _ = PreparedData.from_feed(feed).pairs_2SND
     dimensions: dict[str, dict[int, float]] = {}
     for surrogate, frames_ND in zip(feed.surrogates, frames_SND, strict=True):
         if surrogate == Surrogate.WHITE:  # the same frames in another order

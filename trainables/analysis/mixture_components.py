@@ -21,7 +21,8 @@ from trainables.analysis.probe_cases import cases
 from trainables.distributions.affine import unmapped
 from trainables.distributions.mixture import GaussianMixture, PolarMixture
 from trainables.latents.batching.feed import Feed
-from trainables.latents.batching.shard import Shard, frame_pairs
+from trainables.latents.batching.prepared_data import PreparedData
+from trainables.latents.batching.shard import Shard
 from trainables.predictor.config import Structure
 from trainables.predictor.evaluation.replay import expected, lane, windows_of
 from trainables.predictor.heads import survey
@@ -113,7 +114,7 @@ def archetype_steps(train: Feed, held_out: Feed, count: int = ARCHETYPES) -> Ste
     Raises:
         InputError: fewer training steps move than there are to be archetypes.
     """
-    now_ND, next_ND = frame_pairs(train.shard(0))[:, 0]
+    now_ND, next_ND = PreparedData.from_feed(train).pairs_2SND[:, 0]
     codes_KD = survey(
         Structure(head="direction_codebook", components=count, coordinates="raw"), next_ND - now_ND, now_ND
     ).codes_KD

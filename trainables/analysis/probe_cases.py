@@ -14,7 +14,7 @@ from torch import Tensor
 
 from trainables.errors import InputError
 from trainables.latents.batching.feed import Feed
-from trainables.latents.batching.shard import Shard
+from trainables.latents.batching.shard import Shard, summed
 from trainables.predictor.scores import Scores
 
 _AT_ONCE = 8192  # cases
@@ -36,7 +36,8 @@ class Scale:
 
 def scale_of(train: Feed) -> Scale:
     """The scale of all real training frames; a dimension that never changes keeps its unit."""
-    total = torch.stack([t for shard in train.chunks() for t in shard.tallies().values()]).sum(0)
+    # Chunk by chunk: the tallies of all utterances together would not be small.
+    total = torch.stack([summed([shard.tallies()]) for shard in train.chunks()]).sum(0)
     dim = len(total) // 2
     mean_D = total[:dim] / total[-1]
     variance_D = (total[dim : 2 * dim] / total[-1] - mean_D.square()).clamp_min(0)

@@ -3,6 +3,7 @@
 import pyarrow as pa
 import pytest
 
+from orchestrator.datasets import ray_latents
 from orchestrator.datasets.latent_source import accepted
 from orchestrator.datasets.ray_latents import RayLatents, open_rows
 from tests.orchestrator.tiny_world import write_latents
@@ -38,6 +39,21 @@ def test_ray_reads_the_rows_of_a_split_and_no_others(folder, cluster):
     two = dataset.utterances("validation")[:2]
     streamed = open_rows(latents, "validation", two).iter_batches(batch_format="pyarrow", batch_size=None)
     assert sorted(frames(accepted(streamed))) == two
+
+
+@pytest.mark.timeout(300)
+def test_a_split_that_the_store_has_no_room_for_is_read_from_its_files(folder, cluster, monkeypatch):
+    monkeypatch.setattr(ray_latents, "_STORE_SHARE", 0.0)
+    dataset = open_dataset(folder)
+    latents = RayLatents.of(dataset, ("train", "validation"))
+    latents.read("validation")
+    assert not latents.blocks
+    assert frames(latents.tables("validation")) == frames(dataset.tables("validation"))
+    two = dataset.utterances("validation")[3::4]
+    assert sorted(frames(latents.tables("validation", two))) == two and len(two) > 1
+    negate_latents(folder / "toy-0.parquet")
+    with pytest.raises(InputError, match=r"toy-0\.parquet holds other latents of utterance train0-0 "):
+        list(latents.tables("train"))
 
 
 @pytest.mark.timeout(300)

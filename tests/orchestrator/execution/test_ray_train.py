@@ -10,7 +10,14 @@ import torch
 from orchestrator.datasets.ray_latents import RayLatents
 from orchestrator.execution import ray_tune as tuning
 from orchestrator.execution.ray_train import driver_resources, jobs_at_once, run_pack_on_workers, worker_cpus
-from orchestrator.execution.ray_tune import Task, pack_config, run_pack, run_packs, weights_name
+from orchestrator.execution.ray_tune import (
+    Task,
+    actors_at_once,
+    pack_config,
+    run_pack,
+    run_packs,
+    weights_name,
+)
 from orchestrator.execution.search import FixedPacks, PackSearcher
 from orchestrator.planning.pack import Pack
 from orchestrator.records.phase import Phase
@@ -43,6 +50,8 @@ SETTINGS = {
 }
 # Ray lets the processes that it starts be collected while they end.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+SHORT = {"teacher_epochs": 2, "rollout_epochs": 1, "patience": 0}
+FEW = 24 << 10  # bytes of frames at once, so that they come in chunks
 LANES = [{"seed": 1}, {"seed": 2, "learning_rate": 3e-3}, {"seed": 1, "surrogate": "white"}]
 PACK = Pack(Phase.CONFIRM, "vmf", 0, (0, 1, 2), tuple(LaneConfig.of({**SETTINGS, **lane}) for lane in LANES))
 
@@ -149,6 +158,40 @@ def test_two_workers_of_ray_train_end_where_one_does(task, solo, cluster, tmp_pa
     assert_same(collector, task.depot, PACK, solo)
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_streaming_actors_and_workers_end_where_one_process_does(task, cluster, dataset, tmp_path):
+    short = Pack(
+        Phase.CONFIRM,
+        "vmf",
+        0,
+        (0, 1),
+        tuple(LaneConfig.of({**SETTINGS, **SHORT, **lane}) for lane in LANES[1:]),
+    )
+    structure, lanes = pack_config(short)
+    feeds = [
+        Feed.from_dataset(
+            dataset,
+            split,
+            surrogates=SURROGATES,
+            dtype=torch.float64,
+            budget_bytes=FEW if split == "train" else FEW // 4,
+        )
+        for split in SPLITS
+    ]
+    assert len(feeds[0].chunks_of_all) > 4
+    train, validation, test = feeds
+    solo = train_pack(
+        structure, lanes, train, test, SoloContext(), evaluate_each_epoch=False, validation=validation
+    )
+    task = replace(task, latents={"": replace(task.latents[""], budget_bytes=FEW)})
+    assert_same(run(short, run_pack, task, {"cpu": 1}, tmp_path / "1"), task.depot, short, solo)
+    task = replace(task, workers=2, worker_cpus=worker_cpus(cluster, 2))
+    assert_same(
+        run(short, run_pack_on_workers, task, driver_resources(), tmp_path / "2"), task.depot, short, solo
+    )
+
+
 @pytest.mark.timeout(600)
 def test_a_pack_that_refuses_its_settings_ends_in_its_own_sentence(task, tmp_path):
     for split in SPLITS:
@@ -156,6 +199,18 @@ def test_a_pack_that_refuses_its_settings_ends_in_its_own_sentence(task, tmp_pat
     too_long = LaneConfig.of({**SETTINGS, "rollout": 99, "seed": 0})
     with pytest.raises(InputError, match="^no training utterance is as long as context"):
         run(Pack(Phase.CONFIRM, "vmf", 0, (0,), (too_long,)), run_pack, task, {"cpu": 1}, tmp_path)
+
+
+def test_as_many_actors_as_there_is_memory_for(task, cluster):
+    latents = task.latents[""]
+    bound = replace(task, latents={"": replace(latents, lengths=dict.fromkeys(latents.lengths, 10**9))})
+    many = replace(cluster, cpus=10**6, gpus=0)
+    import ray
+
+    memory = ray.cluster_resources()["memory"]
+    held = latents.budget_bytes * 1.5  # training frames, and a quarter each of validation and test
+    assert actors_at_once(many, bound) == max(1, memory // held)
+    assert actors_at_once(cluster, task) == cluster.devices
 
 
 def test_workers_leave_room_for_reading():

@@ -56,13 +56,19 @@ class FrameStatistics:
     lengths_Q: np.ndarray
 
     @classmethod
-    def of(cls, utterances: Iterable[np.ndarray]) -> FrameStatistics:
+    def of(cls, utterances: Iterable[np.ndarray], steps: int | None = None) -> FrameStatistics:
         """The statistics of utterances, [T, D] each.
+
+        Args:
+            utterances: one after the other.
+            steps: how many pairs of successive frames they have; where it is None, the lengths of all are
+                kept until they have been counted.
 
         Raises:
             InputError: there are no two successive frames, or frames have fewer than two dimensions.
         """
-        count, total = 0, np.zeros(1)
+        count, total, passed = 0, np.zeros(1), 0
+        every = -(-(steps or 1) // _MOST_LENGTHS)
         squares: np.ndarray = np.zeros((1, 1))
         lengths: list[np.ndarray] = [np.zeros(0)]
         for frames in utterances:
@@ -70,7 +76,8 @@ class FrameStatistics:
             count += len(frames_TD)
             total = total + frames_TD.sum(0)
             squares = squares + frames_TD.T @ frames_TD
-            lengths.append(np.linalg.norm(np.diff(frames_TD, axis=0), axis=1))
+            lengths.append(np.linalg.norm(np.diff(frames_TD, axis=0), axis=1)[-passed % every :: every])
+            passed += max(0, len(frames_TD) - 1)
         lengths_M = np.concatenate(lengths)
         if not len(lengths_M):
             raise InputError(
@@ -257,13 +264,14 @@ def _path(variances_D: np.ndarray, mean_square: float) -> tuple[np.ndarray, floa
     return best
 
 
-def plants_of(utterances: Iterable[np.ndarray]) -> dict[Surrogate, PlantWorld]:
-    """Both plants of training utterances, [T, D] each, in units of the training RMS.
+def plants_of(utterances: Iterable[np.ndarray], steps: int | None = None) -> dict[Surrogate, PlantWorld]:
+    """Both plants of training utterances, [T, D] each, in units of the training RMS; ``steps`` as for
+    :meth:`FrameStatistics.of`.
 
     Raises:
         InputError: there are no two successive frames, or frames have fewer than two dimensions.
     """
-    statistics = FrameStatistics.of(utterances)
+    statistics = FrameStatistics.of(utterances, steps)
     return {
         Surrogate.KEPT: PlantWorld.fitted(statistics),
         Surrogate.LOST: PlantWorld.fitted(statistics, slip=SLIP),

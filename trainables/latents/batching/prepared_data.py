@@ -5,17 +5,57 @@ Shapes: S surrogates, N pairs of frames, D latent dimensions.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from trainables.latents.batching.even_share import EvenShare
 from trainables.latents.batching.feed import Feed
-from trainables.latents.batching.shard import Moments, frame_pairs, pooled_moments
+from trainables.latents.batching.shard import Moments, Shard, summed
 
+_MOST_PAIRS = 20_000  # about so many are taken
 _CLIMATE = 64  # frames: the score of a forecast does not depend on their number in the mean
+
+
+class FramePairs:
+    """About 20,000 frames and the frame that follows each, on the CPU.
+
+    They are evenly spread over the utterances of all workers, and every worker gets the same ones, in the
+    order of the utterances' ids.
+
+    Attributes:
+        pairs_2SND: the pairs of the chunks that have been added, each in its place.
+
+    Args:
+        lengths: frames of every utterance of all workers, by id.
+        gather: returns the values of all workers.
+    """
+
+    def __init__(
+        self, lengths: Mapping[str, int], gather: Callable[[Any], list[Any]] = lambda value: [value]
+    ) -> None:
+        counts = {name: max(0, frames - 1) for name, frames in lengths.items()}
+        self._spread = EvenShare(counts, max(1, sum(counts.values()) // _MOST_PAIRS))
+        self._gather = gather
+        self.pairs_2SND = torch.empty(0)
+
+    def add(self, shard: Shard) -> None:
+        """Take what there is to take of a chunk; all workers have to call at the same time."""
+        if self.pairs_2SND.dim() == 1:
+            surrogates, _, dim = shard.frames_SND.shape
+            self.pairs_2SND = torch.empty(2, surrogates, self._spread.size, dim, dtype=shard.frames_SND.dtype)
+        held = {}
+        for begin, name in zip(shard.offsets, shard.ids, strict=False):
+            rows = torch.from_numpy(self._spread.within(name)).to(shard.frames_SND.device) + int(begin)
+            if len(rows):
+                both = torch.stack([shard.frames_SND[:, rows], shard.frames_SND[:, rows + 1]])
+                held[name] = both.cpu().numpy()
+        for part in self._gather(held):
+            for name, both in part.items():
+                self.pairs_2SND[:, :, self._spread.places(name)] = torch.from_numpy(both)
 
 
 @dataclass(frozen=True)
@@ -39,15 +79,28 @@ class PreparedData:
     def from_feed(
         cls, feed: Feed, gather: Callable[[Any], list[Any]] = lambda value: [value]
     ) -> PreparedData:
-        """Look through what a feed holds; of a stream that does not fit the device, through its next chunk.
+        """Look through all that a feed holds, chunk by chunk; at a second call nothing is read again.
 
         Args:
             feed: of this worker's utterances.
             gather: returns the values of all workers; all of them have to call at the same time.
         """
-        shard = feed.shard(0)
-        moments = pooled_moments(gather(shard.tallies()))
-        return cls(feed.surrogates, moments, frame_pairs(shard, gather), shard.frames_SND.device)
+        if "prepared" not in feed.kept:
+            feed.kept["prepared"] = cls._looked_through(feed, gather)
+        prepared: PreparedData = feed.kept["prepared"]
+        return prepared
+
+    @classmethod
+    def _looked_through(cls, feed: Feed, gather: Callable[[Any], list[Any]]) -> PreparedData:
+        lengths = {name: n for part in gather(dict(feed.extent.lengths)) for name, n in part.items()}
+        pairs = FramePairs(lengths, gather)
+        total = None
+        for shard in feed.chunks():
+            of_chunk = summed(gather(shard.tallies()))
+            total = of_chunk if total is None else total + of_chunk
+            pairs.add(shard)
+        assert total is not None  # a feed without utterances raises
+        return cls(feed.surrogates, Moments.of(total), pairs.pairs_2SND, feed.device)
 
     @property
     def dim(self) -> int:

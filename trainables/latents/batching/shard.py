@@ -7,10 +7,9 @@ of a window.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -18,11 +17,10 @@ import torch
 from torch import Tensor
 
 from trainables.errors import InputError
+from trainables.latents.batching.even_share import EvenShare
 from trainables.latents.batching.planted import PlantWorld
 from trainables.latents.batching.surrogates import Surrogate, phase_randomised, white
 from trainables.latents.storage.dataset import latent_frames
-
-_MOST_PAIRS = 20_000  # about so many are taken
 
 
 class Shard:
@@ -48,6 +46,7 @@ class Shard:
         *,
         rms: float,
         lattice_step: float | None,
+        lengths: Mapping[str, int] | None = None,
         surrogates: Sequence[Surrogate] = (Surrogate.REAL,),
         plants: Mapping[Surrogate, PlantWorld] | None = None,
         device: torch.device | str = "cpu",
@@ -62,6 +61,7 @@ class Shard:
             tables: with the columns ``utterance_id``, ``speaker_id`` and ``latents``.
             rms: by which frames are divided.
             lattice_step: of the codec; its latents get uniform dither of half a step either way.
+            lengths: frames of every utterance, by id; where they are known, tables are let go one by one.
             surrogates: which are made of each utterance, in this order; "real" is the utterance itself.
             plants: the processes of planted surrogates, fitted to all training frames over ``rms``.
             device: on which the frames will lie.
@@ -70,16 +70,34 @@ class Shard:
         Raises:
             InputError: there is no utterance.
         """
-        rows = sorted(utterance_rows(tables), key=lambda row: row[0])
-        if not rows:
+        if lengths is None:
+            tables = list(tables)
+            lengths = {name: len(frames) for name, _, frames in utterance_rows(tables)}
+        ids = sorted(lengths)
+        offsets = np.cumsum([0, *(lengths[name] for name in ids)])
+        row = {name: i for i, name in enumerate(ids)}
+        speakers: dict[str, str] = {}
+        frames_SND = torch.empty(0)
+        for name, speaker, frames in utterance_rows(tables):
+            if not speakers:
+                # Each utterance goes straight to its place: there is never a second copy of all of them.
+                frames_SND = torch.empty(
+                    len(surrogates), int(offsets[-1]), frames.shape[1], device=device, dtype=dtype
+                )
+            speakers[name] = speaker
+            own = slice(int(offsets[row[name]]), int(offsets[row[name] + 1]))
+            made = _prepare(name, frames, rms, lattice_step, surrogates, plants or {})
+            for place, values_TD in enumerate(made):
+                frames_SND[place, own] = torch.from_numpy(values_TD)
+        if len(speakers) < len(ids) or not ids:
             raise InputError("no utterance reached this shard; encode more utterances or use fewer workers")
-        parts = [
-            _prepare(utterance_id, frames, rms, lattice_step, surrogates, plants or {})
-            for utterance_id, _, frames in rows
-        ]
-        offsets = np.concatenate([[0], np.cumsum([part.shape[1] for part in parts])])
-        frames = torch.from_numpy(np.concatenate(parts, axis=1)).to(device=device, dtype=dtype)
-        return cls(frames, offsets, [row[0] for row in rows], [row[1] for row in rows])
+        return cls(frames_SND, offsets, ids, [speakers[name] for name in ids])
+
+    def to(self, device: torch.device) -> Shard:
+        """The same shard on a device."""
+        if self.frames_SND.device == device:
+            return self
+        return Shard(self.frames_SND.to(device), self.offsets, self.ids, self.speakers)
 
     @property
     def dim(self) -> int:
@@ -108,21 +126,28 @@ class Shard:
             owners.append(np.full(len(begins), utterance))
         return np.concatenate(starts).astype(np.int64), np.concatenate(owners).astype(np.int64)
 
-    def tallies(self) -> dict[str, Tensor]:
+    def spread_frames(self, spread: EvenShare) -> Tensor:
+        """The frames that a spread over all utterances takes of this shard, in each surrogate: [S, ., D]."""
+        begins = zip(self.ids, self.offsets, strict=False)
+        rows = np.concatenate([begin + spread.within(name) for name, begin in begins])
+        return self.frames_SND[:, torch.from_numpy(rows).to(self.frames_SND.device)]
+
+    def tallies(self) -> dict[str, np.ndarray]:
         """What each utterance adds to the moments of the real frames, by utterance id: float64 [2 D + 1].
 
         The first D numbers are the sum of its frames, the next D that of their squares, the last their count.
         """
-        frames = self.frames_SND[0].double()
-        owner = torch.from_numpy(np.repeat(np.arange(len(self.ids)), self.lengths)).to(frames.device)
-        per_frame = torch.cat([frames, frames.square(), torch.ones_like(frames[:, :1])], 1)
-        total = per_frame.new_zeros(len(self.ids), per_frame.shape[1]).index_add_(0, owner, per_frame)
-        return dict(zip(self.ids, total.cpu(), strict=True))
+        tallies = {}
+        for name, begin, end in zip(self.ids, self.offsets[:-1], self.offsets[1:], strict=True):
+            frames_TD = self.frames_SND[0, begin:end].double().cpu().numpy()
+            ones_T1 = np.ones((len(frames_TD), 1))
+            tallies[name] = np.concatenate([frames_TD, np.square(frames_TD), ones_T1], axis=1).sum(0)
+        return tallies
 
     @cached_property
     def moments(self) -> Moments:
         """Moments of the real frames."""
-        return pooled_moments([self.tallies()])
+        return Moments.of(summed([self.tallies()]))
 
 
 @dataclass(frozen=True)
@@ -139,43 +164,23 @@ class Moments:
     frame_distance: float
     frames: int
 
+    @classmethod
+    def of(cls, total: Tensor) -> Moments:
+        """The moments that follow from the sum of all tallies, [2 D + 1]."""
+        dim, frames = len(total) // 2, float(total[-1])
+        mean_D = total[:dim] / frames
+        variance = float((total[dim : 2 * dim] / frames - mean_D.square()).clamp_min(0).sum())
+        return cls(mean_D, (2 * variance) ** 0.5, round(frames))
 
-def pooled_moments(parts: Sequence[dict[str, Tensor]]) -> Moments:
-    """Moments of all real frames that the workers hold; an utterance that several hold counts once.
+
+def summed(parts: Sequence[Mapping[str, np.ndarray]]) -> Tensor:
+    """The sum of tallies over all utterances that the workers hold; one that several hold counts once.
 
     Args:
         parts: the tallies of each worker, see :meth:`Shard.tallies`.
     """
     merged = {utterance_id: tally for part in parts for utterance_id, tally in part.items()}
-    total = torch.stack([merged[utterance_id] for utterance_id in sorted(merged)]).sum(0)
-    dim, frames = len(total) // 2, float(total[-1])
-    mean_D = total[:dim] / frames
-    variance = float((total[dim : 2 * dim] / frames - mean_D.square()).clamp_min(0).sum())
-    return Moments(mean_D, (2 * variance) ** 0.5, round(frames))
-
-
-def frame_pairs(shard: Shard, gather: Callable[[Any], list[Any]] = lambda value: [value]) -> Tensor:
-    """About 20,000 frames and the frame that follows each, [2, S, N, D], on the CPU.
-
-    They are evenly spread over the utterances of all workers, and every worker gets the same ones.
-
-    Args:
-        shard: what this worker holds.
-        gather: returns the values of all workers.
-    """
-    lengths = gather(dict(zip(shard.ids, shard.lengths.tolist(), strict=True)))
-    counts = {i: n - 1 for part in lengths for i, n in part.items()}
-    ids = sorted(counts)
-    first = dict(zip(ids, np.cumsum([0, *(counts[i] for i in ids)]), strict=False))
-    stride = max(1, sum(counts.values()) // _MOST_PAIRS)
-    held = {}
-    for begin, utterance_id in zip(shard.offsets, shard.ids, strict=False):
-        # Every stride-th pair of the whole, whichever worker holds it.
-        rows = torch.arange(counts[utterance_id], device=shard.frames_SND.device) + int(begin)
-        rows = rows[-int(first[utterance_id]) % stride :: stride]
-        held[utterance_id] = torch.stack([shard.frames_SND[:, rows], shard.frames_SND[:, rows + 1]]).cpu()
-    merged = {i: pairs for part in gather(held) for i, pairs in part.items()}
-    return torch.cat([merged[i] for i in ids], dim=2)
+    return torch.from_numpy(np.stack([merged[utterance_id] for utterance_id in sorted(merged)])).sum(0)
 
 
 def utterance_rows(tables: Iterable[pa.Table | pa.RecordBatch]) -> Iterator[tuple[str, str, np.ndarray]]:
@@ -194,7 +199,8 @@ def _prepare(
     lattice_step: float | None,
     surrogates: Sequence[Surrogate],
     plants: Mapping[Surrogate, PlantWorld],
-) -> np.ndarray:
+) -> Iterator[np.ndarray]:
+    """The frames [T, D] of an utterance in each surrogate, one after the other, float64."""
     number = zlib.crc32(utterance_id.encode())
     rng = np.random.default_rng(number)
     frames = frames.astype(np.float64)
@@ -208,7 +214,7 @@ def _prepare(
     }
     for place, (name, world) in enumerate(plants.items(), 1):
         makers[name] = partial(_planted, world, np.random.default_rng([number, place]))
-    return np.stack([makers[name](frames) for name in surrogates])
+    return (makers[name](frames) for name in surrogates)
 
 
 def _planted(world: PlantWorld, rng: np.random.Generator, frames: np.ndarray) -> np.ndarray:

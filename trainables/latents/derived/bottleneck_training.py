@@ -127,10 +127,9 @@ class BottleneckTraining:
     def _steps(self) -> dict[str, float]:
         """Take the steps of an epoch; the mean of each part of the loss over steps and workers."""
         settings, device = self.settings, self.context.device
-        shard = self.train.shard(self.epoch)
-        slots = Slots(
-            shard, self.train.ids, settings.batch, settings.frames, self.context.rank, self.context.world_size
-        )
+        shard, ids = self.train.shard(self.epoch), self.train.chunk_ids(self.epoch)
+        ranks = self.context.rank, self.context.world_size
+        slots = Slots(shard, ids, settings.batch, settings.frames, *ranks, chunk=self.train.in_chunks)
         # Every worker draws for all windows, and uses what belongs to its slots.
         draws = torch.Generator().manual_seed(settings.seed * 1_000_003 + self.epoch)
         shape, owned = (settings.batch, settings.frames, self.start.count), torch.as_tensor(slots.owned)

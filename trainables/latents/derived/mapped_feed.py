@@ -21,9 +21,13 @@ class MappedFeed:
         self._mapped: Shard | None = None
 
     @property
-    def ids(self) -> Sequence[str]:
-        """Ids of the utterances of all workers, sorted."""
-        return self._feed.ids
+    def in_chunks(self) -> bool:
+        """Whether an epoch trains on one chunk of several."""
+        return self._feed.in_chunks
+
+    def chunk_ids(self, epoch: int) -> Sequence[str]:
+        """Ids of all workers' utterances among which an epoch's are, sorted."""
+        return self._feed.chunk_ids(epoch)
 
     def shard(self, epoch: int) -> Shard:
         """What an epoch trains on; mapped once for as long as the feed keeps the same shard."""

@@ -108,6 +108,11 @@ class LatentDataset:
         """Utterance ids of a split, sorted."""
         return sorted(self._rows(split)["utterance_id"].to_pylist())
 
+    def lengths(self, *splits: str) -> dict[str, int]:
+        """Number of frames of every utterance of some splits, by id."""
+        rows = self.index.filter(pc.is_in(self.index["split"], pa.array(splits, pa.string())))
+        return dict(zip(rows["utterance_id"].to_pylist(), rows["num_frames"].to_pylist(), strict=True))
+
     def frames(self, split: str) -> int:
         """Number of frames of a split, over all its utterances."""
         return int(pc.sum(self._rows(split)["num_frames"]).as_py() or 0)

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from trainables.distributions.frame_flow import FrameFlow
 from trainables.distributions.gaussian_marginal import GaussianMarginal
+from trainables.latents.batching.even_share import EvenShare
 from trainables.latents.batching.feed import Feed
 from trainables.latents.batching.prepared_data import PreparedData
 from trainables.predictor.config import FITTED_HEADS, Lane, Structure
@@ -101,7 +102,8 @@ class Marginals:
             validation: frames of validation speakers, with the surrogates that densities were fitted to.
             gather: returns the values of all workers; all of them have to call at the same time.
         """
-        frames_SND = _spread(torch.cat([_spread(shard.frames_SND) for shard in validation.chunks()], 1))
+        spread = EvenShare.at_most(validation.extent.lengths, _MOST_FRAMES)
+        frames_SND = torch.cat([shard.spread_frames(spread) for shard in validation.chunks()], 1)
         for name in self._names:
             frames_ND = frames_SND[validation.surrogates.index(name)]
             values = self._nll_of_frames(name, frames_ND)
@@ -144,11 +146,6 @@ class Marginals:
         if self._gaussian_family:  # of a head fitted in closed form it is the same family
             values[name] = values[f"gaussian_{name}"]
         return values
-
-
-def _spread(frames_SND: Tensor) -> Tensor:
-    """Frames that are evenly spread over all of them, at most ``_MOST_FRAMES``."""
-    return frames_SND[:, :: math.ceil(frames_SND.shape[1] / _MOST_FRAMES)]
 
 
 def _fit_heads(structure: Structure, targets: Sequence[Tensor], seed: int) -> Stacked[ConstantHead] | None:

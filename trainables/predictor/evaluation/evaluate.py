@@ -23,6 +23,7 @@ from torch import Tensor
 from torch.utils._pytree import tree_map
 
 from trainables.distributions.law import LawNoise
+from trainables.errors import InputError
 from trainables.latents.batching.feed import Feed
 from trainables.latents.batching.shard import Moments, Shard
 from trainables.predictor.config import Structure
@@ -61,15 +62,24 @@ def evaluate(
         options: what else is measured.
         climate: training frames [S, D] of each surrogate, against which the energy skill of sampled runs is
             measured where they are given.
+
+    Raises:
+        InputError: no utterance is as long as context and horizon.
     """
+    window = structure.context + structure.horizon
+    if all(frames < window for frames in feed.extent.lengths.values()):
+        raise InputError(
+            f"no utterance to be scored is as long as context + horizon = {window} frames; shorten horizon "
+            "or context, or encode longer utterances"
+        )
     parts: list[list[Scores]] = [[] for _ in surrogates]
     for shard in feed.chunks():
         scores = _evaluate_shard(
             structure, stacked, surrogates, feed, shard, moments, baselines, options, climate or {}
         )
-        for lane_parts, lane_scores in zip(parts, scores, strict=True):
-            lane_parts.append(lane_scores)
-    scores = [merge(lane_parts) for lane_parts in parts]
+        # Added up as they come, so that the scores of many chunks take no more than those of one.
+        parts = [[merge([*of_lane, more])] for of_lane, more in zip(parts, scores, strict=True)]
+    scores = [of_lane for (of_lane,) in parts]
     if baselines is not None:
         for lane_scores, name in zip(scores, surrogates, strict=True):
             lane_scores.marginal = baselines.chosen(name)
@@ -107,7 +117,12 @@ def _evaluate_shard(
     climate: Mapping[str, Tensor],
 ) -> list[Scores]:
     """Scores of every lane on one shard, block of windows after block of windows."""
-    starts, owners = spread_windows(shard, structure.context, structure.horizon, options.windows)
+    starts, owners = spread_windows(
+        shard, feed.extent.lengths, structure.context, structure.horizon, options.windows
+    )
+    if not len(starts):
+        speakers = sorted(set(shard.speakers))
+        return [Scores(speakers, feed.frame_rate, structure.horizon) for _ in surrogates]
     names = window_names(shard, starts, owners)
     rows_L = torch.tensor(
         [feed.surrogates.index(name) for name in surrogates], device=shard.frames_SND.device

@@ -6,23 +6,38 @@ Shapes: B windows, K rollout steps, D latent dimensions, F factors, E = D + 1 + 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from trainables.distributions.law import LawNoise
+from trainables.latents.batching.even_share import EvenShare
 from trainables.latents.batching.shard import Shard
 
 
-def spread_windows(shard: Shard, context: int, horizon: int, most: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """The evaluation windows of a shard (:meth:`Shard.evaluation_windows`); at most ``most`` of them, evenly
-    spread, or all where it is 0.
+def spread_windows(
+    shard: Shard, lengths: Mapping[str, int], context: int, horizon: int, most: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
+    """The evaluation windows of a shard (:meth:`Shard.evaluation_windows`), as far as they are among those
+    that are evenly spread over all utterances.
+
+    Args:
+        shard: whose windows they are.
+        lengths: frames of every utterance of all shards and workers, by id.
+        context: frames before a horizon.
+        horizon: frames of a horizon.
+        most: windows of all shards and workers together; all of them where it is 0.
     """
     starts_B, owners_B = shard.evaluation_windows(context, horizon)
-    every = max(1, -(-len(starts_B) // most)) if most else 1
-    return starts_B[::every], owners_B[::every]
+    if not most:
+        return starts_B, owners_B
+    counts = {name: max(0, (n - context) // horizon) for name, n in lengths.items()}
+    spread = EvenShare.at_most(counts, most)
+    first_U = np.searchsorted(owners_B, np.arange(len(shard.ids)))
+    taken_B = np.concatenate([first_U[u] + spread.within(name) for u, name in enumerate(shard.ids)])
+    return starts_B[taken_B], owners_B[taken_B]
 
 
 def window_names(shard: Shard, starts_B: np.ndarray, owners_B: np.ndarray) -> list[str]:

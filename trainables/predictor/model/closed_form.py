@@ -145,7 +145,7 @@ def _products(train: Feed, surrogate: int, seen: int, gather: Callable[[Any], li
 
     An utterance that several workers hold counts once, a share of it in each.
     """
-    held = Counter(i for ids in gather([i for shard in train.chunks() for i in shard.ids]) for i in ids)
+    held = Counter(i for ids in gather(train.held_ids) for i in ids)
     total = torch.zeros(())
     for shard in train.chunks():
         share_U = 1 / np.array([held[i] for i in shard.ids])

@@ -31,7 +31,7 @@ def held_out_losses(
     """Loss of every lane under teacher forcing, nats per frame, on the same windows, noise and surrogate each
     time it is asked.
 
-    At most 512 windows are taken from each shard, evenly spread.
+    At most 512 windows are taken, evenly spread over the utterances of all workers.
 
     Args:
         feed: of utterances that the lanes do not learn from.
@@ -45,7 +45,9 @@ def held_out_losses(
     total_L, count = torch.zeros(len(pack.lanes), dtype=torch.float64), 0
     rows_L = torch.tensor([feed.surrogates.index(lane.surrogate) for lane in pack.lanes], device=device)
     for shard in feed.chunks():
-        starts, owners = spread_windows(shard, frames - structure.rollout, structure.rollout, MOST_WINDOWS)
+        starts, owners = spread_windows(
+            shard, feed.extent.lengths, frames - structure.rollout, structure.rollout, MOST_WINDOWS
+        )
         for first in range(0, len(starts), _WINDOWS_AT_ONCE):
             block = slice(first, first + _WINDOWS_AT_ONCE)
             starts_LB = torch.from_numpy(starts[block]).to(device).expand(len(rows_L), -1)

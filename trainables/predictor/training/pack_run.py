@@ -17,7 +17,7 @@ from torch import Tensor
 
 from trainables.latents.batching.feed import Feed
 from trainables.latents.batching.prepared_data import PreparedData
-from trainables.latents.batching.slots import Slots
+from trainables.latents.batching.slots import Slots, owned_slots
 from trainables.predictor.config import INFORMATION, Lane, Structure
 from trainables.predictor.evaluation.context_free import Marginals
 from trainables.predictor.heads import survey
@@ -148,7 +148,7 @@ class PackRun:
         """Train for one epoch; return what to report of it."""
         if self.step is None:
             raise RuntimeError("there is nothing to train: no lane is left, or the head is fitted")
-        started = time.perf_counter()
+        started, waited = time.perf_counter(), self.train.seconds_waited
         structure, phase, steps = self.structure, self.phase, self.steps
         for row in self.rows:
             self.courses[row][phase].begin_epoch(structure, phase, epoch - first_epoch(structure, phase))
@@ -170,6 +170,7 @@ class PackRun:
             "epochs": structure.epochs,
             "phase": phase,
             "seconds": seconds,
+            "seconds_waited": self.train.seconds_waited - waited,
             "frames_per_second": seen / seconds,
         }
 
@@ -255,21 +256,31 @@ class PackRun:
         the factor of every lane's learning rate [L].
         """
         structure, lanes, context, steps = self.structure, self.lanes_left, self.context, self.steps
-        shard, frames = self.train.shard(epoch), structure.window_frames
-        slots = Slots(shard, self.train.ids, structure.batch, frames, context.rank, context.world_size)
+        train, frames, ranks = self.train, structure.window_frames, (context.rank, context.world_size)
+        chunks, per_step = train.chunks_of_all, structure.batch * frames
+        stints = chunks.stints(epoch, steps, per_step, frames)
         surrogate_L = torch.tensor(
             [self.train.surrogates.index(lane.surrogate) for lane in lanes], device=context.device
         )
-        like = shard.frames_SND[0]
+        like = self.data.pairs_2SND.new_empty(0, self.data.dim, device=context.device)
+        owned = owned_slots(structure.batch, *ranks, chunk=train.in_chunks)
         draws = structure.feedback == "sample" or self.pack.stacked.template.head.needs_noise
-        noise = epoch_noise(structure, lanes, like, epoch, steps, slots.owned, laws_draw=draws)
+        noise = epoch_noise(structure, lanes, like, epoch, steps, owned, laws_draw=draws)
         number = epoch - first_epoch(structure, self.phase)
         cooling_from = [self.courses[row][self.phase].cooling_from for row in self.rows]
         rates = learning_rates(structure, self.phase, number, cooling_from, steps).to(like)
-        for step, (drawn, factor_L) in enumerate(zip(noise, rates, strict=True)):
-            starts_LB = slots.starts(drawn.starts_LB).to(context.device)
-            grown = like.new_tensor(progress(structure, self.phase, number * steps + step, steps))
-            yield Batch(shard.gather(starts_LB, frames, surrogate_L), drawn.noise), grown, factor_L
+        for visit, own_steps in stints:
+            shard = train.shard(visit, frames)
+            ids = train.chunk_ids(visit, frames)
+            slots = Slots(shard, ids, structure.batch, frames, *ranks, chunk=train.in_chunks)
+            if epoch + 1 < structure.epochs or visit < stints[-1][0]:
+                train.ahead(visit + 1, frames)
+            for step in own_steps:
+                drawn = next(noise)
+                starts_LB = slots.starts(drawn.starts_LB).to(context.device)
+                grown = like.new_tensor(progress(structure, self.phase, number * steps + step, steps))
+                yield Batch(shard.gather(starts_LB, frames, surrogate_L), drawn.noise), grown, rates[step]
+            del shard, slots
 
     def _losses(self, scores: Sequence[Scores]) -> list[float]:
         """What every lane in the program wants less of, on validation speakers: under teacher forcing its

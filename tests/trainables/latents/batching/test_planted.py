@@ -75,6 +75,14 @@ def test_plants_have_the_covariance_and_the_step_lengths_of_the_frames(frames_of
             assert np.allclose(made.lengths_Q[middle], own.lengths_Q[middle], rtol=0.15)
 
 
+def test_lengths_that_are_thinned_as_they_come_are_the_same(monkeypatch) -> None:
+    monkeypatch.setattr("trainables.latents.batching.planted._MOST_LENGTHS", 50)
+    rng = np.random.default_rng(0)
+    utterances = [rng.normal(size=(n, 3)) for n in (40, 1, 97, 2, 160, 5)]
+    counted = FrameStatistics.of(utterances, sum(len(frames) - 1 for frames in utterances))
+    assert np.array_equal(counted.lengths_Q, FrameStatistics.of(utterances).lengths_Q)
+
+
 def test_one_optimum_lies_above_success_and_one_below_failure(plants) -> None:
     kept, lost = (plants[plant].optimum(HORIZON) for plant in PLANTS)
     assert 0.9 * min(kept.cos) > SUCCESS

@@ -12,7 +12,8 @@ import torch
 from tests.trainables.predictor.conftest import utterance_table
 from trainables.errors import InputError
 from trainables.latents.batching.feed import Feed
-from trainables.latents.batching.shard import Shard, frame_pairs
+from trainables.latents.batching.prepared_data import PreparedData
+from trainables.latents.batching.shard import Shard
 from trainables.latents.batching.slots import Slots, worker_utterances
 
 DIM = 3
@@ -78,8 +79,9 @@ def test_streaming_in_chunks_shows_every_utterance_once(table: pa.Table) -> None
         len(chunks) > 2
         and sorted(i for chunk in chunks for i in chunk.ids) == table["utterance_id"].to_pylist()
     )
-    passed = [feed.shard(epoch).ids for epoch in range(len(chunks) + 1)]
-    assert passed[0] == passed[-1] != passed[1]
+    passes = [[tuple(feed.shard(visit).ids) for visit in range(*span)] for span in ((0, 11), (11, 22))]
+    assert sorted(passes[0]) == sorted(passes[1]) == sorted(tuple(chunk.ids) for chunk in chunks)
+    assert passes[0] != passes[1], "each pass has an order of its own"
     assert len(list(Feed(stream, rms=1.0, lattice_step=None, frame_rate=50.0).chunks())) == 1
 
 
@@ -114,10 +116,12 @@ def test_what_cannot_be_shared_or_cut_is_refused(table: pa.Table) -> None:
 
 
 def test_pairs_are_spread_evenly_even_over_utterances_shorter_than_the_spread(monkeypatch) -> None:
-    monkeypatch.setattr("trainables.latents.batching.shard._MOST_PAIRS", 10)
+    monkeypatch.setattr("trainables.latents.batching.prepared_data._MOST_PAIRS", 10)
     lengths = [40, 3, 2, 4, 30, 3]
     frames = {f"s-{i}": np.full((n, 1), i) + np.arange(n)[:, None] / 100 for i, n in enumerate(lengths)}
-    shard = Shard.from_tables([utterance_table(frames)], rms=1.0, lattice_step=None, dtype=torch.float64)
-    now, following = frame_pairs(shard)
+    feed = Feed(
+        lambda: [utterance_table(frames)], rms=1.0, lattice_step=None, frame_rate=50.0, dtype=torch.float64
+    )
+    now, following = PreparedData.from_feed(feed).pairs_2SND
     assert 9 <= now.shape[1] <= 12
     assert torch.allclose(following - now, torch.full_like(now, 0.01), atol=2e-3)  # float16 on disk

@@ -2,12 +2,11 @@
 
 from collections.abc import Callable
 
-import pyarrow as pa
 import pytest
 import torch
 
-from trainables.latents.batching import prepared_data
 from trainables.latents.batching.feed import Feed
+from trainables.latents.batching.prepared_data import PreparedData
 from trainables.predictor.config import Lane, Structure
 from trainables.predictor.training.pack_run import PackRun
 from trainables.predictor.training.train import train_pack
@@ -34,26 +33,31 @@ def test_data_are_prepared_once_per_pack(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     calls = []
+    made = PreparedData._looked_through
 
-    def counted(name: str) -> Callable:
-        made = getattr(prepared_data, name)
-        return lambda *args: calls.append(name) or made(*args)
+    def counted(*args: object) -> PreparedData:
+        calls.append(args)
+        return made(*args)
 
-    for name in ("frame_pairs", "pooled_moments"):
-        monkeypatch.setattr(prepared_data, name, counted(name))
+    monkeypatch.setattr(PreparedData, "_looked_through", counted)
     own = Structure(head=head, objective=objective, **SMALL, **SHORT)
-    train_pack(own, [Lane()], make_feed(), make_feed(), SoloContext(), evaluate_each_epoch=each_epoch)
-    assert sorted(calls) == ["frame_pairs", "pooled_moments"]
+    feed = make_feed()
+    train_pack(own, [Lane()], feed, make_feed(), SoloContext(), evaluate_each_epoch=each_epoch)
+    assert len(calls) == 1
+    train_pack(own, [Lane()], feed, make_feed(), SoloContext(), evaluate_each_epoch=each_epoch)
+    assert len(calls) == 1, "a reused actor knows its data"
 
 
-def test_a_stream_in_chunks_is_looked_at_once(make_feed: Callable[..., Feed], spiral_table: pa.Table) -> None:
-    """Each look takes the stream a chunk further: what training sees must not depend on their number."""
-    feed = make_feed(budget_bytes=1, ids=spiral_table["utterance_id"].to_pylist())
-    feed._open = lambda: [spiral_table.slice(i, 4) for i in range(0, 12, 4)]
-    run = PackRun(Structure(head="vmf", **SMALL, **SHORT), [Lane()], feed, SoloContext())
-    first, second = list(feed.chunks())[:2]
-    assert torch.equal(run.data.moments.mean_D, first.moments.mean_D)
-    assert feed.shard(0).ids == second.ids
+def test_what_is_known_of_a_stream_in_chunks_is_known_of_all_of_it(make_feed: Callable[..., Feed]) -> None:
+    structure = Structure(head="vmf", **SMALL, **SHORT)
+    whole = PackRun(structure, [Lane()], make_feed(), SoloContext())
+    feed = make_feed(budget_bytes=1)
+    feed.shard(7)  # what ran before leaves no trace
+    run = PackRun(structure, [Lane()], feed, SoloContext())
+    assert len(feed.chunks_of_all) == 12
+    assert torch.equal(run.data.pairs_2SND, whole.data.pairs_2SND)
+    torch.testing.assert_close(run.data.moments.mean_D, whole.data.moments.mean_D, rtol=1e-12, atol=1e-12)
+    assert run.data.moments.frames == whole.data.moments.frames
 
 
 def test_a_fitted_head_has_nothing_to_train(make_feed: Callable[..., Feed]) -> None:
