@@ -63,7 +63,8 @@ class Lab:
         if self._process:
             self._process.kill()
             self._process.wait()
-        shutil.rmtree(self.state / "disks", ignore_errors=True)
+        for folder in ("disks", "bytecode"):  # what is left tells what happened
+            shutil.rmtree(self.state / folder, ignore_errors=True)
 
     def on_laptop(self, *command: str | Path, seconds: float, check: bool = True) -> str:
         """What a command on the laptop says, from the root of the repository; both of its streams."""
