@@ -55,7 +55,7 @@ def score_continuations(
     shared = ray.put(voices)
     tasks = [
         score.remote(
-            codec, clip, whole, continuations[i], _others(continuations, i), shared, latents.rms, i < HEARD
+            codec, clip, whole, continuations[i], others_of(continuations, i), shared, latents.rms, i < HEARD
         )
         for i, (clip, (whole, _)) in enumerate(zip(clips, spoken, strict=True))
     ]
@@ -89,7 +89,7 @@ def _voice(arm: ArmEvidence, archive: LaneStore) -> Voice:
     return Voice(arm.config.structure, {i: state for i, state in loaded.items() if state is not None})
 
 
-def _others(continuations: Sequence[np.ndarray], index: int) -> list[np.ndarray]:
+def others_of(continuations: Sequence[np.ndarray], index: int) -> list[np.ndarray]:
     """The next few true continuations after that of clip ``index``, cyclically and without it."""
     count = len(continuations)
     return [continuations[(index + step) % count] for step in range(1, min(OTHERS, count - 1) + 1)]

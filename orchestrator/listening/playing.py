@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from orchestrator.lifecycle.rejudge import judged
+from orchestrator.listening.machine_hearing import CLIPS, measured
 from orchestrator.listening.panel import PANEL_FOLDER
+from orchestrator.listening.sounds import SoundMaker
 from orchestrator.reporting.rollout_figures import CAPTIONS, rollout_curves
 from orchestrator.reporting.run_sections import listening_section
 from orchestrator.reporting.templating import render
@@ -22,8 +24,16 @@ def write_play_page(run_folder: Path) -> Path:
     run = judged(run_folder)
     if not run.evidence.exhibits:
         raise InputError(f"{run_folder} has no exhibit: its latents have no decoder, or it was not confirmed")
+    arms = [name for name in run.arms if run.measures.finished(name)]
+    try:
+        maker = SoundMaker(run_folder, run.evidence, arms)
+        heard, missing = measured(maker, maker.clips(CLIPS), arms), ""
+    except InputError as error:  # the latents or weights have gone; what was kept can still be heard
+        heard, missing = None, str(error)
     page = render(
         "play.html",
+        measures=heard,
+        missing=missing,
         title=f"Listen to {run.study.name}: {run.judgement.verdict}",
         figures=rollout_curves(run),
         captions=CAPTIONS,

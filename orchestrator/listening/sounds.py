@@ -24,6 +24,7 @@ from trainables.listening.decode import decode_continuation, wav_bytes
 from trainables.predictor.evaluation.continuation import continue_from
 from trainables.predictor.scores import LaneStatus
 
+MEAN, OTHER = "mean of all frames", "another speaker"  # sources that no panel hears
 LOUDNESS = -23.0  # LUFS, of every sound unless it would clip
 _MOST = 0.99  # of full scale
 _SHORTEST = 0.4  # seconds that a measure of loudness needs
@@ -78,6 +79,22 @@ class SoundMaker:
             name: wav_bytes(np.pad(part, (0, samples - len(part))), self.codec.sample_rate)
             for name, part in audio.items()
         }
+
+    def continuation(self, source: str, clips: Sequence[Clip], number: int) -> np.ndarray:
+        """The continuation of a clip alone, [samples], decoded behind its context."""
+        clip, other = clips[number], clips[(number + 1) % len(clips)]
+        context, frames = len(clip.normalised_CD), len(clip.raw_TD) - len(clip.normalised_CD)
+        if source == OTHER:
+            continued = other.raw_TD[-frames:]
+        elif source == MEAN:
+            every_TD = np.concatenate([each.raw_TD for each in clips])
+            continued = np.repeat(every_TD.mean(0, keepdims=True), frames, 0)
+        else:
+            return self._audio(source, clip, number)[self._begins(clip) :]
+        return decode_continuation(self.codec, clip.raw_TD[:context], continued)[1]
+
+    def _begins(self, clip: Clip) -> int:
+        return round(len(clip.normalised_CD) * self.codec.sample_rate / self.codec.frame_rate)
 
     def _audio(self, source: str, clip: Clip, number: int) -> np.ndarray:
         context = len(clip.normalised_CD)

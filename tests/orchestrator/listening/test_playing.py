@@ -20,6 +20,7 @@ def test_every_clip_has_a_player_a_spectrogram_and_its_name(tmp_path):
     assert labels == ["original", "codec reconstruction", "mdn", "vmf"] * 3
     assert raw.count("data:audio/wav;base64,") == raw.count("data:image/png;base64,iVBOR") == 12
     assert raw.count('class="cursor"') == 12 and raw.count("<svg") == 2
+    assert "Nothing could be measured: " in raw, "the latents of that record are nowhere"
     assert not re.search(r"(src|href)=[\"'](?!data:|#)", raw)
 
 
