@@ -79,7 +79,7 @@ def test_importances_find_the_setting_that_decides():
     assert sum(shares.values()) == pytest.approx(1)
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_ten_thousand_lanes_take_seconds(tmp_path):
     lanes = explored(STUDY.arms[1], 10_000)
     started = time.perf_counter()

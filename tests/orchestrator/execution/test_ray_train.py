@@ -158,7 +158,7 @@ def test_two_workers_of_ray_train_end_where_one_does(task, solo, cluster, tmp_pa
     assert_same(collector, task.depot, PACK, solo)
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 @pytest.mark.timeout(600)
 def test_streaming_actors_and_workers_end_where_one_process_does(task, cluster, dataset, tmp_path):
     short = Pack(

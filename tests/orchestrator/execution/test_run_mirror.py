@@ -212,8 +212,8 @@ def served(folder):
         server.wait()
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("step", [pytest.param(0, marks=pytest.mark.soak), 2])
+@pytest.mark.soak
+@pytest.mark.parametrize("step", [0, 2])
 def test_a_server_that_is_stopped_or_killed_holds_nothing_up(store, tmp_path, monkeypatch, capfd, step):
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
     monkeypatch.setattr(recording, "_STALLED", 1.5)

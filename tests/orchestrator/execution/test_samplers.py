@@ -115,7 +115,7 @@ def test_draws_of_another_plan_are_not_repeated(tmp_path, remembered):
     assert _explore(plan, JournalledDraws(journal, ARM.name)) == _explore(plan, NoDraws())
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_a_search_of_very_many_lanes_still_finds_what_is_good():
     lanes = _explore(make_plan(STUDY, trials=1200), NoDraws())  # half of them at random, more than are kept
     values = {index: value(dict(config.settings)) for index, config in lanes.items() if index >= 0}

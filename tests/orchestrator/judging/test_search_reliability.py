@@ -34,7 +34,7 @@ def test_configurations_that_truly_differ_are_told_apart():
     assert min(each.halves.correlation for each in found) > 0.5
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_p_is_below_a_level_as_often_as_the_level_says():
     found = explorations(WHITE, 300)
     for level in (0.05, 0.2, 0.5):

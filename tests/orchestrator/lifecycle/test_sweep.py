@@ -302,7 +302,7 @@ def test_a_roadmap_takes_up_the_lanes_ends_in_its_page_and_runs_nothing_again(
     assert "device_hours" in end.cost["spent"]
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 @pytest.mark.timeout(600)
 def test_representations_of_the_same_audio_are_compared(address, run_here, tmp_path):
     for name, dim in (("first", 3), ("second", 5)):

@@ -65,7 +65,7 @@ def interrupted_and_resumed(
     return out, interrupted, complained.getvalue(), said.getvalue()
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 @pytest.mark.timeout(900)
 def test_an_interrupted_command_says_how_to_go_on_and_does(
     base: LatentDataset, interrupted_and_resumed: tuple[Path, str, str, str]
@@ -83,7 +83,7 @@ def test_an_interrupted_command_says_how_to_go_on_and_does(
         derive(str(base.root), "beta-vae(4) of stack(2)", out)
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 @pytest.mark.timeout(900)
 def test_one_worker_and_then_two_end_where_a_plain_call_does(
     base: LatentDataset, interrupted_and_resumed: tuple[Path, str, str, str]

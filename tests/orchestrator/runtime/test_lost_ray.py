@@ -33,7 +33,7 @@ cli.run(command, "python -m it")
     ("name", "waits"),
     [
         ("raylet", "ray.get(ray.remote(lambda: time.sleep(120)).remote())"),
-        ("gcs_server", "time.sleep(120)"),
+        pytest.param("gcs_server", "time.sleep(120)", marks=pytest.mark.soak),
         # What calls a GCS that is gone waits inside Ray for a minute, and cannot be interrupted there.
         ("gcs_server", "ray.nodes()"),
     ],

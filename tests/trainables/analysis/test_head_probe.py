@@ -40,7 +40,9 @@ def test_a_mixture_learns_what_the_past_tells_of_a_gaussian_world(tmp_path: Path
     )
 
 
-@pytest.mark.parametrize("head", list(STRUCTURES))
+@pytest.mark.parametrize(
+    "head", [pytest.param(head, marks=pytest.mark.soak if i else ()) for i, head in enumerate(STRUCTURES)]
+)
 def test_heads_find_next_to_no_information_in_white_noise(head: str, tmp_path: Path) -> None:
     scores, dataset = told("white", tmp_path, head)
     assert abs(scores.value("predictive_information")) < 0.03 * dataset.meta.dim

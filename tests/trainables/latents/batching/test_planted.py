@@ -165,7 +165,9 @@ def trained(plants, frames, arm: str, lanes: list[Lane], **settings: object) -> 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seeds", [(1,), pytest.param((2, 3), marks=pytest.mark.soak)], ids=str)
-@pytest.mark.parametrize("arm", ARMS)
+@pytest.mark.parametrize(
+    "arm", [pytest.param(arm, marks=pytest.mark.soak if arm == "mdn" else ()) for arm in ARMS]
+)
 def test_each_arm_finds_the_plant_that_is_kept_and_loses_the_other_on_every_seed(
     plants, frames_of, arm: str, seeds: tuple[int, ...]
 ) -> None:
