@@ -26,17 +26,22 @@ def require_distinct_audio(recordings: Sequence[Recording]) -> list[str]:
     """Refuse the same audio under two speakers or in two splits; return warnings of other doubles.
 
     Digital silence is equal to other silence and tells nobody anything: it is not compared, and neither are
-    files that cannot be read, since they are named when they are encoded. Where all recordings are equal, as
-    in a trial of a layout, that is a warning; one file that is listed for two speakers is refused even there.
+    files that cannot be read, since they are named when they are encoded. Where all that can be read are
+    equal, as in a trial of a layout, that is a warning; one file that is listed for two speakers is refused
+    even there.
 
     Raises:
         InputError: two recordings are the same audio and differ in speaker or split.
     """
     for same_file in _alike(recordings, [_real(recording.path) for recording in recordings]):
         _require_one_speaker(same_file)
-    groups = _equal(_equal([recordings], _beginning), _whole)
-    if len(recordings) > 1 and groups and len(groups[0]) == len(recordings):
-        return [f"all {len(recordings)} recordings hold the same audio; nothing can be learnt from them"]
+    beginnings = _marks(recordings, _beginning)
+    readable = len(recordings) - beginnings.count(None)
+    groups = [
+        same for group in _alike(recordings, beginnings) for same in _alike(group, _marks(group, _whole))
+    ]
+    if groups and len(groups[0]) == readable:
+        return [f"all {readable} recordings hold the same audio; nothing can be learnt from them"]
     for group in groups:
         _require_one_speaker(group)
     doubled = sum(len(group) - 1 for group in groups)
@@ -72,16 +77,9 @@ def _alike(recordings: Sequence[Recording], marks: Iterable[str | None]) -> list
     return [group for group in alike.values() if len(group) > 1]
 
 
-def _equal(
-    groups: Iterable[Sequence[Recording]], fingerprint: Callable[[Path], str | None]
-) -> list[list[Recording]]:
-    """The groups of recordings with equal fingerprints, of each given group; those of one are left out."""
+def _marks(recordings: Sequence[Recording], fingerprint: Callable[[Path], str | None]) -> list[str | None]:
     with ThreadPoolExecutor(_THREADS) as pool:
-        return [
-            same
-            for group in groups
-            for same in _alike(group, pool.map(fingerprint, [recording.path for recording in group]))
-        ]
+        return list(pool.map(fingerprint, [recording.path for recording in recordings]))
 
 
 def _beginning(path: Path) -> str | None:

@@ -25,6 +25,10 @@ def test_a_trial_of_a_layout_with_one_clip_is_told_so(cases):
     assert "all 7 recordings hold the same audio" in checked(cases / "layout-libritts")[0]
 
 
+def test_what_cannot_be_read_is_not_counted_among_equal_recordings(cases):
+    assert "all 3 recordings hold the same audio" in checked(cases / "layout-m4a_mixed")[0]
+
+
 def test_another_format_does_not_hide_it(tmp_path):
     write_tones(tmp_path, "a/1.wav", "b/1.wav", "c/1.wav")
     assert checked(tmp_path) == []
