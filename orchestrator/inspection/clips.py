@@ -23,6 +23,7 @@ from trainables.predictor.config import LaneConfig
 
 CONTEXT_SECONDS, ROLLOUT_SECONDS = 2.0, 1.0
 SCORED = 24  # clips
+_OTHERS = 5  # clips that each is compared with, as chance
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +80,12 @@ def _taking_turns(dataset: LatentDataset, frames: int) -> list[str]:
         order.append((seen[row["speaker_id"]], row["speaker_id"], row["utterance_id"]))
         seen[row["speaker_id"]] += 1
     return [utterance for _, _, utterance in sorted(order)]
+
+
+def others_of(continuations: Sequence[np.ndarray], index: int) -> list[np.ndarray]:
+    """The next few true continuations after that of clip ``index``, cyclically and without it."""
+    count = len(continuations)
+    return [continuations[(index + step) % count] for step in range(1, min(_OTHERS, count - 1) + 1)]
 
 
 def original(clip: Clip, codec: Codec) -> np.ndarray | None:

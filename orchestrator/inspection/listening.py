@@ -13,7 +13,7 @@ import torch
 
 from orchestrator.datasets.ray_latents import RayLatents
 from orchestrator.execution.progress import Progress
-from orchestrator.inspection.clips import Clip, choose_clips, original
+from orchestrator.inspection.clips import Clip, choose_clips, original, others_of
 from orchestrator.records.evidence import ArmEvidence, Evidence, Exhibit
 from orchestrator.records.lane_store import LaneStore
 from orchestrator.runtime.threads import use_one_thread
@@ -25,7 +25,7 @@ from trainables.predictor.config import Structure
 from trainables.predictor.evaluation.continuation import continue_from
 from trainables.predictor.scores import LaneStatus
 
-HEARD, OTHERS = 4, 5  # clips to hear in the report; other clips that each is compared with, as chance
+HEARD = 4  # clips to hear in the report
 
 
 def score_continuations(
@@ -87,12 +87,6 @@ def _voice(arm: ArmEvidence, archive: LaneStore) -> Voice:
     finished = {i: r.key for i, r in enumerate(arm.replicates) if r.status == LaneStatus.FINISHED}
     loaded = {i: archive.weights(key) for i, key in finished.items()}
     return Voice(arm.config.structure, {i: state for i, state in loaded.items() if state is not None})
-
-
-def others_of(continuations: Sequence[np.ndarray], index: int) -> list[np.ndarray]:
-    """The next few true continuations after that of clip ``index``, cyclically and without it."""
-    count = len(continuations)
-    return [continuations[(index + step) % count] for step in range(1, min(OTHERS, count - 1) + 1)]
 
 
 @lru_cache(maxsize=1)

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from orchestrator.inspection.clips import Clip, original
-from orchestrator.inspection.listening import others_of
+from orchestrator.inspection.clips import Clip, original, others_of
 from orchestrator.listening.panel import COPY, FROZEN, WALK
 from orchestrator.listening.sounds import MEAN, OTHER, SoundMaker
 from orchestrator.reporting.cell_text import NO_VALUE, TableRow
