@@ -46,7 +46,7 @@ class AudioFile:
         if not _is_a_rate(self.rate):
             raise InputError(
                 f"its header says {self.rate} Hz, a rate that no recording has; "
-                f"it must be {LOWEST_RATE} to {HIGHEST_RATE} Hz"
+                f"it must be {LOWEST_RATE} to {HIGHEST_RATE} Hz, and round where it is high"
             )
         if (promised := promised_bytes(path)) is not None and promised[1] < promised[0] - _SLIP:
             raise InputError(
