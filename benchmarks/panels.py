@@ -20,12 +20,11 @@ import search_spaces
 from orchestrator.judging.criteria import Outcome
 from orchestrator.judging.preference import (
     FEWEST_LISTENERS,
+    PAIRS,
     asked_of_listeners,
     assess_preference,
     detectable_preference,
 )
-
-PAIRS = 25
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from orchestrator.judging.preference import FEWEST_LISTENERS, detectable_preference
+from orchestrator.judging.preference import FEWEST_LISTENERS, PAIRS, detectable_preference
 from orchestrator.listening.collecting import collect_answers
 from orchestrator.listening.making import make_panel
 from orchestrator.listening.panel import Method
@@ -19,7 +19,6 @@ from orchestrator.runtime import cli
 from trainables.errors import InputError
 
 EXAMPLE = "python -m orchestrator.listen make runs/vmf_vs_mdn-20260102-030405"
-_PAIRS, _LISTENERS = 25, 8
 Run = Annotated[Path, typer.Argument(help="A run folder that holds evidence.json.")]
 
 
@@ -33,8 +32,8 @@ def listen() -> None:
 
 def make(
     run: Run,
-    pairs: Annotated[int, typer.Option(help="Most utterances to be heard.")] = _PAIRS,
-    listeners: Annotated[int, typer.Option(help="How many people are to be asked.")] = _LISTENERS,
+    pairs: Annotated[int, typer.Option(help="Most utterances to be heard.")] = PAIRS,
+    listeners: Annotated[int, typer.Option(help="How many people are to be asked.")] = FEWEST_LISTENERS,
     method: Annotated[
         Method, typer.Option(help="Which of two is better, or a rating of each beside a hidden reference.")
     ] = Method.PREFERENCE,

@@ -49,7 +49,11 @@ _SETTINGS = {
 
 def ui_command(uri: str = f"sqlite:///{DATABASE}") -> str:
     """The shell command that shows a store in a browser on this machine."""
-    return f"mlflow ui --backend-store-uri {shlex.quote(uri)} --host 127.0.0.1"
+    return _ui_command(shlex.quote(uri))
+
+
+def _ui_command(word: str) -> str:
+    return f"mlflow ui --backend-store-uri {word} --host 127.0.0.1"
 
 
 def local_store() -> str:
@@ -197,9 +201,7 @@ class Tracker:
         shown = without_passwords(self.uri)
         if self.uri.startswith(("http://", "https://")):
             return f"MLflow: {shown.rstrip('/')}/{page}"
-        command = ui_command(self.uri)
-        if shown != self.uri:
-            command = command.replace(shlex.quote(self.uri), '"$MLFLOW_TRACKING_URI"')
+        command = ui_command(self.uri) if shown == self.uri else _ui_command('"$MLFLOW_TRACKING_URI"')
         if self.uri == f"sqlite:///{DATABASE}":
             command = f"cd {shlex.quote(str(Path.cwd()))} && {command}"
         return f"MLflow: {shown}\n  {command}\n  http://127.0.0.1:5000/{page}"

@@ -6,12 +6,13 @@ Shapes: C frames of context, K frames of continuation, T = C + K, D latent dimen
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pyarrow.compute as pc
+import torch
 
 from trainables.errors import InputError
 from trainables.latents.batching.shard import Shard, utterance_rows
@@ -19,7 +20,8 @@ from trainables.latents.codecs.base import Codec
 from trainables.latents.encode_recording import read_audio
 from trainables.latents.speech.corpus import find_corpus
 from trainables.latents.storage.dataset import LatentDataset, Split
-from trainables.predictor.config import LaneConfig
+from trainables.predictor.config import LaneConfig, Structure
+from trainables.predictor.evaluation.continuation import continue_from
 
 CONTEXT_SECONDS, ROLLOUT_SECONDS = 2.0, 1.0
 SCORED = 24  # clips
@@ -80,6 +82,25 @@ def _taking_turns(dataset: LatentDataset, frames: int) -> list[str]:
         order.append((seen[row["speaker_id"]], row["speaker_id"], row["utterance_id"]))
         seen[row["speaker_id"]] += 1
     return [utterance for _, _, utterance in sorted(order)]
+
+
+def continued(
+    clip: Clip, structure: Structure, weights: Mapping[str, torch.Tensor], number: int, rms: float
+) -> np.ndarray:
+    """The latents [K, D], in the codec's units, with which a trained lane continues a clip.
+
+    Args:
+        clip: that is continued over the length of its own continuation.
+        structure: of the lane.
+        weights: of the lane, by name.
+        number: tells apart the noise of several continuations of the clip.
+        rms: by which frames were divided.
+    """
+    context_CD = torch.from_numpy(clip.normalised_CD).to(getattr(torch, structure.dtype))
+    frames = len(clip.raw_TD) - len(context_CD)
+    return (
+        continue_from(structure, weights, context_CD, frames, f"{clip.utterance_id}/{number}").numpy() * rms
+    )
 
 
 def others_of(continuations: Sequence[np.ndarray], index: int) -> list[np.ndarray]:

@@ -13,7 +13,7 @@ import torch
 
 from orchestrator.datasets.ray_latents import RayLatents
 from orchestrator.execution.progress import Progress
-from orchestrator.inspection.clips import Clip, choose_clips, original, others_of
+from orchestrator.inspection.clips import Clip, choose_clips, continued, original, others_of
 from orchestrator.records.evidence import ArmEvidence, Evidence, Exhibit
 from orchestrator.records.lane_store import LaneStore
 from orchestrator.runtime.threads import use_one_thread
@@ -22,7 +22,6 @@ from trainables.latents.storage.dataset import LatentDataset
 from trainables.listening.continuation_quality import continuation_quality
 from trainables.listening.decode import decode_continuation, wav_bytes
 from trainables.predictor.config import Structure
-from trainables.predictor.evaluation.continuation import continue_from
 from trainables.predictor.scores import LaneStatus
 
 HEARD = 4  # clips to hear in the report
@@ -124,9 +123,7 @@ def _score(
     qualities = {}
     for arm, voice in voices.items():
         for replicate, weights in voice.weights.items():
-            context_CD = torch.from_numpy(clip.normalised_CD).to(getattr(torch, voice.structure.dtype))
-            name, frames = f"{clip.utterance_id}/{replicate}", len(clip.raw_TD) - context
-            latents = continue_from(voice.structure, weights, context_CD, frames, name).numpy() * rms
+            latents = continued(clip, voice.structure, weights, replicate, rms)
             if not np.isfinite(latents).all():
                 continue
             audio, continuation = decode_continuation(codec, clip.raw_TD[:context], latents)

@@ -19,6 +19,7 @@ from orchestrator.statistics.wording import plain, spelled
 from search_spaces.study import PREFERENCE, Criterion, Spread, Study
 
 FEWEST_LISTENERS = 8  # with fewer, what they say holds for them alone
+PAIRS = 25  # that a panel hears unless its maker says otherwise
 # What is expected of a panel before it is asked, as standard deviations of a preference of 0, a half or 1:
 # listeners lean each in their own way, utterances suit one arm or the other, and the rest is chance.
 EXPECTED = Spread(speakers=0.15, seeds=0.1, rest=0.46, source="listeners and utterances as in small panels")

@@ -49,8 +49,8 @@ def collect_answers(run: Path, files: Sequence[Path]) -> Collected:
         InputError: a file answers another panel or an altered page, is damaged or incomplete, or two are of
             the same listener; the evidence is then as it was.
     """
-    panel, trials, pages = sealed_panel(run)
     evidence = Evidence.read(run / "evidence.json")
+    panel, trials, pages = sealed_panel(run)
     listeners = []
     left_out = {}
     for answers in _whole(files, panel, trials, pages):

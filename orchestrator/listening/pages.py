@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 from orchestrator.listening.panel import Method, Panel, Trial
 from orchestrator.reporting.templating import render
+from trainables.listening.decode import wav_seconds
 
 _TEMPLATES = Path(__file__).parent / "templates"
 MOST_BYTES = 25_000_000  # of one page; more trials go to further pages
@@ -57,7 +58,7 @@ def _page(panel: Panel, part: int, trials: Sequence[Trial], sounds: Mapping[str,
         _script({name: base64.b64encode(sounds[name]).decode() for name in sorted(heard)}),
         (_TEMPLATES / "listen.js").read_text(),
     )
-    seconds = len(heard) * (_seconds(sounds[heard[0]]) + _SECONDS_TO_CHOOSE / 2)
+    seconds = len(heard) * (wav_seconds(sounds[heard[0]]) + _SECONDS_TO_CHOOSE / 2)
     html = render(
         "listen.html",
         _TEMPLATES,
@@ -73,8 +74,3 @@ def _page(panel: Panel, part: int, trials: Sequence[Trial], sounds: Mapping[str,
 def _script(content: Any) -> str:
     """JSON that may stand in a script element, whatever its texts hold."""
     return json.dumps(content, separators=(",", ":")).replace("<", "\\u003c")
-
-
-def _seconds(wav: bytes) -> float:
-    """The length of a 16-bit mono WAV file with the usual header of 44 bytes."""
-    return (len(wav) - 44) / (2 * int.from_bytes(wav[24:28], "little"))

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from orchestrator.judging.preference import FEWEST_LISTENERS
+from orchestrator.records.seal import seal_hash
 from orchestrator.runtime.atomic_files import write_atomically
 from trainables.errors import InputError
 
@@ -112,7 +113,7 @@ class Panel:
     @property
     def hash(self) -> str:
         """Names this panel: SHA-256 of all that is sealed, in hex."""
-        return _digest({**asdict(self), "exclusion": self.exclusion})
+        return seal_hash({**asdict(self), "exclusion": self.exclusion})
 
 
 def panel_trials(
@@ -196,7 +197,7 @@ def read_panel(folder: Path, sealed_hash: str) -> tuple[Panel, dict[str, Trial]]
 
 def key_hash(trials: Sequence[Trial]) -> str:
     """SHA-256 (hex) of the key to trials."""
-    return _digest(_key(trials))
+    return seal_hash(_key(trials))
 
 
 def _key(trials: Sequence[Trial]) -> list[dict[str, Any]]:
@@ -205,7 +206,3 @@ def _key(trials: Sequence[Trial]) -> list[dict[str, Any]]:
 
 def _opaque(secret: str, *parts: str) -> str:
     return hashlib.sha256("/".join((secret, *parts)).encode()).hexdigest()[:12]
-
-
-def _digest(content: Any) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

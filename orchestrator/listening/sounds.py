@@ -12,16 +12,15 @@ import numpy as np
 import torch
 import torchaudio.functional as audio_functional
 
-from orchestrator.inspection.clips import Clip, choose_clips
+from orchestrator.inspection.clips import Clip, choose_clips, continued
 from orchestrator.listening.panel import COPY, FROZEN, WALK, Trial
-from orchestrator.records.evidence import ArmEvidence, Evidence
+from orchestrator.records.evidence import ArmEvidence, Evidence, Replicate
 from orchestrator.records.lane_store import LANES_FOLDER, LaneStore
 from trainables.errors import InputError
 from trainables.latents.codec_registry import load_codec
 from trainables.latents.codecs.base import Codec
 from trainables.latents.storage.dataset import LatentDataset, open_dataset
 from trainables.listening.decode import decode_continuation, wav_bytes
-from trainables.predictor.evaluation.continuation import continue_from
 from trainables.predictor.scores import LaneStatus
 
 MEAN, OTHER = "mean of all frames", "another speaker"  # sources that no panel hears
@@ -41,6 +40,7 @@ class SoundMaker:
         self._dataset = _dataset(evidence)
         self._store = LaneStore(run.parent / LANES_FOLDER)
         self._arms = {name: _arm(evidence, name) for name in arms}
+        self._loaded: dict[str, dict[str, torch.Tensor]] = {}  # weights, by the key of their lane
         meta = self._dataset.meta
         assert meta.codec is not None
         self.codec: Codec = load_codec(meta.codec, meta.weights)
@@ -62,17 +62,17 @@ class SoundMaker:
         self, trials: Sequence[Trial], clips: Sequence[Clip], advance: Callable[[int, int], None]
     ) -> dict[str, bytes]:
         """WAV files by opaque name, of one length; ``advance`` gets trials done, and how many they are."""
-        by_utterance = {clip.utterance_id: (number, clip) for number, clip in enumerate(clips)}
+        places = {clip.utterance_id: number for number, clip in enumerate(clips)}
         audio: dict[str, np.ndarray] = {}
-        made: dict[tuple[str, str], np.ndarray] = {}
+        made: dict[tuple[str, int], np.ndarray] = {}
         for done, trial in enumerate(trials):
             advance(done, len(trials))
-            number, clip = by_utterance[trial.utterance_id]
+            number = places[trial.utterance_id]
             for source in trial.sources:
-                if (source, clip.utterance_id) not in made:
-                    made[source, clip.utterance_id] = self._audio(source, clip, number)
-            pair = [made[source, clip.utterance_id] for source in trial.sources]
-            audio |= dict(zip(trial.sounds, matched(pair, self.codec.sample_rate), strict=True))
+                if (source, number) not in made:
+                    made[source, number] = self._decoded(source, clips, number)[0]
+            heard = [made[source, number] for source in trial.sources]
+            audio |= dict(zip(trial.sounds, matched(heard, self.codec.sample_rate), strict=True))
         advance(len(trials), len(trials))
         samples = max(map(len, audio.values()))
         return {
@@ -82,52 +82,49 @@ class SoundMaker:
 
     def continuation(self, source: str, clips: Sequence[Clip], number: int) -> np.ndarray:
         """The continuation of a clip alone, [samples], decoded behind its context."""
-        clip, other = clips[number], clips[(number + 1) % len(clips)]
-        context, frames = len(clip.normalised_CD), len(clip.raw_TD) - len(clip.normalised_CD)
-        if source == OTHER:
-            continued = other.raw_TD[-frames:]
-        elif source == MEAN:
-            every_TD = np.concatenate([each.raw_TD for each in clips])
-            continued = np.repeat(every_TD.mean(0, keepdims=True), frames, 0)
-        else:
-            return self._audio(source, clip, number)[self._begins(clip) :]
-        return decode_continuation(self.codec, clip.raw_TD[:context], continued)[1]
+        return self._decoded(source, clips, number)[1]
 
-    def _begins(self, clip: Clip) -> int:
-        return round(len(clip.normalised_CD) * self.codec.sample_rate / self.codec.frame_rate)
-
-    def _audio(self, source: str, clip: Clip, number: int) -> np.ndarray:
-        context = len(clip.normalised_CD)
+    def _decoded(self, source: str, clips: Sequence[Clip], number: int) -> tuple[np.ndarray, np.ndarray]:
+        """A clip with the continuation of a source, and that continuation alone."""
+        clip, context = clips[number], len(clips[number].normalised_CD)
         true_KD = clip.raw_TD[context:]
         if source == COPY:
-            continued = true_KD
+            continued_KD = true_KD
         elif source == FROZEN:
-            continued = np.repeat(clip.raw_TD[context - 1 : context], len(true_KD), 0)
+            continued_KD = np.repeat(clip.raw_TD[context - 1 : context], len(true_KD), 0)
         elif source == WALK:
-            continued = random_walk(clip.raw_TD[context - 1 :], number)
+            continued_KD = random_walk(clip.raw_TD[context - 1 :], number)
+        elif source == OTHER:
+            continued_KD = clips[(number + 1) % len(clips)].raw_TD[-len(true_KD) :]
+        elif source == MEAN:
+            every_TD = np.concatenate([each.raw_TD for each in clips])
+            continued_KD = np.repeat(every_TD.mean(0, keepdims=True), len(true_KD), 0)
         else:
-            continued = self._continued(self._arms[source], clip, number, len(true_KD))
-        return decode_continuation(self.codec, clip.raw_TD[:context], continued)[0]
+            continued_KD = self._continued(self._arms[source], clip, number)
+        return decode_continuation(self.codec, clip.raw_TD[:context], continued_KD)
 
-    def _continued(self, arm: ArmEvidence, clip: Clip, number: int, frames: int) -> np.ndarray:
+    def _continued(self, arm: ArmEvidence, clip: Clip, number: int) -> np.ndarray:
         """The continuation of a clip by one of an arm's replicates, which take turns over the clips."""
         finished = [r for r in arm.replicates if r.status == LaneStatus.FINISHED]
-        replicate = finished[number % len(finished)]
-        weights = self._store.weights(replicate.key)
-        if weights is None:
-            raise InputError(
-                f"the weights of the {arm.name} arm's seed {replicate.seed} are no longer in "
-                f"{self._store.folder}; run the sweep again"
-            )
-        structure = arm.config.structure
-        context_CD = torch.from_numpy(clip.normalised_CD).to(getattr(torch, structure.dtype))
-        run_KD = continue_from(structure, weights, context_CD, frames, f"{clip.utterance_id}/{number}")
-        latents = run_KD.numpy() * self._dataset.rms
+        weights = self._weights(arm.name, finished[number % len(finished)])
+        latents = continued(clip, arm.config.structure, weights, number, self._dataset.rms)
         # What left the numbers cannot be decoded: it is heard as standing still from there on.
         lost = np.flatnonzero(~np.isfinite(latents).all(1))
         if len(lost):
-            latents[lost[0] :] = latents[lost[0] - 1] if lost[0] else clip.raw_TD[len(context_CD) - 1]
+            last_D = latents[lost[0] - 1] if lost[0] else clip.raw_TD[len(clip.normalised_CD) - 1]
+            latents[lost[0] :] = last_D
         return latents
+
+    def _weights(self, arm: str, replicate: Replicate) -> dict[str, torch.Tensor]:
+        if replicate.key not in self._loaded:
+            weights = self._store.weights(replicate.key)
+            if weights is None:
+                raise InputError(
+                    f"the weights of the {arm} arm's seed {replicate.seed} are no longer in "
+                    f"{self._store.folder}; run the sweep again"
+                )
+            self._loaded[replicate.key] = weights
+        return self._loaded[replicate.key]
 
 
 def random_walk(frames_TD: np.ndarray, number: int) -> np.ndarray:

@@ -34,7 +34,8 @@ def retried_packs(plan: Plan, winner: LaneConfig) -> list[Pack]:
     """The lanes that try all other components on planted frames, beyond those of :func:`ablation_packs`."""
     first = [lane for pack in ablation_packs(plan, winner) for lane in pack.configs]
     everything = _configs(winner, variants(plan.study))
-    lanes = [lane for lane in _planted(plan, everything) if lane not in set(first)]
+    known = set(first)
+    lanes = [lane for lane in _planted(plan, everything) if lane not in known]
     return _packed(plan, lanes, after=first)
 
 

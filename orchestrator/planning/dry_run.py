@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from orchestrator.datasets.collection import LatentCollection
-from orchestrator.judging.preference import FEWEST_LISTENERS, asked_of_listeners, detectable_preference
+from orchestrator.judging.preference import FEWEST_LISTENERS, PAIRS, asked_of_listeners, detectable_preference
 from orchestrator.planning.costs import estimate, largest_structure
 from orchestrator.planning.design import design_of
 from orchestrator.planning.plan import Plan
@@ -24,7 +24,6 @@ from trainables.latents.storage.dataset import SPLITS, LatentDataset, Split
 from trainables.predictor.training.schedule import epoch_steps
 
 _SOUND_SEEDS = 0.9  # the share of seeds that a plan says how to show, where a study asks for none
-_PAIRS = 25  # that listeners hear
 _INDENT = 12  # of what stands beside a heading
 _SETTING_INDENT = 23  # of the value of a setting
 
@@ -116,11 +115,11 @@ def _listener_lines(plan: Plan, latents: LatentCollection) -> list[str]:
     if asked_of_listeners(plan.study) is None or latents.first.meta.codec is None:
         return []
     tells = (
-        f"{listeners} tell a preference of {100 * detectable_preference(_PAIRS, listeners, plan.study):.0f} %"
+        f"{listeners} tell a preference of {100 * detectable_preference(PAIRS, listeners, plan.study):.0f} %"
         for listeners in (FEWEST_LISTENERS, 2 * FEWEST_LISTENERS)
     )
     return [
-        f"listeners   of {_PAIRS} pairs {', '.join(tells)} from none with power {plan.study.budget.power:g}; "
+        f"listeners   of {PAIRS} pairs {', '.join(tells)} from none with power {plan.study.budget.power:g}; "
         "`python -m orchestrator.listen make` asks them"
     ]
 

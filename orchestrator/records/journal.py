@@ -26,6 +26,7 @@ _KEYS: dict[Any, set[str]] = {
     "finished": {"key"},
     "sealed": {"seal"},
     "judged": {"verdict"},
+    "panel sealed": {"panel", "pages"},
 }
 # The thread that records in MLflow writes down where; two lines must not run into each other.
 _appending = threading.Lock()

@@ -44,8 +44,8 @@ def breaches(sealed: Mapping[str, Any], folder: Path, now: Mapping[str, Any]) ->
     return broken
 
 
-def seal_hash(seal: Mapping[str, Any]) -> str:
-    """SHA-256 (hex) of a seal as canonical JSON."""
+def seal_hash(seal: Any) -> str:
+    """SHA-256 (hex) of a seal, or of other plain data, as canonical JSON."""
     return hashlib.sha256(json.dumps(seal, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import base64
-import io
 from collections.abc import Mapping, Sequence
 from typing import Any
-
-import soundfile
 
 from orchestrator.judging.verdict import decodable
 from orchestrator.records.evidence import Exhibit
@@ -16,6 +13,7 @@ from orchestrator.reporting.judged_run import JudgedRun
 from orchestrator.reporting.page_section import Section
 from orchestrator.reporting.spectrograms import spectrogram
 from orchestrator.reporting.templating import picture_address, sound_address
+from trainables.listening.decode import wav_seconds
 
 _ELSEWHERE = ("command", "earlier_verdicts")  # parts of the provenance that other sections show
 
@@ -80,7 +78,7 @@ def _exhibit(exhibit: Exhibit) -> dict[str, Any]:
 
 
 def _clip(name: str, wav: bytes, context_seconds: float) -> dict[str, Any]:
-    seconds = soundfile.info(io.BytesIO(wav)).duration
+    seconds = wav_seconds(wav)
     return {
         "name": name,
         "sound": sound_address(base64.b64encode(wav).decode()),

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from orchestrator.reporting.terminal_table import TerminalTable, print_table
 from orchestrator.representations.encoding_ledger import name_left_out, print_lines
-from trainables.errors import InputError
+from trainables.errors import reason_of
 from trainables.latents.speech.corpus import Corpus, Recording
 from trainables.latents.speech.recorded_audio import examine
 from trainables.latents.speech.same_audio import require_distinct_audio
@@ -26,20 +26,18 @@ def print_corpus(corpus: Corpus, source: Path, limit: int | None) -> None:
     """Print what ``source`` was understood to be; every file is read, and nothing is written.
 
     Raises:
-        InputError: the same audio is under two speakers or in two splits, or all recordings are equal.
+        InputError: the same audio is under two speakers or in two splits.
     """
     recordings = corpus.first(limit)
     typer.echo(f"{source}: {corpus.layout}")
     with ThreadPoolExecutor(_THREADS) as pool:
         examined = list(pool.map(_examined, recordings))
-    seconds = {r.utterance_id: found for r, found in zip(recordings, examined, strict=True)}
     table = TerminalTable("what would be encoded", ("split", "recordings", "speakers", "seconds"))
     speakers: dict[str, dict[str, float]] = {split: defaultdict(float) for split in SPLITS}
     counts: dict[str, int] = dict.fromkeys(SPLITS, 0)
-    for recording in recordings:
-        length, failure, _ = seconds[recording.utterance_id]
+    for recording, (seconds, failure, _) in zip(recordings, examined, strict=True):
         if not failure:
-            speakers[recording.split][recording.speaker_id] += length
+            speakers[recording.split][recording.speaker_id] += seconds
             counts[recording.split] += 1
     for split in SPLITS:
         own = speakers[split]
@@ -71,7 +69,5 @@ def _examined(recording: Recording) -> tuple[float, str, str]:
     try:
         seconds, notes = examine(recording.path)
         return seconds, "", "; ".join(notes)
-    except InputError as error:
-        return 0.0, str(error), ""
     except Exception as error:  # as encoding does: whatever a file does to a reader costs that file alone
-        return 0.0, f"{type(error).__name__}: {error}", ""
+        return 0.0, reason_of(error), ""

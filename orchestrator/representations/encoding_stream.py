@@ -18,7 +18,7 @@ from orchestrator.runtime.disk_space import writing
 from orchestrator.runtime.ray_cluster import Cluster
 from orchestrator.runtime.ray_internals import arrow_blocks, wait_for_executors
 from orchestrator.runtime.threads import use_one_thread
-from trainables.errors import InputError
+from trainables.errors import reason_of
 from trainables.latents.speech.corpus import Recording
 from trainables.latents.storage.parquet_file import (
     LatentMeta,
@@ -157,10 +157,8 @@ class _Encoder:
         try:
             audio = read.result()
             return _Outcome(encode_recording(self._codec, recording, audio), audio.seconds, "", audio.notes)
-        except InputError as error:
-            failure = str(error)
         except Exception as error:  # if one file breaks a reader or a codec, the others must not be lost
-            failure = f"{type(error).__name__}: {error}"
+            failure = reason_of(error)
         identity = (recording.utterance_id, recording.speaker_id, recording.split)
         track = np.empty(0, np.float32)
         empty = Utterance(*identity, np.empty((0, self._codec.dim), np.float32), track, track, track)

@@ -31,6 +31,11 @@ def decode_continuation(
     return audio, audio[start:]
 
 
+def wav_seconds(wav: bytes) -> float:
+    """The length of a WAV file, seconds."""
+    return float(soundfile.info(io.BytesIO(wav)).duration)
+
+
 def wav_bytes(audio: np.ndarray, sample_rate: int) -> bytes:
     """A WAV file, 16-bit mono, of audio [samples] from -1 to 1; samples beyond are clipped."""
     file = io.BytesIO()

@@ -160,6 +160,12 @@ def test_a_swapped_key_is_refused(tmp_path):
         collect_answers(run, files)
 
 
+def test_what_is_no_run_is_refused_and_not_made_one(tmp_path):
+    with pytest.raises(InputError, match=r"evidence\.json"):
+        collect_answers(tmp_path / "nosuch", [])
+    assert not (tmp_path / "nosuch").exists()
+
+
 def test_more_listeners_and_more_pairs_detect_less():
     few, more, many = (detectable_preference(*n, STUDY) for n in ((25, 8), (25, 16), (50, 16)))
     assert 0.5 < many < more < few < 0.7

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from trainables.errors import InputError
+from trainables.errors import InputError, reason_of
 from trainables.latents.speech import acoustics
 from trainables.latents.speech.recorded_audio import RecordedAudio
 
@@ -138,7 +138,5 @@ def _key_or_none(path: Path) -> str | None:
 def _measured_or_reason(path: Path) -> AudioTracks | str:
     try:
         return measure(path)
-    except InputError as error:
-        return str(error)
     except Exception as error:  # whatever one file does to the tracker, the others are measured
-        return f"{type(error).__name__}: {error}"
+        return reason_of(error)

@@ -24,13 +24,14 @@ from torch.utils._pytree import tree_map
 
 from trainables.distributions.law import LawNoise
 from trainables.errors import InputError
+from trainables.latents.batching.even_share import EvenShare
 from trainables.latents.batching.feed import Feed
 from trainables.latents.batching.shard import Moments, Shard
 from trainables.predictor.config import Structure
 from trainables.predictor.evaluation.metrics import INJECTIONS, Baselines, figures_of, rollout_figures
 from trainables.predictor.evaluation.options import FREE_RUNS, EvaluationOptions
 from trainables.predictor.evaluation.tally import tally
-from trainables.predictor.evaluation.windows import spread_windows, window_names, window_noise
+from trainables.predictor.evaluation.windows import spread_windows, window_names, window_noise, window_share
 from trainables.predictor.lanes.stacked import Stacked
 from trainables.predictor.model.predictor import AnyPredictor
 from trainables.predictor.model.rollout import Injection, Start, free_run
@@ -72,14 +73,14 @@ def evaluate(
             f"no utterance to be scored is as long as context + horizon = {window} frames; shorten horizon "
             "or context, or encode longer utterances"
         )
-    parts: list[list[Scores]] = [[] for _ in surrogates]
+    spread = window_share(feed.extent.lengths, structure.context, structure.horizon, options.windows)
+    scores: list[Scores] = []
     for shard in feed.chunks():
-        scores = _evaluate_shard(
-            structure, stacked, surrogates, feed, shard, moments, baselines, options, climate or {}
+        more = _evaluate_shard(
+            structure, stacked, surrogates, feed, shard, spread, moments, baselines, options, climate or {}
         )
         # Added up as they come, so that the scores of many chunks take no more than those of one.
-        parts = [[merge([*of_lane, more])] for of_lane, more in zip(parts, scores, strict=True)]
-    scores = [of_lane for (of_lane,) in parts]
+        scores = [merge(both) for both in (zip(scores, more, strict=True) if scores else zip(more))]
     if baselines is not None:
         for lane_scores, name in zip(scores, surrogates, strict=True):
             lane_scores.marginal = baselines.chosen(name)
@@ -111,15 +112,14 @@ def _evaluate_shard(
     surrogates: Sequence[str],
     feed: Feed,
     shard: Shard,
+    spread: EvenShare,
     moments: Moments,
     baselines: Baselines | None,
     options: EvaluationOptions,
     climate: Mapping[str, Tensor],
 ) -> list[Scores]:
     """Scores of every lane on one shard, block of windows after block of windows."""
-    starts, owners = spread_windows(
-        shard, feed.extent.lengths, structure.context, structure.horizon, options.windows
-    )
+    starts, owners = spread_windows(shard, structure.context, structure.horizon, spread)
     if not len(starts):
         speakers = sorted(set(shard.speakers))
         return [Scores(speakers, feed.frame_rate, structure.horizon) for _ in surrogates]

@@ -17,24 +17,29 @@ from trainables.latents.batching.even_share import EvenShare
 from trainables.latents.batching.shard import Shard
 
 
-def spread_windows(
-    shard: Shard, lengths: Mapping[str, int], context: int, horizon: int, most: int = 0
-) -> tuple[np.ndarray, np.ndarray]:
-    """The evaluation windows of a shard (:meth:`Shard.evaluation_windows`), as far as they are among those
-    that are evenly spread over all utterances.
+def window_share(lengths: Mapping[str, int], context: int, horizon: int, most: int) -> EvenShare:
+    """Which evaluation windows are taken where there may be ``most`` of them, or all where it is 0: evenly
+    spread over all utterances.
 
     Args:
-        shard: whose windows they are.
         lengths: frames of every utterance of all shards and workers, by id.
         context: frames before a horizon.
         horizon: frames of a horizon.
-        most: windows of all shards and workers together; all of them where it is 0.
+        most: windows of all shards and workers together.
+    """
+    counts = {name: max(0, (n - context) // horizon) for name, n in lengths.items()}
+    return EvenShare.at_most(counts, most)
+
+
+def spread_windows(
+    shard: Shard, context: int, horizon: int, spread: EvenShare
+) -> tuple[np.ndarray, np.ndarray]:
+    """The evaluation windows of a shard (:meth:`Shard.evaluation_windows`) that are among those of
+    :func:`window_share` for the same context and horizon.
     """
     starts_B, owners_B = shard.evaluation_windows(context, horizon)
-    if not most:
+    if spread.every == 1:
         return starts_B, owners_B
-    counts = {name: max(0, (n - context) // horizon) for name, n in lengths.items()}
-    spread = EvenShare.at_most(counts, most)
     first_U = np.searchsorted(owners_B, np.arange(len(shard.ids)))
     taken_B = np.concatenate([first_U[u] + spread.within(name) for u, name in enumerate(shard.ids)])
     return starts_B[taken_B], owners_B[taken_B]

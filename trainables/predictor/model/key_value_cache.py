@@ -39,8 +39,7 @@ class KeyValueCache:
         if torch.is_grad_enabled():  # what was read is needed on the way back: nothing is written over it
             keys, values = (torch.cat(pair, 2) for pair in zip(self.tensors, (k_BNTE, v_BNTE), strict=True))
             return KeyValueCache(keys, values, frames)
-        room = (_with_room(part, self.frames, frames) for part in (self._keys, self._values))
-        keys, values = room
+        keys, values = (_with_room(part, self.frames, frames) for part in (self._keys, self._values))
         keys[:, :, self.frames : frames] = k_BNTE
         values[:, :, self.frames : frames] = v_BNTE
         return KeyValueCache(keys, values, frames)

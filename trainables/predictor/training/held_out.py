@@ -14,7 +14,7 @@ from trainables.distributions.law import LawNoise
 from trainables.errors import InputError
 from trainables.latents.batching.feed import Feed
 from trainables.predictor.config import Structure
-from trainables.predictor.evaluation.windows import spread_windows, window_names, window_noise
+from trainables.predictor.evaluation.windows import spread_windows, window_names, window_noise, window_share
 from trainables.predictor.lanes.pack import Batch, StackedPack
 from trainables.predictor.model.losses import WindowNoise
 
@@ -44,10 +44,10 @@ def held_out_losses(
     device = next(pack.parameters()).device
     total_L, count = torch.zeros(len(pack.lanes), dtype=torch.float64), 0
     rows_L = torch.tensor([feed.surrogates.index(lane.surrogate) for lane in pack.lanes], device=device)
+    context = frames - structure.rollout
+    spread = window_share(feed.extent.lengths, context, structure.rollout, MOST_WINDOWS)
     for shard in feed.chunks():
-        starts, owners = spread_windows(
-            shard, feed.extent.lengths, frames - structure.rollout, structure.rollout, MOST_WINDOWS
-        )
+        starts, owners = spread_windows(shard, context, structure.rollout, spread)
         for first in range(0, len(starts), _WINDOWS_AT_ONCE):
             block = slice(first, first + _WINDOWS_AT_ONCE)
             starts_LB = torch.from_numpy(starts[block]).to(device).expand(len(rows_L), -1)

@@ -9,7 +9,7 @@ import pytest
 from tests.trainables.predictor.conftest import utterance_table
 from trainables.latents.batching.feed import Extent, Feed
 from trainables.latents.batching.slots import held_out_share
-from trainables.predictor.evaluation.windows import spread_windows, window_names
+from trainables.predictor.evaluation.windows import spread_windows, window_names, window_share
 
 LENGTHS = {f"s-{i:02d}": 6 + 7 * (i % 5) for i in range(23)}
 CONTEXT, HORIZON = 5, 4
@@ -21,9 +21,9 @@ def table() -> pa.Table:
 
 
 def taken(feed: Feed, most: int) -> list[str]:
-    names = []
+    names, spread = [], window_share(feed.extent.lengths, CONTEXT, HORIZON, most)
     for shard in feed.chunks():
-        names += window_names(shard, *spread_windows(shard, feed.extent.lengths, CONTEXT, HORIZON, most))
+        names += window_names(shard, *spread_windows(shard, CONTEXT, HORIZON, spread))
     return names
 
 
