@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
+from numbers import Integral, Real
 from typing import Any
 
 from trainables.errors import InputError
@@ -73,6 +74,12 @@ _COUNTS = (
 )
 _MAYBE_NONE = ("window", "steps", "max_frames", "teacher_epochs", "rollout_epochs", "rung_epochs", "patience")
 _SHARES = ("dropout", "ema")
+# What settings have to be, by the type of their default.
+_KINDS: dict[type, tuple[type, str]] = {
+    int: (Integral, "a whole number"),
+    float: (Real, "a number"),
+    str: (str, "text"),
+}
 
 
 @dataclass(frozen=True)
@@ -144,6 +151,7 @@ class Structure:
     def __post_init__(self) -> None:
         for name, allowed in _ALLOWED.items():
             _require(self, name, getattr(self, name) in allowed, f"one of {', '.join(map(str, allowed))}")
+        _require_kinds(self)
         for name in _COUNTS:
             _require(self, name, getattr(self, name) >= 1, "at least 1")
         for name in (*_MAYBE_NONE, "warmup"):
@@ -265,6 +273,7 @@ class Lane:
     def __post_init__(self) -> None:
         _require(self, "surrogate", self.surrogate in tuple(Surrogate), f"one of {', '.join(Surrogate)}")
         object.__setattr__(self, "surrogate", Surrogate(self.surrogate))  # given as text in JSON
+        _require_kinds(self)
         for name in ("learning_rate", "kappa_prior_ratio", "kappa_prior_width", "ridge"):
             _require(self, name, getattr(self, name) > 0, "above 0")
         for name in ("weight_decay", "kappa_prior", "input_noise"):
@@ -344,6 +353,15 @@ _LANE_NAMES = frozenset(f.name for f in fields(Lane))
 def _require(settings: Structure | Lane, name: str, holds: bool, wanted: str) -> None:
     if not holds:
         raise InputError(f"{name} is {getattr(settings, name)!r}; it must be {wanted}")
+
+
+def _require_kinds(settings: Structure | Lane) -> None:
+    """Refuse what is of another kind than a setting's default, such as text for a number."""
+    for field in fields(settings):
+        if type(field.default) in _KINDS:
+            kind, wanted = _KINDS[type(field.default)]
+            value = getattr(settings, field.name)
+            _require(settings, field.name, isinstance(value, kind) and not isinstance(value, bool), wanted)
 
 
 def _known_objective(objective: str, horizon: int) -> tuple[bool, str]:

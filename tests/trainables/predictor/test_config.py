@@ -67,6 +67,12 @@ def test_it_survives_being_pickled() -> None:
             "surrogate is 'pink'; it must be one of real, white, gaussian",
         ),
         ({"head": "mdn", "coupling": "kappa_on_magnitude"}, "set coupling to 'none'"),
+        ({"head": "vmf", "width": "wide"}, "width is 'wide'; it must be a whole number"),
+        ({"head": "vmf", "width": 1.5}, "width is 1.5; it must be a whole number"),
+        ({"head": "vmf", "depth": True}, "depth is True; it must be a whole number"),
+        ({"head": "vmf", "learning_rate": "fast"}, "learning_rate is 'fast'; it must be a number"),
+        ({"head": "vmf", "dropout": None}, "dropout is None; it must be a number"),
+        ({"head": "vmf", "objective": 3}, "objective is 3; it must be text"),
     ],
 )
 def test_what_is_wrong_is_refused_when_it_is_named(settings: dict, sentence: str) -> None:

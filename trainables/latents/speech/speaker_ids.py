@@ -47,7 +47,9 @@ class SpeakerPattern:
         try:
             self._pattern = re.compile(text)
         except re.error as error:
-            raise InputError(f"--speaker-from {text!r} is no regular expression ({error})") from None
+            raise InputError(
+                f"--speaker-from {text!r} is no regular expression ({error}); correct it"
+            ) from None
         if "speaker" not in self._pattern.groupindex and self._pattern.groups != 1:
             raise InputError(
                 f"--speaker-from {text!r} has {self._pattern.groups} groups; put one pair of parentheses "
