@@ -23,17 +23,18 @@ def arrow_blocks(dataset: ray.data.Dataset) -> Iterator[Any]:
     """The blocks of a dataset as Arrow tables, one by one and as they come, fetched in this thread.
 
     ``iter_batches`` would fetch ahead in a thread that no interrupt can stop. Closing the iterator ends the
-    execution.
+    execution; left to garbage collection, one that an interrupt's traceback still holds would be ended after
+    Ray itself, which then complains.
     """
     import ray
 
-    bundles = dataset.iter_internal_ref_bundles()
+    executor = dataset._create_executor()
     try:
-        for bundle in bundles:
+        for bundle in dataset._build_bundle_iterator(executor):
             for block in bundle.block_refs:
                 yield ray.get(block)
     finally:
-        del bundles  # which ends the execution
+        executor.shutdown(force=False)
 
 
 @contextmanager
