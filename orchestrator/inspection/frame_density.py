@@ -40,7 +40,7 @@ from trainables.latents.batching.shard import Shard
 from trainables.latents.batching.surrogates import Surrogate
 from trainables.latents.codec_registry import load_codec
 from trainables.latents.storage.dataset import SPLITS, LatentDataset, Split
-from trainables.latents.storage.parquet_file import Utterance, utterance_table
+from trainables.latents.storage.parquet_file import Utterance, of_control_world, utterance_table
 from trainables.predictor.config import Structure
 from trainables.predictor.scores import LaneStatus, Scores
 
@@ -182,10 +182,12 @@ def _reconstructed(
 ) -> ray.ObjectRef | None:
     """The task that encodes clips again, run where the codec's weights are.
 
-    None where nothing can be decoded, or no test utterance is long enough.
+    None where nothing can be decoded or encoded, or no test utterance is long enough.
     """
     meta = dataset.meta
-    clips = choose_clips(dataset, [arm.config for arm in evidence.arms.values()]) if meta.codec else []
+    if meta.codec is None or of_control_world(meta.representation):
+        return None
+    clips = choose_clips(dataset, [arm.config for arm in evidence.arms.values()])
     if not clips:
         return None
     task = ray.remote(_encode_again).options(scheduling_strategy=latents.near)

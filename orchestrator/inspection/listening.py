@@ -13,12 +13,13 @@ import torch
 
 from orchestrator.datasets.ray_latents import RayLatents
 from orchestrator.execution.progress import Progress
-from orchestrator.inspection.clips import Clip, choose_clips, continued, original, others_of
+from orchestrator.inspection.clips import SCORED, Clip, choose_clips, continued, original, others_of
 from orchestrator.records.evidence import ArmEvidence, Evidence, Exhibit
 from orchestrator.records.lane_store import LaneStore
 from orchestrator.runtime.threads import use_one_thread
 from trainables.latents.codec_registry import load_codec
 from trainables.latents.storage.dataset import LatentDataset
+from trainables.latents.storage.parquet_file import of_control_world
 from trainables.listening.continuation_quality import continuation_quality
 from trainables.listening.decode import decode_continuation, wav_bytes
 from trainables.predictor.config import Structure
@@ -41,7 +42,10 @@ def score_continuations(
     """
     if dataset.meta.codec is None or not arms:
         return
-    clips = choose_clips(dataset, [arm.config for arm in arms])
+    # The tones of a control world decide nothing, and were never recorded: what can be heard is all there is.
+    recorded = not of_control_world(dataset.meta.representation)
+    count = SCORED if recorded else HEARD
+    clips = choose_clips(dataset, [arm.config for arm in arms], count)
     if len(clips) < 2:
         progress.say("nothing to listen to: fewer than two test utterances are long enough")
         return
@@ -69,7 +73,7 @@ def score_continuations(
             )
         if exhibit is not None:
             evidence.exhibits.append(exhibit)
-    if not all("original" in exhibit.clips for exhibit in evidence.exhibits[before:]):
+    if recorded and not all("original" in exhibit.clips for exhibit in evidence.exhibits[before:]):
         place = f"at {dataset.meta.source}" if dataset.meta.source else "available"
         progress.say(f"the originals are left out: their audio is no longer {place}")
 

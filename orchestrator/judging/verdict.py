@@ -18,7 +18,7 @@ from typing import Any
 
 from orchestrator.judging.admissibility import problems
 from orchestrator.judging.claims import assess
-from orchestrator.judging.criteria import CriterionResult, Outcome
+from orchestrator.judging.criteria import CriterionResult, Outcome, subject
 from orchestrator.judging.failure_modes import failure_mode
 from orchestrator.judging.learning import Learning, learning, unlearnt
 from orchestrator.judging.measures import Measures
@@ -29,15 +29,20 @@ from orchestrator.records.evidence import Evidence
 from orchestrator.records.seal import seal_hash
 from orchestrator.statistics.alpha_spending import alpha_at
 from orchestrator.statistics.beliefs import posterior
-from orchestrator.statistics.wording import capital
-from search_spaces.study import Criterion, Role, Study, criteria_hash
+from orchestrator.statistics.wording import capital, spelled
+from search_spaces.study import PREFERENCE, Criterion, Role, Study, criteria_hash
 from trainables.latents.batching.surrogates import Surrogate
+from trainables.latents.storage.parquet_file import of_control_world
 from trainables.predictor.scores import LaneStatus
 
 TEST = (
     "two-way random effects over test speakers and seeds, paired by seed, speaker and utterance; t interval "
     "with Satterthwaite's degrees of freedom, never narrower than either one-way interval, squares pooled "
     "where an F test sees neither factor; two-sided at level 1 - alpha; Holm over reported criteria"
+)
+_DECIDES_NOTHING = (
+    "decides nothing here: a control world's tones are made from its frames, and arms that predict these "
+    "equally well sound alike"
 )
 
 
@@ -132,10 +137,24 @@ def judge(study: Study, evidence: Evidence) -> Judgement:
 def _assess(criterion: Criterion, evidence: Evidence, measures: Measures) -> CriterionResult:
     """One criterion judged, beside what is possible on the plants where that is known."""
     result = assess(criterion, measures, decodable(evidence))
+    if _is_of_tones(criterion, evidence) and result.outcome is not Outcome.NOT_APPLICABLE:
+        value = f"is {spelled(result.estimate)}" if result.estimate else "was not measured"
+        sentence = f"{subject(criterion)} {value}, which {_DECIDES_NOTHING}."
+        result = replace(result, outcome=Outcome.NOT_APPLICABLE, sentence=sentence)
     if criterion.versus is not None:
         return result
     best = optima(criterion.metric, criterion.arm, evidence)
     return replace(result, kept_optimum=best.get(Surrogate.KEPT), lost_optimum=best.get(Surrogate.LOST))
+
+
+def _is_of_tones(criterion: Criterion, evidence: Evidence) -> bool:
+    """Whether a required criterion is about speech, and a machine has scored the tones of a control world.
+
+    Listeners were asked on purpose, and what a study is about is asked of any data.
+    """
+    representation = str(evidence.data.get("representation", ""))
+    about_sound = criterion.needs_decoder and criterion.metric != PREFERENCE
+    return about_sound and criterion.role is Role.REQUIRED and of_control_world(representation)
 
 
 def decodable(evidence: Evidence) -> bool:

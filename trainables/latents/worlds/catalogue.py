@@ -3,7 +3,8 @@
 Each world is a question to the whole path from Parquet to verdict:
 
 * ``directional``: the direction is predictable at cosine 0.85, and hardly less 16 frames later; the magnitude
-  is not. A sound path reaches the optimum; standing still or repeating a direction does not.
+  is not. A sound path reaches the optimum; standing still or repeating a direction does not. It can be heard,
+  see :class:`~trainables.latents.worlds.tones.Tones`.
 * ``white``: nothing is predictable, and yet the best one-step cosine is 0.70, for ``delta = -z``.
 * ``loud_white``: nothing is predictable either, but dimensions go together and frames are loud or quiet: who
   takes what a family knows of frames for what it has learnt from the past finds nats here that are not there.
@@ -27,16 +28,18 @@ import numpy as np
 
 from trainables.errors import InputError
 from trainables.latents.storage.dataset import LatentMeta, Split, Utterance, write_utterances
+from trainables.latents.storage.parquet_file import PREFIX
 from trainables.latents.worlds.atari import ATARI_FRAME_RATE as GAME_RATE
 from trainables.latents.worlds.atari import Atari
 from trainables.latents.worlds.base import World
-from trainables.latents.worlds.directional import DirectionalWorld
+from trainables.latents.worlds.directional import DIRECTIONAL
 from trainables.latents.worlds.linear import RotatingAR
 from trainables.latents.worlds.lorenz import Lorenz
 from trainables.latents.worlds.loud_white import LoudWhite
+from trainables.latents.worlds.tones import Tones
 
 WORLDS: dict[str, World] = {
-    "directional": DirectionalWorld(dim=32, cosine=0.85, step=0.5, spread=0.4, radius=2.5, pull=0.5),
+    "directional": DIRECTIONAL,
     "white": RotatingAR(dim=32, decay=0.0, angle=0.0, scale=1.0),
     "gaussian": RotatingAR(dim=32, decay=0.9, angle=0.3, scale=2.0),
     "smooth": RotatingAR(dim=32, decay=0.95, angle=0.0, scale=1.0),
@@ -96,12 +99,14 @@ def _meta(name: str, world: World, seed: int) -> LatentMeta:
     }
     kind = [name, world.parameters(), seed, _SPEAKERS, _utterances_each(world), _FRAMES]
     listing = json.dumps(kind, sort_keys=True)
+    representation = f"{PREFIX}{name}"
+    decoder = Tones if representation == Tones.name else None  # no other world can be heard
     return LatentMeta(
-        representation=f"control:{name}",
+        representation=representation,
         dim=world.dim,
         frame_rate=GAME_RATE if isinstance(world, Atari) else FRAME_RATE,
-        codec=None,
-        codec_hash="",
+        codec=None if decoder is None else decoder.name,
+        codec_hash="" if decoder is None else decoder.hash,
         weights=None,
         corpus_hash=sha256(listing.encode()).hexdigest()[:16],
         lattice_step=None,
