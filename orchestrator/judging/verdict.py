@@ -41,8 +41,8 @@ TEST = (
     "where an F test sees neither factor; two-sided at level 1 - alpha; Holm over reported criteria"
 )
 _DECIDES_NOTHING = (
-    "decides nothing here: a control world's tones are made from its frames, and arms that predict these "
-    "equally well sound alike"
+    "decides nothing here: it is asked of speech, and a control world has none, only tones made from its "
+    "frames"
 )
 
 

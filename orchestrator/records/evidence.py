@@ -122,7 +122,8 @@ class Evidence:
     broken: list[str] = field(default_factory=list)  # what of it has changed since, a sentence each
     assays: list[Assay] = field(default_factory=list)
     ablations: list[Ablation] = field(default_factory=list)
-    # Of listeners: panel, arm and its rival, and of each listener answers and why they do not count.
+    # Of listeners: panel, arm and its rival, of each listener answers and why they do not count, and what
+    # machines made of the same pairs.
     ratings: dict[str, Any] = field(default_factory=dict)
     look: int = 1  # how often the test speakers had been looked at by then
     other_data: list[dict[str, Any]] = field(default_factory=list)  # as data, of further representations

@@ -10,6 +10,7 @@ from orchestrator.judging.verdict import decodable
 from orchestrator.records.evidence import Exhibit
 from orchestrator.reporting.cell_text import NO_VALUE, TableRow, flat_rows, hours_text
 from orchestrator.reporting.judged_run import JudgedRun
+from orchestrator.reporting.machine_agreement_rows import AGREEMENT_COLUMNS, AGREEMENT_NOTE, agreement_rows
 from orchestrator.reporting.page_section import Section
 from orchestrator.reporting.spectrograms import spectrogram
 from orchestrator.reporting.templating import picture_address, sound_address
@@ -29,6 +30,9 @@ def listening_section(run: JudgedRun) -> Section:
     content = {
         "exhibits": [_exhibit(exhibit) for exhibit in run.evidence.exhibits],
         "decodable": decodable(run.evidence),
+        "agreement": agreement_rows(run.evidence.ratings),
+        "agreement_columns": AGREEMENT_COLUMNS,
+        "agreement_note": AGREEMENT_NOTE,
     }
     return Section("listen", "listen", "listening.html", content)
 

@@ -10,6 +10,7 @@ from orchestrator.records.evidence import Evidence
 from orchestrator.reporting.ablation_section import ablation_columns, ablation_rows, ablation_warning
 from orchestrator.reporting.criteria_section import criterion_row
 from orchestrator.reporting.glossary import GLOSSARY
+from orchestrator.reporting.machine_agreement_rows import AGREEMENT_COLUMNS, AGREEMENT_NOTE, agreement_rows
 from orchestrator.reporting.markdown_text import as_block, as_code, as_table, as_text
 from orchestrator.reporting.run_sections import cost_rows
 from orchestrator.reporting.search_reliability import reliability_sentences
@@ -62,6 +63,8 @@ def markdown(study: Study, evidence: Evidence, judgement: Judgement, effects: Se
             as_table(ablation_columns(study), ablation_rows(effects)),
             as_text(ablation_warning(effects, study.primary.metric)),
         ]
+    if agreement := agreement_rows(evidence.ratings):
+        parts += ["## Machines and listeners", AGREEMENT_NOTE, as_table(AGREEMENT_COLUMNS, agreement)]
     if evidence.assays:
         columns = ("world", "its answer", "read as", "", "why", "run")
         parts += [
