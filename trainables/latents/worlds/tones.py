@@ -39,8 +39,8 @@ class Tones:
         f"tones {_HOP} {_PITCH} {_PITCH_OCTAVES} {_FORMANT} {_FORMANT_OCTAVES} {_WIDTH} {_HARMONICS} "
         f"{_HIGHEST} {_VOICE} {_HISS} {_FURTHEST} {DIRECTIONAL.dim} {DIRECTIONAL.radius}"
     )
-    lattice_step = None
-    weights = None
+    lattice_step: float | None = None
+    weights: str | None = None
     note = ""
     uses_gpu = False
 
