@@ -20,6 +20,7 @@ from trainables.latents.codecs.base import Codec
 from trainables.latents.encode_recording import read_audio
 from trainables.latents.speech.corpus import find_corpus
 from trainables.latents.storage.dataset import LatentDataset, Split
+from trainables.latents.storage.parquet_file import of_control_world
 from trainables.predictor.config import LaneConfig, Structure
 from trainables.predictor.evaluation.continuation import continue_from
 
@@ -101,6 +102,11 @@ def continued(
     return (
         continue_from(structure, weights, context_CD, frames, f"{clip.utterance_id}/{number}").numpy() * rms
     )
+
+
+def kind_of_sound(representation: str) -> str:
+    """What decoded frames are to a listener: the tones of a control world, or speech."""
+    return "tones" if of_control_world(representation) else "speech"
 
 
 def others_of(continuations: Sequence[np.ndarray], index: int) -> list[np.ndarray]:

@@ -11,12 +11,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from orchestrator.inspection.clips import Clip, original, others_of
+from orchestrator.inspection.clips import Clip, kind_of_sound, original, others_of
 from orchestrator.listening.panel import COPY, FROZEN, WALK
 from orchestrator.listening.sounds import MEAN, OTHER, SoundMaker
 from orchestrator.reporting.cell_text import NO_VALUE, TableRow
 from orchestrator.statistics.wording import number
-from trainables.latents.storage.parquet_file import of_control_world
 from trainables.listening.hearing_measures import HEARING_MEASURES, HearingMeasure
 
 CLIPS = 12  # that are measured
@@ -85,7 +84,8 @@ class _Hearing:
     def __init__(self, maker: SoundMaker, clips: Sequence[Clip]) -> None:
         self._truths = [maker.continuation(COPY, clips, i) for i in range(len(clips))]
         self._rate = maker.codec.sample_rate
-        reasons = {m: m.why_left_out(speech=not of_control_world(maker.codec.name)) for m in HEARING_MEASURES}
+        speech = kind_of_sound(maker.codec.name) == "speech"
+        reasons = {measure: measure.why_left_out(speech) for measure in HEARING_MEASURES}
         self.measures = [measure for measure, why in reasons.items() if not why]
         self.left_out = {measure.name: why for measure, why in reasons.items() if why}
 

@@ -8,6 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import search_spaces
+from orchestrator.inspection.clips import kind_of_sound
 from orchestrator.judging.preference import asked_of_listeners
 from orchestrator.listening.machine_hearing import in_favour
 from orchestrator.listening.pages import pages
@@ -93,7 +94,7 @@ def make_panel(
         clips={name: sha256(wav).hexdigest() for name, wav in sorted(sounds.items())},
         key=key_hash(trials),
     )
-    written = pages(panel, trials, sounds)
+    written = pages(panel, trials, sounds, what=kind_of_sound(maker.codec.name))
     folder = run / PANEL_FOLDER
     write_panel(folder, panel, trials)
     journal.append(

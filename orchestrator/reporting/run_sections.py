@@ -6,6 +6,7 @@ import base64
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from orchestrator.inspection.clips import kind_of_sound
 from orchestrator.judging.verdict import decodable
 from orchestrator.records.evidence import Exhibit
 from orchestrator.reporting.cell_text import NO_VALUE, TableRow, flat_rows, hours_text
@@ -29,6 +30,7 @@ def listening_section(run: JudgedRun) -> Section:
     """Clips to listen to, or why there are none."""
     content = {
         "exhibits": [_exhibit(exhibit) for exhibit in run.evidence.exhibits],
+        "what": kind_of_sound(str(run.evidence.data.get("representation", ""))),
         "decodable": decodable(run.evidence),
         "agreement": agreement_rows(run.evidence.ratings),
         "agreement_columns": AGREEMENT_COLUMNS,

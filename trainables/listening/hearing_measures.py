@@ -71,7 +71,7 @@ HEARING_MEASURES = (
         "speaker similarity (Resemblyzer), 0 to 1",
         lambda true, heard, others, rate: speaker_similarity(true, heard, rate),
         sign=1,
-        packages=("resemblyzer", "webrtcvad"),
+        packages=("resemblyzer", "webrtcvad", "pkg_resources"),
         caution="knows little of a voice after a second: see what another speaker and noise reach",
     ),
     HearingMeasure(
