@@ -16,8 +16,10 @@ _HOP = 320  # samples in a frame
 _PITCH, _PITCH_OCTAVES = 160.0, 0.5  # Hz at the centre of the circle, octaves from there to its rim
 _FORMANT, _FORMANT_OCTAVES, _WIDTH = 700.0, 1.2, 0.6  # likewise; standard deviation in octaves
 _HARMONICS, _HIGHEST = 32, 6500.0  # Hz, above which a harmonic is left out
-_VOICE, _HISS = 0.5, 0.12  # of full scale, the hiss one radius away from the circle's plane
-_FURTHEST = 2.0  # radii; what is further away sounds like this
+_VOICE, _BREATH, _HISS = 0.5, 0.002, 0.2  # of full scale; hiss for each squared radius beyond _AROUND
+# Radii from the circle's plane: the world itself stays within the first in 99 of 100 frames; what is further
+# away than the second sounds like it.
+_AROUND, _FURTHEST = 0.45, 2.0
 
 
 class Tones:
@@ -25,8 +27,8 @@ class Tones:
 
     The world turns on a circle in a plane. One coordinate in that plane moves the pitch, by an octave from
     rim to rim, the other the formant, so that a frame that turns at the right speed sounds like a siren that
-    says "wow"; one that stands still is a steady tone. Hiss grows with the distance from the plane: frames
-    that walk off in directions that mean nothing become hoarse.
+    says "wow"; one that stands still is a steady tone. Frames that walk off in directions that mean nothing,
+    further from the plane than the world itself goes, become hoarse.
 
     Frames are made, not recorded, so nothing is ever encoded.
     """
@@ -37,7 +39,7 @@ class Tones:
     dim = DIRECTIONAL.dim
     hash = hash_of(
         f"tones {_HOP} {_PITCH} {_PITCH_OCTAVES} {_FORMANT} {_FORMANT_OCTAVES} {_WIDTH} {_HARMONICS} "
-        f"{_HIGHEST} {_VOICE} {_HISS} {_FURTHEST} {DIRECTIONAL.dim} {DIRECTIONAL.radius}"
+        f"{_HIGHEST} {_VOICE} {_BREATH} {_HISS} {_AROUND} {_FURTHEST} {DIRECTIONAL.dim} {DIRECTIONAL.radius}"
     )
     lattice_step: float | None = None
     weights: str | None = None
@@ -71,7 +73,8 @@ class Tones:
         for number, level_T in enumerate(_levels(pitch_T, formant_T).T, 1):
             voice_N += _sampled(level_T) * np.sin(number * phase_N)
         hiss_N = np.random.default_rng(0).uniform(-1, 1, len(phase_N))
-        return (_VOICE * voice_N + _HISS * _sampled(away_T**2) * hiss_N).astype(np.float32)
+        level_N = _BREATH + _HISS * _sampled(np.maximum(away_T - _AROUND, 0) ** 2)
+        return (_VOICE * voice_N + level_N * hiss_N).astype(np.float32)
 
 
 def _levels(pitch_T: np.ndarray, formant_T: np.ndarray) -> np.ndarray:
