@@ -21,7 +21,11 @@ from orchestrator.records.lane_store import LANES_FOLDER, LaneStore
 from search_spaces.study import PREFERENCE
 from tests.orchestrator.listening.listeners import ARM, GOOD, answer_file, prefers
 from tests.orchestrator.synthetic_evidence import evidence
+from trainables.errors import InputError
+from trainables.latents.codec_registry import load_codec
+from trainables.latents.derived.derive_dataset import fit_transform
 from trainables.latents.storage.dataset import LatentMeta, Utterance, open_dataset, write_utterances
+from trainables.latents.storage.parquet_file import of_control_world
 from trainables.latents.worlds.directional import DIRECTIONAL
 from trainables.latents.worlds.tones import Tones
 from trainables.predictor.model.predictor import build_predictor
@@ -73,6 +77,16 @@ def _latents(folder) -> str:
     ]
     write_utterances(folder / "world.parquet", rows, meta)
     return open_dataset(folder).content_hash
+
+
+def test_what_is_derived_from_it_is_decoded_by_way_of_it_and_encodes_nothing(run, tmp_path):
+    transform = fit_transform("pca(4)", open_dataset(run.parent / "latents"))
+    transform.save(tmp_path)
+    codec = load_codec(transform.name, str(tmp_path))
+    assert codec.name == "pca4(control:directional)" and of_control_world(codec.name)
+    assert codec.decode(np.zeros((5, 4), np.float32)).shape == (5 * 320,)
+    with pytest.raises(InputError, match="nothing is encoded"):
+        codec.encode(np.zeros(640, np.float32))
 
 
 def test_machines_are_asked_before_anyone_hears_the_page_and_of_tones_only_what_they_know(run):
