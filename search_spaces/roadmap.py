@@ -55,7 +55,10 @@ class Consequence:
 # Neither verdict says yes or no: each branch that waits for the study goes on waiting.
 HOLDING = {
     INCONCLUSIVE: Consequence("Opens nothing: its branch is held until what the reason asks for is there."),
-    INADMISSIBLE: Consequence("Opens nothing: mend what the reason names; the study is run again next time."),
+    INADMISSIBLE: Consequence(
+        "Opens nothing: mend what the reason names; the study is run again once code, data, effort or seed "
+        "have changed."
+    ),
 }
 
 

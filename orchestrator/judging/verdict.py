@@ -69,6 +69,7 @@ class Judgement:
     replicates: dict[str, dict[str, int]]  # arm -> how many were asked for, finished, diverged
     criteria_hash: str
     seal: str  # hash of the sealed plan; empty where there is none
+    forced: str = ""  # what its gate on the roadmap waited for, where it was run all the same
 
     def to_json(self) -> dict[str, Any]:
         """The judgement as plain data, for ``verdict.json``."""
@@ -88,6 +89,7 @@ class Judgement:
             "replicates": self.replicates,
             "criteria_hash": self.criteria_hash,
             "seal": self.seal,
+            "forced": self.forced,
         }
 
 
@@ -126,6 +128,7 @@ def judge(study: Study, evidence: Evidence) -> Judgement:
         replicates={arm: _replicates(evidence, arm) for arm in arms},
         criteria_hash=criteria_hash(study),
         seal=seal_hash(evidence.seal) if evidence.seal else "",
+        forced=str(evidence.provenance.get("forced", "")),
     )
 
 

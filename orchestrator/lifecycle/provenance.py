@@ -12,6 +12,7 @@ from orchestrator.datasets.collection import LatentCollection
 from orchestrator.lifecycle.sweep_request import SweepRequest
 from orchestrator.planning.plan import Plan
 from orchestrator.records.code_versions import code_version, full_version, git_commit
+from orchestrator.records.journal import Journal
 from orchestrator.records.run_folders import earlier_looks
 from orchestrator.runtime.ray_cluster import Cluster
 from search_spaces.study import criteria_hash
@@ -40,12 +41,14 @@ def provenance(request: SweepRequest, plan: Plan, cluster: Cluster, started: flo
         started: seconds since 1970.
     """
     study, data_hash = plan.study.name, request.latents.content_hash
+    forced = Journal(request.folder).events("planned")[0].get("forced")
     return {
         "command": request.command,
         **_code_and_budget(plan, cluster),
         "started": time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(started)),
         "seconds": round(max(0.0, time.time() - started), 1),
         "resumed": request.resumed,
+        **({"forced": forced} if forced else {}),
         "earlier_verdicts": earlier_looks(request.folder.parent, request.folder, study, data_hash),
     }
 

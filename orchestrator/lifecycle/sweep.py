@@ -184,8 +184,9 @@ def _publish(tools: SweepTools, evidence: Evidence, judgement: Judgement) -> Non
     if request.quiet:
         return
     smoke = " (smoke run: not evidence)" if plan.smoke else ""
+    forced = f" (forced, its gate was not open: {judgement.forced})" if judgement.forced else ""
     tools.progress.say(
-        f"\n{judgement.verdict}{smoke}: {judgement.reason}\n{judgement.consequence}\n\n"
+        f"\n{judgement.verdict}{smoke}{forced}: {judgement.reason}\n{judgement.consequence}\n\n"
         f"report  {report}\n"
         f"took {duration(max(0.0, time.time() - tools.started))}"
     )

@@ -34,6 +34,8 @@ class SweepRequest:
     quiet: bool = False
     # The effects that the plan can detect, where that has been worked out already.
     design: Design | None = None
+    # What its gate on the roadmap waited for, where it was run all the same.
+    forced: str = ""
 
 
 def plan_of_run(request: SweepRequest, cluster: Cluster) -> Plan:
@@ -51,5 +53,6 @@ def plan_of_run(request: SweepRequest, cluster: Cluster) -> Plan:
         data=request.latents.where,
         code=code_version(),
         generation=plan.generation,
+        **({"forced": request.forced} if request.forced else {}),
     )
     return plan

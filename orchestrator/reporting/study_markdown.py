@@ -18,6 +18,7 @@ from orchestrator.reporting.verdict_header import deciding_figure
 from orchestrator.statistics.beliefs import RULE
 from search_spaces.study import Role, Study
 
+FORCED = "Forced: it was run although its gate on the roadmap was not open: {}."
 _COLUMNS = ("name", "role", "metric", "outcome", "estimate", "success", "failure", "null", "p")
 _TERMS = (
     "arm",
@@ -44,6 +45,7 @@ def markdown(study: Study, evidence: Evidence, judgement: Judgement, effects: Se
     rows = [[criterion_row(result)[column] for column in _COLUMNS] for result in judgement.criteria]
     parts = [
         f"# {judgement.verdict}",
+        *([as_text(FORCED.format(judgement.forced))] if judgement.forced else []),
         as_text(judgement.reason),
         f"**What follows:** {as_text(judgement.consequence)}",
         f"**Put to the test:** {as_text(study.hypothesis)}",

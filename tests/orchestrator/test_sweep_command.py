@@ -20,6 +20,10 @@ from tests.orchestrator.tiny_world import SPEAKERS, sweep, write_latents
         (["vmf_vs_mdn", "--replicates", "3"], "3 paired seeds can never fall below p = 0.25"),
         (["vmf_vs_mdn", "--price", "-1"], "--price is -1; it must be a number, at least 0"),
         (["archetypes"], "the study 'archetypes' cannot run yet: it waits for "),
+        (
+            ["memory_as_basis", "--latents", "few4"],
+            "the gate of memory_as_basis on the roadmap is not",
+        ),
         (["vmf_vs_mdn", "--workers", "5"], "--workers is 5, and a batch of 32 windows"),
         (["vmf_vs_mdn", "--latents", "nowhere"], "latents folder nowhere does not exist"),
         (["vmf_vs_mdn", "--latents", "empty"], "empty holds no latent dataset"),
@@ -102,6 +106,7 @@ def test_the_command_line_stays_as_small_as_it_is():
         "resume",
         "dry_run",
         "smoke",
+        "force",
         "ablation",
         "diagnosis",
         "price",
