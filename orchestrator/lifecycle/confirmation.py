@@ -73,7 +73,7 @@ def _fit_flows(tools: SweepTools, sound: Mapping[str, LaneConfig]) -> None:
         for split in (Split.TRAIN, Split.VALIDATION):
             tools.latents[name].read(split)
         folder = tools.lane_store.folder.parent / DENSITY_FOLDER
-        fit_flows(tools.latents[name], folder, tools.progress, most_steps)
+        fit_flows(tools.latents[name], folder, tools.progress.say, most_steps)
 
 
 def _seal(tools: SweepTools, winners: Winners) -> tuple[dict[str, Any], list[str]]:
