@@ -24,6 +24,7 @@ from orchestrator.judging.learning import Learning, learning, unlearnt
 from orchestrator.judging.measures import Measures
 from orchestrator.judging.one_step import OneStep, one_step
 from orchestrator.judging.plants import PlantReading, optima, plant_readings
+from orchestrator.judging.quality_floor import gated
 from orchestrator.judging.reported_criteria import holm_adjusted
 from orchestrator.records.evidence import Evidence
 from orchestrator.records.seal import seal_hash
@@ -134,7 +135,7 @@ def judge(study: Study, evidence: Evidence) -> Judgement:
 
 def _assess(criterion: Criterion, evidence: Evidence, measures: Measures) -> CriterionResult:
     """One criterion judged, beside what is possible on the plants where that is known."""
-    result = assess(criterion, measures, decodable(evidence))
+    result = gated(assess(criterion, measures, decodable(evidence)), measures)
     if criterion.versus is not None:
         return result
     best = optima(criterion.metric, criterion.arm, evidence)
@@ -160,7 +161,7 @@ def _verdict(
         if excuses:
             return Verdict.INCONCLUSIVE, " ".join([_joined(failed), *(f"{capital(e)}." for e in excuses)])
         return Verdict.NO_GO, _joined(failed)
-    undecided = [r for r in binding if r.outcome is Outcome.UNDECIDED]
+    undecided = [r for r in binding if r.outcome in (Outcome.UNDECIDED, Outcome.NOT_MEASURABLE)]
     if undecided:
         return Verdict.INCONCLUSIVE, _joined(undecided)
     asked = [r for r in binding if r.outcome is not Outcome.NOT_ASKED]
