@@ -106,7 +106,9 @@ def sweep(
 
 
 def _continued(plan: Plan, latents: LatentCollection, out: Path) -> Path:
-    return unfinished_run(out, plan.arguments(), latents.content_hash, code_version(), latents.where)
+    return unfinished_run(
+        out, plan.arguments(), latents.content_hash, code_version(*plan.study.trainables), latents.where
+    )
 
 
 def _listed(study: Study) -> str:

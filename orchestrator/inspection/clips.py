@@ -15,12 +15,13 @@ import pyarrow.compute as pc
 import torch
 
 from trainables.errors import InputError
+from trainables.lane_config import LaneConfig
 from trainables.latents.batching.shard import Shard, utterance_rows
 from trainables.latents.codecs.base import Codec
 from trainables.latents.encode_recording import read_audio
 from trainables.latents.speech.corpus import find_corpus
 from trainables.latents.storage.dataset import LatentDataset, Split
-from trainables.predictor.config import LaneConfig, Structure
+from trainables.predictor.config import Structure
 from trainables.predictor.evaluation.continuation import continue_from
 
 CONTEXT_SECONDS, ROLLOUT_SECONDS = 2.0, 1.0

@@ -46,9 +46,12 @@ def run_inspections(
             failed, partial(cached_diagnosis, part.dataset, folder, cluster, progress.say), progress
         )
         evidence.diagnoses += [diagnosis] if diagnosis else []
-    for part in (part for part in parts if part.arms):
+    for part in parts:
+        arms = {name: arm for name, arm in part.arms.items() if arm.config.trainable.forecasts}
+        if not arms:
+            continue
         name = part.dataset.meta.representation
-        arguments = (replace(evidence, arms=part.arms), part.dataset, part.latents, archive, progress)
+        arguments = (replace(evidence, arms=arms), part.dataset, part.latents, archive, progress)
         for title, results, inspect in (
             ("densities", evidence.densities, densities),
             ("components", evidence.components, mixture_components),

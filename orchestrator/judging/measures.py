@@ -108,17 +108,19 @@ class Measures:
         rule = interval if versus is None else difference
         return counted(rule, *(values for side in sides for values in side.cells), self.level)
 
-    def excess(self, arm: str, metric: str, versus: str | None = None) -> Interval | None:
-        """The metric (minus that of ``versus``) minus its own white null, paired by speaker.
+    def excess(
+        self, arm: str, metric: str, versus: str | None = None, null: Surrogate = Surrogate.WHITE
+    ) -> Interval | None:
+        """The metric (minus that of ``versus``) minus its own value on a null, paired by speaker.
 
         None where either was not measured.
         """
-        surrogates = (Surrogate.REAL, Surrogate.WHITE)
-        real, null = (self.sides(arm, metric, versus, surrogate) for surrogate in surrogates)
-        if real is None or null is None:
+        surrogates = (Surrogate.REAL, null)
+        real, without = (self.sides(arm, metric, versus, surrogate) for surrogate in surrogates)
+        if real is None or without is None:
             return None
-        shared = sorted(set(real[0].speakers) & set(null[0].speakers))
-        cells = [[side.part(side.seeds, shared).cells for side in sides] for sides in (real, null)]
+        shared = sorted(set(real[0].speakers) & set(without[0].speakers))
+        cells = [[side.part(side.seeds, shared).cells for side in sides] for sides in (real, without)]
         return counted(excess, *cells, self.level)
 
     def ridge(self, arm: str, metric: str) -> Interval | None:

@@ -63,7 +63,7 @@ class Judgement:
     level: float  # of every interval, at this look
     criteria: tuple[CriterionResult, ...]
     plants: tuple[PlantReading, ...]  # of the arms that binding criteria name
-    modes: dict[str, list[str]]  # arm -> letter of the failure mode at k = 1..K
+    modes: dict[str, list[str]]  # arm that forecasts -> letter of the failure mode at k = 1..K
     one_step: dict[str, OneStep]
     learning: dict[str, Learning]
     replicates: dict[str, dict[str, int]]  # arm -> how many were asked for, finished, diverged
@@ -98,14 +98,15 @@ def judge(study: Study, evidence: Evidence) -> Judgement:
     measures = Measures(evidence, level=1 - alpha)
     assessed = [_assess(criterion, evidence, measures) for criterion in study.criteria]
     results = holm_adjusted(assessed, alpha)
+    arms = [arm.name for arm in study.arms if arm.name in evidence.arms]
     learnt = {
-        arm: learning(arm, _primary_of(study, arm), evidence, measures, results)
-        for arm in (arm.name for arm in study.arms)
-        if arm in evidence.arms
+        arm: state
+        for arm in arms
+        if (state := learning(arm, _primary_of(study, arm), evidence, measures, results)) is not None
     }
     plants = plant_readings(study, evidence, measures)
     verdict, reason = _verdict(results, problems(study, evidence, measures, results, plants), learnt)
-    arms = [arm.name for arm in study.arms if arm.name in evidence.arms]
+    forecasting = [arm for arm in arms if evidence.arms[arm].config.trainable.forecasts]
     smoke = bool(evidence.provenance.get("smoke"))  # far too small to move a belief
     return Judgement(
         study=study.name,
@@ -117,10 +118,10 @@ def judge(study: Study, evidence: Evidence) -> Judgement:
         level=measures.level,
         criteria=results,
         plants=plants,
-        modes={arm: _modes(arm, measures) for arm in arms},
+        modes={arm: _modes(arm, measures) for arm in forecasting},
         one_step={
             arm: one_step(arm, measures, measures.frame_rate(arm) or float(evidence.data["frame_rate"]))
-            for arm in arms
+            for arm in forecasting
         },
         learning=learnt,
         replicates={arm: _replicates(evidence, arm) for arm in arms},

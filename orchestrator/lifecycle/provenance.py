@@ -27,7 +27,7 @@ def run_tags(plan: Plan, latents: LatentCollection, folder: Path) -> dict[str, s
         "representation": ", ".join(latents.representations),
         "criteria_hash": criteria_hash(plan.study),
         "git_commit": git_commit(),
-        "code": code_version(),
+        "code": code_version(*plan.study.trainables),
         "run_folder": str(folder.resolve()),
         **({"smoke": "true"} if plan.smoke else {}),
     }
@@ -55,7 +55,7 @@ def _code_and_budget(plan: Plan, cluster: Cluster) -> dict[str, Any]:
 
     return {
         "git_commit": git_commit(),
-        "code": code_version(),
+        "code": code_version(*plan.study.trainables),
         "code_of_verdict": full_version(),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
         "device": str(cluster),

@@ -49,7 +49,7 @@ def plan_of_run(request: SweepRequest, cluster: Cluster) -> Plan:
         arguments=request.plan.arguments(),
         data_hash=request.latents.content_hash,
         data=request.latents.where,
-        code=code_version(),
+        code=code_version(*request.plan.study.trainables),
         generation=plan.generation,
     )
     return plan

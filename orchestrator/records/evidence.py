@@ -12,8 +12,8 @@ from typing import Any
 from orchestrator.runtime.atomic_files import write_atomically
 from orchestrator.runtime.hashing import joint_hash
 from trainables.errors import InputError
+from trainables.lane_config import LaneConfig
 from trainables.latents.batching.surrogates import Surrogate
-from trainables.predictor.config import LaneConfig
 from trainables.predictor.scores import LaneStatus
 
 
@@ -44,6 +44,8 @@ class Replicate:
     key: str = ""  # of the lane in the lane store
     # Of each phase of its training, when it cooled and when it was best (training/course.py).
     courses: dict[str, Any] = field(default_factory=dict)
+    # What only a report of its trainable shows.
+    details: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass

@@ -164,7 +164,13 @@ class RoadmapRunner:
         if begun:
             try:
                 arguments = self.plan(study).arguments()
-                run = (self.order.out, arguments, latents.content_hash, code_version(), latents.where)
+                run = (
+                    self.order.out,
+                    arguments,
+                    latents.content_hash,
+                    code_version(*study.trainables),
+                    latents.where,
+                )
                 return unfinished_run(*run), True
             except InputError as error:
                 self.say(f"{study.name} starts afresh: {error}")

@@ -25,10 +25,10 @@ from orchestrator.runtime.checkpoint_store import CheckpointStore
 from orchestrator.runtime.ray_cluster import Cluster
 from tests.orchestrator.tiny_world import write_latents
 from trainables.errors import InputError
+from trainables.lane_config import LaneConfig
 from trainables.latents.batching.feed import Feed
 from trainables.latents.batching.surrogates import SURROGATES
 from trainables.latents.storage.dataset import SPLITS, Split, open_dataset
-from trainables.predictor.config import LaneConfig
 from trainables.predictor.training.train import train_pack
 from trainables.training_context import SoloContext
 

@@ -10,10 +10,10 @@ import torch
 
 from orchestrator.inspection.clips import choose_clips, original
 from orchestrator.inspection.listening import Voice, _score, _speak
+from trainables.lane_config import LaneConfig
 from trainables.latents.codec_registry import load_codec
 from trainables.latents.storage.dataset import open_dataset
 from trainables.latents.storage.parquet_file import LatentMeta, Utterance, write_utterances
-from trainables.predictor.config import LaneConfig
 from trainables.predictor.model.predictor import Predictor
 
 SPEAKERS, EACH, SECONDS = 3, 2, 3.4
