@@ -181,8 +181,8 @@ class Study:
     else.
 
     ``plant`` is what the confirmation plants: a claim is not believed to fail where an arm misses what was
-    put there for it to find. Studies that wait for their trainables (archetypes, components, linear_readout,
-    manifold, perception, score_correction, two_stage) have none yet: theirs will be of other kinds.
+    put there for it to find. Studies of something else than forecasts have none: worlds in which their own
+    answer is known are among their controls.
 
     A study whose trainables do not exist yet says in ``missing`` what it waits for. It can be read and
     planned, and gates can depend on it, but it does not run.

@@ -38,6 +38,7 @@ SMALL: dict[str, tuple[dict[str, Any], dict[str, Any], float]] = {
         {"width": 0},
         1e-6,
     ),
+    "archetypes": ({"clusters": 6, "rounds": 3, "regression_steps": 5}, {"clusters": 1}, 0.0),
 }
 TRAIN, JUDGED = [f"train-{i}" for i in range(6)], [f"test-{i}" for i in range(4)]
 
