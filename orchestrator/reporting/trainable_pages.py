@@ -7,8 +7,22 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
+from orchestrator.reporting.archetypes_section import KIND as ARCHETYPES_KIND
+from orchestrator.reporting.archetypes_section import archetypes_section
+from orchestrator.reporting.figures import effects_figure
 from orchestrator.reporting.judged_run import JudgedRun
 from orchestrator.reporting.page_section import Section
+from orchestrator.statistics.wording import number, plain, spoken
+from search_spaces.study import Claim
+from trainables.latents.batching.surrogates import SURROGATES, Surrogate
+
+# By name of the trainable, the section that it adds; None where nothing was measured.
+SECTIONS: Mapping[str, Callable[[JudgedRun], Section | None]] = {ARCHETYPES_KIND: archetypes_section}
+_FRAMES = {
+    Surrogate.REAL: "real frames",
+    Surrogate.WHITE: "frames in random order",
+    Surrogate.GAUSSIAN: "Gaussian copy",
+}
 
 
 class Picture(NamedTuple):
@@ -18,26 +32,35 @@ class Picture(NamedTuple):
     caption: str
 
 
-class TrainablePage(NamedTuple):
-    """What a trainable adds to a page; each part is None where nothing was measured."""
-
-    section: Callable[[JudgedRun], Section | None]
-    picture: Callable[[JudgedRun], Picture | None]  # beside the verdict
-
-
-PAGES: Mapping[str, TrainablePage] = {}  # by name of the trainable
-
-
 def trainable_sections(run: JudgedRun) -> list[Section | None]:
     """The sections of all trainables of a study that have one."""
-    return [page.section(run) for page in _pages(run)]
+    return [SECTIONS[name](run) for name in run.study.trainables if name in SECTIONS]
 
 
-def lead_picture(run: JudgedRun) -> Picture | None:
-    """The picture beside the verdict of a study that forecasts nothing; None where there is none."""
-    pictures = (page.picture(run) for page in _pages(run))
-    return next((picture for picture in pictures if picture is not None), None)
-
-
-def _pages(run: JudgedRun) -> list[TrainablePage]:
-    return [PAGES[name] for name in run.study.trainables if name in PAGES]
+def deciding_picture(run: JudgedRun) -> Picture | None:
+    """The figure that decides, beside what surrogates give; None where it was not measured."""
+    primary, measures = run.study.primary, run.measures
+    arms = [arm for arm in (primary.arm, primary.versus) if arm is not None]
+    values = [
+        (f"{arm}: {_FRAMES[frames]}" if len(arms) > 1 else _FRAMES[frames], found)
+        for arm in arms
+        for frames in SURROGATES
+        if (found := measures.value(arm, primary.metric, surrogate=frames)) is not None
+    ]
+    if not values:
+        return None
+    absolute = primary.claim is Claim.GREATER and primary.versus is None
+    levels = {primary.success: "success", primary.failure: "failure"} if absolute else {}
+    metric = spoken(primary.metric)
+    drawn = effects_figure(
+        "deciding",
+        values,
+        xlabel=metric,
+        description="; ".join(f"{label}: {number(value.estimate)}" for label, value in values),
+        levels=tuple(levels.items()),
+    )
+    beyond = [f"success begins above {plain(primary.success)}, failure below {plain(primary.failure)}"]
+    caption = (
+        f"The {metric} that decides, with {run.level} % intervals, beside what surrogates of the frames give"
+    )
+    return Picture(Markup(drawn), "; ".join([caption, *(beyond if absolute else [])]) + ".")

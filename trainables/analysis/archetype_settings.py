@@ -18,7 +18,7 @@ class ArchetypeStructure(SharedSettings):
     clusters: int = 64  # K
     pca_variance: float = 0.9  # the share of directions' second moment that the basis keeps
     rounds: int = 20  # of k-means
-    regression_steps: int = 300  # optimiser steps of the regression of membership on the past
+    regression_steps: int = 1000  # optimiser steps of the regression of membership on the past
 
     def __post_init__(self) -> None:
         super().__post_init__()
