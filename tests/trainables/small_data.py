@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -21,16 +21,21 @@ def small_feed(
     speakers: Sequence[str], *, world: str = "directional", surrogates: Sequence[Surrogate] = SURROGATES
 ) -> Feed:
     """A feed of some speakers; a speaker's frames depend on the name alone."""
-    rows, ids, owners = [], [], []
-    for speaker in speakers:
-        rng = np.random.default_rng(list(speaker.encode()))
-        paths = WORLDS[world].simulate(UTTERANCES, FRAMES, rng).astype(np.float32)
-        rows += list(paths)
-        ids += [f"{speaker}-{i}" for i in range(UTTERANCES)]
-        owners += [speaker] * UTTERANCES
+    paths = {
+        speaker: WORLDS[world].simulate(UTTERANCES, FRAMES, np.random.default_rng(list(speaker.encode())))
+        for speaker in speakers
+    }
+    return feed_of_paths(paths, surrogates)
+
+
+def feed_of_paths(paths_of: Mapping[str, np.ndarray], surrogates: Sequence[Surrogate] = SURROGATES) -> Feed:
+    """A feed of the utterances [U, T, D] of each speaker."""
+    rows = [path for paths in paths_of.values() for path in paths]
+    ids = [f"{speaker}-{i}" for speaker, paths in paths_of.items() for i in range(len(paths))]
+    owners = [speaker for speaker, paths in paths_of.items() for _ in paths]
     values = np.concatenate(rows)
     latents = pa.ListArray.from_arrays(
-        pa.array(np.arange(len(rows) + 1, dtype=np.int32) * FRAMES),
+        pa.array(np.cumsum([0, *map(len, rows)]).astype(np.int32)),
         pa.FixedSizeListArray.from_arrays(pa.array(values.astype(np.float16).ravel()), values.shape[1]),
     )
     table = pa.table({"utterance_id": ids, "speaker_id": owners, "latents": latents})

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-_BATCH, _RATE, _DECAY = 1024, 3e-3, 1e-2
+_BATCH, _RATE, _DECAY = 1024, 1e-2, 1e-1
 _AT_ONCE = 8192
 
 
