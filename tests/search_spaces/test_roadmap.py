@@ -16,7 +16,9 @@ def test_every_study_is_on_the_map_once_and_says_whether_it_can_run():
     steps = [step.study for step in ROADMAP.steps]
     assert len(steps) == len(set(steps)) and set(steps) == set(search_spaces.names()) - ASIDE
     waiting = {name for name in steps if search_spaces.load(name).missing}
-    assert {"vmf_vs_mdn", "archetypes", "memory_as_basis", "representations"} == set(steps) - waiting
+    assert {"vmf_vs_mdn", "archetypes", "memory_as_basis", "perception", "representations"} == set(
+        steps
+    ) - waiting
     assert all("\n" not in search_spaces.load(name).missing for name in waiting)
 
 

@@ -11,6 +11,7 @@ import torch
 from trainables.contract import Evaluation, Tracks
 from trainables.latents.batching.feed import Feed
 from trainables.latents.batching.surrogates import SURROGATES, Surrogate
+from trainables.latents.codecs.logmel import LogMel
 from trainables.latents.worlds.catalogue import WORLDS
 
 RATE = 50.0  # Hz
@@ -49,6 +50,22 @@ def feed_of_paths(paths_of: Mapping[str, np.ndarray], surrogates: Sequence[Surro
     )
 
 
+def log_mel_feed(speakers: Sequence[str], *, surrogates: Sequence[Surrogate] = SURROGATES) -> Feed:
+    """A feed of log-mel frames, which can be decoded, of sounds that differ from speaker to speaker."""
+    codec, paths = LogMel(None), {}
+    for speaker in speakers:
+        rng = np.random.default_rng(list(speaker.encode()))
+        seconds = np.arange(round(FRAMES * 320)) / codec.sample_rate
+        sounds = []
+        for _ in range(UTTERANCES):
+            pitch = rng.uniform(90, 200) * (1 + 0.2 * np.sin(2 * np.pi * rng.uniform(1, 4) * seconds))
+            phase = 2 * np.pi * np.cumsum(pitch) / codec.sample_rate
+            partials = np.stack([np.sin(k * phase) / k * rng.random() for k in range(1, 12)]).sum(0)
+            sounds.append(0.1 * partials * (1 + np.sin(2 * np.pi * rng.uniform(2, 5) * seconds)))
+        paths[speaker] = np.stack([codec.encode(sound.astype(np.float32)) for sound in sounds])
+    return feed_of_paths(paths, surrogates)
+
+
 def small_tracks(*feeds: Feed) -> Tracks:
     """Acoustic tracks of the utterances of some feeds, at random."""
     rng = np.random.default_rng(0)
@@ -64,5 +81,11 @@ def small_tracks(*feeds: Feed) -> Tracks:
 
 
 def small_evaluation(train: Feed, judged: Feed, *, exploring: bool = False) -> Evaluation:
-    """What a pack is judged on."""
-    return Evaluation(judged=judged, held_out=judged, exploring=exploring, tracks=small_tracks(train, judged))
+    """What a pack is judged on; frames of as many dimensions as log-mel has are decoded by it."""
+    return Evaluation(
+        judged=judged,
+        held_out=judged,
+        exploring=exploring,
+        tracks=small_tracks(train, judged),
+        codec=(LogMel.name, None) if train.dim == LogMel.dim else None,
+    )
