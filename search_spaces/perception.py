@@ -23,7 +23,6 @@ from search_spaces.study import (
 )
 
 _SOURCE = "Research Discussion 7, section 9, question 2"
-_NEVER = -100.0  # dB: no two sounds differ by as much, so that this criterion cannot fail
 
 _DIRECTION = Arm(
     "direction", "all steps turned by one rotation, magnitudes true", {"kind": "turn"}, {}, "perturbation"
@@ -53,10 +52,10 @@ _CRITERIA = (
         arm="direction",
         versus="magnitude",
         success=0.0,
-        failure=_NEVER,
-        role=Role.REQUIRED,
+        failure=0.0,
+        role=Role.AGREEING,
         needs_decoder=True,
-        source=f"ours: two measures that disagree leave {_SOURCE}, open; this one cannot fail by itself",
+        source=f"ours: two measures that disagree leave {_SOURCE}, open",
     ),
     # An error that costs less is the one that is preferred.
     preferred_by_listeners("magnitude", "direction", f"{_SOURCE} (“human evaluation: which matters more?”)"),

@@ -49,6 +49,8 @@ class Role(StrEnum):
 
     PRIMARY = "primary"  # decides; a study has exactly one
     REQUIRED = "required"  # must hold as well for GO, and its failure is a NO-GO
+    # Has to come out as the primary one does, or the question stays open: another measure of the same thing.
+    AGREEING = "agreeing"
     REPORTED = "reported"  # shown beside the verdict, decides nothing
 
 

@@ -1,7 +1,8 @@
 """The verdict: GO, NO-GO, INCONCLUSIVE or INADMISSIBLE, with the numbers that decided it.
 
 GO needs the primary criterion met and every required one that applies. NO-GO needs the primary one or a
-required one failed, by an arm that has learnt what it can. A verdict is INADMISSIBLE where the plan was
+required one failed, by an arm that has learnt what it can; where another measure was asked to agree with the
+primary one and does not, the verdict is INCONCLUSIVE. A verdict is INADMISSIBLE where the plan was
 changed after it was sealed, where the control worlds were misread, where an arm missed what was planted for
 it, or where something that the criteria ask for is missing. Everything else is INCONCLUSIVE, and the reason
 says what would help. Binding criteria are
@@ -152,7 +153,9 @@ def _verdict(
         return Verdict.INADMISSIBLE, " ".join(obstacles)
     binding = [r for r in results if r.criterion.role is not Role.REPORTED]
     binding.sort(key=lambda r: r.criterion.role is not Role.PRIMARY)
-    failed = [r for r in binding if r.outcome is Outcome.FAILED]
+    if apart := _disagreeing(binding):
+        return Verdict.INCONCLUSIVE, f"Two measures of the same thing disagree. {_joined(apart)}"
+    failed = [r for r in binding if r.outcome is Outcome.FAILED and r.criterion.role is not Role.AGREEING]
     if failed:
         excuses = unlearnt(failed, learnt)
         if excuses:
@@ -163,6 +166,17 @@ def _verdict(
         return Verdict.INCONCLUSIVE, _joined(undecided)
     asked = [r for r in binding if r.outcome is not Outcome.NOT_ASKED]
     return Verdict.GO, _joined(asked)
+
+
+def _disagreeing(binding: list[CriterionResult]) -> list[CriterionResult]:
+    """The primary criterion and those that were asked to agree with it and do not; empty where all agree, and
+    where the primary one decides nothing.
+    """
+    primary, *others = binding
+    agreeing = [r for r in others if r.criterion.role is Role.AGREEING]
+    said = {Outcome.MET: (Outcome.FAILED,), Outcome.FAILED: (Outcome.MET, Outcome.UNDECIDED)}
+    against = [r for r in agreeing if r.outcome in said.get(primary.outcome, ())]
+    return [primary, *against] if against else []
 
 
 def _primary_of(study: Study, arm: str) -> str:

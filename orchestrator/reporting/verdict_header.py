@@ -31,6 +31,7 @@ def verdict_header(run: JudgedRun, curves: Mapping[str, Markup]) -> dict[str, An
     """What ``verdict.html`` shows; ``curves`` are the figures of :func:`rollout_curves`, by metric."""
     judgement = run.judgement
     metric = _without_step(run)
+    picture: Picture | None
     if run.forecasts:
         caption = CAPTIONS[metric] if metric in curves else f"{CAPTIONS['cos']} {_NO_CURVE}"
         picture = Picture(curves[lead_curve(run)], caption)

@@ -15,7 +15,7 @@ from orchestrator.judging.verdict import Verdict, judge
 from orchestrator.records.evidence import Evidence
 from orchestrator.statistics.intervals import half_width
 from orchestrator.statistics.wording import number
-from search_spaces.study import Claim, Role
+from search_spaces.study import Claim, Criterion, Role
 from tests.orchestrator.synthetic_evidence import NOISE, STUDY, Truth, evidence, scores
 from trainables.predictor.scores import Scores
 
@@ -333,3 +333,20 @@ def test_a_lucky_seed_of_the_null_is_not_mended_by_speakers():
     judgement = _judge(vmf, seed=2)
     assert judgement.criteria[0].excess.estimate > 0
     assert "it is no evidence; more test speakers alone would not be enough" in judgement.reason
+
+
+@pytest.mark.parametrize(
+    ("cosine", "success", "failure", "verdict"),
+    [
+        (0.68, 0.5, 0.4, "GO"),
+        (0.68, 0.95, 0.9, "INCONCLUSIVE"),  # kept by the primary criterion, lost by the other
+        (0.68, 0.95, 0.1, "INCONCLUSIVE"),  # ... left open by the other
+        (0.05, 0.95, 0.9, "NO-GO"),
+        (0.05, -0.5, -0.9, "INCONCLUSIVE"),  # lost by the primary criterion, kept by the other
+        (0.05, 0.95, -0.9, "INCONCLUSIVE"),
+    ],
+)
+def test_another_measure_of_the_same_thing_has_to_agree(cosine, success, failure, verdict):
+    other = Criterion("the same", "cos@16", "vmf", success, failure, Role.AGREEING, source="made")
+    study = dataclasses.replace(STUDY, criteria=(STUDY.primary, other))
+    assert str(_judge(_at(cosine), study=study).verdict) == verdict
