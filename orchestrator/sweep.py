@@ -14,6 +14,7 @@ from orchestrator.datasets.collection import LatentCollection, open_collection
 from orchestrator.planning.costs import require_price
 from orchestrator.planning.design import design_of
 from orchestrator.planning.latent_dimensions import require_directions
+from orchestrator.planning.needed_decoder import require_decoder
 from orchestrator.planning.plan import Plan, make_plan
 from orchestrator.records.code_versions import code_version
 from orchestrator.records.journal import RESUME
@@ -78,6 +79,7 @@ def sweep(
         frame_rates=collection.frame_rates,
     )
     require_directions(plan, collection)
+    require_decoder(plan.study, collection)
     if dry_run:
         from orchestrator.planning.dry_run import dry_run_text
 

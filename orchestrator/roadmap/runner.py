@@ -13,6 +13,7 @@ from typing import Any
 import search_spaces
 from orchestrator.datasets.collection import LatentCollection, checked_dataset, same_audio
 from orchestrator.planning.design import Design, design_of
+from orchestrator.planning.needed_decoder import lacks_decoder
 from orchestrator.planning.plan import Plan, make_plan
 from orchestrator.records.code_versions import code_version
 from orchestrator.records.journal import Journal
@@ -224,7 +225,7 @@ class RoadmapRunner:
         """A study as it can run on these latents; one that compares waits for something to compare with."""
         study = search_spaces.load(name)
         if not study.compares or study.missing:
-            return study
+            return replace(study, missing=study.missing or lacks_decoder(study, self.dataset))
         if not self._others:
             return replace(study, missing=f"latents of another representation beside {self.dataset.root}")
         return bound(study, [d.meta.representation for d in (self.dataset, *self._others)])

@@ -1,4 +1,4 @@
-"""Perturbation: true trajectories with errors of direction or of magnitude, decoded and compared by ear."""
+"""Perturbation: true trajectories with errors of direction or of magnitude, decoded and compared."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""True trajectories with errors of known kind and size, decoded: what costs the ear more?
+"""True trajectories with errors of known kind and size, decoded: what does each cost the ear?
 
 From the last true frame c on, frames z become c + M (z - c): with a rotation M that turns every direction by
 the same angle theta, e = 2 sin(theta / 2), and leaves magnitudes as they are; with M = 1 - e and 1 + e, which
@@ -6,9 +6,12 @@ leave directions as they are; or with M = 1 + e Q for a random rotation Q, an er
 moves every frame, and every step, by e times its length: what is compared differs in nothing but where to.
 Fresh turns of each step would not: their errors add up to a random walk, and direction would seem to matter.
 
-``quality_loss`` is by how much :func:`continuation_quality` falls below that of the unperturbed continuation,
-decoded alike; ``spectral_loss`` is the log-spectral distance from it, dB. Each is a mean over both doses, and
-over shrinking and growing; with ``_low``, ``_high``, ``_shrink`` or ``_grow`` behind it, of these alone.
+Or the steps keep their true directions and get other magnitudes, which no longer add up to the true path.
+
+``quality`` is :func:`continuation_quality` against the unperturbed continuation, decoded alike;
+``quality_loss`` by how much it falls below that of the latter; ``spectral_loss`` the log-spectral distance
+from it, dB. Each is a mean over both doses, and over shrinking and growing; with ``_low``, ``_high``,
+``_shrink`` or ``_grow`` behind it, of these alone.
 
 Shapes: T frames, C of them context, D latent dimensions.
 """
@@ -18,20 +21,23 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 import torch
+from scipy.ndimage import uniform_filter1d
 
 from trainables.contract import Evaluation
 from trainables.errors import InputError
 from trainables.latents.batching.feed import Feed
+from trainables.latents.batching.prepared_data import PreparedData
 from trainables.latents.batching.surrogates import Surrogate
 from trainables.latents.codec_registry import load_codec
 from trainables.latents.codecs.base import Codec
 from trainables.listening.continuation_quality import continuation_quality
 from trainables.listening.decode import decode_continuation
-from trainables.listening.perturbation_settings import PerturbationLane, PerturbationStructure
+from trainables.listening.perturbation_settings import DOSED, STILL, PerturbationLane, PerturbationStructure
 from trainables.listening.spectral_distance import log_spectral_distance
 from trainables.one_by_one import train_one_by_one
 from trainables.predictor.scores import LaneStatus, Scores
@@ -39,6 +45,7 @@ from trainables.predictor.training.lane_result import LaneResult
 from trainables.training_context import Context
 
 _OTHERS = 5  # training clips, as what a chance match costs
+_SMOOTHED = 5  # steps
 
 
 def measure_perturbations(
@@ -60,6 +67,45 @@ def measure_perturbations(
         )
     codec = _codec(*evaluation.codec)
     return train_one_by_one(lanes, context, lambda lane: _lane(structure, lane, train, evaluation, codec))
+
+
+@dataclass(frozen=True)
+class Replacements:
+    """What training frames give in place of the truth, in the codec's units.
+
+    Attributes:
+        mean_D: their mean. magnitudes_N: of steps.
+    """
+
+    mean_D: np.ndarray
+    magnitudes_N: np.ndarray
+
+    @classmethod
+    def of(cls, train: Feed, surrogate: Surrogate, rms: float) -> Replacements:
+        """Those of a training feed in one of its surrogates."""
+        data = PreparedData.from_feed(train)
+        magnitudes_N = data.steps(surrogate).double().norm(dim=1).numpy() * rms
+        return cls(data.moments.mean_D.double().cpu().numpy() * rms, magnitudes_N)
+
+    def path(self, start_D: np.ndarray, after_TD: np.ndarray, kind: str, seed: int) -> np.ndarray:
+        """A continuation [T, D] with magnitudes in place of the true ones, or without any steps."""
+        if kind in STILL:
+            return np.broadcast_to(start_D if kind == "frozen" else self.mean_D, after_TD.shape)
+        steps_TD = np.diff(after_TD, axis=0, prepend=start_D[None])
+        true_T = np.linalg.norm(steps_TD, axis=1)
+        directions_TD = steps_TD / np.maximum(true_T, 1e-12)[:, None]
+        rng = np.random.default_rng(seed)
+        match kind:
+            case "empirical":
+                magnitudes_T = rng.choice(self.magnitudes_N, len(true_T))
+            case "permuted":
+                magnitudes_T = rng.permutation(true_T)
+            case "constant":
+                magnitudes_T = np.full(len(true_T), np.median(self.magnitudes_N))
+            case _:
+                magnitudes_T = uniform_filter1d(true_T, _SMOOTHED, mode="nearest")
+        path_TD: np.ndarray = start_D + np.cumsum(directions_TD * magnitudes_T[:, None], 0)
+        return path_TD
 
 
 def perturbed(displacement_TD: np.ndarray, kind: str, dose: float, seed: int) -> dict[str, np.ndarray]:
@@ -113,9 +159,10 @@ def _lane(
             f"no training utterance has the {cut.context + cut.frames} frames of context and continuation; "
             "set seconds to less, or encode longer utterances"
         )
+    replacements = Replacements.of(train, lane.surrogate, evaluation.rms)
     totals: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for speaker, clip_TD in cut.clips(evaluation.judged, structure.utterances):
-        for name, value in _losses(structure, lane.seed, cut, clip_TD, others, codec):
+        for name, value in _losses(structure, lane.seed, cut, clip_TD, others, codec, replacements):
             totals[speaker][name].append(value)
     return LaneResult(
         status=LaneStatus.FINISHED,
@@ -157,6 +204,7 @@ def _losses(
     clip_TD: np.ndarray,
     others: Sequence[np.ndarray],
     codec: Codec,
+    replacements: Replacements,
 ) -> Iterator[tuple[str, float]]:
     """What one clip loses, by name of the figure; a figure that is a mean comes several times."""
     before_CD, after_TD = cut.parts(clip_TD)
@@ -164,15 +212,19 @@ def _losses(
     best = continuation_quality(true, true, others, codec.sample_rate)
     start_D = before_CD[-1]
     for level, dose in structure.doses:
-        for name, moved_TD in perturbed(after_TD - start_D, structure.kind, dose, seed).items():
-            heard = decode_continuation(codec, before_CD, start_D + moved_TD)[1]
+        if structure.kind in DOSED:
+            moved = perturbed(after_TD - start_D, structure.kind, dose, seed)
+            paths = {name: start_D + moved_TD for name, moved_TD in moved.items()}
+        else:
+            paths = {structure.kind: replacements.path(start_D, after_TD, structure.kind, seed)}
+        for name, path_TD in paths.items():
+            heard = decode_continuation(codec, before_CD, path_TD)[1]
             quality = continuation_quality(true, heard, others, codec.sample_rate)
             distance = log_spectral_distance(true, heard, codec.sample_rate)
-            for metric, value in (("quality_loss", best - quality), ("spectral_loss", distance)):
-                yield metric, value
-                yield f"{metric}_{level}", value
-                if structure.kind == "scale":
-                    yield f"{metric}_{name}", value
+            figures = {"quality": quality, "quality_loss": best - quality, "spectral_loss": distance}
+            parts = ["", f"_{level}" if level else None, f"_{name}" if structure.kind == "scale" else None]
+            for part in filter(lambda part: part is not None, parts):
+                yield from ((f"{metric}{part}", value) for metric, value in figures.items())
 
 
 def _scores(totals: Mapping[str, Mapping[str, Sequence[float]]], judged: Feed) -> Scores:

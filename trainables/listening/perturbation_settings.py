@@ -7,7 +7,11 @@ from dataclasses import dataclass
 from trainables.contract import OwnSettings, SharedSettings
 from trainables.setting_checks import require
 
-KINDS = ("turn", "scale", "noise")
+DOSED = ("turn", "scale", "noise")
+# True directions with other magnitudes, and what has neither.
+REPLACED = ("empirical", "permuted", "constant", "smoothed")
+STILL = ("frozen", "mean")
+KINDS = (*DOSED, *REPLACED, *STILL)
 
 
 @dataclass(frozen=True)
@@ -17,8 +21,12 @@ class PerturbationStructure(SharedSettings):
     A dose e moves every frame by e times its distance from where the continuation starts, whatever the kind.
     """
 
-    objective: str = "-quality_loss"
-    kind: str = "turn"  # one rigid turn of all steps, steps shrunk and grown, or displacement anyhow
+    objective: str = "quality"
+    # With a dose: one rigid "turn" of all steps, "scale": steps shrunk and grown, "noise": anyhow.
+    # True directions with magnitudes drawn from training steps ("empirical") or from the utterance's own
+    # ("permuted"), with the median of training steps ("constant"), or averaged over 5 steps ("smoothed").
+    # "frozen" stays at the last true frame, "mean" at the mean of training frames.
+    kind: str = "turn"
     low_dose: float = 0.25
     high_dose: float = 0.5
     context_seconds: float = 0.5  # of true frames, by which the decoder comes into its state
@@ -36,10 +44,10 @@ class PerturbationStructure(SharedSettings):
 
     @property
     def doses(self) -> tuple[tuple[str, float], ...]:
-        """Each dose with its name."""
-        return ("low", self.low_dose), ("high", self.high_dose)
+        """Each dose with its name; one without a name where the kind has none."""
+        return (("low", self.low_dose), ("high", self.high_dose)) if self.kind in DOSED else (("", 0.0),)
 
 
 @dataclass(frozen=True)
 class PerturbationLane(OwnSettings):
-    """What one lane has of its own; its seed draws the planes of a turn, or the displacement."""
+    """What one lane has of its own; its seed draws the planes of a turn, the displacement, or magnitudes."""

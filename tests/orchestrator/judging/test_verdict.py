@@ -349,4 +349,5 @@ def test_a_lucky_seed_of_the_null_is_not_mended_by_speakers():
 def test_another_measure_of_the_same_thing_has_to_agree(cosine, success, failure, verdict):
     other = Criterion("the same", "cos@16", "vmf", success, failure, Role.AGREEING, source="made")
     study = dataclasses.replace(STUDY, criteria=(STUDY.primary, other))
-    assert str(_judge(_at(cosine), study=study).verdict) == verdict
+    arms = evidence({"mdn": MDN, "vmf": _at(cosine)}, study=study)
+    assert str(judge(study, arms).verdict) == verdict

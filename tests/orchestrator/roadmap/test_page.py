@@ -1,7 +1,9 @@
 """The page, and the advice on it."""
 
+import dataclasses
 import json
 
+import search_spaces
 from orchestrator.roadmap.page import write_roadmap
 from orchestrator.roadmap.status import advice
 from search_spaces.roadmap import INADMISSIBLE, INCONCLUSIVE, NO_GO
@@ -29,14 +31,21 @@ def test_the_page_says_first_what_was_decided_and_asks_nothing_of_the_network(wo
     assert record["advice"] in written and "| vmf_vs_mdn | 1 | GO |" in written
 
 
-def test_where_nothing_can_run_the_advice_names_what_to_build_first(tmp_path):
+def test_where_nothing_can_run_the_advice_names_what_to_build_first(tmp_path, monkeypatch):
+    load = search_spaces.load
+    missing = {name: "a study of directions" for name in ("archetypes", "memory_as_basis")}
+    monkeypatch.setattr(
+        search_spaces, "load", lambda n: dataclasses.replace(load(n), missing=missing.get(n, load(n).missing))
+    )
     write_latents(tmp_path / "toy")
     trip, _ = journey(tmp_path, Sweeps({}))
     trip.logbook.append(entry(data_hash=trip.dataset.content_hash, reason="as measured"))
     said = advice(trip.standing())
     assert said.startswith("vmf_vs_mdn is GO. Success → proceed to archetypes. Settles: factorize direction")
     assert "Next is archetypes, which cannot run yet: it waits for a study of directions" in said
-    assert "Held until an earlier study ends GO or NO-GO: memory_as_basis, score_correction." in said
+    assert (
+        "Held until an earlier study ends GO or NO-GO: memory_as_basis, score_correction, two_stage." in said
+    )
 
 
 def test_a_fresh_page_claims_nothing(world):

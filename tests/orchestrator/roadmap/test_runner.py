@@ -26,7 +26,7 @@ def test_a_journey_runs_what_verdicts_allow_in_order_and_nothing_twice(world):
     assert "memory_as_basis: SKIPPED, archetypes ended NO-GO" in text
     assert "archetypes ended NO-GO. Failure → pure parametric vMF." in text
     record = json.loads(page.with_suffix(".json").read_text())
-    assert record["brier"]["count"] == 8 and record["spent"]["device_hours"] == pytest.approx(2.0)
+    assert record["brier"]["count"] == 9 and record["spent"]["device_hours"] == pytest.approx(2.25)
     assert {"pure parametric vMF", "no score correction"} <= {s["decision"] for s in record["settled"]}
     again = Sweeps({})
     journey(world, again)[0].run()

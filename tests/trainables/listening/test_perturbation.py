@@ -10,8 +10,8 @@ import pytest
 from tests.trainables.small_data import log_mel_feed, small_evaluation, small_feed
 from trainables.errors import InputError
 from trainables.lane_config import LaneConfig
-from trainables.listening.perturbation import perturbed, rigid_turn
-from trainables.listening.perturbation_settings import KINDS
+from trainables.listening.perturbation import Replacements, perturbed, rigid_turn
+from trainables.listening.perturbation_settings import DOSED, REPLACED
 from trainables.predictor.scores import Scores
 from trainables.training_context import SoloContext
 
@@ -22,7 +22,7 @@ def cosines(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     return (one * other).sum(-1) / np.linalg.norm(one, axis=-1) / np.linalg.norm(other, axis=-1)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", DOSED)
 @pytest.mark.parametrize("dose", [0.25, 0.5])
 def test_every_kind_moves_every_frame_and_every_step_by_the_dose(kind: str, dose: float) -> None:
     steps = np.diff(PATH, axis=0)
@@ -71,6 +71,30 @@ def test_a_larger_dose_costs_more() -> None:
         assert scores.value(metric) == pytest.approx((low + high) / 2)
         both = (scores.value(f"{metric}_shrink") + scores.value(f"{metric}_grow")) / 2
         assert scores.value(metric) == pytest.approx(both)
+
+
+GIVEN = Replacements(mean_D=np.full(8, 0.5), magnitudes_N=np.array([1.0, 2.0, 6.0]))
+
+
+@pytest.mark.parametrize("kind", REPLACED)
+def test_replaced_magnitudes_leave_directions_as_they_are(kind: str) -> None:
+    start, after = PATH[0], PATH[1:]
+    steps = np.diff(after, axis=0, prepend=start[None])
+    made = np.diff(GIVEN.path(start, after, kind, seed=1), axis=0, prepend=start[None])
+    np.testing.assert_allclose(cosines(made, steps), 1, rtol=1e-9)
+    true, drawn = (np.linalg.norm(each, axis=1) for each in (steps, made))
+    expected = {
+        "empirical": set(np.round(drawn, 6)) <= {1.0, 2.0, 6.0},
+        "permuted": np.allclose(np.sort(drawn), np.sort(true)) and not np.allclose(drawn, true),
+        "constant": np.allclose(drawn, 2.0),
+        "smoothed": np.allclose(drawn[2:-2], np.lib.stride_tricks.sliding_window_view(true, 5).mean(1)),
+    }
+    assert expected[kind]
+
+
+def test_what_stands_still_has_no_steps() -> None:
+    assert (GIVEN.path(PATH[0], PATH[1:], "frozen", 0) == PATH[0]).all()
+    assert (GIVEN.path(PATH[0], PATH[1:], "mean", 0) == 0.5).all()
 
 
 def test_latents_without_a_decoder_are_refused() -> None:
