@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from markupsafe import Markup
 
@@ -11,6 +12,7 @@ from orchestrator.reporting.cell_text import NO_VALUE, TableRow, interval_text
 from orchestrator.reporting.figures import map_figure
 from orchestrator.reporting.judged_run import JudgedRun
 from orchestrator.reporting.page_section import Section
+from orchestrator.reporting.templating import sound_address
 from orchestrator.statistics.wording import number
 from trainables.latents.batching.surrogates import SURROGATES
 
@@ -46,6 +48,7 @@ def archetypes_section(run: JudgedRun) -> Section | None:
         "tried": _tried(run, arm),
         "clusters": evidence.config.structure.clusters,
         "maps": cluster_maps(evidence.replicates),
+        "exhibits": exemplar_clips(evidence.replicates),
         "level": run.level,
     }
     return Section("archetypes", "what recurs", "archetypes.html", content)
@@ -72,6 +75,28 @@ def cluster_maps(replicates: Sequence[Replicate]) -> list[Markup]:
         for name, values in profiles
         if any(values)
     ]
+
+
+def exemplar_clips(replicates: Sequence[Replicate]) -> list[dict[str, Any]]:
+    """The clips of each cluster that was decoded, with what its steps sound like."""
+    details = next((r.details for r in replicates if r.details.get("exemplars")), {})
+    clips: dict[int, list[tuple[str, str]]] = {}
+    for e in details.get("exemplars", []):
+        if "clip" in e:
+            who = f"{e['speaker_id']}, {e['utterance_id']} at {e['seconds']:.2f} s"
+            clips.setdefault(e["cluster"], []).append((who, sound_address(e["clip"])))
+    return [
+        {"name": cluster + 1, "character": _character(cluster, details["profile"]), "clips": own}
+        for cluster, own in clips.items()
+    ]
+
+
+def _character(cluster: int, profile: Mapping[str, Sequence[float]]) -> str:
+    """By how many standard deviations its mean step is off in each feature."""
+    parts = [
+        f"{_FEATURES[name]} {number(values[cluster])}" for name, values in profile.items() if any(values)
+    ]
+    return ", ".join(parts)
 
 
 def _tried(run: JudgedRun, arm: str) -> list[TableRow]:

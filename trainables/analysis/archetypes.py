@@ -33,6 +33,7 @@ from trainables.analysis.archetype_acoustics import (
     step_features,
 )
 from trainables.analysis.archetype_clusters import Archetypes, nearest, projected
+from trainables.analysis.archetype_map import Typical, archetype_exemplars, cluster_map, typical_steps
 from trainables.analysis.archetype_settings import ArchetypeLane, ArchetypeStructure
 from trainables.analysis.direction_table import DirectionTable
 from trainables.analysis.membership import Membership
@@ -105,7 +106,7 @@ def _lane(structure: ArchetypeStructure, lane: ArchetypeLane, data: _Data) -> La
             "basis": torch.from_numpy(found.basis_DI),
             "centroids": torch.from_numpy(found.centroids_KI),
         },
-        details=judge.details(found),
+        details=judge.details(),
     )
 
 
@@ -122,6 +123,7 @@ class _Judge:
     membership: Membership | None  # None while exploring, as the rest
     means: AcousticMeans | None
     shifted_means: list[AcousticMeans | None]
+    typical: list[Typical] = field(default_factory=list)  # of the clusters that are heard
 
     @classmethod
     def of(cls, structure: ArchetypeStructure, lane: ArchetypeLane, found: Archetypes, data: _Data) -> _Judge:
@@ -159,6 +161,8 @@ class _Judge:
         labels_N, cosine_N = nearest(x_NI, self.found.centroids_KI)
         one, other = (nearest(x_NI, centroids)[0] for centroids in self.found.halves)
         first, second = (nearest(x_NI, centroids)[0] for centroids in self.found.parts)
+        if self._is_shown:
+            self.typical += typical_steps(table, labels_N, cosine_N, self.shares_K, feed.frame_rate)
         tally.add("mean_cluster_cosine", cosine_N)
         tally.add("random_centroid_cosine", nearest(x_NI, self.random_KI)[1])
         tally.add("cross_speaker_accuracy", one == other)
@@ -188,27 +192,18 @@ class _Judge:
                 tally.add(f"acoustic_{name}", gain_NF[:, place] - by_chance_NF[:, place], about_NF[:, place])
         tally.add("acoustic_correlation", (gain_NF - by_chance_NF).sum(1), about_NF.sum(1))
 
-    def details(self, found: Archetypes) -> dict[str, Any]:
-        """The map of the clusters: where each centroid lies in the two principal dimensions of all of them,
-        its share of the steps, and how much more of each feature its steps have than others, in standard
-        deviations. Empty of surrogates.
-        """
-        if self.surrogate is not Surrogate.REAL or self.membership is None:
+    def details(self) -> dict[str, Any]:
+        """What a report draws and plays; empty of surrogates, and while exploring."""
+        if not self._is_shown:
             return {}
-        centred_KI = found.centroids_KI - found.centroids_KI.mean(0)
-        _, _, axes_II = np.linalg.svd(centred_KI, full_matrices=False)
-        map_K2 = centred_KI @ axes_II[:2].T
-        profile: dict[str, list[float]] = {}
-        if self.means is not None:
-            scale_F = np.sqrt(np.where(self.means.variance_F > 0, self.means.variance_F, np.inf))
-            off_KF = (self.means.means_KF - self.means.mean_F) / scale_F
-            profile = {name: off_KF[:, place].tolist() for place, name in enumerate(FEATURES)}
         return {
-            "dimensions": found.basis_DI.shape[1],
-            "map": map_K2.tolist(),
-            "shares": self.shares_K.tolist(),
-            "profile": profile,
+            **cluster_map(self.found, self.shares_K, self.means),
+            "exemplars": archetype_exemplars(self.typical, self.shares_K),
         }
+
+    @property
+    def _is_shown(self) -> bool:
+        return self.surrogate is Surrogate.REAL and self.membership is not None
 
 
 class _Tally:

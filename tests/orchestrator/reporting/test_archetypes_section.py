@@ -6,7 +6,7 @@ import pytest
 import search_spaces
 from orchestrator.judging.verdict import judge
 from orchestrator.records.evidence import ArmEvidence, Assay, Evidence, Replicate
-from orchestrator.reporting.archetypes_section import archetype_rows, cluster_maps
+from orchestrator.reporting.archetypes_section import archetype_rows, cluster_maps, exemplar_clips
 from orchestrator.reporting.judged_run import JudgedRun
 from orchestrator.reporting.study_page import write_report
 from search_spaces.study import declared
@@ -21,6 +21,17 @@ DETAILS = {
     "dimensions": 3,
     "map": [[0.1, 0.2], [0.3, -0.4], [-0.5, 0.0], [0.2, 0.6]],
     "shares": [0.1, 0.2, 0.3, 0.4],
+    "exemplars": [
+        {
+            "cluster": 2,
+            "utterance_id": "u1",
+            "speaker_id": "s1",
+            "frame": 30,
+            "seconds": 0.6,
+            "clip": "UklGRg==",
+        },
+        {"cluster": 0, "utterance_id": "u2", "speaker_id": "s2", "frame": 40, "seconds": 0.8},
+    ],
     "profile": {"spectral_flux": [0.5, -0.5, 1.5, 0.0], "pitch_change": [0.0] * 4},
 }
 
@@ -100,3 +111,10 @@ def test_a_map_has_a_point_for_each_cluster_and_none_of_what_is_not_known() -> N
     (drawn,) = cluster_maps(judged(0.9).evidence.arms["archetypes"].replicates)
     assert "4 clusters" in drawn
     assert cluster_maps([]) == []
+
+
+def test_only_what_was_decoded_can_be_heard() -> None:
+    (heard,) = exemplar_clips(judged(0.9).evidence.arms["archetypes"].replicates)
+    assert (heard["name"], heard["character"]) == (3, "spectral flux 1.50")
+    assert [who for who, _ in heard["clips"]] == ["s1, u1 at 0.60 s"]
+    assert exemplar_clips([]) == []

@@ -65,6 +65,19 @@ def test_postures_of_everyone_are_found_and_beat_both_surrogates() -> None:
     assert real.value("clusters") == 24
 
 
+def test_exemplars_are_of_different_speakers_and_have_frames_around_them() -> None:
+    train, judged = world("train", 4, True), world("judged", 4, True)
+    evaluation = Evaluation(judged=judged, held_out=judged, exploring=False)
+    (result,) = CONFIG.trainable.train(CONFIG.structure, [CONFIG.lane], train, evaluation, SoloContext())
+    exemplars = result.details["exemplars"]
+    assert len({e["cluster"] for e in exemplars}) == 6
+    for cluster in {e["cluster"] for e in exemplars}:
+        speakers = [e["speaker_id"] for e in exemplars if e["cluster"] == cluster]
+        assert len(set(speakers)) == len(speakers) <= 3
+    assert all(15 <= e["frame"] < 150 - 15 for e in exemplars)
+    assert len(result.details["map"]) == 24 and result.details["profile"] == {}
+
+
 def test_postures_of_each_speaker_hold_for_nobody_else() -> None:
     scores = values(False)
     assert scores.value("mean_cluster_cosine") < 0.6
