@@ -48,7 +48,7 @@ def choose_clips(dataset: LatentDataset, configs: Sequence[LaneConfig], count: i
     Empty where no test utterance is long enough for context and continuation.
     """
     rate = dataset.meta.frame_rate
-    longest = max(config.structure.context for config in configs)
+    longest = max((c.structure.context for c in configs if c.trainable.forecasts), default=0)
     context, rollout = max(longest, round(CONTEXT_SECONDS * rate)), max(1, round(ROLLOUT_SECONDS * rate))
     wanted = _taking_turns(dataset, context + rollout)[:count]
     if not wanted:

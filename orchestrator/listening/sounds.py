@@ -21,9 +21,11 @@ from trainables.latents.codec_registry import load_codec
 from trainables.latents.codecs.base import Codec
 from trainables.latents.storage.dataset import LatentDataset, open_dataset
 from trainables.listening.decode import decode_continuation, wav_bytes
+from trainables.listening.perturbation import heard_path
 from trainables.predictor.scores import LaneStatus
 
 MEAN, OTHER = "mean of all frames", "another speaker"  # sources that no panel hears
+_PERTURBATION = "perturbation"  # the trainable that continues with the truth, changed
 LOUDNESS = -23.0  # LUFS, of every sound unless it would clip
 _MOST = 0.99  # of full scale
 _SHORTEST = 0.4  # seconds that a measure of loudness needs
@@ -106,7 +108,11 @@ class SoundMaker:
     def _continued(self, arm: ArmEvidence, clip: Clip, number: int) -> np.ndarray:
         """The continuation of a clip by one of an arm's replicates, which take turns over the clips."""
         finished = [r for r in arm.replicates if r.status == LaneStatus.FINISHED]
-        weights = self._weights(arm.name, finished[number % len(finished)])
+        replicate = finished[number % len(finished)]
+        if arm.config.kind == _PERTURBATION:
+            before_CD, after_KD = np.split(clip.raw_TD, [len(clip.normalised_CD)])
+            return heard_path(arm.config.structure, replicate.seed, before_CD[-1], after_KD, number)
+        weights = self._weights(arm.name, replicate)
         latents = continued(clip, arm.config.structure, weights, number, self._dataset.rms)
         # What left the numbers cannot be decoded: it is heard as standing still from there on.
         lost = np.flatnonzero(~np.isfinite(latents).all(1))

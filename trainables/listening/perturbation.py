@@ -118,6 +118,21 @@ def perturbed(displacement_TD: np.ndarray, kind: str, dose: float, seed: int) ->
     return {"turn": displacement_TD @ rigid_turn(basis_DD, 2 * math.asin(dose / 2))}
 
 
+def heard_path(
+    structure: PerturbationStructure, seed: int, start_D: np.ndarray, after_TD: np.ndarray, number: int
+) -> np.ndarray:
+    """A continuation [T, D] as listeners hear it: at the high dose, by turns shrunk and grown.
+
+    Raises:
+        InputError: the kind needs training frames, which nobody has who only listens.
+    """
+    if structure.kind not in DOSED:
+        raise InputError(f"an arm of kind {structure.kind!r} cannot be played; those of {DOSED} can")
+    moved = list(perturbed(after_TD - start_D, structure.kind, structure.high_dose, seed).values())
+    path_TD: np.ndarray = start_D + moved[number % len(moved)]
+    return path_TD
+
+
 def rigid_turn(basis_DD: np.ndarray, angle: float) -> np.ndarray:
     """A rotation [D, D] that turns every vector by an angle: in each of the planes of two columns of a basis.
     Of an odd number of columns the last stays where it is.

@@ -10,7 +10,7 @@ import pytest
 from tests.trainables.small_data import log_mel_feed, small_evaluation, small_feed
 from trainables.errors import InputError
 from trainables.lane_config import LaneConfig
-from trainables.listening.perturbation import Replacements, perturbed, rigid_turn
+from trainables.listening.perturbation import Replacements, heard_path, perturbed, rigid_turn
 from trainables.listening.perturbation_settings import DOSED, REPLACED
 from trainables.predictor.scores import Scores
 from trainables.training_context import SoloContext
@@ -95,6 +95,16 @@ def test_replaced_magnitudes_leave_directions_as_they_are(kind: str) -> None:
 def test_what_stands_still_has_no_steps() -> None:
     assert (GIVEN.path(PATH[0], PATH[1:], "frozen", 0) == PATH[0]).all()
     assert (GIVEN.path(PATH[0], PATH[1:], "mean", 0) == 0.5).all()
+
+
+def test_listeners_hear_shrinking_and_growing_by_turns_at_the_high_dose() -> None:
+    structure = LaneConfig.of({"trainable": "perturbation", "kind": "scale", "high_dose": 0.4}).structure
+    for number, factor in ((0, 0.6), (1, 1.4), (2, 0.6)):
+        heard = heard_path(structure, 1, PATH[0], PATH[1:], number)
+        np.testing.assert_allclose(heard - PATH[0], factor * (PATH[1:] - PATH[0]))
+    drawn = LaneConfig.of({"trainable": "perturbation", "kind": "empirical"}).structure
+    with pytest.raises(InputError, match="'empirical' cannot be played"):
+        heard_path(drawn, 1, PATH[0], PATH[1:], 0)
 
 
 def test_latents_without_a_decoder_are_refused() -> None:
