@@ -119,3 +119,20 @@ def test_settings_are_read_as_json_where_they_are_json() -> None:
 def test_a_setting_without_name_or_value_is_refused(given: list[str]) -> None:
     with pytest.raises(InputError, match="--set"):
         parsed_settings(given)
+
+
+@pytest.mark.parametrize("name", ["archetypes", "perception", "two_stage_oracle"])
+def test_efforts_of_predictors_leave_other_trainables_alone(name: str) -> None:
+    study = search_spaces.load(name)
+    assert study.trainables != ("predictor",)
+    for effort in EFFORTS:
+        asked = with_effort(study, effort)
+        assert (asked.fixed, asked.budget, asked.effort) == (study.fixed, study.budget, effort)
+    small = shrunk(study)
+    assert small.efforts["smoke"].items() <= small.fixed.items()
+    assert not any(set(small.fixed) & set(arm.space) for arm in small.arms)
+
+
+def test_what_one_process_trains_is_not_spread_over_several() -> None:
+    with pytest.raises(InputError, match="--workers is 2, and one process trains the arm 'archetypes'"):
+        make_plan(search_spaces.load("archetypes"), workers=2)
