@@ -38,29 +38,37 @@ def trainable_sections(run: JudgedRun) -> list[Section | None]:
 
 
 def deciding_picture(run: JudgedRun) -> Picture | None:
-    """The figure that decides, beside what surrogates give; None where it was not measured."""
+    """The figure that decides, of every arm, and of surrogates where they have to be beaten; None where
+    nothing was measured.
+    """
     primary, measures = run.study.primary, run.measures
-    arms = [arm for arm in (primary.arm, primary.versus) if arm is not None]
+    shown = SURROGATES if primary.beats_null else (Surrogate.REAL,)
     values = [
-        (f"{arm}: {_FRAMES[frames]}" if len(arms) > 1 else _FRAMES[frames], found)
-        for arm in arms
-        for frames in SURROGATES
+        (_label(arm, frames, run.arms), found)
+        for arm in run.arms
+        for frames in shown
         if (found := measures.value(arm, primary.metric, surrogate=frames)) is not None
     ]
     if not values:
         return None
     absolute = primary.claim is Claim.GREATER and primary.versus is None
-    levels = {primary.success: "success", primary.failure: "failure"} if absolute else {}
+    levels = ((primary.success, "success"), (primary.failure, "failure")) if absolute else ()
     metric = spoken(primary.metric)
     drawn = effects_figure(
         "deciding",
         values,
         xlabel=metric,
         description="; ".join(f"{label}: {number(value.estimate)}" for label, value in values),
-        levels=tuple(levels.items()),
+        levels=levels,
     )
-    beyond = [f"success begins above {plain(primary.success)}, failure below {plain(primary.failure)}"]
-    caption = (
-        f"The {metric} that decides, with {run.level} % intervals, beside what surrogates of the frames give"
-    )
-    return Picture(Markup(drawn), "; ".join([caption, *(beyond if absolute else [])]) + ".")
+    nulls = ", beside what surrogates of the frames give" if primary.beats_null else ""
+    caption = f"The {metric} that decides, with {run.level} % intervals{nulls}"
+    if absolute:
+        caption += f"; success begins above {plain(primary.success)}, failure below {plain(primary.failure)}"
+    return Picture(Markup(drawn), f"{caption}.")
+
+
+def _label(arm: str, frames: Surrogate, arms: list[str]) -> str:
+    if len(arms) == 1:
+        return _FRAMES[frames]
+    return arm if frames is Surrogate.REAL else f"{arm}: {_FRAMES[frames]}"
