@@ -19,7 +19,7 @@ from tests.orchestrator.tiny_world import SPEAKERS, sweep, write_latents
         (["vmf_vs_mdn", "--trials", "0"], "--trials is 0; it must be at least 1"),
         (["vmf_vs_mdn", "--replicates", "3"], "3 paired seeds can never fall below p = 0.25"),
         (["vmf_vs_mdn", "--price", "-1"], "--price is -1; it must be a number, at least 0"),
-        (["archetypes"], "the study 'archetypes' cannot run yet: it waits for "),
+        (["two_stage"], "the study 'two_stage' cannot run yet: it waits for "),
         (["vmf_vs_mdn", "--workers", "5"], "--workers is 5, and a batch of 32 windows"),
         (["vmf_vs_mdn", "--latents", "nowhere"], "latents folder nowhere does not exist"),
         (["vmf_vs_mdn", "--latents", "empty"], "empty holds no latent dataset"),

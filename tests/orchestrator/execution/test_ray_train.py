@@ -81,7 +81,7 @@ def dataset(tmp_path_factory):
 @pytest.fixture(scope="module")
 def solo(dataset):
     """The pack in this process, without Ray."""
-    structure, lanes = pack_config(PACK)
+    _, structure, lanes = pack_config(PACK)
     train, validation, test = (
         Feed.from_dataset(dataset, split, surrogates=SURROGATES, dtype=torch.float64) for split in SPLITS
     )
