@@ -168,7 +168,7 @@ def test_streaming_actors_and_workers_end_where_one_process_does(task, cluster, 
         (0, 1),
         tuple(LaneConfig.of({**SETTINGS, **SHORT, **lane}) for lane in LANES[1:]),
     )
-    structure, lanes = pack_config(short)
+    _, structure, lanes = pack_config(short)
     feeds = [
         Feed.from_dataset(
             dataset,
