@@ -135,6 +135,11 @@ def all_frames(structure: Any, frames: int) -> int:
     return frames
 
 
+def no_frames(structure: Any, frames: int) -> int:
+    """None: nothing is trained."""
+    return 0
+
+
 def no_phase(structure: Any) -> None:
     """Nothing is trained epoch by epoch."""
 

@@ -55,8 +55,7 @@ def dry_run_text(
         *_assay_lines(plan),
         *_ablation_lines(plan),
         *_listener_lines(plan, latents),
-        f"work        {_effort(plan)}; {_frames(plan, latents) / 1e6:,.3g} million training frames at most, "
-        "over all lanes, before any ablation",
+        f"work        {_effort(plan)}; {_work(plan, latents)}",
         expected.text().replace("expected: ", "expected    "),
         design.text().replace("design: ", "design      "),
         f"device      {_device(address)}; {plan.workers} worker{'s' * (plan.workers != 1)} per pack",
@@ -141,6 +140,13 @@ def _amount(dataset: LatentDataset, split: Split) -> str:
 def _effort(plan: Plan) -> str:
     changed = ", ".join(f"{name} {value}" for name, value in plan.study.settings.items())
     return f"effort {plan.study.effort}" + (f" with {changed}" if changed else "")
+
+
+def _work(plan: Plan, latents: LatentCollection) -> str:
+    frames = _frames(plan, latents)
+    if not frames:
+        return "nothing is trained"
+    return f"{frames / 1e6:,.3g} million training frames at most, over all lanes, before any ablation"
 
 
 def _frames(plan: Plan, latents: LatentCollection) -> int:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from trainables.contract import Evaluation, Trainable
+from trainables.contract import Evaluation, Trainable, no_frames
 from trainables.listening.perturbation_settings import PerturbationLane, PerturbationStructure
 
 if TYPE_CHECKING:
@@ -58,4 +58,10 @@ def _cost(structure: PerturbationStructure, lanes: int, dim: int, device: torch.
     return _Cost(lanes)
 
 
-TRAINABLE = Trainable(structure=PerturbationStructure, lane=PerturbationLane, train=_train, cost=_cost)
+TRAINABLE = Trainable(
+    structure=PerturbationStructure,
+    lane=PerturbationLane,
+    train=_train,
+    cost=_cost,
+    frames_seen=no_frames,
+)
