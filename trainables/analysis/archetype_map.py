@@ -17,7 +17,7 @@ from trainables.analysis.direction_table import PAST, DirectionTable
 _HEARD, _EXEMPLARS, _AROUND_SECONDS = 6, 3, 0.3  # clusters, steps of each, frames on either side
 
 
-class Place(NamedTuple):
+class StepPlace(NamedTuple):
     """Where a step is: it starts from a frame of an utterance."""
 
     utterance_id: str
@@ -26,7 +26,7 @@ class Place(NamedTuple):
     seconds: float
 
 
-Typical = tuple[int, float, Place]  # a step by its cluster, and minus its cosine to the centroid
+Typical = tuple[int, float, StepPlace]  # a step by its cluster, and minus its cosine to the centroid
 
 
 def cluster_map(found: Archetypes, shares_K: np.ndarray, means: AcousticMeans | None) -> dict[str, Any]:
@@ -68,14 +68,14 @@ def typical_steps(
         speakers = np.array(table.speakers)[table.owner_N[nearest_first]]
         for row in nearest_first[np.unique(speakers, return_index=True)[1]].tolist():
             owner, frame = int(table.owner_N[row]), int(table.place_N[row]) + PAST - 1
-            place = Place(table.utterances[owner], table.speakers[owner], frame, frame / frame_rate)
+            place = StepPlace(table.utterances[owner], table.speakers[owner], frame, frame / frame_rate)
             found.append((cluster, -float(cosine_N[row]), place))
     return found
 
 
 def archetype_exemplars(typical: Iterable[Typical], shares_K: np.ndarray) -> list[dict[str, Any]]:
     """The most typical steps of each cluster, each of another speaker; the most frequent cluster first."""
-    chosen: dict[int, dict[str, Place]] = {}  # by cluster and speaker
+    chosen: dict[int, dict[str, StepPlace]] = {}  # by cluster and speaker
     for cluster, _, place in sorted(typical):
         speakers = chosen.setdefault(cluster, {})
         if len(speakers) < _EXEMPLARS:

@@ -37,7 +37,12 @@ from trainables.latents.codec_registry import load_codec
 from trainables.latents.codecs.base import Codec
 from trainables.listening.continuation_quality import continuation_quality
 from trainables.listening.decode import decode_continuation
-from trainables.listening.perturbation_settings import DOSED, STILL, PerturbationLane, PerturbationStructure
+from trainables.listening.perturbation_settings import (
+    DOSED,
+    MOTIONLESS,
+    PerturbationLane,
+    PerturbationStructure,
+)
 from trainables.listening.spectral_distance import log_spectral_distance
 from trainables.one_by_one import train_one_by_one
 from trainables.predictor.scores import LaneStatus, Scores
@@ -89,7 +94,7 @@ class Replacements:
 
     def path(self, start_D: np.ndarray, after_TD: np.ndarray, kind: str, seed: int) -> np.ndarray:
         """A continuation [T, D] with magnitudes in place of the true ones, or without any steps."""
-        if kind in STILL:
+        if kind in MOTIONLESS:
             return np.broadcast_to(start_D if kind == "frozen" else self.mean_D, after_TD.shape)
         steps_TD = np.diff(after_TD, axis=0, prepend=start_D[None])
         true_T = np.linalg.norm(steps_TD, axis=1)

@@ -10,8 +10,8 @@ from trainables.setting_checks import require
 DOSED = ("turn", "scale", "noise")
 # True directions with other magnitudes, and what has neither.
 REPLACED = ("empirical", "permuted", "constant", "smoothed")
-STILL = ("frozen", "mean")
-KINDS = (*DOSED, *REPLACED, *STILL)
+MOTIONLESS = ("frozen", "mean")
+KINDS = (*DOSED, *REPLACED, *MOTIONLESS)
 
 
 @dataclass(frozen=True)
