@@ -200,6 +200,33 @@ def map_figure(
         return _svg(figure, name, f"{len(points)} clusters on a map, coloured by {label}.")
 
 
+def heat_figure(
+    name: str,
+    rows: Sequence[tuple[str, Sequence[float]]],
+    *,
+    xlabel: str,
+    colour_label: str,
+    description: str,
+) -> str:
+    """Values from -1 to 1 as colours, one line of cells for each row, in the order given from the top."""
+    with rc_context({**_STYLE, "svg.hashsalt": name}):
+        figure = Figure(figsize=(_SIZE[0], 1.4 + 0.22 * len(rows)), layout="constrained")
+        axes = figure.add_subplot()
+        colours = colormaps["coolwarm"]
+        for place, (_, values) in enumerate(rows):
+            shades = [to_hex(colours(0.5 + max(-1.0, min(1.0, value)) / 2)) for value in values]
+            axes.barh([place] * len(values), 1.0, 0.92, left=range(len(values)), color=shades)
+        for value in (-1, 0, 1):
+            axes.plot([], [], "s", color=to_hex(colours(0.5 + value / 2)), label=f"{colour_label} {value}")
+        axes.set_yticks(range(len(rows)), [label for label, _ in rows])
+        axes.set_ylim(len(rows) - 0.5, -0.5)
+        axes.set_xlim(0, max((len(values) for _, values in rows), default=1))
+        _dress(figure, axes, xlabel, "")
+        figure.set_size_inches(_SIZE[0], 1.4 + 0.22 * len(rows))
+        axes.grid(False)
+        return _svg(figure, name, description)
+
+
 @contextmanager
 def _drawn(name: str, lines: Sequence[Line]) -> Iterator[tuple[Figure, Axes]]:
     """A figure that holds these lines, and its axes, in the style of the page while they are worked on."""

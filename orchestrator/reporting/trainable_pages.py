@@ -12,12 +12,16 @@ from orchestrator.reporting.archetypes_section import archetypes_section
 from orchestrator.reporting.figures import effects_figure
 from orchestrator.reporting.judged_run import JudgedRun
 from orchestrator.reporting.page_section import Section
+from orchestrator.reporting.readout_section import READOUT_KIND, readout_section
 from orchestrator.statistics.wording import number, plain, spoken
 from search_spaces.study import Claim
 from trainables.latents.batching.surrogates import SURROGATES, Surrogate
 
 # By name of the trainable, the section that it adds; None where nothing was measured.
-SECTIONS: Mapping[str, Callable[[JudgedRun], Section | None]] = {ARCHETYPES_KIND: archetypes_section}
+SECTIONS: Mapping[str, Callable[[JudgedRun], Section | None]] = {
+    ARCHETYPES_KIND: archetypes_section,
+    READOUT_KIND: readout_section,
+}
 _FRAMES = {
     Surrogate.REAL: "real frames",
     Surrogate.WHITE: "frames in random order",

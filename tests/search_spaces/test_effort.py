@@ -121,13 +121,14 @@ def test_a_setting_without_name_or_value_is_refused(given: list[str]) -> None:
         parsed_settings(given)
 
 
-@pytest.mark.parametrize("name", ["archetypes", "perception", "two_stage_oracle"])
+@pytest.mark.parametrize("name", ["archetypes", "linear_readout", "perception", "two_stage_oracle"])
 def test_efforts_of_predictors_leave_other_trainables_alone(name: str) -> None:
     study = search_spaces.load(name)
     assert study.trainables != ("predictor",)
     for effort in EFFORTS:
         asked = with_effort(study, effort)
-        assert (asked.fixed, asked.budget, asked.effort) == (study.fixed, study.budget, effort)
+        own = {**study.fixed, **study.efforts.get(effort, {})}
+        assert (asked.fixed, asked.budget, asked.effort) == (own, study.budget, effort)
     small = shrunk(study)
     assert small.efforts["smoke"].items() <= small.fixed.items()
     assert not any(set(small.fixed) & set(arm.space) for arm in small.arms)

@@ -47,6 +47,20 @@ SMALL: dict[str, tuple[dict[str, Any], dict[str, Any], float]] = {
         {"kind": "sideways"},
         0.0,
     ),
+    "readout": (
+        {
+            "readout": "linear",
+            "steps": 3,
+            "batch": 4,
+            "window_frames": 8,
+            "dynamics_width": 4,
+            "encoder_width": 4,
+            "readout_window": 2,
+            "units": 5,
+        },
+        {"readout": "cubic"},
+        0.0,
+    ),
 }
 DECODED = ("perturbation",)  # run on frames that a codec decodes
 TRAIN, JUDGED = [f"train-{i}" for i in range(6)], [f"test-{i}" for i in range(4)]
