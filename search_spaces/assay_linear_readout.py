@@ -16,7 +16,7 @@ STUDY = replace(
     name="assay_linear_readout",
     title="Control worlds in which it is known what a readout has to be",
     hypothesis="In this world a linear readout says as much about the next frame as a nonlinear one.",
-    fixed={"readout_window": 1, "learning_rate": 8e-3},
+    fixed={"readout_window": 1, "learning_rate": 8e-3, "steps": 250, "dynamics_width": 48},
     space={},
     prior=Prior(0.5, "none is needed: the answer is known"),
     consequences={
@@ -25,7 +25,7 @@ STUDY = replace(
         "INCONCLUSIVE": "The instrument cannot decide; do not use it.",
         "INADMISSIBLE": "The instrument is out of order; do not use it.",
     },
-    budget=Budget(trials=1, lanes=1, replicates=3, control_seeds=1),
+    budget=Budget(trials=1, lanes=1, replicates=6, control_seeds=1),
     controls={},
     source="worlds made for this purpose",
 )

@@ -66,6 +66,7 @@ class Evaluation:
         tracks: acoustic tracks of training and judged utterances, where the trainable asks for them.
         codec: name and weights of what decodes the frames; None where nothing does.
         rms: by which stored frames were divided.
+        world: what the latents say of the control world that they are of; None where they are of none.
     """
 
     judged: Feed
@@ -76,6 +77,7 @@ class Evaluation:
     tracks: Tracks = field(default_factory=dict)
     codec: tuple[str, str | None] | None = None
     rms: float = 1.0
+    world: Mapping[str, Any] | None = None
 
 
 class LastPhase(NamedTuple):

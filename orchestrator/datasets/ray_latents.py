@@ -57,6 +57,7 @@ class RayLatents:
     flows: dict[Surrogate, dict[str, Any]] = field(default_factory=dict)
     tracks: dict[str, ray.ObjectRef] = field(default_factory=dict)  # split -> acoustic tracks by utterance
     codec: tuple[str, str | None] | None = None  # name and weights; None where nothing decodes the frames
+    world: dict[str, Any] | None = None  # the control world that they are of, as their metadata have it
 
     @classmethod
     def of(cls, dataset: LatentDataset, splits: Sequence[str]) -> RayLatents:
@@ -75,6 +76,7 @@ class RayLatents:
             lengths=dataset.lengths(*splits),
             file_of={name: place for place, names in enumerate(held) for name in names},
             codec=None if dataset.meta.codec is None else (dataset.meta.codec, dataset.meta.weights),
+            world=dataset.meta.world,
         )
 
     @property

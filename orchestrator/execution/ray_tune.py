@@ -76,6 +76,7 @@ class Task:
             tracks=latents.frame_tracks(Split.TRAIN, self.evaluation),
             codec=latents.codec,
             rms=latents.rms,
+            world=latents.world,
         )
 
 

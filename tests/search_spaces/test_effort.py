@@ -121,7 +121,9 @@ def test_a_setting_without_name_or_value_is_refused(given: list[str]) -> None:
         parsed_settings(given)
 
 
-@pytest.mark.parametrize("name", ["archetypes", "linear_readout", "perception", "two_stage_oracle"])
+@pytest.mark.parametrize(
+    "name", ["archetypes", "linear_readout", "perception", "score_correction", "two_stage_oracle"]
+)
 def test_efforts_of_predictors_leave_other_trainables_alone(name: str) -> None:
     study = search_spaces.load(name)
     assert study.trainables != ("predictor",)

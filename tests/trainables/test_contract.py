@@ -47,6 +47,22 @@ SMALL: dict[str, tuple[dict[str, Any], dict[str, Any], float]] = {
         {"kind": "sideways"},
         0.0,
     ),
+    "score": (
+        {
+            "correction": "langevin",
+            "langevin_steps": 2,
+            "samples": 2,
+            "context": 5,
+            "horizon": 8,
+            "predictor_width": 6,
+            "predictor_epochs": 1,
+            "score_width": 4,
+            "score_steps": 4,
+            "score_batch": 8,
+        },
+        {"sigma": 0.0},
+        0.0,
+    ),
     "readout": (
         {
             "readout": "linear",
