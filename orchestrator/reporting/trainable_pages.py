@@ -13,6 +13,7 @@ from orchestrator.reporting.figures import effects_figure
 from orchestrator.reporting.judged_run import JudgedRun
 from orchestrator.reporting.page_section import Section
 from orchestrator.reporting.readout_section import READOUT_KIND, readout_section
+from orchestrator.reporting.score_section import SCORE_KIND, score_section
 from orchestrator.statistics.wording import number, plain, spoken
 from search_spaces.study import Claim
 from trainables.latents.batching.surrogates import SURROGATES, Surrogate
@@ -21,6 +22,7 @@ from trainables.latents.batching.surrogates import SURROGATES, Surrogate
 SECTIONS: Mapping[str, Callable[[JudgedRun], Section | None]] = {
     ARCHETYPES_KIND: archetypes_section,
     READOUT_KIND: readout_section,
+    SCORE_KIND: score_section,
 }
 _FRAMES = {
     Surrogate.REAL: "real frames",
