@@ -68,7 +68,7 @@ def train_scores(
     return train_one_by_one(lanes, context, lambda lane: _lane(structure, lane, train, evaluation))
 
 
-def spread_of(feed: Feed, surrogate: Surrogate, most: int) -> Tensor:
+def spread_frames_of(feed: Feed, surrogate: Surrogate, most: int) -> Tensor:
     """At most so many frames of a feed in one surrogate, evenly spread, float64 [N, D]."""
     spread = EvenShare.at_most(feed.extent.lengths, most)
     row = feed.surrogates.index(surrogate)
@@ -76,10 +76,10 @@ def spread_of(feed: Feed, surrogate: Surrogate, most: int) -> Tensor:
 
 
 def _lane(structure: ScoreStructure, lane: ScoreLane, train: Feed, evaluation: Evaluation) -> LaneResult:
-    frames_ND = spread_of(train, lane.surrogate, _MOST_FRAMES)
+    frames_ND = spread_frames_of(train, lane.surrogate, _MOST_FRAMES)
     model = fit_score(
         frames_ND.float(),
-        spread_of(evaluation.held_out, lane.surrogate, _MOST_HELD_OUT).float(),
+        spread_frames_of(evaluation.held_out, lane.surrogate, _MOST_HELD_OUT).float(),
         sigma=structure.sigma,
         width=structure.score_width,
         steps=structure.score_steps,

@@ -33,7 +33,7 @@ def test_the_page_says_first_what_was_decided_and_asks_nothing_of_the_network(wo
 
 def test_where_nothing_can_run_the_advice_names_what_to_build_first(tmp_path, monkeypatch):
     load = search_spaces.load
-    missing = {name: "a study of directions" for name in ("archetypes", "memory_as_basis")}
+    missing = {name: "a study of directions" for name in ("archetypes", "linear_readout", "memory_as_basis")}
     monkeypatch.setattr(
         search_spaces, "load", lambda n: dataclasses.replace(load(n), missing=missing.get(n, load(n).missing))
     )
