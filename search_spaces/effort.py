@@ -51,6 +51,27 @@ EFFORTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         },
     }
 )
+# Of predictors in a smoke run.
+SMOKE_SETTINGS: Mapping[str, Any] = MappingProxyType(
+    {
+        "width": 8,
+        "depth": 1,
+        "context": 4,
+        "rollout": 2,
+        "components": 2,
+        "batch": 8,
+        "steps": 2,
+        "teacher_epochs": 1,
+        "rollout_epochs": 1,
+        "marginal_steps": 2,
+        "window": 0,
+        "patience": 0,
+    }
+)
+# What studies declare whose arms are predictors of which more is measured.
+PREDICTOR_EFFORTS: Mapping[str, Mapping[str, Any]] = {
+    name: dict(settings) for name, settings in {**EFFORTS, SMOKE: SMOKE_SETTINGS}.items()
+}
 # Share of these epochs that explored lanes train, where it is not all of them.
 _EXPLORATION = {STANDARD: 0.25, THOROUGH: 0.25}
 

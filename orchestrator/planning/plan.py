@@ -13,7 +13,7 @@ from orchestrator.planning.structures import TIME_SUFFIX, Coverage, combinations
 from orchestrator.records.phase import Phase
 from orchestrator.statistics.power import fewest_seeds, smallest_p
 from search_spaces.domains import Domain
-from search_spaces.effort import SMOKE
+from search_spaces.effort import SMOKE, SMOKE_SETTINGS
 from search_spaces.study import PHASES, Arm, Plant, Study
 from trainables.errors import InputError
 from trainables.lane_config import PREDICTOR, TRAINABLE_SETTING, LaneConfig, trainable
@@ -22,20 +22,6 @@ from trainables.latents.batching.surrogates import NULLS, PLANTS, Surrogate
 _REPEATS = 8  # configurations per arm that are trained on a second seed: see judging/search_reliability.py
 # A smoke run goes through every step in a minute; its numbers mean nothing.
 SMOKE_BUDGET = {"trials": 2, "lanes": 2, "replicates": 2}
-SMOKE_SETTINGS = {
-    "width": 8,
-    "depth": 1,
-    "context": 4,
-    "rollout": 2,
-    "components": 2,
-    "batch": 8,
-    "steps": 2,
-    "teacher_epochs": 1,
-    "rollout_epochs": 1,
-    "marginal_steps": 2,
-    "window": 0,
-    "patience": 0,
-}
 
 
 @dataclass(frozen=True, kw_only=True)

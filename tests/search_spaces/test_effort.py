@@ -136,3 +136,14 @@ def test_efforts_of_predictors_leave_other_trainables_alone(name: str) -> None:
 def test_what_one_process_trains_is_not_spread_over_several() -> None:
     with pytest.raises(InputError, match="--workers is 2, and one process trains the arm 'archetypes'"):
         make_plan(search_spaces.load("archetypes"), workers=2)
+
+
+@pytest.mark.parametrize("name", ["manifold", "components"])
+def test_predictors_of_which_more_is_measured_are_trained_as_any_other(name: str) -> None:
+    study, plain = search_spaces.load(name), search_spaces.load("vmf_vs_mdn")
+    assert study.trainables == (name,)
+    small = shrunk(study).fixed
+    assert all(
+        small[setting] == value for setting, value in shrunk(plain).fixed.items() if setting == "steps"
+    )
+    assert with_effort(study, "standard").fixed["width"] == with_effort(plain, "standard").fixed["width"]

@@ -21,26 +21,25 @@ from trainables.predictor.scores import LaneStatus, Scores
 from trainables.predictor.training.lane_result import LaneResult
 from trainables.training_context import SoloContext
 
+_PREDICTOR: dict[str, Any] = {
+    "head": "vmf",
+    "width": 8,
+    "context": 5,
+    "rollout": 3,
+    "horizon": 4,
+    "batch": 6,
+    "steps": 2,
+    "teacher_epochs": 2,
+    "rollout_epochs": 1,
+    "marginal_steps": 3,
+    "dtype": "float64",
+}
 # Settings with which each is done in a second, one setting that must be refused, and how closely a lane of a
 # pack has to equal the same lane alone.
 SMALL: dict[str, tuple[dict[str, Any], dict[str, Any], float]] = {
-    "predictor": (
-        {
-            "head": "vmf",
-            "width": 8,
-            "context": 5,
-            "rollout": 3,
-            "horizon": 4,
-            "batch": 6,
-            "steps": 2,
-            "teacher_epochs": 2,
-            "rollout_epochs": 1,
-            "marginal_steps": 3,
-            "dtype": "float64",
-        },
-        {"width": 0},
-        1e-6,
-    ),
+    "predictor": (_PREDICTOR, {"width": 0}, 1e-6),
+    "manifold": ({**_PREDICTOR, "feedback": "sample"}, {"width": 0}, 1e-6),
+    "components": ({**_PREDICTOR, "head": "mdn", "components": 2}, {"components": 0}, 1e-6),
     "archetypes": ({"clusters": 6, "rounds": 3, "regression_steps": 5}, {"clusters": 1}, 0.0),
     "perturbation": (
         {"context_seconds": 0.1, "seconds": 0.4, "utterances": 1},
