@@ -65,7 +65,7 @@ def outcomes(dataset: LatentDataset, study: Study, pack: Pack) -> list[Outcome]:
     device, structure = torch.device("cpu"), pack.configs[0].structure
     feeds = [Feed.from_dataset(dataset, split, device=device) for split in (Split.TRAIN, Split.VALIDATION)]
     lanes = [config.lane for config in pack.configs]
-    results = train_pack(structure, lanes, *feeds, SoloContext(device), validation=feeds[1])
+    results = train_pack(structure, lanes, *feeds, SoloContext(device), evaluate_each_epoch=True)
     found = []
     for config, result in zip(pack.configs, results, strict=True):
         cause = "training diverged" if result.status == LaneStatus.DIVERGED else ""

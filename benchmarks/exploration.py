@@ -21,9 +21,9 @@ from orchestrator.planning.pack import Pack
 from orchestrator.planning.plan import Plan, make_plan
 from orchestrator.runtime.ray_cluster import Cluster, connected
 from orchestrator.runtime.threads import use_one_thread
+from trainables.lane_config import LaneConfig
 from trainables.latents.storage.dataset import LatentDataset, Split, open_dataset
 from trainables.latents.worlds.catalogue import write_world
-from trainables.predictor.config import LaneConfig
 from trainables.predictor.scores import Scores
 
 _LANES, _REPEATS = 8, 1  # lanes of each of two arms; one repeat takes minutes

@@ -38,8 +38,8 @@ from orchestrator.records.phase import Phase
 from orchestrator.runtime.checkpoint_store import CheckpointStore
 from orchestrator.runtime.descendants import descendants
 from orchestrator.runtime.ray_cluster import connected
+from trainables.lane_config import LaneConfig
 from trainables.latents.storage.dataset import LatentMeta, Split, Utterance, open_dataset, write_utterances
-from trainables.predictor.config import LaneConfig
 
 DIM, RATE, SECONDS = 512, 12.5, (8, 16)  # of an utterance
 _PER_FILE, _PER_SPEAKER = 256, 64

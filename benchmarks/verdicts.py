@@ -28,8 +28,8 @@ from orchestrator.statistics.alpha_spending import replicates_per_look
 from orchestrator.statistics.intervals import interval
 from orchestrator.statistics.power import smallest_effect
 from search_spaces.study import Role, Spread, Study, declared
+from trainables.lane_config import LaneConfig
 from trainables.latents.batching.surrogates import NULLS, PLANTS, Surrogate
-from trainables.predictor.config import LaneConfig
 from trainables.predictor.scores import LaneStatus, Scores
 
 _SETTINGS = LaneConfig.of({"head": "vmf", "rollout_epochs": 4})  # of every arm

@@ -28,6 +28,7 @@ from trainables.latents.codec_registry import NAMES, load_codec
 from trainables.latents.codecs.base import Codec
 from trainables.latents.speech.corpus import Corpus, find_corpus
 from trainables.latents.speech.same_audio import require_distinct_audio
+from trainables.latents.storage.parquet_file import of_control_world
 
 EXAMPLE = "python -m orchestrator.encode speech --representation logmel --out latents"
 
@@ -67,6 +68,11 @@ def encode(
     if not dry_run and (representation is None or out is None):
         missing = "--representation" if representation is None else "--out"
         raise InputError(f"{missing} is missing; give it, or --dry-run to see what {source} holds")
+    if representation is not None and of_control_world(representation):
+        raise InputError(
+            f"--representation {representation} is a control world, which holds no recordings; do not encode "
+            f"it, but give it as --latents {representation}"
+        )
     corpus = find_corpus(source, speaker_from)
     if dry_run or representation is None or out is None:
         return print_corpus(corpus, source, limit)

@@ -46,7 +46,9 @@ def make(
     for name, value in (("--pairs", pairs), ("--listeners", listeners)):
         if value < 2:
             raise InputError(f"{name} is {value}; it must be at least 2")
-    with Progress(console=Console(stderr=True), transient=True) as progress:
+    console = Console(stderr=True)
+    # Where nobody watches it would leave an empty line behind.
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("sounds", total=None)
         made = make_panel(
             run,

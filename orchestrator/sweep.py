@@ -14,10 +14,12 @@ from orchestrator.datasets.collection import LatentCollection, open_collection
 from orchestrator.planning.costs import require_price
 from orchestrator.planning.design import design_of
 from orchestrator.planning.latent_dimensions import require_directions
+from orchestrator.planning.needed_decoder import require_decoder
 from orchestrator.planning.plan import Plan, make_plan
 from orchestrator.records.code_versions import code_version
 from orchestrator.records.journal import RESUME
 from orchestrator.records.run_folders import fresh_folder, unfinished_run
+from orchestrator.roadmap.gate_check import closed_gate
 from orchestrator.runtime import cli
 from orchestrator.runtime import ray_cluster as cluster
 from search_spaces.effort import QUICK, with_effort, with_settings
@@ -46,6 +48,10 @@ def sweep(
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the newest unfinished run.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and train nothing.")] = False,
     smoke: cli.Smoke = False,
+    force: Annotated[
+        bool,
+        typer.Option("--force", help="Run it whatever its gate on the roadmap says; its report says so."),
+    ] = False,
     ablation: Annotated[bool, typer.Option(help="Take the confirmed winner apart, part by part.")] = True,
     diagnosis: Annotated[
         bool, typer.Option(help="Diagnose the latents, and whether rollouts stay among their frames.")
@@ -78,11 +84,19 @@ def sweep(
         frame_rates=collection.frame_rates,
     )
     require_directions(plan, collection)
+    require_decoder(plan.study, collection)
     if dry_run:
         from orchestrator.planning.dry_run import dry_run_text
 
         typer.echo(dry_run_text(plan, collection, address, out, price))
         return
+    ungated = resume or smoke or (collection.first.meta.world is not None and not force)
+    closed = "" if ungated else closed_gate(study, latents, out)
+    if closed and not force:
+        raise InputError(
+            f"the gate of {study} on the roadmap is not open ({closed}); ask first what it waits for, or "
+            "give --force, which verdict and report will mention"
+        )
     design = None if resume else design_of(plan, collection, out)  # refused before Ray is started
     from orchestrator.execution.progress import Progress
     from orchestrator.lifecycle.sweep import run_sweep
@@ -101,12 +115,15 @@ def sweep(
         price=price,
         inspect=diagnosis and not smoke,
         design=design,
+        forced=closed,
     )
     run_sweep(request, Progress())
 
 
 def _continued(plan: Plan, latents: LatentCollection, out: Path) -> Path:
-    return unfinished_run(out, plan.arguments(), latents.content_hash, code_version(), latents.where)
+    return unfinished_run(
+        out, plan.arguments(), latents.content_hash, code_version(*plan.study.trainables), latents.where
+    )
 
 
 def _listed(study: Study) -> str:

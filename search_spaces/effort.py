@@ -13,6 +13,7 @@ from typing import Any
 from search_spaces.study import PHASES, Study, StudyError
 
 QUICK, STANDARD, THOROUGH = "quick", "standard", "thorough"
+SMOKE = "smoke"  # no effort that can be asked for by name: what a smoke run puts in place of settings
 
 # What each effort puts in the place of a study's own settings. Where a study trains no rollout, or lets a
 # search choose, it stays so.
@@ -50,12 +51,34 @@ EFFORTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         },
     }
 )
+# Of predictors in a smoke run.
+SMOKE_SETTINGS: Mapping[str, Any] = MappingProxyType(
+    {
+        "width": 8,
+        "depth": 1,
+        "context": 4,
+        "rollout": 2,
+        "components": 2,
+        "batch": 8,
+        "steps": 2,
+        "teacher_epochs": 1,
+        "rollout_epochs": 1,
+        "marginal_steps": 2,
+        "window": 0,
+        "patience": 0,
+    }
+)
+# What studies declare whose arms are predictors of which more is measured.
+PREDICTOR_EFFORTS: Mapping[str, Mapping[str, Any]] = {
+    name: dict(settings) for name, settings in {**EFFORTS, SMOKE: SMOKE_SETTINGS}.items()
+}
 # Share of these epochs that explored lanes train, where it is not all of them.
 _EXPLORATION = {STANDARD: 0.25, THOROUGH: 0.25}
 
 
 def with_effort(study: Study, effort: str) -> Study:
-    """The study with the training that an effort stands for.
+    """The study with the training that an effort stands for: of predictors as in :data:`EFFORTS`, of other
+    trainables as the study says.
 
     Raises:
         StudyError: there is no such effort.
@@ -64,10 +87,13 @@ def with_effort(study: Study, effort: str) -> Study:
         raise StudyError(f"--effort is {effort!r}; it must be one of {', '.join(EFFORTS)}")
     settings = {
         name: value
-        for name, value in EFFORTS[effort].items()
+        for name, value in (EFFORTS if study.trainables == ("predictor",) else study.efforts)
+        .get(effort, {})
+        .items()
         if not (name in PHASES and study.fixed.get(name) == 0)
     }
-    budget = replace(study.budget, exploration=_EXPLORATION.get(effort, study.budget.exploration))
+    share = _EXPLORATION.get(effort) if study.trainables == ("predictor",) else None
+    budget = replace(study.budget, exploration=share or study.budget.exploration)
     return replace(study, effort=effort, fixed={**study.fixed, **settings}, budget=budget)
 
 

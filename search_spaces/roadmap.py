@@ -55,7 +55,10 @@ class Consequence:
 # Neither verdict says yes or no: each branch that waits for the study goes on waiting.
 HOLDING = {
     INCONCLUSIVE: Consequence("Opens nothing: its branch is held until what the reason asks for is there."),
-    INADMISSIBLE: Consequence("Opens nothing: mend what the reason names; the study is run again next time."),
+    INADMISSIBLE: Consequence(
+        "Opens nothing: mend what the reason names; the study is run again once code, data, effort or seed "
+        "have changed."
+    ),
 }
 
 
@@ -137,7 +140,7 @@ ROADMAP = Roadmap(
                     "components",
                     "manifold",
                     "score_correction",
-                    "two_stage",
+                    "two_stage_oracle",
                 ),
                 settles="factorize direction and magnitude (vMF)",
             ),
@@ -240,9 +243,20 @@ ROADMAP = Roadmap(
             source="sections 6.2 (item 5: deploy if vMF rollouts drift off-manifold), 6.3 and 4.8",
         ),
         Step(
-            study="two_stage",
+            study="two_stage_oracle",
             tier=3,
             gate=(_when("vmf_vs_mdn GO"),),
+            go=Consequence("True directions with drawn magnitudes are speech.", opens=("two_stage",)),
+            no_go=Consequence(
+                "Magnitude is not independent of direction: the truth itself does not survive it.",
+                settles="direction and magnitude stay in one stage",
+            ),
+            source="ours: what section 6.2 (item 6) presupposes, asked first since it costs seconds",
+        ),
+        Step(
+            study="two_stage",
+            tier=3,
+            gate=(_when("two_stage_oracle GO"),),
             go=Consequence(
                 "Final architecture if it improves perceptual quality.",
                 settles="final architecture",

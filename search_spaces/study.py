@@ -49,6 +49,8 @@ class Role(StrEnum):
 
     PRIMARY = "primary"  # decides; a study has exactly one
     REQUIRED = "required"  # must hold as well for GO, and its failure is a NO-GO
+    # Has to come out as the primary one does, or the question stays open: another measure of the same thing.
+    AGREEING = "agreeing"
     REPORTED = "reported"  # shown beside the verdict, decides nothing
 
 
@@ -57,7 +59,7 @@ class Criterion:
     """A claim about a metric, in the direction "more is better", decided by its whole interval.
 
     ``versus`` names an arm to subtract, paired by seed, speaker and utterance. A ``GREATER`` claim succeeds
-    where the interval lies above ``success`` (and the arm above its own white-noise null where
+    where the interval lies above ``success`` (and the arm above each of its own ``nulls`` where
     ``beats_null``) and fails where it lies below ``failure``. A ``COMPARABLE`` claim succeeds where the
     interval lies within ``margin`` of 0 and fails where it lies entirely outside; ``NOT_WORSE`` asks for the
     lower side alone. A ``TIMES`` claim succeeds where the arm's metric less ``success`` times that of
@@ -80,6 +82,8 @@ class Criterion:
     # The share of seeds that have to meet it each by itself, with the whole of its exact interval; 0 = the
     # mean over seeds alone is asked for. Not of a TIMES claim.
     seeds: float = 0.0
+    # The surrogates that it has to beat, each with the whole of its interval, where ``beats_null``.
+    nulls: tuple[str, ...] = ("white",)
 
 
 @dataclass(frozen=True)
@@ -90,6 +94,7 @@ class Arm:
     title: str
     fixed: Mapping[str, Any]
     space: Mapping[str, Domain]
+    trainable: str = "predictor"  # what its lanes run: a module of trainables/declared/
 
 
 @dataclass(frozen=True)
@@ -174,11 +179,12 @@ class Study:
     """A study: the whole question, and what follows each verdict, in the words of the document.
 
     ``controls`` are worlds of known answer that a verdict has to cite, each with the verdict that the study
-    ``assay`` must give on it: an instrument that misreads one of them is not believed about anything else.
+    named by ``assay`` must give on it: an instrument that misreads one of them is not believed about anything
+    else.
 
     ``plant`` is what the confirmation plants: a claim is not believed to fail where an arm misses what was
-    put there for it to find. Studies that wait for their trainables (archetypes, components, linear_readout,
-    manifold, perception, score_correction, two_stage) have none yet: theirs will be of other kinds.
+    put there for it to find. Studies of something else than forecasts have none: worlds in which their own
+    answer is known are among their controls.
 
     A study whose trainables do not exist yet says in ``missing`` what it waits for. It can be read and
     planned, and gates can depend on it, but it does not run.
@@ -208,6 +214,9 @@ class Study:
     missing: str = ""  # what does not exist yet; empty where the study can run
     effort: str = "quick"  # how much training stands in ``fixed`` (:mod:`search_spaces.effort`)
     settings: Mapping[str, Any] = field(default_factory=dict)  # in ``fixed``, as the user wants them
+    assay: str = "assay"  # the study that is asked of the control worlds
+    # Where arms run something else than predictors: what an effort, or "smoke", puts in place of settings.
+    efforts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         names = [arm.name for arm in self.arms]
@@ -241,6 +250,11 @@ class Study:
     def primary(self) -> Criterion:
         """The criterion that decides."""
         return next(c for c in self.criteria if c.role is Role.PRIMARY)
+
+    @property
+    def trainables(self) -> tuple[str, ...]:
+        """What the lanes of its arms run, by name, sorted."""
+        return tuple(sorted({arm.trainable for arm in self.arms}))
 
     @property
     def compares(self) -> bool:
@@ -299,6 +313,8 @@ _JUDGED = (
 def declared(study: Study) -> dict[str, Any]:
     """Everything that a study declares, as plain data: the part of a seal that is about the study."""
     fields = asdict(study)
+    for arm in fields["arms"]:
+        _leave_out(arm, "trainable", "predictor")
     question = {name: fields[name] for name in ("arms", "fixed", "space", "effort", "settings")}
     return json.loads(json.dumps({**_judged(study), **question}))
 
@@ -311,8 +327,23 @@ def criteria_hash(study: Study) -> str:
 
 def _judged(study: Study) -> dict[str, Any]:
     fields, budget = asdict(study), study.budget
+    for criterion in fields["criteria"]:
+        _leave_out(criterion, "nulls", ("white",))
     design = {"prior": study.prior.probability, "alpha": budget.alpha, "power": budget.power}
-    return {**{n: fields[n] for n in _JUDGED}, "primary": study.primary.name, **design, "looks": budget.looks}
+    own = {} if study.assay == "assay" else {"assay": study.assay}
+    return {
+        **{n: fields[n] for n in _JUDGED},
+        **own,
+        "primary": study.primary.name,
+        **design,
+        "looks": budget.looks,
+    }
+
+
+def _leave_out(fields: dict[str, Any], name: str, usual: Any) -> None:
+    """Leave out what is as it always was, so that studies from before it could differ keep their hashes."""
+    if fields[name] == usual:
+        del fields[name]
 
 
 def _check_margin(criterion: Criterion) -> None:

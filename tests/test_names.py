@@ -6,8 +6,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("orchestrator", "search_spaces", "trainables")
-# Names that every module of a kind has: studies, and commands with the example of their help.
-OF_A_KIND = {"STUDY", "EXAMPLE", "main"}
+# Names that every module of a kind has: studies, trainables, and commands with the example of their help.
+OF_A_KIND = {"STUDY", "TRAINABLE", "EXAMPLE", "main"}
 
 
 def public_names(tree: ast.Module) -> set[str]:

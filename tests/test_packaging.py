@@ -64,7 +64,7 @@ def imported(packages: set[str]) -> Iterator[tuple[str, Path]]:
 def test_the_declared_dependencies_are_the_imported_ones() -> None:
     used = {name for name, _ in imported(PACKAGES)}
     extras = PROJECT["optional-dependencies"]
-    wanted = [*PROJECT["dependencies"], *extras["world"], *extras["games"]]
+    wanted = [*PROJECT["dependencies"], *extras["world"], *extras["games"], *extras["listening"]]
     assert used == {module_of(line) for line in wanted if name_of(line) not in DASHBOARD}
 
 

@@ -6,10 +6,10 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from trainables.latents.storage.parquet_file import PREFIX
 from trainables.latents.worlds.catalogue import write_world
 
 CONTROLS = Path("latents/controls")
-PREFIX = "control:"
 
 
 def latents_folder(latents: str) -> Path:

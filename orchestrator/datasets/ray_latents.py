@@ -14,9 +14,11 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from orchestrator.datasets.feed_cache import FeedCache
 from orchestrator.datasets.latent_source import LatentSource, StoredFile, accepted, first_row, rows_of_files
+from trainables.contract import Tracks
 from trainables.distributions.frame_flow import FrameFlow
 from trainables.latents.batching.planted import PlantWorld, plants_of
 from trainables.latents.batching.surrogates import Surrogate
+from trainables.latents.speech.dataset_tracks import frame_tracks
 from trainables.latents.storage.dataset import LatentDataset, Split, latent_frames
 
 if TYPE_CHECKING:
@@ -53,6 +55,9 @@ class RayLatents:
     budget_bytes: int = 2 << 30
     # Of surrogates that have one, the state of a density of single frames, which knows no past.
     flows: dict[Surrogate, dict[str, Any]] = field(default_factory=dict)
+    tracks: dict[str, ray.ObjectRef] = field(default_factory=dict)  # split -> acoustic tracks by utterance
+    codec: tuple[str, str | None] | None = None  # name and weights; None where nothing decodes the frames
+    world: dict[str, Any] | None = None  # the control world that they are of, as their metadata have it
 
     @classmethod
     def of(cls, dataset: LatentDataset, splits: Sequence[str]) -> RayLatents:
@@ -70,6 +75,8 @@ class RayLatents:
             dim=dataset.meta.dim,
             lengths=dataset.lengths(*splits),
             file_of={name: place for place, names in enumerate(held) for name in names},
+            codec=None if dataset.meta.codec is None else (dataset.meta.codec, dataset.meta.weights),
+            world=dataset.meta.world,
         )
 
     @property
@@ -137,6 +144,18 @@ class RayLatents:
             steps = sum(max(0, frames - 1) for frames in dataset.lengths(Split.TRAIN).values())
             self.plants.update(plants_of(_training_frames(dataset), steps))
 
+    def read_tracks(self, dataset: LatentDataset, *splits: str) -> None:
+        """Bring the acoustic tracks of some splits of the dataset that these latents are of into the object
+        store, once; they are measured where they are missing.
+        """
+        task = ray.remote(frame_tracks).options(scheduling_strategy=self.near)
+        self.tracks.update({s: task.remote(dataset, s) for s in splits if s not in self.tracks})
+
+    def frame_tracks(self, *splits: str) -> Tracks:
+        """The acoustic tracks of some splits by utterance; empty where :meth:`read_tracks` has read none."""
+        refs = [self.tracks[split] for split in dict.fromkeys(splits) if split in self.tracks]
+        return {name: tracks for part in ray.get(refs) for name, tracks in part.items()}
+
     def frame_flows(self) -> dict[str, FrameFlow]:
         """The densities of single frames by surrogate, rebuilt from their states."""
         return {surrogate: FrameFlow.from_state(state) for surrogate, state in self.flows.items()}
@@ -148,6 +167,7 @@ class RayLatents:
             ids={split: self.ids[split] for split in splits},
             lengths={name: self.lengths[name] for split in splits for name in self.ids[split]},
             blocks={split: self.blocks[split] for split in splits if split in self.blocks},
+            tracks={split: self.tracks[split] for split in splits if split in self.tracks},
         )
 
 

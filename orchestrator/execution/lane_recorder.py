@@ -24,7 +24,7 @@ from orchestrator.records.evidence import ArmEvidence, Exploration, Replicate
 from orchestrator.records.journal import Journal
 from orchestrator.records.lane_store import LaneStore, lane_key
 from orchestrator.records.phase import Phase
-from trainables.predictor.config import LaneConfig
+from trainables.lane_config import LaneConfig
 from trainables.predictor.scores import LaneStatus, Scores
 
 

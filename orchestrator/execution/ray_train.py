@@ -19,7 +19,6 @@ from orchestrator.execution.ray_tune import (
     Saver,
     Task,
     failure_text,
-    final_evaluation,
     final_report,
     pack_config,
 )
@@ -31,7 +30,6 @@ from orchestrator.runtime.torch_trainer import torch_trainer
 from trainables.errors import InputError
 from trainables.latents.batching.slots import held_out_share, worker_utterances
 from trainables.latents.storage.dataset import Split
-from trainables.predictor.training.train import train_pack
 
 DRIVER_CPUS = 0.01  # Tune refuses 0
 
@@ -122,7 +120,7 @@ def cause(error: BaseException) -> BaseException:
 def _train_on_worker(config: Mapping[str, Any]) -> None:
     pack, task = Pack.from_json(config["pack"]), config["task"]
     use_one_thread()
-    structure, lanes = pack_config(pack)
+    trainable, structure, lanes = pack_config(pack)
     context = TrainContext(Saver(pack, task.depot))
     latents = task.latents_of(structure)
     share = partial(
@@ -134,7 +132,7 @@ def _train_on_worker(config: Mapping[str, Any]) -> None:
         frames=structure.window_frames,
     )
     held_out = partial(held_out_share, rank=context.rank, world_size=context.world_size)
-    train, validation, evaluation = (
+    train, validation, judged = (
         feed_of(
             latents,
             (split,),
@@ -149,15 +147,7 @@ def _train_on_worker(config: Mapping[str, Any]) -> None:
             (task.evaluation, held_out),
         )
     )
-    results = train_pack(
-        structure,
-        lanes,
-        train,
-        evaluation,
-        context,
-        evaluate_each_epoch=not task.confirms,
-        validation=validation,
-        final=final_evaluation(pack, task),
-        flows=latents.frame_flows(),
+    results = trainable.train(
+        structure, lanes, train, task.evaluation_of(structure, judged, validation), context
     )
     ray.train.report(final_report(pack, results, task) if context.rank == 0 else {})

@@ -21,13 +21,12 @@ from orchestrator.planning.pack import Pack
 from orchestrator.runtime.checkpoint_store import CheckpointStore
 from orchestrator.runtime.ray_cluster import RETRIES, Cluster
 from orchestrator.runtime.threads import use_one_thread
+from trainables.contract import Evaluation, Trainable
 from trainables.errors import InputError
+from trainables.latents.batching.feed import Feed
 from trainables.latents.batching.surrogates import PLANTS, SURROGATES, Surrogate
 from trainables.latents.storage.dataset import Split
-from trainables.predictor.config import Lane, Structure
-from trainables.predictor.evaluation.options import EVERYTHING, FREE_RUNS, EvaluationOptions
 from trainables.predictor.training.lane_result import LaneResult
-from trainables.predictor.training.train import train_pack
 
 if TYPE_CHECKING:
     from orchestrator.execution.search import PackSearcher  # Optuna is the driver's business
@@ -61,9 +60,24 @@ class Task:
             return (Surrogate.REAL, *PLANTS)
         return SURROGATES if self.confirms and self.nulls else (Surrogate.REAL,)
 
-    def latents_of(self, structure: Structure) -> RayLatents:
+    def latents_of(self, structure: Any) -> RayLatents:
         """The latents that lanes of a structure learn from."""
         return self.latents[structure.representation]
+
+    def evaluation_of(self, structure: Any, judged: Feed, held_out: Feed) -> Evaluation:
+        """What a pack is judged on, in the frames of some feeds."""
+        latents = self.latents_of(structure)
+        return Evaluation(
+            judged=judged,
+            held_out=held_out,
+            exploring=not self.confirms,
+            thorough=self.thorough,
+            flows=latents.frame_flows(),
+            tracks=latents.frame_tracks(Split.TRAIN, self.evaluation),
+            codec=latents.codec,
+            rms=latents.rms,
+            world=latents.world,
+        )
 
 
 class TuneContext:
@@ -120,19 +134,14 @@ def run_pack(config: Mapping[str, Any], task: Task) -> None:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     use_one_thread()
     try:
-        structure, lanes = pack_config(pack)
+        trainable, structure, lanes = pack_config(pack)
         dtype, latents = getattr(torch, structure.dtype), task.latents_of(structure)
-        results = train_pack(
-            structure,
-            lanes,
-            feed(latents, Split.TRAIN, task.surrogates_for(pack), device, dtype),
-            feed(latents, task.evaluation, task.surrogates_for(pack), device, dtype),
-            TuneContext(pack, task.depot, device),
-            evaluate_each_epoch=not task.confirms,
-            validation=feed(latents, Split.VALIDATION, task.surrogates_for(pack), device, dtype),
-            final=final_evaluation(pack, task),
-            flows=latents.frame_flows(),
+        train, judged, held_out = (
+            feed(latents, split, task.surrogates_for(pack), device, dtype)
+            for split in (Split.TRAIN, task.evaluation, Split.VALIDATION)
         )
+        evaluation = task.evaluation_of(structure, judged, held_out)
+        results = trainable.train(structure, lanes, train, evaluation, TuneContext(pack, task.depot, device))
     except Exception as error:
         if isinstance(error, RayError) and not isinstance(error, InputError):
             raise  # something was lost; Tune runs the pack again
@@ -142,19 +151,15 @@ def run_pack(config: Mapping[str, Any], task: Task) -> None:
         tune.report(final_report(pack, results, task))
 
 
-def pack_config(pack: Pack) -> tuple[Structure, list[Lane]]:
-    """The structure of a pack and the settings of its lanes."""
-    return pack.configs[0].structure, [config.lane for config in pack.configs]
+def pack_config(pack: Pack) -> tuple[Trainable, Any, list[Any]]:
+    """What a pack runs, its structure and the settings of its lanes."""
+    first = pack.configs[0]
+    return first.trainable, first.structure, [config.lane for config in pack.configs]
 
 
 def is_planted(pack: Pack) -> bool:
     """Whether the lanes of a pack are trained on plants; such lanes have a pack of their own."""
     return any(config.lane.surrogate in PLANTS for config in pack.configs)
-
-
-def final_evaluation(pack: Pack, task: Task) -> EvaluationOptions:
-    """What is measured at the end: on plants, and in a run that is not thorough, no more than free runs."""
-    return EVERYTHING if task.thorough and not is_planted(pack) else FREE_RUNS
 
 
 def final_report(pack: Pack, results: list[LaneResult], task: Task) -> dict[str, Any]:

@@ -37,7 +37,7 @@ from orchestrator.records.draws import Draws, NoDraws
 from orchestrator.records.phase import Phase
 from search_spaces.study import Arm
 from trainables.errors import InputError
-from trainables.predictor.config import LaneConfig
+from trainables.lane_config import LaneConfig
 
 NO_RESULT = object()  # a lane that has no result yet; None is the result of one that diverged
 _FORGETFUL = NoDraws()
@@ -141,7 +141,7 @@ class ArmSearch:
     def _draw(self, number: int, indexes: Iterable[int]) -> list[dict[str, Any]]:
         """The first lane is drawn with the structure of its pack; for others, which share it, the rest is."""
         sampler = self._sampler(number)
-        structural = list(filter(is_structural, self._distributions))
+        structural = [name for name in self._distributions if is_structural(name, self._arm.trainable)]
         due = self._structures[number] if number < len(self._structures) else {}
         drawn: list[dict[str, Any]] = []
         for index in indexes:
@@ -283,7 +283,7 @@ class PackSearcher(Searcher):
 def split_known(pack: Pack, known: Known) -> tuple[Pack, dict[int, float | None]]:
     """The lanes of a pack that remain to be trained, and the objectives of the others by index."""
     objectives = {index: known(pack, position) for position, index in enumerate(pack.indexes)}
-    if NO_RESULT in objectives.values() and any(config.structure.rung_epochs for config in pack.configs):
+    if NO_RESULT in objectives.values() and any(config.competes for config in pack.configs):
         return pack, {}  # lanes that compete at rungs are trained together, or not at all
     missing = [i for i, index in enumerate(pack.indexes) if objectives[index] is NO_RESULT]
     rest = replace(

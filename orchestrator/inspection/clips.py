@@ -15,12 +15,14 @@ import pyarrow.compute as pc
 import torch
 
 from trainables.errors import InputError
+from trainables.lane_config import LaneConfig
 from trainables.latents.batching.shard import Shard, utterance_rows
 from trainables.latents.codecs.base import Codec
 from trainables.latents.encode_recording import read_audio
 from trainables.latents.speech.corpus import find_corpus
 from trainables.latents.storage.dataset import LatentDataset, Split
-from trainables.predictor.config import LaneConfig, Structure
+from trainables.latents.storage.parquet_file import of_control_world
+from trainables.predictor.config import Structure
 from trainables.predictor.evaluation.continuation import continue_from
 
 CONTEXT_SECONDS, ROLLOUT_SECONDS = 2.0, 1.0
@@ -47,7 +49,7 @@ def choose_clips(dataset: LatentDataset, configs: Sequence[LaneConfig], count: i
     Empty where no test utterance is long enough for context and continuation.
     """
     rate = dataset.meta.frame_rate
-    longest = max(config.structure.context for config in configs)
+    longest = max((c.structure.context for c in configs if c.trainable.forecasts), default=0)
     context, rollout = max(longest, round(CONTEXT_SECONDS * rate)), max(1, round(ROLLOUT_SECONDS * rate))
     wanted = _taking_turns(dataset, context + rollout)[:count]
     if not wanted:
@@ -101,6 +103,11 @@ def continued(
     return (
         continue_from(structure, weights, context_CD, frames, f"{clip.utterance_id}/{number}").numpy() * rms
     )
+
+
+def kind_of_sound(representation: str) -> str:
+    """What decoded frames are to a listener: the tones of a control world, or speech."""
+    return "tones" if of_control_world(representation) else "speech"
 
 
 def others_of(continuations: Sequence[np.ndarray], index: int) -> list[np.ndarray]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -56,19 +57,22 @@ def cached_diagnosis(
     say: Say = lambda text: None,
     structures: Mapping[str, Structure] = STRUCTURES,
     on: Sequence[str] = HELD_OUT,
+    flow_steps: int | None = None,
 ) -> dict[str, Any]:
     """The diagnosis of a dataset as plain data; read from ``folder`` where the same code has made it before.
 
     Ray must be connected. No choice depends on a diagnosis, so it may be scored on test speakers.
+    ``flow_steps`` limits the training of the densities that know no past; None stands for as many as suit the
+    dimensions.
 
     Raises:
         InputError: the data are too few, or too short, to be diagnosed.
     """
-    archive, key = LaneStore(folder), _key(dataset, structures, on)
+    archive, key = LaneStore(folder), _key(dataset, structures, on, flow_steps)
     stored = archive.result(key)
     if stored is not None:  # made of the same frames, which may have moved to another folder since
         return {**stored, "data": {**describe_data(dataset), "held_out": list(on)}}
-    result = diagnose_with_ray(dataset, cluster, say, structures, on)
+    result = diagnose_with_ray(dataset, cluster, say, structures, on, folder.parent, flow_steps)
     record = as_record(dataset, result, on)
     archive.keep(key, record)
     return record
@@ -103,8 +107,13 @@ def diagnose_with_ray(
     say: Say,
     structures: Mapping[str, Structure] = STRUCTURES,
     on: Sequence[str] = HELD_OUT,
+    runs: Path | None = None,
+    flow_steps: int | None = None,
 ) -> DiagnosisResult:
     """The closed forms and the trained heads of a diagnosis, in parallel tasks; Ray must be connected.
+
+    Densities of frames that know no past are fitted first, where there are validation speakers to stop them;
+    they are kept with those of the runs in the folder ``runs``, or not at all.
 
     Raises:
         InputError: the data are too few, or too short, to be diagnosed.
@@ -112,10 +121,16 @@ def diagnose_with_ray(
     import ray
 
     from orchestrator.datasets.ray_latents import RayLatents
+    from orchestrator.inspection.frame_density import DENSITY_FOLDER, fit_flows
 
-    latents = RayLatents.of(dataset, (Split.TRAIN, *on))
-    for split in (Split.TRAIN, *on):
+    stopped = bool(dataset.speakers(Split.VALIDATION))
+    splits = dict.fromkeys((Split.TRAIN, *([Split.VALIDATION] if stopped else []), *on))
+    latents = RayLatents.of(dataset, tuple(splits))
+    for split in splits:
         latents.read(split)
+    if stopped:
+        with tempfile.TemporaryDirectory() as thrown_away:
+            fit_flows(latents, runs / DENSITY_FOLDER if runs else Path(thrown_away), say, flow_steps)
     head = ray.remote(_head).options(num_cpus=1, num_gpus=1 if cluster.gpus else 0, max_retries=2)
     closed = ray.remote(_closed).options(num_cpus=1, max_retries=2)
     tasks = {head.remote(latents, s, tuple(on)): name for name, s in structures.items()}
@@ -157,7 +172,8 @@ def _closed(latents: RayLatents, on: tuple[str, ...]) -> Diagnosis | str:
     """The task of the closed forms; where the input is wrong, it returns the error's sentence."""
     use_one_thread()
     try:
-        return diagnose_frames(_feed(latents, (Split.TRAIN,), "cpu"), _feed(latents, on, "cpu"), latents.rms)
+        train, held_out = (_feed(latents, splits, "cpu") for splits in ((Split.TRAIN,), on))
+        return diagnose_frames(train, held_out, latents.rms, flows=latents.frame_flows())
     except InputError as error:
         return str(error)
 
@@ -170,7 +186,11 @@ def _head(latents: RayLatents, structure: Structure, on: tuple[str, ...]) -> dic
     device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         return head_scores(
-            structure, _feed(latents, (Split.TRAIN,), device), _feed(latents, on, device), device
+            structure,
+            _feed(latents, (Split.TRAIN,), device),
+            _feed(latents, on, device),
+            device,
+            latents.frame_flows(),
         )
     except InputError as error:
         return str(error)
@@ -193,12 +213,15 @@ def _files_exist(dataset: LatentDataset) -> list[bool]:
     return [place is not None and Path(place).exists() for place in places]
 
 
-def _key(dataset: LatentDataset, structures: Mapping[str, Structure], on: Sequence[str]) -> str:
+def _key(
+    dataset: LatentDataset, structures: Mapping[str, Structure], on: Sequence[str], flow_steps: int | None
+) -> str:
     determinants = [
         dataset.content_hash,
         [dataset.meta.weights, dataset.meta.source, _files_exist(dataset)],
         diagnosis_version(),
         {name: asdict(structure) for name, structure in structures.items()},
         list(on),
+        flow_steps,
     ]
     return hashlib.sha256(json.dumps(determinants, sort_keys=True).encode()).hexdigest()[:32]

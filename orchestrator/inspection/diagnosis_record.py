@@ -30,11 +30,12 @@ STEP_METRICS = (
 )
 OWN_MAGNITUDE = ("own_log_magnitude_r2", "R² log |Δz|, own fit")
 LINEAR = "linear"
-BEST_INFORMATION = "information"  # against the better of the two densities that do not know the past
+BEST_INFORMATION = "information"  # against the best of the densities that do not know the past
 MODEL = (  # metrics of any model, one step ahead
     (BEST_INFORMATION, "information, nats"),
     ("predictive_information", "... past its own family"),
     ("predictive_information_gaussian", "... past a Gaussian"),
+    ("predictive_information_flow", "... past a flow"),
     *STEP_METRICS[1:],
 )
 AHEAD = (
@@ -149,9 +150,18 @@ def _model(by_surrogate: Mapping[str, Scores], rate: float) -> dict[str, Any]:
         intervals["beyond"] = {name: beyond(real, white, name) for name, _ in MODEL}
     return {
         which: {name: _json(interval) for name, interval in metrics.items()}
-        | {"bits_per_second": _json_bits(metrics[BEST_INFORMATION], rate)}
+        | {
+            "bits_per_second": _json_bits(metrics[BEST_INFORMATION], rate),
+            "bits_per_second_gaussian": _json_bits(_past_a_gaussian(metrics), rate),
+            "bits_per_second_flow": _json_bits(metrics["predictive_information_flow"], rate),
+        }
         for which, metrics in intervals.items()
     }
+
+
+def _past_a_gaussian(metrics: Mapping[str, Interval | None]) -> Interval | None:
+    """Information past a Gaussian, which is the own family of a regression."""
+    return metrics["predictive_information_gaussian"] or metrics["predictive_information"]
 
 
 def _json_bits(nats: Interval | None, rate: float) -> dict[str, Any] | None:
@@ -196,7 +206,7 @@ def _asked(
 
 def _cells(scores: Scores, metric: str) -> BySpeaker | None:
     if metric == BEST_INFORMATION:  # a family that is poor without the past would seem to learn much from it
-        names = ("predictive_information", "predictive_information_gaussian")
+        names = ("predictive_information", "predictive_information_gaussian", "predictive_information_flow")
         measured = [cells for cells in (from_scores(scores, name) for name in names) if cells is not None]
         return min(measured, key=lambda cells: cells[1].sum(), default=None)
     return from_scores(scores, "entropy_reduction" if metric == "dnll_share" else metric)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,7 @@ from trainables.latents.batching.shard import Shard
 from trainables.latents.batching.surrogates import Surrogate
 from trainables.latents.codec_registry import load_codec
 from trainables.latents.storage.dataset import SPLITS, LatentDataset, Split
-from trainables.latents.storage.parquet_file import Utterance, utterance_table
+from trainables.latents.storage.parquet_file import Utterance, of_control_world, utterance_table
 from trainables.predictor.config import Structure
 from trainables.predictor.scores import LaneStatus, Scores
 
@@ -61,7 +61,7 @@ def densities(
         return {}
     for split in SPLITS:
         latents.read(split)
-    fit_flows(latents, archive.folder.parent / DENSITY_FOLDER, progress, surrogates=(Surrogate.REAL,))
+    fit_flows(latents, archive.folder.parent / DENSITY_FOLDER, progress.say, surrogates=(Surrogate.REAL,))
     fitted = latents.flows[Surrogate.REAL]
     shared, test = ray.put(fitted), latents.only(Split.TRAIN, Split.TEST)
     references = ray.remote(_references).remote(test, shared)
@@ -93,7 +93,7 @@ def densities(
 def fit_flows(
     latents: RayLatents,
     folder: Path,
-    progress: Progress,
+    say: Callable[[str], None],
     most_steps: int | None = None,
     surrogates: Sequence[Surrogate] = (Surrogate.REAL, Surrogate.GAUSSIAN),
 ) -> None:
@@ -105,7 +105,7 @@ def fit_flows(
     Args:
         latents: whose training frames they are fitted to, and whose validation speakers tell when to stop.
         folder: where they are kept.
-        progress: is told of it.
+        say: is told of it.
         most_steps: of training; None stands for as many as suit the dimensions.
         surrogates: the real frames, and whatever else a density is wanted of.
     """
@@ -113,7 +113,7 @@ def fit_flows(
     paths = {name: _path(folder, latents, name, most_steps) for name in wanted}
     missing = [name for name, path in paths.items() if not path.exists()]
     if missing:
-        progress.say("fitting densities of single frames, which know no past")
+        say("fitting densities of single frames, which know no past")
         shown = latents.only(Split.TRAIN, Split.VALIDATION)
         states = ray.get([ray.remote(_fit).remote(shown, name, most_steps) for name in missing])
         for name, state in zip(missing, states, strict=True):
@@ -182,10 +182,12 @@ def _reconstructed(
 ) -> ray.ObjectRef | None:
     """The task that encodes clips again, run where the codec's weights are.
 
-    None where nothing can be decoded, or no test utterance is long enough.
+    None where nothing can be decoded or encoded, or no test utterance is long enough.
     """
     meta = dataset.meta
-    clips = choose_clips(dataset, [arm.config for arm in evidence.arms.values()]) if meta.codec else []
+    if meta.codec is None or of_control_world(meta.representation):
+        return None
+    clips = choose_clips(dataset, [arm.config for arm in evidence.arms.values()])
     if not clips:
         return None
     task = ray.remote(_encode_again).options(scheduling_strategy=latents.near)

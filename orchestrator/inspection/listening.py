@@ -13,12 +13,14 @@ import torch
 
 from orchestrator.datasets.ray_latents import RayLatents
 from orchestrator.execution.progress import Progress
-from orchestrator.inspection.clips import Clip, choose_clips, continued, original, others_of
+from orchestrator.inspection.clips import SCORED, Clip, choose_clips, continued, original, others_of
+from orchestrator.judging.quality_floor import FLOORS
 from orchestrator.records.evidence import ArmEvidence, Evidence, Exhibit
 from orchestrator.records.lane_store import LaneStore
 from orchestrator.runtime.threads import use_one_thread
 from trainables.latents.codec_registry import load_codec
 from trainables.latents.storage.dataset import LatentDataset
+from trainables.latents.storage.parquet_file import of_control_world
 from trainables.listening.continuation_quality import continuation_quality
 from trainables.listening.decode import decode_continuation, wav_bytes
 from trainables.predictor.config import Structure
@@ -41,7 +43,10 @@ def score_continuations(
     """
     if dataset.meta.codec is None or not arms:
         return
-    clips = choose_clips(dataset, [arm.config for arm in arms])
+    # The tones of a control world decide nothing, and were never recorded: what can be heard is all there is.
+    recorded = not of_control_world(dataset.meta.representation)
+    count = SCORED if recorded else HEARD
+    clips = choose_clips(dataset, [arm.config for arm in arms], count)
     if len(clips) < 2:
         progress.say("nothing to listen to: fewer than two test utterances are long enough")
         return
@@ -52,24 +57,34 @@ def score_continuations(
     spoken = ray.get([speak.remote(codec, clip) for clip in clips])
     continuations = [audio[start:] for audio, start in spoken]
     shared = ray.put(voices)
+    mean_D = np.concatenate([clip.raw_TD[: len(clip.normalised_CD)] for clip in clips]).mean(0)
     tasks = [
         score.remote(
-            codec, clip, whole, continuations[i], others_of(continuations, i), shared, latents.rms, i < HEARD
+            codec,
+            clip,
+            whole,
+            continuations[i],
+            others_of(continuations, i),
+            shared,
+            latents.rms,
+            mean_D,
+            i < HEARD,
         )
         for i, (clip, (whole, _)) in enumerate(zip(clips, spoken, strict=True))
     ]
-    for clip, (qualities, exhibit) in zip(clips, ray.get(tasks), strict=True):
+    for clip, (qualities, floors, exhibit) in zip(clips, ray.get(tasks), strict=True):
         for (arm, replicate), quality in qualities.items():
             evidence.arms[arm].replicates[replicate].listening.append(
                 {
                     "utterance_id": clip.utterance_id,
                     "speaker_id": clip.speaker_id,
                     "continuation_quality": quality,
+                    **floors,
                 }
             )
         if exhibit is not None:
             evidence.exhibits.append(exhibit)
-    if not all("original" in exhibit.clips for exhibit in evidence.exhibits[before:]):
+    if recorded and not all("original" in exhibit.clips for exhibit in evidence.exhibits[before:]):
         place = f"at {dataset.meta.source}" if dataset.meta.source else "available"
         progress.say(f"the originals are left out: their audio is no longer {place}")
 
@@ -109,9 +124,11 @@ def _score(
     others: Sequence[np.ndarray],
     voices: Mapping[str, Voice],
     rms: float,
+    mean_D: np.ndarray,
     heard: bool,
-) -> tuple[dict[tuple[str, int], float], Exhibit | None]:
-    """The quality of every replicate's continuation of a clip, and the clip as an exhibit if it is ``heard``.
+) -> tuple[dict[tuple[str, int], float], dict[str, float], Exhibit | None]:
+    """The quality of every replicate's continuation of a clip, that of the floors, and the clip as an exhibit
+    if it is ``heard``.
 
     A continuation that is not finite has no audio and no quality: it is missing, not zero.
     """
@@ -120,6 +137,12 @@ def _score(
     true = original(clip, codec) if heard else None
     sounds = {} if true is None else {"original": wav_bytes(true, codec.sample_rate)}
     sounds["codec reconstruction"] = wav_bytes(whole, codec.sample_rate)
+    still = clip.raw_TD[context - 1], mean_D
+    floors = {}
+    for name, frame_D in zip(FLOORS, still, strict=True):
+        frames_KD = np.repeat(frame_D[None].astype(np.float32), len(clip.raw_TD) - context, 0)
+        _, standing = decode_continuation(codec, clip.raw_TD[:context], frames_KD)
+        floors[name] = continuation_quality(truth, standing, others, codec.sample_rate)
     qualities = {}
     for arm, voice in voices.items():
         for replicate, weights in voice.weights.items():
@@ -131,4 +154,4 @@ def _score(
             if replicate == 0:
                 sounds[arm] = wav_bytes(audio, codec.sample_rate)
     exhibit = Exhibit(clip.utterance_id, clip.speaker_id, clip.seconds, sounds) if heard else None
-    return qualities, exhibit
+    return qualities, floors, exhibit

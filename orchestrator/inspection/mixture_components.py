@@ -5,7 +5,6 @@ Source: Research Discussion 7, section 9, question 3.
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +14,7 @@ import torch
 
 from orchestrator.datasets.ray_latents import RayLatents, feed
 from orchestrator.execution.progress import Progress
+from orchestrator.inspection.exemplars import CLIP_SECONDS, decode_exemplars
 from orchestrator.records.evidence import Evidence
 from orchestrator.records.lane_store import LaneStore
 from orchestrator.runtime.threads import use_one_thread
@@ -31,16 +31,12 @@ from trainables.analysis.mixture_components import (
     shuffled,
 )
 from trainables.latents.batching.surrogates import Surrogate
-from trainables.latents.codec_registry import load_codec
 from trainables.latents.speech.dataset_tracks import frame_tracks
 from trainables.latents.storage.dataset import LatentDataset, Split
-from trainables.latents.storage.row_columns import latent_frames
-from trainables.listening.decode import decode_continuation, wav_bytes
 from trainables.predictor.config import BRANCHING, Structure
 from trainables.predictor.scores import LaneStatus
 
 SHOWN, HEARD = 8, 3  # components, and clips of each
-_CLIP_SECONDS, _WARM_UP_SECONDS = 0.6, 0.5
 LaneWeights = Mapping[str, torch.Tensor]
 
 
@@ -63,7 +59,8 @@ def mixture_components(
     profiled = ray.get(task.remote(latents.only(Split.TRAIN, Split.TEST), structure, weights, tracks))
     if dataset.meta.codec is not None:
         progress.say("decoding exemplars of the components")
-        _decode(profiled, dataset, latents)
+        examples = [example for component in profiled["shown"] for example in component["exemplars"]]
+        decode_exemplars(examples, dataset, latents)
     return {"arm": arm, "archetypes": arm is None, "frame_rate": latents.frame_rate, **profiled}
 
 
@@ -98,7 +95,7 @@ def _profiled(
     order = np.argsort(-np.bincount(steps.primary, minlength=steps.components), kind="stable")[:SHOWN]
     real, null = (profiles(steps, features, labels, rate) for labels in (steps.primary, random))
     lengths = {utterance: len(track["energy"]) for utterance, track in tracks.items()}
-    margin = round(_CLIP_SECONDS / 2 * rate)
+    margin = round(CLIP_SECONDS / 2 * rate)
     gating = steps.labels.get("gating")
     counts = np.bincount(steps.primary, minlength=steps.components)
     return {
@@ -129,34 +126,3 @@ def _profiled(
             for k in order
         ],
     }
-
-
-def _decode(profiled: dict[str, Any], dataset: LatentDataset, latents: RayLatents) -> None:
-    """Add a decoded clip to every exemplar."""
-    examples = [example for component in profiled["shown"] for example in component["exemplars"]]
-    pieces = _pieces(dataset, examples)
-    task = ray.remote(_spoken).options(scheduling_strategy=latents.near)
-    clips = ray.get(task.remote((dataset.meta.codec, dataset.meta.weights), pieces))
-    for example, clip in zip(examples, clips, strict=True):
-        example["clip"] = base64.b64encode(clip).decode()
-
-
-def _pieces(dataset: LatentDataset, examples: list[dict[str, Any]]) -> list[tuple[np.ndarray, np.ndarray]]:
-    """For each step, the frames before its clip, which set the codec's state, and the frames of the clip."""
-    rate = dataset.meta.frame_rate
-    half, before = round(_CLIP_SECONDS / 2 * rate), round(_WARM_UP_SECONDS * rate)
-    frames: dict[str, np.ndarray] = {}
-    for table in dataset.tables(Split.TEST, {example["utterance_id"] for example in examples}):
-        for i, utterance_id in enumerate(table["utterance_id"].to_pylist()):
-            frames[utterance_id] = latent_frames(table["latents"].slice(i, 1))[0].astype(np.float32)
-    pieces = []
-    for example in examples:
-        frames_TD, first = frames[example["utterance_id"]], example["frame"] - half
-        pieces.append((frames_TD[max(0, first - before) : first], frames_TD[first : first + 2 * half + 1]))
-    return pieces
-
-
-def _spoken(codec_of: tuple[str, str | None], pieces: list[tuple[np.ndarray, np.ndarray]]) -> list[bytes]:
-    use_one_thread()
-    codec = load_codec(*codec_of)
-    return [wav_bytes(decode_continuation(codec, *piece)[1], codec.sample_rate) for piece in pieces]

@@ -11,10 +11,11 @@ import ray
 import torch
 
 from orchestrator.datasets.ray_latents import RayLatents, feed
+from trainables.lane_config import LaneConfig
 from trainables.latents.batching.prepared_data import PreparedData
 from trainables.latents.batching.surrogates import Surrogate
 from trainables.latents.storage.dataset import Split
-from trainables.predictor.config import Lane, LaneConfig, Structure
+from trainables.predictor.config import Lane, Structure
 from trainables.predictor.evaluation.evaluate import baseline_scores, evaluate
 from trainables.predictor.evaluation.options import EvaluationOptions
 from trainables.predictor.lanes.stacked import Stacked

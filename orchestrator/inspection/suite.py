@@ -9,6 +9,7 @@ from typing import Any
 
 from orchestrator.datasets.ray_latents import RayLatents
 from orchestrator.execution.progress import Progress
+from orchestrator.inspection.archetype_exemplars import decode_archetypes
 from orchestrator.inspection.diagnosis import DIAGNOSIS_FOLDER, cached_diagnosis
 from orchestrator.inspection.frame_density import densities
 from orchestrator.inspection.mixture_components import mixture_components
@@ -46,9 +47,15 @@ def run_inspections(
             failed, partial(cached_diagnosis, part.dataset, folder, cluster, progress.say), progress
         )
         evidence.diagnoses += [diagnosis] if diagnosis else []
-    for part in (part for part in parts if part.arms):
+    for part in parts:
+        failed = f"the archetypes of {part.dataset.meta.representation} cannot be heard"
+        own = replace(evidence, arms=part.arms)
+        _or_skip(failed, partial(decode_archetypes, own, part.dataset, part.latents, progress), progress)
+        arms = {name: arm for name, arm in part.arms.items() if arm.config.trainable.forecasts}
+        if not arms:
+            continue
         name = part.dataset.meta.representation
-        arguments = (replace(evidence, arms=part.arms), part.dataset, part.latents, archive, progress)
+        arguments = (replace(evidence, arms=arms), part.dataset, part.latents, archive, progress)
         for title, results, inspect in (
             ("densities", evidence.densities, densities),
             ("components", evidence.components, mixture_components),
@@ -57,7 +64,9 @@ def run_inspections(
             results[name] = _or_skip(failed, partial(inspect, *arguments), progress) or {}
 
 
-def _or_skip(failed: str, inspect: Callable[[], dict[str, Any]], progress: Progress) -> dict[str, Any] | None:
+def _or_skip(
+    failed: str, inspect: Callable[[], dict[str, Any] | None], progress: Progress
+) -> dict[str, Any] | None:
     """The result of an inspection; None, with a line that says why, where it fails: no verdict needs it."""
     try:
         return inspect()

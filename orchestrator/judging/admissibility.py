@@ -42,7 +42,13 @@ def problems(
     if sentences:
         return sentences
     binding = [r for r in results if r.criterion.role is not Role.REPORTED]
-    return [capital(r.sentence) for r in binding if r.outcome is Outcome.NOT_MEASURED]
+    return [capital(r.sentence) for r in binding if r.outcome in _no_answers(r.criterion.role)]
+
+
+def _no_answers(role: Role) -> tuple[Outcome, ...]:
+    """Outcomes that leave a binding criterion without an answer; a required one need not apply."""
+    unmeasured = (Outcome.NOT_MEASURED,)
+    return (*unmeasured, Outcome.NOT_APPLICABLE) if role is Role.PRIMARY else unmeasured
 
 
 def _seal_problems(study: Study, evidence: Evidence) -> list[str]:

@@ -16,9 +16,14 @@ from orchestrator.statistics.intervals import Interval, at_level, half_width
 from orchestrator.statistics.power import fewest, replicates_to_bound
 from orchestrator.statistics.wording import number, plain, spelled, spoken
 from search_spaces.study import PREFERENCE, Claim, Criterion
-from trainables.latents.batching.surrogates import NULLS, PLANTS, SURROGATES
+from trainables.latents.batching.surrogates import NULLS, PLANTS, SURROGATES, Surrogate
 
-_MEMORYLESS = "that frames without any memory give"
+_NULL_WORDS = {
+    Surrogate.WHITE: "that frames without any memory give",
+    Surrogate.GAUSSIAN: "that a linear-Gaussian copy of the frames gives",
+}
+# What a null gives, in words, and the arm's figure less that; None where one was not measured.
+_Hardest = tuple[str, Interval | None]
 
 
 def assess(criterion: Criterion, measures: Measures, decodable: bool) -> CriterionResult:
@@ -39,8 +44,8 @@ def assess(criterion: Criterion, measures: Measures, decodable: bool) -> Criteri
         sentence = f"{subject(criterion)} was not measured."
         return CriterionResult(criterion, Outcome.NOT_MEASURED, sentence, dropped=dropped)
     kept, lost = (measures.value(arm, metric, versus=versus, surrogate=plant) for plant in PLANTS)
-    excess = None if white is None else measures.excess(arm, metric, versus)
-    outcome, sentence = _decided(criterion, interval, white, excess)
+    null, excess = _hardest_null(criterion, measures)
+    outcome, sentence = _decided(criterion, interval, null, excess)
     if criterion.seeds:
         outcome, sentence = _of_seeds(criterion, measures, outcome, sentence)
     return CriterionResult(
@@ -137,19 +142,35 @@ def equivalence_interval(interval: Interval) -> Interval:
     return at_level(interval, 2 * interval.level - 1)
 
 
+def _hardest_null(criterion: Criterion, measures: Measures) -> _Hardest:
+    """Of the nulls that a criterion has to beat the one that is beaten by least; an unmeasured one counts as
+    that.
+    """
+    arm, metric, versus = criterion.arm, criterion.metric, criterion.versus
+    hardest: _Hardest = ("", None)
+    for null in map(Surrogate, criterion.nulls):
+        value = measures.value(arm, metric, versus=versus, surrogate=null)
+        excess = None if value is None else measures.excess(arm, metric, versus, null)
+        if value is None or excess is None:
+            return "", None
+        if hardest[1] is None or excess.low < hardest[1].low:
+            hardest = f"the {spelled(value)} {_NULL_WORDS[null]}", excess
+    return hardest
+
+
 def _decided(
-    criterion: Criterion, interval: Interval, white: Interval | None, excess: Interval | None
+    criterion: Criterion, interval: Interval, null: str, excess: Interval | None
 ) -> tuple[Outcome, str]:
     statement = f"{subject(criterion)} is {spelled(interval)}"
     if criterion.claim is Claim.COMPARABLE:
         return _comparable(criterion, interval, statement)
     if criterion.claim is Claim.NOT_WORSE:
         return _not_worse(criterion, interval, statement)
-    return _greater(criterion, interval, white, excess, statement)
+    return _greater(criterion, interval, null, excess, statement)
 
 
 def _greater(
-    criterion: Criterion, interval: Interval, white: Interval | None, excess: Interval | None, statement: str
+    criterion: Criterion, interval: Interval, null: str, excess: Interval | None, statement: str
 ) -> tuple[Outcome, str]:
     above = f"{statement}, entirely above {plain(criterion.success)}"
     if interval.high < criterion.failure:
@@ -157,7 +178,6 @@ def _greater(
             Outcome.FAILED,
             f"{statement}, entirely below {plain(criterion.failure)}, where failure begins.",
         )
-    null = f"the {spelled(white)} {_MEMORYLESS}" if white else ""
     apart = f"(paired by speaker, the difference is {spelled(excess)})" if excess else ""
     if criterion.beats_null and excess is not None and excess.high < 0:
         return Outcome.FAILED, f"{statement}, below {null} {apart}."
@@ -166,11 +186,15 @@ def _greater(
     if not criterion.beats_null:
         return Outcome.MET, f"{above}."
     if excess is None:
-        return Outcome.NOT_MEASURED, f"{statement}, but its white-noise null was not measured."
+        return Outcome.NOT_MEASURED, f"{statement}, but {_unmeasured(criterion)} was not measured."
     if excess.low > 0:
         return Outcome.MET, f"{above} and above {null} {apart}."
     more = f"; {_needed(excess, excess.estimate, replicates=False)}" if excess.estimate > 0 else ""
     return Outcome.UNDECIDED, f"{above}, but not above {null} {apart}: it is no evidence{more}."
+
+
+def _unmeasured(criterion: Criterion) -> str:
+    return "its white-noise null" if criterion.nulls == (Surrogate.WHITE,) else "one of its nulls"
 
 
 def _comparable(criterion: Criterion, interval: Interval, statement: str) -> tuple[Outcome, str]:

@@ -19,6 +19,7 @@ class Outcome(StrEnum):
     UNDECIDED = "undecided"
     NOT_APPLICABLE = "not applicable"
     NOT_MEASURED = "not measured"
+    NOT_MEASURABLE = "not measurable here"  # no arm leaves the floor of the measure
     NOT_ASKED = "not asked yet"  # of listeners
     TOO_FEW = "too few listeners"  # to speak for others
 

@@ -72,12 +72,17 @@ class Learning:
 
 def learning(
     arm: str, metric: str, evidence: Evidence, measures: Measures, results: Sequence[CriterionResult]
-) -> Learning:
-    """How far an arm's training came, by the curve of ``metric``, whose interval is among ``results``."""
+) -> Learning | None:
+    """How far an arm's training came, by the curve of ``metric``, whose interval is among ``results``; None
+    where nothing is trained epoch by epoch.
+    """
     replicates = [r for r in evidence.arms[arm].replicates if r.status == LaneStatus.FINISHED]
-    structure = evidence.arms[arm].config.structure
-    phase = "rollout" if structure.rollout_epochs else "teacher"
-    ended = [_ended_by_patience(replicate, phase, structure.patience) for replicate in replicates]
+    config = evidence.arms[arm].config
+    last = config.trainable.last_phase(config.structure)
+    if last is None:
+        return None
+    phase = last.name
+    ended = [_ended_by_patience(replicate, phase, last.patience) for replicate in replicates]
     gains = [
         0.0 if early else _late_gain(replicate, phase, metric)
         for replicate, early in zip(replicates, ended, strict=True)
@@ -85,7 +90,7 @@ def learning(
     drawn = [gain for gain in gains if gain is not None]
     return Learning(
         epochs=max((len(_of_phase(replicate, phase)) for replicate in replicates), default=0),
-        allowed=structure.rollout_epochs or structure.teacher_epochs,
+        allowed=last.epochs,
         by_patience=sum(ended),
         replicates=len(replicates),
         gain=sum(drawn) / len(drawn) if drawn else None,

@@ -108,17 +108,19 @@ class Measures:
         rule = interval if versus is None else difference
         return counted(rule, *(values for side in sides for values in side.cells), self.level)
 
-    def excess(self, arm: str, metric: str, versus: str | None = None) -> Interval | None:
-        """The metric (minus that of ``versus``) minus its own white null, paired by speaker.
+    def excess(
+        self, arm: str, metric: str, versus: str | None = None, null: Surrogate = Surrogate.WHITE
+    ) -> Interval | None:
+        """The metric (minus that of ``versus``) minus its own value on a null, paired by speaker.
 
         None where either was not measured.
         """
-        surrogates = (Surrogate.REAL, Surrogate.WHITE)
-        real, null = (self.sides(arm, metric, versus, surrogate) for surrogate in surrogates)
-        if real is None or null is None:
+        surrogates = (Surrogate.REAL, null)
+        real, without = (self.sides(arm, metric, versus, surrogate) for surrogate in surrogates)
+        if real is None or without is None:
             return None
-        shared = sorted(set(real[0].speakers) & set(null[0].speakers))
-        cells = [[side.part(side.seeds, shared).cells for side in sides] for sides in (real, null)]
+        shared = sorted(set(real[0].speakers) & set(without[0].speakers))
+        cells = [[side.part(side.seeds, shared).cells for side in sides] for sides in (real, without)]
         return counted(excess, *cells, self.level)
 
     def ridge(self, arm: str, metric: str) -> Interval | None:
@@ -171,6 +173,16 @@ class Measures:
         if versus is not None:
             other = self._qualities(versus, surrogate)
             qualities = {key: qualities[key] - other[key] for key in qualities if key in other}
+        return self._over_utterances(qualities)
+
+    def above_floor(self, arm: str, floor: str) -> Interval | None:
+        """Continuation quality less that of a floor, paired by utterance; None where it was not measured."""
+        lanes = self._lanes.get((arm, Surrogate.REAL), [])
+        heard, floors = _figures(lanes), _figures(lanes, floor)
+        return self._over_utterances({key: heard[key] - floors[key] for key in heard if key in floors})
+
+    def _over_utterances(self, qualities: dict[tuple[int, str, str], float]) -> Interval | None:
+        """The mean of figures per (seed, speaker, utterance), over speakers and seeds."""
         if not qualities:
             return None
         seeds, speakers = sorted({key[0] for key in qualities}), sorted({key[1] for key in qualities})
@@ -214,11 +226,11 @@ def _sound_cells(scores: Scores | None, metric: str) -> tuple[list[str], Array, 
     return cells if cells is not None and np.isfinite(cells[1]).all() else None
 
 
-def _figures(lanes: list[_Measured]) -> dict[tuple[int, str, str], float]:
+def _figures(lanes: list[_Measured], name: str = LISTENING) -> dict[tuple[int, str, str], float]:
     """Quality per (seed, speaker, utterance); an utterance whose figure is not finite is left out."""
     return {
-        (lane.replicate.seed, figure["speaker_id"], figure["utterance_id"]): float(figure[LISTENING])
+        (lane.replicate.seed, figure["speaker_id"], figure["utterance_id"]): float(figure[name])
         for lane in lanes
         for figure in lane.replicate.listening
-        if figure.get(LISTENING) is not None and np.isfinite(figure[LISTENING])
+        if figure.get(name) is not None and np.isfinite(figure[name])
     }

@@ -40,7 +40,7 @@ def p_value(result: CriterionResult) -> float | None:
     one-sided one. TIMES: two-sided, of the contrast that success asks to lie above 0.
     """
     criterion, interval = result.criterion, result.estimate
-    undecidable = (Outcome.NOT_APPLICABLE, Outcome.NOT_MEASURED)
+    undecidable = (Outcome.NOT_APPLICABLE, Outcome.NOT_MEASURED, Outcome.NOT_MEASURABLE)
     if criterion.role is not Role.REPORTED or result.outcome in undecidable:
         return None
     if criterion.claim is Claim.TIMES:  # decided even where the ratio has no value

@@ -1,7 +1,8 @@
 """The verdict: GO, NO-GO, INCONCLUSIVE or INADMISSIBLE, with the numbers that decided it.
 
 GO needs the primary criterion met and every required one that applies. NO-GO needs the primary one or a
-required one failed, by an arm that has learnt what it can. A verdict is INADMISSIBLE where the plan was
+required one failed, by an arm that has learnt what it can; where another measure was asked to agree with the
+primary one and does not, the verdict is INCONCLUSIVE. A verdict is INADMISSIBLE where the plan was
 changed after it was sealed, where the control worlds were misread, where an arm missed what was planted for
 it, or where something that the criteria ask for is missing. Everything else is INCONCLUSIVE, and the reason
 says what would help. Binding criteria are
@@ -18,26 +19,32 @@ from typing import Any
 
 from orchestrator.judging.admissibility import problems
 from orchestrator.judging.claims import assess
-from orchestrator.judging.criteria import CriterionResult, Outcome
+from orchestrator.judging.criteria import CriterionResult, Outcome, subject
 from orchestrator.judging.failure_modes import failure_mode
 from orchestrator.judging.learning import Learning, learning, unlearnt
 from orchestrator.judging.measures import Measures
 from orchestrator.judging.one_step import OneStep, one_step
 from orchestrator.judging.plants import PlantReading, optima, plant_readings
+from orchestrator.judging.quality_floor import gated
 from orchestrator.judging.reported_criteria import holm_adjusted
 from orchestrator.records.evidence import Evidence
 from orchestrator.records.seal import seal_hash
 from orchestrator.statistics.alpha_spending import alpha_at
 from orchestrator.statistics.beliefs import posterior
-from orchestrator.statistics.wording import capital
-from search_spaces.study import Criterion, Role, Study, criteria_hash
+from orchestrator.statistics.wording import capital, spelled
+from search_spaces.study import PREFERENCE, Criterion, Role, Study, criteria_hash
 from trainables.latents.batching.surrogates import Surrogate
+from trainables.latents.storage.parquet_file import of_control_world
 from trainables.predictor.scores import LaneStatus
 
 TEST = (
     "two-way random effects over test speakers and seeds, paired by seed, speaker and utterance; t interval "
     "with Satterthwaite's degrees of freedom, never narrower than either one-way interval, squares pooled "
     "where an F test sees neither factor; two-sided at level 1 - alpha; Holm over reported criteria"
+)
+_DECIDES_NOTHING = (
+    "decides nothing here: it is asked of speech, and a control world has none, only tones made from its "
+    "frames"
 )
 
 
@@ -63,12 +70,13 @@ class Judgement:
     level: float  # of every interval, at this look
     criteria: tuple[CriterionResult, ...]
     plants: tuple[PlantReading, ...]  # of the arms that binding criteria name
-    modes: dict[str, list[str]]  # arm -> letter of the failure mode at k = 1..K
+    modes: dict[str, list[str]]  # arm that forecasts -> letter of the failure mode at k = 1..K
     one_step: dict[str, OneStep]
     learning: dict[str, Learning]
     replicates: dict[str, dict[str, int]]  # arm -> how many were asked for, finished, diverged
     criteria_hash: str
     seal: str  # hash of the sealed plan; empty where there is none
+    forced: str = ""  # what its gate on the roadmap waited for, where it was run all the same
 
     def to_json(self) -> dict[str, Any]:
         """The judgement as plain data, for ``verdict.json``."""
@@ -88,6 +96,7 @@ class Judgement:
             "replicates": self.replicates,
             "criteria_hash": self.criteria_hash,
             "seal": self.seal,
+            "forced": self.forced,
         }
 
 
@@ -98,14 +107,15 @@ def judge(study: Study, evidence: Evidence) -> Judgement:
     measures = Measures(evidence, level=1 - alpha)
     assessed = [_assess(criterion, evidence, measures) for criterion in study.criteria]
     results = holm_adjusted(assessed, alpha)
+    arms = [arm.name for arm in study.arms if arm.name in evidence.arms]
     learnt = {
-        arm: learning(arm, _primary_of(study, arm), evidence, measures, results)
-        for arm in (arm.name for arm in study.arms)
-        if arm in evidence.arms
+        arm: state
+        for arm in arms
+        if (state := learning(arm, _primary_of(study, arm), evidence, measures, results)) is not None
     }
     plants = plant_readings(study, evidence, measures)
     verdict, reason = _verdict(results, problems(study, evidence, measures, results, plants), learnt)
-    arms = [arm.name for arm in study.arms if arm.name in evidence.arms]
+    forecasting = [arm for arm in arms if evidence.arms[arm].config.trainable.forecasts]
     smoke = bool(evidence.provenance.get("smoke"))  # far too small to move a belief
     return Judgement(
         study=study.name,
@@ -117,25 +127,40 @@ def judge(study: Study, evidence: Evidence) -> Judgement:
         level=measures.level,
         criteria=results,
         plants=plants,
-        modes={arm: _modes(arm, measures) for arm in arms},
+        modes={arm: _modes(arm, measures) for arm in forecasting},
         one_step={
             arm: one_step(arm, measures, measures.frame_rate(arm) or float(evidence.data["frame_rate"]))
-            for arm in arms
+            for arm in forecasting
         },
         learning=learnt,
         replicates={arm: _replicates(evidence, arm) for arm in arms},
         criteria_hash=criteria_hash(study),
         seal=seal_hash(evidence.seal) if evidence.seal else "",
+        forced=str(evidence.provenance.get("forced", "")),
     )
 
 
 def _assess(criterion: Criterion, evidence: Evidence, measures: Measures) -> CriterionResult:
     """One criterion judged, beside what is possible on the plants where that is known."""
-    result = assess(criterion, measures, decodable(evidence))
+    result = gated(assess(criterion, measures, decodable(evidence)), measures)
+    if _is_of_tones(criterion, evidence) and result.outcome is not Outcome.NOT_APPLICABLE:
+        value = f"is {spelled(result.estimate)}" if result.estimate else "was not measured"
+        sentence = f"{subject(criterion)} {value}, which {_DECIDES_NOTHING}."
+        result = replace(result, outcome=Outcome.NOT_APPLICABLE, sentence=sentence)
     if criterion.versus is not None:
         return result
     best = optima(criterion.metric, criterion.arm, evidence)
     return replace(result, kept_optimum=best.get(Surrogate.KEPT), lost_optimum=best.get(Surrogate.LOST))
+
+
+def _is_of_tones(criterion: Criterion, evidence: Evidence) -> bool:
+    """Whether a required criterion is about speech, and a machine has scored the tones of a control world.
+
+    Listeners were asked on purpose, and what a study is about is asked of any data.
+    """
+    representation = str(evidence.data.get("representation", ""))
+    about_sound = criterion.needs_decoder and criterion.metric != PREFERENCE
+    return about_sound and criterion.role is Role.REQUIRED and of_control_world(representation)
 
 
 def decodable(evidence: Evidence) -> bool:
@@ -151,17 +176,30 @@ def _verdict(
         return Verdict.INADMISSIBLE, " ".join(obstacles)
     binding = [r for r in results if r.criterion.role is not Role.REPORTED]
     binding.sort(key=lambda r: r.criterion.role is not Role.PRIMARY)
-    failed = [r for r in binding if r.outcome is Outcome.FAILED]
+    if apart := _disagreeing(binding):
+        return Verdict.INCONCLUSIVE, f"Two measures of the same thing disagree. {_joined(apart)}"
+    failed = [r for r in binding if r.outcome is Outcome.FAILED and r.criterion.role is not Role.AGREEING]
     if failed:
         excuses = unlearnt(failed, learnt)
         if excuses:
             return Verdict.INCONCLUSIVE, " ".join([_joined(failed), *(f"{capital(e)}." for e in excuses)])
         return Verdict.NO_GO, _joined(failed)
-    undecided = [r for r in binding if r.outcome is Outcome.UNDECIDED]
+    undecided = [r for r in binding if r.outcome in (Outcome.UNDECIDED, Outcome.NOT_MEASURABLE)]
     if undecided:
         return Verdict.INCONCLUSIVE, _joined(undecided)
     asked = [r for r in binding if r.outcome is not Outcome.NOT_ASKED]
     return Verdict.GO, _joined(asked)
+
+
+def _disagreeing(binding: list[CriterionResult]) -> list[CriterionResult]:
+    """The primary criterion and those that were asked to agree with it and do not; empty where all agree, and
+    where the primary one decides nothing.
+    """
+    primary, *others = binding
+    agreeing = [r for r in others if r.criterion.role is Role.AGREEING]
+    said = {Outcome.MET: (Outcome.FAILED,), Outcome.FAILED: (Outcome.MET, Outcome.UNDECIDED)}
+    against = [r for r in agreeing if r.outcome in said.get(primary.outcome, ())]
+    return [primary, *against] if against else []
 
 
 def _primary_of(study: Study, arm: str) -> str:

@@ -13,8 +13,6 @@ from orchestrator.records.journal import Journal
 from search_spaces.study import Study
 from trainables.errors import InputError
 
-STUDY = "assay"
-
 
 def assays(study: Study, out: Path, workers: int, run: Callable[[str, Path], object]) -> list[Assay]:
     """The assays of the control worlds that a study cites.
@@ -22,13 +20,13 @@ def assays(study: Study, out: Path, workers: int, run: Callable[[str, Path], obj
     Each world is run by ``run(world, folder)``, unless this very code has run it on as many workers before.
     """
     version = full_version()[:12] + (f"-{workers}-workers" if workers > 1 else "")
-    folders = {world: out / f"{STUDY}-{world}-{version}" for world in study.controls}
+    folders = {world: out / f"{study.assay}-{world}-{version}" for world in study.controls}
     return [_assay(world, expected, folders[world], run) for world, expected in study.controls.items()]
 
 
-def assay_study() -> Study:
-    """The study that is asked of control worlds."""
-    return search_spaces.load(STUDY)
+def assay_study(study: Study) -> Study:
+    """The study that is asked of the control worlds of a study."""
+    return search_spaces.load(study.assay)
 
 
 def _assay(world: str, expected: str, folder: Path, run: Callable[[str, Path], object]) -> Assay:

@@ -18,8 +18,8 @@ from orchestrator.records.evidence import Evidence
 from orchestrator.records.phase import Phase
 from orchestrator.records.seal import breaches, seal_hash, study_changes, write_seal
 from orchestrator.statistics.alpha_spending import replicates_per_look
+from trainables.lane_config import LaneConfig
 from trainables.latents.storage.dataset import Split
-from trainables.predictor.config import LaneConfig
 
 _SMOKE_STEPS = 50  # of the densities of frames of a run that is no evidence
 _WORLD_STEPS = 100  # ... and of control worlds, which are small
@@ -37,10 +37,11 @@ def confirm(tools: SweepTools, evidence: Evidence, winners: Winners) -> Judgemen
         evidence.seal, evidence.broken = _seal(tools, winners)
     intact = bool(winners) and not evidence.broken and not study_changes(evidence.seal, tools.study)
     sound = {arm: config for arm, config in winners.items() if config is not None}
-    if sound and tools.plan.plants:
-        _plant(tools, evidence, max(config.structure.horizon for config in sound.values()))
-    if intact and sound:
-        _fit_flows(tools, sound)
+    forecasting = {arm: config for arm, config in sound.items() if config.trainable.forecasts}
+    if forecasting and tools.plan.plants:
+        _plant(tools, evidence, max(config.structure.horizon for config in forecasting.values()))
+    if intact and forecasting:
+        _fit_flows(tools, forecasting)
     for look, replicates in enumerate(
         replicates_per_look(tools.plan.replicates, tools.study.budget.looks), 1
     ):
@@ -66,14 +67,14 @@ def _plant(tools: SweepTools, evidence: Evidence, horizon: int) -> None:
         }
 
 
-def _fit_flows(tools: SweepTools, sound: Mapping[str, LaneConfig]) -> None:
+def _fit_flows(tools: SweepTools, forecasting: Mapping[str, LaneConfig]) -> None:
     """Fit densities that know no past to the frames of every representation that an arm is judged on."""
     most_steps = _SMOKE_STEPS if tools.plan.smoke else _WORLD_STEPS if tools.request.quiet else None
-    for name in dict.fromkeys(config.structure.representation for config in sound.values()):
+    for name in dict.fromkeys(config.structure.representation for config in forecasting.values()):
         for split in (Split.TRAIN, Split.VALIDATION):
             tools.latents[name].read(split)
         folder = tools.lane_store.folder.parent / DENSITY_FOLDER
-        fit_flows(tools.latents[name], folder, tools.progress, most_steps)
+        fit_flows(tools.latents[name], folder, tools.progress.say, most_steps)
 
 
 def _seal(tools: SweepTools, winners: Winners) -> tuple[dict[str, Any], list[str]]:
@@ -81,7 +82,7 @@ def _seal(tools: SweepTools, winners: Winners) -> tuple[dict[str, Any], list[str
     a run counts.
     """
     folder = tools.request.folder
-    now = make_seal(tools.plan, tools.request.latents, winners, code_version())
+    now = make_seal(tools.plan, tools.request.latents, winners, code_version(*tools.study.trainables))
     sealed = [event["seal"] for event in tools.journal.events("sealed")]
     if not sealed:
         write_seal(folder, now)
@@ -105,14 +106,17 @@ def _judge(
 
 def _listen(tools: SweepTools, evidence: Evidence) -> None:
     """Measure the rules that learn nothing, ridge regression, and what continuations sound like."""
+    forecasting = {name: arm for name, arm in evidence.arms.items() if arm.config.trainable.forecasts}
+    if not forecasting:
+        return
     tools.progress.say("baselines and listening")
     evidence.exhibits.clear()
-    rules = scores_of_rules({name: arm.config for name, arm in evidence.arms.items()}, tools.latents)
+    rules = scores_of_rules({name: arm.config for name, arm in forecasting.items()}, tools.latents)
     for name, scores in rules.items():
         evidence.arms[name].ridge = scores[RIDGE]
     if not tools.study.compares:  # rules that learn nothing differ from representation to representation
         first = next(iter(rules.values()))
         evidence.baselines = {name: scores for name, scores in first.items() if name != RIDGE}
     for part in tools.arms_by_dataset(evidence):
-        arms = list(part.arms.values())
+        arms = [arm for name, arm in part.arms.items() if name in forecasting]
         score_continuations(evidence, arms, part.dataset, part.latents, tools.lane_store, tools.progress)

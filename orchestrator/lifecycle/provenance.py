@@ -12,6 +12,7 @@ from orchestrator.datasets.collection import LatentCollection
 from orchestrator.lifecycle.sweep_request import SweepRequest
 from orchestrator.planning.plan import Plan
 from orchestrator.records.code_versions import code_version, full_version, git_commit
+from orchestrator.records.journal import Journal
 from orchestrator.records.run_folders import earlier_looks
 from orchestrator.runtime.ray_cluster import Cluster
 from search_spaces.study import criteria_hash
@@ -27,7 +28,7 @@ def run_tags(plan: Plan, latents: LatentCollection, folder: Path) -> dict[str, s
         "representation": ", ".join(latents.representations),
         "criteria_hash": criteria_hash(plan.study),
         "git_commit": git_commit(),
-        "code": code_version(),
+        "code": code_version(*plan.study.trainables),
         "run_folder": str(folder.resolve()),
         **({"smoke": "true"} if plan.smoke else {}),
     }
@@ -40,12 +41,14 @@ def provenance(request: SweepRequest, plan: Plan, cluster: Cluster, started: flo
         started: seconds since 1970.
     """
     study, data_hash = plan.study.name, request.latents.content_hash
+    forced = Journal(request.folder).events("planned")[0].get("forced")
     return {
         "command": request.command,
         **_code_and_budget(plan, cluster),
         "started": time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(started)),
         "seconds": round(max(0.0, time.time() - started), 1),
         "resumed": request.resumed,
+        **({"forced": forced} if forced else {}),
         "earlier_verdicts": earlier_looks(request.folder.parent, request.folder, study, data_hash),
     }
 
@@ -55,7 +58,7 @@ def _code_and_budget(plan: Plan, cluster: Cluster) -> dict[str, Any]:
 
     return {
         "git_commit": git_commit(),
-        "code": code_version(),
+        "code": code_version(*plan.study.trainables),
         "code_of_verdict": full_version(),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
         "device": str(cluster),

@@ -16,6 +16,7 @@ from orchestrator.records.journal import Journal
 from orchestrator.records.seal import as_sealed, breaches
 from orchestrator.reporting.judged_run import JudgedRun
 from orchestrator.reporting.study_page import write_report
+from search_spaces.study import Study
 from trainables.errors import InputError
 
 
@@ -45,7 +46,8 @@ def judged(run: Path) -> JudgedRun:
     if evidence.provenance.get("smoke"):
         study = shrunk(study)
     if sealed:
-        evidence.seal, evidence.broken = sealed[0], breaches(sealed[0], run, _as_it_is(evidence, sealed[0]))
+        now = _as_it_is(study, evidence, sealed[0])
+        evidence.seal, evidence.broken = sealed[0], breaches(sealed[0], run, now)
     with _sound(run):
         return JudgedRun(study, evidence, judge(study, evidence))
 
@@ -63,7 +65,7 @@ def _sound(run: Path) -> Iterator[None]:
         ) from None
 
 
-def _as_it_is(evidence: Evidence, sealed: dict[str, Any]) -> dict[str, Any]:
+def _as_it_is(study: Study, evidence: Evidence, sealed: dict[str, Any]) -> dict[str, Any]:
     """The things that were sealed, as the evidence and the code have them now."""
     arms = {
         name: {**arm, "settings": evidence.arms[name].config.to_json()} if name in evidence.arms else arm
@@ -75,6 +77,6 @@ def _as_it_is(evidence: Evidence, sealed: dict[str, Any]) -> dict[str, Any]:
         "test": TEST,
         "seeds": sealed["seeds"] if seeds <= set(sealed["seeds"]) else sorted(seeds),
         "data": {**sealed["data"], "hash": evidence.data_hash},
-        "code": code_version(),
+        "code": code_version(*study.trainables),
         "code_of_judge": judge_version(),
     }

@@ -16,8 +16,8 @@ from orchestrator.records.run_folders import is_smoke_run
 from orchestrator.records.seal import NAME_SEPARATOR, SEAL_FILE, as_sealed, changes, read_seal, seal_hash
 from search_spaces.study import Study, declared
 from trainables.errors import InputError
+from trainables.lane_config import LaneConfig
 from trainables.latents.storage.dataset import Split
-from trainables.predictor.config import LaneConfig
 
 
 def stored_seal(study: str, path: Path) -> tuple[str, dict[str, Any]]:

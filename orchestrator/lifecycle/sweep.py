@@ -34,9 +34,9 @@ from orchestrator.records.phase import Phase
 from orchestrator.reporting.study_page import write_report
 from orchestrator.runtime.durations import duration
 from orchestrator.runtime.ray_cluster import Cluster, connected
+from trainables.lane_config import LaneConfig
 from trainables.latents.batching.surrogates import NULLS
 from trainables.latents.storage.dataset import SPLITS
-from trainables.predictor.config import LaneConfig
 
 
 def run_sweep(request: SweepRequest, progress: Progress) -> Judgement:
@@ -122,7 +122,7 @@ def _assay_with(tools: SweepTools) -> Callable[[str, Path], None]:
         tools.progress.say(f"assay: the control world {world} through this code")
         request = replace(
             tools.request,
-            plan=make_plan(assay_study(), workers=tools.plan.workers),
+            plan=make_plan(assay_study(tools.study), workers=tools.plan.workers),
             latents=open_collection([f"control:{world}"]),
             folder=folder,
             quiet=True,
@@ -184,8 +184,9 @@ def _publish(tools: SweepTools, evidence: Evidence, judgement: Judgement) -> Non
     if request.quiet:
         return
     smoke = " (smoke run: not evidence)" if plan.smoke else ""
+    forced = f" (forced, its gate was not open: {judgement.forced})" if judgement.forced else ""
     tools.progress.say(
-        f"\n{judgement.verdict}{smoke}: {judgement.reason}\n{judgement.consequence}\n\n"
+        f"\n{judgement.verdict}{smoke}{forced}: {judgement.reason}\n{judgement.consequence}\n\n"
         f"report  {report}\n"
         f"took {duration(max(0.0, time.time() - tools.started))}"
     )

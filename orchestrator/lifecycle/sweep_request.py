@@ -34,6 +34,8 @@ class SweepRequest:
     quiet: bool = False
     # The effects that the plan can detect, where that has been worked out already.
     design: Design | None = None
+    # What its gate on the roadmap waited for, where it was run all the same.
+    forced: str = ""
 
 
 def plan_of_run(request: SweepRequest, cluster: Cluster) -> Plan:
@@ -49,7 +51,8 @@ def plan_of_run(request: SweepRequest, cluster: Cluster) -> Plan:
         arguments=request.plan.arguments(),
         data_hash=request.latents.content_hash,
         data=request.latents.where,
-        code=code_version(),
+        code=code_version(*request.plan.study.trainables),
         generation=plan.generation,
+        **({"forced": request.forced} if request.forced else {}),
     )
     return plan

@@ -23,6 +23,7 @@ from orchestrator.records.lane_store import LANES_FOLDER, LaneStore
 from orchestrator.runtime.checkpoint_store import CheckpointStore
 from orchestrator.runtime.ray_cluster import Cluster
 from search_spaces.study import Study
+from trainables.lane_config import trainable
 from trainables.latents.storage.dataset import SPLITS
 
 
@@ -66,9 +67,12 @@ class SweepTools:
             changed=recording.changed,
             progress=progress,
             latents=request.latents,
-            code=code_version(),
+            code=code_version(*plan.study.trainables),
         )
         latents = by_representation(request.latents, SPLITS)
+        if any(trainable(name).uses_tracks for name in plan.study.trainables):
+            for dataset in request.latents:
+                latents[dataset.meta.representation].read_tracks(dataset, *SPLITS)
         packs = PackRunner(
             cluster=cluster,
             workers=plan.workers,

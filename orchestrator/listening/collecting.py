@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from orchestrator.judging.verdict import Judgement
 from orchestrator.lifecycle.rejudge import rejudge
@@ -25,8 +26,19 @@ class Collected:
     left_out: dict[str, str]  # by listener
 
 
-def sealed_panel(run: Path) -> tuple[Panel, dict[str, Trial], dict[str, list[str]]]:
-    """The panel of a run, its trials by name, and the trials of each page by the page's digest.
+class SealedPanel(NamedTuple):
+    """A panel as it was sealed: its trials by name, the names of those on each page by the page's digest, and
+    by measure and utterance how much machines favour the arm.
+    """
+
+    panel: Panel
+    trials: dict[str, Trial]
+    pages: dict[str, list[str]]
+    machines: dict[str, dict[str, float]]
+
+
+def sealed_panel(run: Path) -> SealedPanel:
+    """The panel of a run.
 
     Raises:
         InputError: the run has none, or it was altered since it was sealed.
@@ -37,7 +49,7 @@ def sealed_panel(run: Path) -> tuple[Panel, dict[str, Trial], dict[str, list[str
             f"{run} has no listening test; make one with `python -m orchestrator.listen make {run}`"
         )
     panel, trials = read_panel(run / PANEL_FOLDER, events[-1]["panel"])
-    return panel, trials, events[-1]["pages"]
+    return SealedPanel(panel, trials, events[-1]["pages"], events[-1].get("machines", {}))
 
 
 def collect_answers(run: Path, files: Sequence[Path]) -> Collected:
@@ -50,7 +62,7 @@ def collect_answers(run: Path, files: Sequence[Path]) -> Collected:
             the same listener; the evidence is then as it was.
     """
     evidence = Evidence.read(run / "evidence.json")
-    panel, trials, pages = sealed_panel(run)
+    panel, trials, pages, machines = sealed_panel(run)
     listeners = []
     left_out = {}
     for answers in _whole(files, panel, trials, pages):
@@ -70,6 +82,7 @@ def collect_answers(run: Path, files: Sequence[Path]) -> Collected:
         "arm": panel.arm,
         "versus": panel.versus,
         "listeners": listeners,
+        "machines": machines,
         "exclusion": panel.exclusion,
         "test": panel.test,
     }

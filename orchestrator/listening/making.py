@@ -8,7 +8,9 @@ from hashlib import sha256
 from pathlib import Path
 
 import search_spaces
+from orchestrator.inspection.clips import kind_of_sound
 from orchestrator.judging.preference import asked_of_listeners
+from orchestrator.listening.machine_hearing import in_favour
 from orchestrator.listening.pages import pages
 from orchestrator.listening.panel import (
     PANEL_FOLDER,
@@ -80,6 +82,7 @@ def make_panel(
     make_trials = panel_trials if method is Method.PREFERENCE else rating_trials
     trials = make_trials([clip.utterance_id for clip in clips], *arms, secret)
     sounds = maker.sounds(trials, clips, advance)
+    machines = in_favour(maker, clips, *arms)  # before anyone hears anything
     panel = Panel(
         study=study.name,
         seal=seal_hash(evidence.seal) if evidence.seal else "",
@@ -91,10 +94,15 @@ def make_panel(
         clips={name: sha256(wav).hexdigest() for name, wav in sorted(sounds.items())},
         key=key_hash(trials),
     )
-    written = pages(panel, trials, sounds)
+    written = pages(panel, trials, sounds, what=kind_of_sound(maker.codec.name))
     folder = run / PANEL_FOLDER
     write_panel(folder, panel, trials)
-    journal.append(SEALED, panel=panel.hash, pages={page.digest: list(page.trials) for page in written})
+    journal.append(
+        SEALED,
+        panel=panel.hash,
+        pages={page.digest: list(page.trials) for page in written},
+        machines=machines,
+    )
     paths = []
     for number, page in enumerate(written, 1):
         name = "listen.html" if len(written) == 1 else f"listen-{number}.html"

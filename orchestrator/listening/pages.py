@@ -37,20 +37,24 @@ class Page:
 
 
 def pages(
-    panel: Panel, trials: Sequence[Trial], sounds: Mapping[str, bytes], most_bytes: int = MOST_BYTES
+    panel: Panel,
+    trials: Sequence[Trial],
+    sounds: Mapping[str, bytes],
+    most_bytes: int = MOST_BYTES,
+    what: str = "speech",
 ) -> list[Page]:
-    """The pages of a panel, as few as hold its sounds with ``most_bytes`` each."""
+    """The pages of a panel, as few as hold its sounds with ``most_bytes`` each; ``what`` is heard on them."""
     each = max(len(wav) for wav in sounds.values()) * 4 // 3 + 100
     fit = max(1, (most_bytes - 100_000) // (len(trials[0].sounds) * each))
     parts = -(-len(trials) // fit)
     ends = [number * len(trials) // parts for number in range(parts + 1)]
     return [
-        _page(panel, number, trials[a:b], sounds)
+        _page(panel, number, trials[a:b], sounds, what)
         for number, (a, b) in enumerate(zip(ends, ends[1:], strict=False), 1)
     ]
 
 
-def _page(panel: Panel, part: int, trials: Sequence[Trial], sounds: Mapping[str, bytes]) -> Page:
+def _page(panel: Panel, part: int, trials: Sequence[Trial], sounds: Mapping[str, bytes], what: str) -> Page:
     asked = [{"name": trial.name, "sounds": list(trial.sounds)} for trial in trials]
     heard = [name for trial in trials for name in trial.sounds]
     scripts = (
@@ -63,6 +67,7 @@ def _page(panel: Panel, part: int, trials: Sequence[Trial], sounds: Mapping[str,
         "listen.html",
         _TEMPLATES,
         count=len(trials),
+        what=what,
         minutes=max(1, round(seconds / 60)),
         rated=len(trials[0].sounds) if panel.method is Method.RATING else 0,
         **dict(zip(("panel", "sounds", "code"), map(Markup, scripts), strict=True)),

@@ -21,9 +21,11 @@ from trainables.latents.codec_registry import load_codec
 from trainables.latents.codecs.base import Codec
 from trainables.latents.storage.dataset import LatentDataset, open_dataset
 from trainables.listening.decode import decode_continuation, wav_bytes
+from trainables.listening.perturbation import heard_path
 from trainables.predictor.scores import LaneStatus
 
 MEAN, OTHER = "mean of all frames", "another speaker"  # sources that no panel hears
+_PERTURBATION = "perturbation"  # the trainable that continues with the truth, changed
 LOUDNESS = -23.0  # LUFS, of every sound unless it would clip
 _MOST = 0.99  # of full scale
 _SHORTEST = 0.4  # seconds that a measure of loudness needs
@@ -41,6 +43,8 @@ class SoundMaker:
         self._store = LaneStore(run.parent / LANES_FOLDER)
         self._arms = {name: _arm(evidence, name) for name in arms}
         self._loaded: dict[str, dict[str, torch.Tensor]] = {}  # weights, by the key of their lane
+        # Whole clips and their continuations, by source and utterance.
+        self._made: dict[tuple[str, str], tuple[np.ndarray, np.ndarray]] = {}
         meta = self._dataset.meta
         assert meta.codec is not None
         self.codec: Codec = load_codec(meta.codec, meta.weights)
@@ -64,14 +68,10 @@ class SoundMaker:
         """WAV files by opaque name, of one length; ``advance`` gets trials done, and how many they are."""
         places = {clip.utterance_id: number for number, clip in enumerate(clips)}
         audio: dict[str, np.ndarray] = {}
-        made: dict[tuple[str, int], np.ndarray] = {}
         for done, trial in enumerate(trials):
             advance(done, len(trials))
             number = places[trial.utterance_id]
-            for source in trial.sources:
-                if (source, number) not in made:
-                    made[source, number] = self._decoded(source, clips, number)[0]
-            heard = [made[source, number] for source in trial.sources]
+            heard = [self._decoded(source, clips, number)[0] for source in trial.sources]
             audio |= dict(zip(trial.sounds, matched(heard, self.codec.sample_rate), strict=True))
         advance(len(trials), len(trials))
         samples = max(map(len, audio.values()))
@@ -85,7 +85,13 @@ class SoundMaker:
         return self._decoded(source, clips, number)[1]
 
     def _decoded(self, source: str, clips: Sequence[Clip], number: int) -> tuple[np.ndarray, np.ndarray]:
-        """A clip with the continuation of a source, and that continuation alone."""
+        """A clip with the continuation of a source, and that continuation alone; decoded once."""
+        key = (source, clips[number].utterance_id)
+        if key not in self._made:
+            self._made[key] = self._decode(source, clips, number)
+        return self._made[key]
+
+    def _decode(self, source: str, clips: Sequence[Clip], number: int) -> tuple[np.ndarray, np.ndarray]:
         clip, context = clips[number], len(clips[number].normalised_CD)
         true_KD = clip.raw_TD[context:]
         if source == COPY:
@@ -106,7 +112,11 @@ class SoundMaker:
     def _continued(self, arm: ArmEvidence, clip: Clip, number: int) -> np.ndarray:
         """The continuation of a clip by one of an arm's replicates, which take turns over the clips."""
         finished = [r for r in arm.replicates if r.status == LaneStatus.FINISHED]
-        weights = self._weights(arm.name, finished[number % len(finished)])
+        replicate = finished[number % len(finished)]
+        if arm.config.kind == _PERTURBATION:
+            before_CD, after_KD = np.split(clip.raw_TD, [len(clip.normalised_CD)])
+            return heard_path(arm.config.structure, replicate.seed, before_CD[-1], after_KD, number)
+        weights = self._weights(arm.name, replicate)
         latents = continued(clip, arm.config.structure, weights, number, self._dataset.rms)
         # What left the numbers cannot be decoded: it is heard as standing still from there on.
         lost = np.flatnonzero(~np.isfinite(latents).all(1))

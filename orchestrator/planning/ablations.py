@@ -11,13 +11,14 @@ direction to lose. Where real frames do not show that harm, every other componen
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from orchestrator.planning.pack import Pack
 from orchestrator.planning.plan import Plan
 from orchestrator.records.ablation_evidence import Variant, stand_ins, variants
 from orchestrator.records.phase import Phase
+from trainables.lane_config import LaneConfig
 from trainables.latents.batching.surrogates import Surrogate
-from trainables.predictor.config import LaneConfig, Structure
 
 _LANES = 16  # in one pack
 
@@ -54,9 +55,9 @@ def _lanes(configs: Sequence[LaneConfig], seeds: Sequence[int], surrogate: Surro
 
 def _packed(plan: Plan, lanes: Sequence[LaneConfig], after: Sequence[LaneConfig] = ()) -> list[Pack]:
     """Lanes in packs of equal structure, numbered after the lanes that have a place already."""
-    by_structure: dict[Structure, list[int]] = {}
+    by_structure: dict[tuple[str, Any], list[int]] = {}
     for index, lane in enumerate(lanes):
-        by_structure.setdefault(lane.structure, []).append(index)
+        by_structure.setdefault((lane.kind, lane.structure), []).append(index)
     chunks = [alike[i : i + _LANES] for alike in by_structure.values() for i in range(0, len(alike), _LANES)]
     arm, first = plan.study.primary.arm, len(after)
     return [

@@ -5,21 +5,23 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 from orchestrator.datasets.collection import LatentCollection
 from orchestrator.planning.plan import Plan
+from orchestrator.planning.structures import is_structural
 from orchestrator.records.ablation_evidence import variants
 from orchestrator.runtime.ray_cluster import Cluster
 from orchestrator.runtime.threads import use_one_thread
 from search_spaces.domains import Choice
 from search_spaces.study import Arm
+from trainables.contract import PackCost
 from trainables.errors import InputError
-from trainables.latents.storage.dataset import LatentDataset, Split
-from trainables.predictor.config import Structure
+from trainables.lane_config import TRAINABLE_SETTING, LaneConfig
+from trainables.latents.storage.dataset import SPLITS, LatentDataset, Split
 
 # A sweep's time as a multiple of the probe's promise, at best and at worst: a probe runs alone and warmed up.
 _BEST, _WORST = 0.8, 1.8
@@ -141,57 +143,53 @@ def _ablations(plan: Plan) -> tuple[int, int]:
 
 
 def _arm_seconds(
-    plan: Plan, arm: Arm, latents: LatentCollection, structure: Structure, pace: Any
+    plan: Plan, arm: Arm, latents: LatentCollection, config: LaneConfig, cost: PackCost
 ) -> tuple[float, int]:
-    """Device seconds of an arm if all its lanes had this structure, and the bytes of one lane's weights."""
-    dataset = latents.of(structure.representation)
-    frames = dataset.frames(Split.TRAIN)
-    looked_at, tested = (windows(dataset, split, structure) for split in (Split.VALIDATION, Split.TEST))
-    exploring = pace.seconds(replace(structure, **plan.exploring_epochs(arm)), frames, looked_at)
-    judged = pace.seconds(structure, frames, looked_at, tested)
+    """Device seconds of an arm if all its lanes were of this structure, and the bytes of one lane's state."""
+    dataset = latents.of(config.structure.representation)
+    train, validation, test = (_lengths(dataset, split) for split in SPLITS)
+    exploring = cost.seconds((config | plan.exploring_epochs(arm)).structure, train, validation)
+    judged = cost.seconds(config.structure, train, validation, test)
     packs = 0 if plan.settled(arm) is not None else (plan.trials + plan.repeats) / plan.lanes
     confirmed = plan.confirmed_lanes / plan.lanes
     if arm.name == plan.study.primary.arm:
         confirmed += _ablations(plan)[1] / plan.lanes
-    return packs * exploring + confirmed * judged, pace.bytes
+    return packs * exploring + confirmed * judged, cost.bytes
 
 
-def windows(dataset: LatentDataset, split: Split, structure: Structure) -> int:
-    """Rollouts that an evaluation runs: horizons tile each utterance after its context."""
+def _lengths(dataset: LatentDataset, split: Split) -> np.ndarray:
+    """Frames of each utterance of a split."""
     index = dataset.index
-    frames = np.asarray(index["num_frames"])[np.asarray(index["split"]) == split]
-    return int(np.maximum((frames - structure.context) // structure.horizon, 0).sum())
+    return np.asarray(index["num_frames"])[np.asarray(index["split"]) == split]
 
 
 def _paces(
     plan: Plan, latents: LatentCollection, cluster: Cluster | None
-) -> dict[str, list[tuple[Structure, Any]]]:
+) -> dict[str, list[tuple[LaneConfig, PackCost]]]:
     wanted = {
         arm.name: list(dict.fromkeys(_extreme(plan, arm, latents, pick) for pick in (min, max)))
         for arm in plan.study.arms
     }
     each = list(dict.fromkeys(itertools.chain.from_iterable(wanted.values())))
-    dims = [latents.of(structure.representation).meta.dim for structure in each]
+    dims = [latents.of(config.structure.representation).meta.dim for config in each]
     if cluster is None:
-        paces = [_pace(structure, plan.lanes, dim) for structure, dim in zip(each, dims, strict=True)]
+        paces = [_pace(config, plan.lanes, dim) for config, dim in zip(each, dims, strict=True)]
     else:
         import ray
 
         task = ray.remote(_pace).options(num_cpus=1, num_gpus=1 if cluster.gpus else 0)
         paces = ray.get(
-            [task.remote(structure, plan.lanes, dim) for structure, dim in zip(each, dims, strict=True)]
+            [task.remote(config, plan.lanes, dim) for config, dim in zip(each, dims, strict=True)]
         )
     pace_of = dict(zip(each, paces, strict=True))
-    return {arm: [(structure, pace_of[structure]) for structure in both] for arm, both in wanted.items()}
+    return {arm: [(config, pace_of[config]) for config in both] for arm, both in wanted.items()}
 
 
-def _pace(structure: Structure, lanes: int, dim: int) -> Any:
+def _pace(config: LaneConfig, lanes: int, dim: int) -> PackCost:
     import torch
 
-    from trainables.predictor.training.timing import pace
-
     use_one_thread()
-    return pace(structure, lanes, dim, "cuda" if torch.cuda.is_available() else "cpu")
+    return config.trainable.cost(config.structure, lanes, dim, "cuda" if torch.cuda.is_available() else "cpu")
 
 
 def _numbers_per_second(latents: LatentCollection, representation: str) -> float:
@@ -199,8 +197,8 @@ def _numbers_per_second(latents: LatentCollection, representation: str) -> float
     return meta.dim * meta.frame_rate
 
 
-def _extreme(plan: Plan, arm: Arm, latents: LatentCollection, pick: Any) -> Structure:
-    """The structure of an arm with the least, or the most, of everything that is searched."""
+def _extreme(plan: Plan, arm: Arm, latents: LatentCollection, pick: Any) -> LaneConfig:
+    """The settings of an arm with the least, or the most, of everything that is searched."""
     chosen = dict(plan.fixed(arm))
     for name, domain in plan.space(arm).items():
         if isinstance(domain, Choice):
@@ -211,11 +209,12 @@ def _extreme(plan: Plan, arm: Arm, latents: LatentCollection, pick: Any) -> Stru
             chosen[name] = ordered[0 if pick is min else -1]
         else:
             chosen[name] = pick(domain.low, domain.high)
-    return plan.lane_config(chosen).structure
+    shared = {n: v for n, v in chosen.items() if n == TRAINABLE_SETTING or is_structural(n, arm.trainable)}
+    return plan.lane_config(shared)
 
 
-def largest_structure(plan: Plan, arm: Arm, latents: LatentCollection) -> Structure:
-    """The structure of an arm with the most of everything that is searched."""
+def largest_settings(plan: Plan, arm: Arm, latents: LatentCollection) -> LaneConfig:
+    """The settings of an arm with the most of everything that is searched."""
     return _extreme(plan, arm, latents, max)
 
 

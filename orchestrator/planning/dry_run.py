@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 from contextlib import nullcontext
-from dataclasses import replace
 from pathlib import Path
 
 from orchestrator.datasets.collection import LatentCollection
 from orchestrator.judging.preference import FEWEST_LISTENERS, PAIRS, asked_of_listeners, detectable_preference
-from orchestrator.planning.costs import estimate, largest_structure
+from orchestrator.planning.costs import estimate, largest_settings
 from orchestrator.planning.design import design_of
 from orchestrator.planning.plan import Plan
 from orchestrator.records.ablation_evidence import variants
@@ -21,7 +20,6 @@ from orchestrator.statistics.wording import spoken
 from search_spaces.domains import Choice, Domain
 from trainables.latents.batching.surrogates import NULLS
 from trainables.latents.storage.dataset import SPLITS, LatentDataset, Split
-from trainables.predictor.training.schedule import epoch_steps
 
 _SOUND_SEEDS = 0.9  # the share of seeds that a plan says how to show, where a study asks for none
 _INDENT = 12  # of what stands beside a heading
@@ -57,8 +55,7 @@ def dry_run_text(
         *_assay_lines(plan),
         *_ablation_lines(plan),
         *_listener_lines(plan, latents),
-        f"work        {_effort(plan)}; {_frames(plan, latents) / 1e6:,.3g} million training frames at most, "
-        "over all lanes, before any ablation",
+        f"work        {_effort(plan)}; {_work(plan, latents)}",
         expected.text().replace("expected: ", "expected    "),
         design.text().replace("design: ", "design      "),
         f"device      {_device(address)}; {plan.workers} worker{'s' * (plan.workers != 1)} per pack",
@@ -145,14 +142,23 @@ def _effort(plan: Plan) -> str:
     return f"effort {plan.study.effort}" + (f" with {changed}" if changed else "")
 
 
+def _work(plan: Plan, latents: LatentCollection) -> str:
+    frames = _frames(plan, latents)
+    if not frames:
+        return "nothing is trained"
+    return f"{frames / 1e6:,.3g} million training frames at most, over all lanes, before any ablation"
+
+
 def _frames(plan: Plan, latents: LatentCollection) -> int:
     total = 0
     for arm in plan.study.arms:
-        structure = largest_structure(plan, arm, latents)
-        steps = epoch_steps(structure, latents.of(structure.representation).frames(Split.TRAIN))
-        exploring = replace(structure, **plan.exploring_epochs(arm)).epochs
-        epochs = (plan.trials + plan.repeats) * exploring + plan.confirmed_lanes * structure.epochs
-        total += epochs * steps * structure.batch * structure.window_frames
+        config = largest_settings(plan, arm, latents)
+        frames = latents.of(config.structure.representation).frames(Split.TRAIN)
+        exploring, judged = (
+            config.trainable.frames_seen(each.structure, frames)
+            for each in (config | plan.exploring_epochs(arm), config)
+        )
+        total += (plan.trials + plan.repeats) * exploring + plan.confirmed_lanes * judged
     return total
 
 

@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass, replace
 
 from orchestrator.records.phase import Phase
-from trainables.predictor.config import LaneConfig
+from trainables.lane_config import LaneConfig
 
 
 @dataclass(frozen=True)

@@ -13,28 +13,15 @@ from orchestrator.planning.structures import TIME_SUFFIX, Coverage, combinations
 from orchestrator.records.phase import Phase
 from orchestrator.statistics.power import fewest_seeds, smallest_p
 from search_spaces.domains import Domain
+from search_spaces.effort import SMOKE, SMOKE_SETTINGS
 from search_spaces.study import PHASES, Arm, Plant, Study
 from trainables.errors import InputError
+from trainables.lane_config import PREDICTOR, TRAINABLE_SETTING, LaneConfig, trainable
 from trainables.latents.batching.surrogates import NULLS, PLANTS, Surrogate
-from trainables.predictor.config import LaneConfig
 
 _REPEATS = 8  # configurations per arm that are trained on a second seed: see judging/search_reliability.py
 # A smoke run goes through every step in a minute; its numbers mean nothing.
 SMOKE_BUDGET = {"trials": 2, "lanes": 2, "replicates": 2}
-SMOKE_SETTINGS = {
-    "width": 8,
-    "depth": 1,
-    "context": 4,
-    "rollout": 2,
-    "components": 2,
-    "batch": 8,
-    "steps": 2,
-    "teacher_epochs": 1,
-    "rollout_epochs": 1,
-    "marginal_steps": 2,
-    "window": 0,
-    "patience": 0,
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,16 +55,17 @@ class Plan:
 
     def coverage(self, arm: Arm) -> Coverage:
         """How many of an arm's structures are tried."""
-        return coverage(self.space(arm), self.trials, self.lanes)
+        return coverage(self.space(arm), self.trials, self.lanes, arm.trainable)
 
     def structures(self, arm: Arm) -> list[dict[str, Any]]:
         """The structural settings of an arm's first packs, no two of them alike."""
-        return structures(self.space(arm), self.packs, _number(self.seed, arm.name))
+        return structures(self.space(arm), self.packs, _number(self.seed, arm.name), arm.trainable)
 
     def fixed(self, arm: Arm) -> dict[str, Any]:
         """The settings of an arm that are not searched."""
         searched = self.space(arm)
-        settings = {"objective": self.study.objective, **self.study.fixed, **arm.fixed}
+        kind = {} if arm.trainable == PREDICTOR else {TRAINABLE_SETTING: arm.trainable}
+        settings = {"objective": self.study.objective, **kind, **self.study.fixed, **arm.fixed}
         return {name: value for name, value in settings.items() if name not in searched}
 
     def exploring_epochs(self, arm: Arm) -> dict[str, Any]:
@@ -228,6 +216,10 @@ def make_plan(
     )
     for arm in plan.study.arms:
         _shareable(plan.fixed(arm).get("batch"), workers)
+        if workers > 1 and not trainable(arm.trainable).distributes:
+            raise InputError(
+                f"--workers is {workers}, and one process trains the arm {arm.name!r}; leave --workers out"
+            )
     return plan
 
 
@@ -241,14 +233,15 @@ def with_devices(plan: Plan, devices: int) -> Plan:
 
 def shrunk(study: Study) -> Study:
     """The same study with tiny predictors and a few components, for a smoke run."""
+    tiny = SMOKE_SETTINGS if study.trainables == (PREDICTOR,) else study.efforts.get(SMOKE, {})
     keep = lambda space: {  # noqa: E731
-        k: v for k, v in space.items() if k.removesuffix(TIME_SUFFIX) not in SMOKE_SETTINGS
+        k: v for k, v in space.items() if k.removesuffix(TIME_SUFFIX) not in tiny
     }
     arms = tuple(replace(arm, space=keep(arm.space), fixed=keep(arm.fixed)) for arm in study.arms)
     few = tuple(part for i, part in enumerate(study.components) if i == 0 or part.known_harm)
     return replace(
         study,
-        fixed={**keep(study.fixed), **SMOKE_SETTINGS, **study.settings},
+        fixed={**keep(study.fixed), **tiny, **study.settings},
         space=keep(study.space),
         arms=arms,
         controls={},

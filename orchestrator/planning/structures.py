@@ -10,17 +10,16 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
 import numpy as np
 
 from search_spaces.domains import Choice, Domain, Integer
-from trainables.predictor.config import Structure
+from trainables.lane_config import PREDICTOR, structural_settings
 
 TIME_SUFFIX = "_ms"  # ending of the names of settings that are in milliseconds
-_NAMES = {field.name for field in fields(Structure)}
 _CONSIDERED = 4096  # structures, of which the packs' are chosen, where there are more
 
 
@@ -52,24 +51,26 @@ def combinations(space: Mapping[str, Domain]) -> list[dict[str, Any]]:
     return [dict(zip(reversed(each), row, strict=True)) for row in product(*reversed(each.values()))]
 
 
-def is_structural(setting: str) -> bool:
-    """Whether all lanes of a pack share a setting."""
-    return setting.removesuffix(TIME_SUFFIX) in _NAMES
+def is_structural(setting: str, trainable: str = PREDICTOR) -> bool:
+    """Whether all lanes of a pack share a setting of a trainable."""
+    return setting.removesuffix(TIME_SUFFIX) in structural_settings(trainable)
 
 
-def coverage(space: Mapping[str, Domain], trials: int, lanes: int) -> Coverage:
+def coverage(space: Mapping[str, Domain], trials: int, lanes: int, trainable: str = PREDICTOR) -> Coverage:
     """How many of a space's structures the packs of an exploration try."""
-    structures = math.prod(map(len, _options(space).values()))
+    structures = math.prod(map(len, _options(space, trainable).values()))
     return Coverage(min(math.ceil(trials / lanes), structures), structures, structures * lanes)
 
 
-def structures(space: Mapping[str, Domain], packs: int, seed: int) -> list[dict[str, Any]]:
+def structures(
+    space: Mapping[str, Domain], packs: int, seed: int, trainable: str = PREDICTOR
+) -> list[dict[str, Any]]:
     """The structures of the first packs, in order: as many as there are, or as there are packs.
 
     The first of them hold every combination of the settings whose every option has to be tried. A structural
     setting without a list of options, such as a real number, is none of them: it is drawn anew for each pack.
     """
-    options = _options(space)
+    options = _options(space, trainable)
     sizes = [len(values) for values in options.values()]
     total = math.prod(sizes)
     places = random.Random(seed).sample(range(total), min(total, max(packs, _CONSIDERED)))
@@ -110,12 +111,12 @@ def _spread(
     return rows
 
 
-def _options(space: Mapping[str, Domain]) -> dict[str, tuple[Any, ...]]:
+def _options(space: Mapping[str, Domain], trainable: str) -> dict[str, tuple[Any, ...]]:
     """The options of each structural setting that has a list of them."""
     options: dict[str, tuple[Any, ...]] = {}
     for name, domain in space.items():
-        if is_structural(name) and isinstance(domain, Choice):
+        if is_structural(name, trainable) and isinstance(domain, Choice):
             options[name] = domain.options
-        elif is_structural(name) and isinstance(domain, Integer):
+        elif is_structural(name, trainable) and isinstance(domain, Integer):
             options[name] = tuple(range(domain.low, domain.high + 1))
     return options

@@ -13,8 +13,8 @@ from orchestrator.records.arm_evidence import Event, ResultOf, lanes_of, replica
 from orchestrator.records.evidence import Ablation, Replicate
 from orchestrator.records.phase import Phase
 from search_spaces.study import ALL_EPOCHS, Study
+from trainables.lane_config import LaneConfig
 from trainables.latents.batching.surrogates import Surrogate
-from trainables.predictor.config import LaneConfig
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,10 @@ def variants(study: Study) -> list[Variant]:
 
 def stand_ins(whole: LaneConfig, variant: Variant) -> dict[str, Any]:
     """What stands in for a variant's components in the settings of the whole."""
-    epochs = whole.structure.epochs
-    return {name: epochs if value == ALL_EPOCHS else value for name, value in variant.neutral.items()}
+    return {
+        name: whole.structure.epochs if value == ALL_EPOCHS else value
+        for name, value in variant.neutral.items()
+    }
 
 
 def ablated_lanes(

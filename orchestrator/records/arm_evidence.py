@@ -11,8 +11,8 @@ from typing import Any
 
 from orchestrator.records.evidence import ArmEvidence, Exploration, Replicate
 from orchestrator.records.phase import Phase
+from trainables.lane_config import LaneConfig
 from trainables.latents.batching.surrogates import NULLS, PLANTS, Surrogate
-from trainables.predictor.config import LaneConfig
 from trainables.predictor.scores import LaneStatus, Scores
 
 Event = Mapping[str, Any]  # a "finished" line of the journal
@@ -81,4 +81,5 @@ def replicate(event: Event, result: Mapping[str, Any] | None) -> Replicate:
         parameters=result["parameters"] if result else 0,
         key=event["key"],
         courses=result.get("courses", {}) if result else {},
+        details=result.get("details", {}) if result else {},
     )

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import orchestrator
+from trainables.lane_config import PREDICTOR, declaring_module
 
 Modules = Mapping[str, Path]  # source files by the names of their modules
 
@@ -44,9 +45,18 @@ EXEMPT = {
 
 
 @cache
-def code_version() -> str:
-    """Hash (24 hex digits) of all code that a lane's numbers come from, uncommitted edits included."""
-    return version_of(TRAINS, _installed(), TRAINING_LIBRARIES)
+def code_version(*trainables: str) -> str:
+    """Hash (24 hex digits) of all code that lanes get their numbers from, uncommitted edits included.
+
+    Args:
+        trainables: what the lanes run, by name; predictors where none is named.
+    """
+    return version_of(training_roots(*trainables), _installed(), TRAINING_LIBRARIES)
+
+
+def training_roots(*trainables: str) -> tuple[str, ...]:
+    """The modules from which all code follows that lanes get their numbers from, see :func:`code_version`."""
+    return *TRAINS, *(declaring_module(name) for name in trainables or (PREDICTOR,))
 
 
 @cache

@@ -12,8 +12,8 @@ from typing import Any
 from orchestrator.runtime.atomic_files import write_atomically
 from orchestrator.runtime.hashing import joint_hash
 from trainables.errors import InputError
+from trainables.lane_config import LaneConfig
 from trainables.latents.batching.surrogates import Surrogate
-from trainables.predictor.config import LaneConfig
 from trainables.predictor.scores import LaneStatus
 
 
@@ -44,6 +44,8 @@ class Replicate:
     key: str = ""  # of the lane in the lane store
     # Of each phase of its training, when it cooled and when it was best (training/course.py).
     courses: dict[str, Any] = field(default_factory=dict)
+    # What only a report of its trainable shows.
+    details: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass
@@ -122,7 +124,8 @@ class Evidence:
     broken: list[str] = field(default_factory=list)  # what of it has changed since, a sentence each
     assays: list[Assay] = field(default_factory=list)
     ablations: list[Ablation] = field(default_factory=list)
-    # Of listeners: panel, arm and its rival, and of each listener answers and why they do not count.
+    # Of listeners: panel, arm and its rival, of each listener answers and why they do not count, and what
+    # machines made of the same pairs.
     ratings: dict[str, Any] = field(default_factory=dict)
     look: int = 1  # how often the test speakers had been looked at by then
     other_data: list[dict[str, Any]] = field(default_factory=list)  # as data, of further representations

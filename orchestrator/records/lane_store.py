@@ -15,8 +15,8 @@ from typing import Any
 
 from orchestrator.runtime.atomic_files import write_atomically
 from orchestrator.runtime.tensor_files import read_tensors
+from trainables.lane_config import LaneConfig
 from trainables.latents.storage.dataset import Split
-from trainables.predictor.config import LaneConfig
 from trainables.predictor.scores import measured_for
 
 LANES_FOLDER = "lanes"
@@ -69,7 +69,7 @@ def lane_key(
     """
     settings = config.with_defaults()
     settings.pop("representation")  # the hash of the data says it
-    rivals = [companion.with_defaults() for companion in companions] if settings["rung_epochs"] else []
+    rivals = [companion.with_defaults() for companion in companions] if config.competes else []
     if not rivals:  # the objective then decides what an exploration measures, and nothing else
         settings["objective"] = measured_for(settings["objective"]) if split == Split.VALIDATION else ""
     text = json.dumps([settings, rivals, split, data_hash, code], sort_keys=True, separators=(",", ":"))

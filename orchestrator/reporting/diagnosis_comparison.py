@@ -30,13 +30,15 @@ RATE_COLUMNS = (
     "codec sends, bit/s",
     "information, bit/s",
     "information / rate",
+    "past a Gaussian, bit/s",
+    "past a flow, bit/s",
 )
 INFORMATION_NOTE = (
     "Bits per second of audio that the past tells about the next frame. Shuffled frames have no past, "
     "a Gaussian copy has a linear past alone, and what counts is beyond: real less shuffled. Shuffled "
     "frames can be above 0 where utterances differ from each other, in loudness say. The linear model is a "
-    "regression in closed form; every model is measured against the better of two densities without a "
-    "past, one of its own family and a full Gaussian."
+    "regression in closed form; every model is measured against the best of the densities without a "
+    "past: one of its own family, a full Gaussian and, where one was fitted, a flow."
 )
 STEP_NOTE = (
     "These figures compare models of one representation alone. Frames without a past score a cosine of "
@@ -49,7 +51,9 @@ RATE_NOTE = (
     "lattice that latents lie on and of the quantiser, measured on training recordings; 1 % of the "
     "variance is the same for all. Information is the linear model’s, beyond shuffled frames; information "
     "over rate is the share of the rate that the past would save. Where little is coded it may exceed 1, "
-    "because it also counts detail below the distortion."
+    "because it also counts detail below the distortion. “Past a Gaussian” and “past a flow” are the linear "
+    "model’s information on real frames against each density without a past: a flow knows more of single "
+    "frames, and below 0 the past has told a regression less than a flow knows without it."
 )
 
 
@@ -86,14 +90,17 @@ def rate_rows(records: Sequence[Record]) -> list[TableRow]:
     rows = []
     for record in records:
         name, rates = record["data"]["representation"], record["rates"]
-        information = record["models"]["linear"].get("beyond", {}).get("bits_per_second")
+        linear = record["models"]["linear"]
+        information = linear.get("beyond", {}).get("bits_per_second")
+        real = linear.get("real", {})
+        past = [brief(real.get(f"bits_per_second_{density}")) for density in ("gaussian", "flow")]
         for rate in rates["own"]:
-            rows.append([name, rate["cause"], *_rate_cells(rate, information)])
+            rows.append([name, rate["cause"], *_rate_cells(rate, information), *past])
         if rates["unknown"]:
-            blank = [_NOT_MEASURED, _NOT_MEASURED, NO_VALUE, brief(information), _NOT_MEASURED]
+            blank = [_NOT_MEASURED, _NOT_MEASURED, NO_VALUE, brief(information), _NOT_MEASURED, *past]
             rows.append([name, f"own: {rates['unknown']}", *blank])
         if rates["common"] is not None:
-            rows.append([name, "1 % of the variance", *_rate_cells(rates["common"], information)])
+            rows.append([name, "1 % of the variance", *_rate_cells(rates["common"], information), *past])
     return rows
 
 

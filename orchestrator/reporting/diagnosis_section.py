@@ -32,6 +32,7 @@ _MODEL_METRICS = (
     ("information", "the same, nats per frame"),
     ("predictive_information", "... beyond its own family alone"),
     ("predictive_information_gaussian", "... beyond a full Gaussian"),
+    ("predictive_information_flow", "... beyond a flow"),
     ("dnll", "ΔNLL, nats per frame"),
     ("dnll_share", "−ΔNLL / |NLL of Δz|"),
     ("one_step_cosine", "direction cosine"),

@@ -39,9 +39,9 @@ _STEPS_NOTE = (
     "Shuffled frames keep what is common to an utterance."
 )
 _HEADS_NOTE = (
-    "Information is against the better of two densities without a past: one of the same head, and the full "
-    "Gaussian that the regression has to beat. Against its own family alone a head that fits frames badly "
-    "seems to learn much from the past. Below zero, it has learnt less than either of them."
+    "Information is against the best of the densities without a past: one of the same head, the full "
+    "Gaussian that the regression has to beat, and a flow. Against its own family alone a head that fits "
+    "frames badly seems to learn much from the past. Below zero, it has learnt less than one of them."
 )
 _NAMES: Mapping[str, str] = {
     Surrogate.REAL: "real",

@@ -15,8 +15,9 @@ from html import escape
 from itertools import accumulate
 from typing import Any
 
-from matplotlib import rc_context
+from matplotlib import colormaps, rc_context
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -41,6 +42,7 @@ _STYLE = {
     "axes.spines.top": False,
 }
 _SIZE = (5.0, 3.7)  # inches; on a phone one figure fills the width and its text stays readable
+_STRONG = 1.0  # standard deviations at which a colour of a map is at its strongest
 _LEGEND_ROWS, _LEGEND_ROW = 3, 0.18  # the rows that it has room for, and how much higher one more makes it
 
 
@@ -148,8 +150,17 @@ def search_figure(
         return _svg(figure, name, description)
 
 
-def effects_figure(name: str, rows: Sequence[tuple[str, Interval]], *, xlabel: str, description: str) -> str:
-    """Effects with their intervals, one line each, in the order given from the top; 0 is no effect."""
+def effects_figure(
+    name: str,
+    rows: Sequence[tuple[str, Interval]],
+    *,
+    xlabel: str,
+    description: str,
+    levels: Sequence[tuple[float, str]] = ((0.0, ""),),
+) -> str:
+    """Figures with their intervals, one line each, in the order given from the top, beside some levels: 0
+    where they are effects.
+    """
     with rc_context({**_STYLE, "svg.hashsalt": name}):
         figure = Figure(figsize=(_SIZE[0], 0.9 + 0.34 * len(rows)), layout="constrained")
         axes = figure.add_subplot()
@@ -157,10 +168,62 @@ def effects_figure(name: str, rows: Sequence[tuple[str, Interval]], *, xlabel: s
             ends = [end for end in (effect.low, effect.high) if math.isfinite(end)]
             axes.plot(ends, [row] * len(ends), color=_colour(0), lw=2.2, solid_capstyle="round")
             axes.plot([effect.estimate], [row], _MARKERS[0], color=_colour(0), ms=5.5)
-        axes.axvline(0, color=INK, lw=0.9)
+        for level, text in levels:
+            axes.axvline(level, color=INK, lw=0.9)
+            axes.annotate(text, (level, -0.45), xytext=(3, 0), textcoords="offset points", fontsize=8)
         axes.set_yticks(range(len(rows)), [label for label, _ in rows])
         axes.set_ylim(len(rows) - 0.5, -0.5)
         _dress(figure, axes, xlabel, "")
+        return _svg(figure, name, description)
+
+
+def map_figure(
+    name: str, points: Sequence[Sequence[float]], shares: Sequence[float], values: Sequence[float], label: str
+) -> str:
+    """Points of a plane, as large as their shares and coloured by a value in standard deviations."""
+    with rc_context({**_STYLE, "svg.hashsalt": name}):
+        figure = Figure(figsize=_SIZE, layout="constrained")
+        axes = figure.add_subplot()
+        colours = colormaps["coolwarm"]
+        largest = max(shares, default=1.0) or 1.0
+        for (x, y), share, value in zip(points, shares, values, strict=True):
+            shade = to_hex(colours(0.5 + max(-1.0, min(1.0, value / _STRONG)) / 2))
+            size = 4 + 10 * math.sqrt(share / largest)
+            axes.plot([x], [y], "o", ms=size, color=shade, mec=INK, mew=0.4)
+        for value, words in ((-1, f"{-_STRONG:g} or less"), (0, "as any"), (1, f"{_STRONG:g} or more")):
+            shade = to_hex(colours(0.5 + value / 2))
+            axes.plot([], [], "o", color=shade, mec=INK, mew=0.4, label=words)
+        axes.set_xticks([])
+        axes.set_yticks([])
+        _dress(figure, axes, f"{label}, standard deviations from the mean step", "")
+        axes.grid(False)
+        return _svg(figure, name, f"{len(points)} clusters on a map, coloured by {label}.")
+
+
+def heat_figure(
+    name: str,
+    rows: Sequence[tuple[str, Sequence[float]]],
+    *,
+    xlabel: str,
+    colour_label: str,
+    description: str,
+) -> str:
+    """Values from -1 to 1 as colours, one line of cells for each row, in the order given from the top."""
+    with rc_context({**_STYLE, "svg.hashsalt": name}):
+        figure = Figure(figsize=(_SIZE[0], 1.4 + 0.22 * len(rows)), layout="constrained")
+        axes = figure.add_subplot()
+        colours = colormaps["coolwarm"]
+        for place, (_, values) in enumerate(rows):
+            shades = [to_hex(colours(0.5 + max(-1.0, min(1.0, value)) / 2)) for value in values]
+            axes.barh([place] * len(values), 1.0, 0.92, left=range(len(values)), color=shades)
+        for value in (-1, 0, 1):
+            axes.plot([], [], "s", color=to_hex(colours(0.5 + value / 2)), label=f"{colour_label} {value}")
+        axes.set_yticks(range(len(rows)), [label for label, _ in rows])
+        axes.set_ylim(len(rows) - 0.5, -0.5)
+        axes.set_xlim(0, max((len(values) for _, values in rows), default=1))
+        _dress(figure, axes, xlabel, "")
+        figure.set_size_inches(_SIZE[0], 1.4 + 0.22 * len(rows))
+        axes.grid(False)
         return _svg(figure, name, description)
 
 

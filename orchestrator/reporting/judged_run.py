@@ -11,6 +11,7 @@ from orchestrator.judging.measures import Measures
 from orchestrator.judging.verdict import Judgement
 from orchestrator.records.evidence import Evidence
 from search_spaces.study import Role, Study
+from trainables.lane_config import trainable
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,11 @@ class JudgedRun:
     def arms(self) -> list[str]:
         """The arms of which anything was gathered, in the order of the study."""
         return [arm.name for arm in self.study.arms if arm.name in self.evidence.arms]
+
+    @property
+    def forecasts(self) -> bool:
+        """Whether an arm of the study forecasts frames, so that there is something to say of rollouts."""
+        return any(trainable(name).forecasts for name in self.study.trainables)
 
     @property
     def frame_rate(self) -> float:

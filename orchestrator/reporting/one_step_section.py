@@ -26,8 +26,10 @@ _METRICS = (
 )
 
 
-def one_step_section(run: JudgedRun) -> Section:
-    """The passage on the one-step cosine, and a table per arm."""
+def one_step_section(run: JudgedRun) -> Section | None:
+    """The passage on the one-step cosine, and a table per arm; None where no arm forecasts."""
+    if not run.forecasts:
+        return None
     baselines = [name for name in run.evidence.baselines if _has_figures(name, run.measures)]
     titles = {arm.name: arm.title for arm in run.study.arms}
     tables = [

@@ -25,8 +25,12 @@ _INJECTIONS = (
 )
 
 
-def rollout_section(run: JudgedRun, curves: Mapping[str, Markup], lead: str) -> Section:
-    """All that is known of rollouts; the curve ``lead`` stands at the top of the page already."""
+def rollout_section(run: JudgedRun, curves: Mapping[str, Markup], lead: str) -> Section | None:
+    """All that is known of rollouts; the curve ``lead`` stands at the top of the page already. None where no
+    arm forecasts.
+    """
+    if not run.forecasts:
+        return None
     content = {
         "figures": [(curves[name], CAPTIONS[name]) for name in curves if name != lead],
         "level": run.level,

@@ -6,10 +6,12 @@ import base64
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from orchestrator.inspection.clips import kind_of_sound
 from orchestrator.judging.verdict import decodable
 from orchestrator.records.evidence import Exhibit
 from orchestrator.reporting.cell_text import NO_VALUE, TableRow, flat_rows, hours_text
 from orchestrator.reporting.judged_run import JudgedRun
+from orchestrator.reporting.machine_agreement_rows import AGREEMENT_COLUMNS, AGREEMENT_NOTE, agreement_rows
 from orchestrator.reporting.page_section import Section
 from orchestrator.reporting.spectrograms import spectrogram
 from orchestrator.reporting.templating import picture_address, sound_address
@@ -28,7 +30,11 @@ def listening_section(run: JudgedRun) -> Section:
     """Clips to listen to, or why there are none."""
     content = {
         "exhibits": [_exhibit(exhibit) for exhibit in run.evidence.exhibits],
+        "what": kind_of_sound(str(run.evidence.data.get("representation", ""))),
         "decodable": decodable(run.evidence),
+        "agreement": agreement_rows(run.evidence.ratings),
+        "agreement_columns": AGREEMENT_COLUMNS,
+        "agreement_note": AGREEMENT_NOTE,
     }
     return Section("listen", "listen", "listening.html", content)
 

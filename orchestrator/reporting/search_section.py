@@ -13,6 +13,7 @@ from orchestrator.reporting.judged_run import JudgedRun
 from orchestrator.reporting.page_section import Section
 from orchestrator.reporting.search_reliability import importance_rows, reliability_rows
 from orchestrator.statistics.wording import spoken
+from trainables.lane_config import PREDICTOR
 from trainables.predictor.scores import LaneStatus
 
 
@@ -42,8 +43,7 @@ def budget_rows(arms: Mapping[str, ArmEvidence]) -> list[TableRow]:
         ["nulls (surrogate frames)", *nulls],
         ["plants (surrogate frames)", *plants],
         ["time spent exploring", *seconds],
-        ["epochs of a configuration explored", *(_epochs(arm.explored) for arm in arms.values())],
-        ["epochs of a replicate", *(_epochs([arm]) for arm in arms.values())],
+        *_epoch_rows(arms),
     ]
 
 
@@ -59,9 +59,19 @@ def settings_rows(arms: Mapping[str, ArmEvidence]) -> list[TableRow]:
     return [["trainable parameters", *sizes], *rows]
 
 
+def _epoch_rows(arms: Mapping[str, ArmEvidence]) -> list[TableRow]:
+    """How long lanes may train, where arms train predictors."""
+    if not any(arm.config.kind == PREDICTOR for arm in arms.values()):
+        return []
+    return [
+        ["epochs of a configuration explored", *(_epochs(arm.explored) for arm in arms.values())],
+        ["epochs of a replicate", *(_epochs([arm]) for arm in arms.values())],
+    ]
+
+
 def _epochs(configured: Sequence[Exploration | ArmEvidence]) -> str:
     """How many epochs of teacher forcing and of rollout training they may take at most."""
-    structures = [each.config.structure for each in configured]
+    structures = [each.config.structure for each in configured if each.config.kind == PREDICTOR]
     allowed = dict.fromkeys((s.teacher_epochs, s.rollout_epochs) for s in structures)
     return ", ".join(f"{teacher} + {rollout}" for teacher, rollout in allowed) or NO_VALUE
 

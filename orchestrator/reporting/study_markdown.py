@@ -10,6 +10,7 @@ from orchestrator.records.evidence import Evidence
 from orchestrator.reporting.ablation_section import ablation_columns, ablation_rows, ablation_warning
 from orchestrator.reporting.criteria_section import criterion_row
 from orchestrator.reporting.glossary import GLOSSARY
+from orchestrator.reporting.machine_agreement_rows import AGREEMENT_COLUMNS, AGREEMENT_NOTE, agreement_rows
 from orchestrator.reporting.markdown_text import as_block, as_code, as_table, as_text
 from orchestrator.reporting.run_sections import cost_rows
 from orchestrator.reporting.search_reliability import reliability_sentences
@@ -18,6 +19,7 @@ from orchestrator.reporting.verdict_header import deciding_figure
 from orchestrator.statistics.beliefs import RULE
 from search_spaces.study import Role, Study
 
+FORCED = "Forced: it was run although its gate on the roadmap was not open: {}."
 _COLUMNS = ("name", "role", "metric", "outcome", "estimate", "success", "failure", "null", "p")
 _TERMS = (
     "arm",
@@ -44,6 +46,7 @@ def markdown(study: Study, evidence: Evidence, judgement: Judgement, effects: Se
     rows = [[criterion_row(result)[column] for column in _COLUMNS] for result in judgement.criteria]
     parts = [
         f"# {judgement.verdict}",
+        *([as_text(FORCED.format(judgement.forced))] if judgement.forced else []),
         as_text(judgement.reason),
         f"**What follows:** {as_text(judgement.consequence)}",
         f"**Put to the test:** {as_text(study.hypothesis)}",
@@ -62,6 +65,8 @@ def markdown(study: Study, evidence: Evidence, judgement: Judgement, effects: Se
             as_table(ablation_columns(study), ablation_rows(effects)),
             as_text(ablation_warning(effects, study.primary.metric)),
         ]
+    if agreement := agreement_rows(evidence.ratings):
+        parts += ["## Machines and listeners", AGREEMENT_NOTE, as_table(AGREEMENT_COLUMNS, agreement)]
     if evidence.assays:
         columns = ("world", "its answer", "read as", "", "why", "run")
         parts += [

@@ -33,6 +33,7 @@ from orchestrator.reporting.run_sections import (
 from orchestrator.reporting.search_section import search_section
 from orchestrator.reporting.study_markdown import markdown
 from orchestrator.reporting.templating import render
+from orchestrator.reporting.trainable_pages import trainable_sections
 from orchestrator.reporting.training_section import training_section
 from orchestrator.reporting.trust_section import trust_section
 from orchestrator.reporting.verdict_header import lead_curve, verdict_header
@@ -58,10 +59,11 @@ def write_report(
 
 def page(run: JudgedRun) -> str:
     """The report of a judged run as HTML."""
-    curves = rollout_curves(run)
+    curves = rollout_curves(run) if run.forecasts else {}
     sections = [
         question_section(run),
         criteria_section(run),
+        *trainable_sections(run),
         training_section(run),
         representation_section(run),
         rollout_section(run, curves, lead_curve(run)),

@@ -12,6 +12,7 @@ from orchestrator.judging.verdict import Verdict
 from orchestrator.reporting.criteria_section import thresholds
 from orchestrator.reporting.judged_run import JudgedRun
 from orchestrator.reporting.rollout_figures import CAPTIONS
+from orchestrator.reporting.trainable_pages import Picture, deciding_picture
 from orchestrator.reporting.training_section import training_check
 from orchestrator.reporting.trust_section import trust_checks
 from orchestrator.statistics.wording import number, spelled
@@ -30,7 +31,12 @@ def verdict_header(run: JudgedRun, curves: Mapping[str, Markup]) -> dict[str, An
     """What ``verdict.html`` shows; ``curves`` are the figures of :func:`rollout_curves`, by metric."""
     judgement = run.judgement
     metric = _without_step(run)
-    caption = CAPTIONS[metric] if metric in curves else f"{CAPTIONS['cos']} {_NO_CURVE}"
+    picture: Picture | None
+    if run.forecasts:
+        caption = CAPTIONS[metric] if metric in curves else f"{CAPTIONS['cos']} {_NO_CURVE}"
+        picture = Picture(curves[lead_curve(run)], caption)
+    else:
+        picture = deciding_picture(run)
     return {
         "study": run.study,
         "judgement": judgement,
@@ -41,8 +47,7 @@ def verdict_header(run: JudgedRun, curves: Mapping[str, Markup]) -> dict[str, An
         "started": run.evidence.provenance.get("started", ""),
         "deciding": deciding_figure(run.primary),
         "belief": (f"{judgement.prior:.2f}", f"{judgement.posterior:.2f}"),
-        "figure": curves[lead_curve(run)],
-        "caption": caption,
+        "picture": picture,
         "checks": trust_checks(run),
         "training": training_check(run),
     }

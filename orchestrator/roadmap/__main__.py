@@ -22,7 +22,12 @@ EXAMPLE = "python -m orchestrator.roadmap --latents latents/soundstream"
 def roadmap(
     until: Annotated[int | None, typer.Option(help="Last tier to run: 1, 2 or 3; by default all.")] = None,
     plan: Annotated[bool, typer.Option("--plan", help="Print the roadmap and train nothing.")] = False,
-    latents: Annotated[str, typer.Option(help="Folder of latents, or control:NAME.")] = "control:directional",
+    latents: Annotated[
+        list[str],
+        typer.Option(
+            help="Folder of latents, or control:NAME; again, to compare with these and not with all beside."
+        ),
+    ] = ["control:directional"],  # noqa: B006
     price: cli.Price = None,
     address: cli.Address = None,
     out: Annotated[Path, typer.Option(help="Folder for run folders and the roadmap's page.")] = Path("runs"),
@@ -46,7 +51,8 @@ def roadmap(
 
     command = shlex.join(["python", "-m", "orchestrator.roadmap", *sys.argv[1:]])
     request = RoadmapRequest(
-        latents=latents,
+        latents=latents[0],
+        others=tuple(latents[1:]),
         out=out,
         until=until,
         price=price,

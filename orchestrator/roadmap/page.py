@@ -16,6 +16,8 @@ from markupsafe import Markup
 from orchestrator.reporting.cell_text import NO_VALUE, hours_text
 from orchestrator.reporting.markdown_text import as_code, as_table, as_text
 from orchestrator.reporting.templating import render
+from orchestrator.roadmap.conclusions import conclusions
+from orchestrator.roadmap.deciding import beside_text, deciding_text, planned_text
 from orchestrator.roadmap.gates import Status, verdicts_in_words
 from orchestrator.roadmap.graph import edges, graph, graph_text
 from orchestrator.roadmap.log import ENDED
@@ -63,6 +65,8 @@ def roadmap_to_json(standing: Standing) -> dict[str, Any]:
         ],
         "steps": [_step(status, standing) for status in outlook.statuses],
         "edges": [edge.text for edge in edges(outlook.roadmap)],
+        "compared": list(standing.others),
+        "believed": conclusions(outlook, standing.studies, standing.verdicts),
         "brier": _brier(standing),
         "spent": _spent(standing),
     }
@@ -84,7 +88,17 @@ def _step(status: Status, standing: Standing) -> dict[str, Any]:
         "representation": entry.representation if entry else None,
         "run": entry.run if entry else None,
         "cost": entry.cost if entry else {},
+        "figure": entry.figure if entry else {},
+        "forced": _forced(status, standing),
     }
+
+
+def _forced(status: Status, standing: Standing) -> dict[str, str] | None:
+    """The newest verdict of a study that was run although its gate was not open; None where there is none."""
+    last = standing.last(status.step.study)
+    if last is None or not last.forced:
+        return None
+    return {"verdict": last.verdict, "run": last.run, "gate": last.forced}
 
 
 def _brier(standing: Standing) -> dict[str, Any] | None:
@@ -131,6 +145,9 @@ def _row(step: dict[str, Any], status: Status) -> dict[str, Any]:
         "key": status.key,
         "belief": _belief(step),
         "spent": hours_text(spent.get("device_hours")),
+        "planned": planned_text(step["cost"]),
+        "deciding": deciding_text(step["figure"]),
+        "beside": beside_text(step["figure"]),
         "needs": "" if () in status.step.gate else verdicts_in_words(status.step.gate),
         "follows": "" if follows is None else str(follows),
         "source": status.step.source,
@@ -165,8 +182,14 @@ def _brier_text(brier: dict[str, Any] | None) -> str:
 
 
 def _markdown(context: dict[str, Any]) -> str:
-    columns = ("study", "tier", "key", "belief", "spent", "representation", "reason", "follows")
-    heads = ("study", "tier", "state", "belief", "device time", "latents", "why", "what follows")
+    columns = (
+        *("study", "tier", "key", "belief", "deciding", "beside"),
+        *("planned", "spent", "representation", "reason", "follows"),
+    )
+    heads = (
+        *("study", "tier", "state", "belief", "deciding figure", "null and plant"),
+        *("planned", "spent", "latents", "why", "what follows"),
+    )
     cells = [[_cell(row[column]) for column in columns] for row in context["rows"]]
     parts = [
         f"# {context['title']}",
@@ -176,9 +199,32 @@ def _markdown(context: dict[str, Any]) -> str:
         f"Brier score: {context['score']}",
         f"Cost so far: {context['cost']}",
         f"Latents: {as_code(context['latents'])}. {as_text(context['source'])}.",
+        *_believed_markdown(context["believed"]),
     ]
     return "\n\n".join(parts) + "\n"
 
 
+def _believed_markdown(believed: dict[str, Any]) -> list[str]:
+    """The last page: probabilities, decisions, architecture."""
+    probabilities = [
+        [row["hypothesis"], row["study"], *map(_probability, (row["previous"], row["prior"], row["now"]))]
+        for row in believed["beliefs"]
+    ]
+    decisions = [[row["title"], row["key"], _cell(row["taken"])] for row in believed["decisions"]]
+    parts = [[row["part"], row["is"], _cell(row["because"])] for row in believed["architecture"]]
+    return [
+        "## What we believe now",
+        as_table(("hypothesis", "study", "previous", "before", "now"), probabilities),
+        as_table(("decision of section 6.3", "state", "taken"), decisions),
+        as_table(("part of the architecture", "what it is", "because of"), parts),
+    ]
+
+
+def _probability(value: float | None) -> str:
+    return NO_VALUE if value is None else f"{value:.2f}"
+
+
 def _cell(value: object) -> str:
+    if isinstance(value, list):
+        value = "; ".join(value)
     return NO_VALUE if value in (None, "") else str(value)

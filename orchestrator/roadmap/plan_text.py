@@ -23,6 +23,7 @@ def roadmap_plan(runner: RoadmapRunner) -> str:
         *wrapped(
             f"latents {standing.latents} ({standing.representation}, {runner.dataset.meta.dim} dimensions)"
         ),
+        *wrapped(runner.comparison()),
     ]
     address = runner.order.address
     with connected(address) if address else nullcontext() as cluster:

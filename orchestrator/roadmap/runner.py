@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import search_spaces
-from orchestrator.datasets.collection import LatentCollection, checked_dataset, same_audio
+from orchestrator.datasets.collection import LatentCollection, checked_dataset, open_collection, same_audio
 from orchestrator.planning.design import Design, design_of
+from orchestrator.planning.needed_decoder import lacks_decoder
 from orchestrator.planning.plan import Plan, make_plan
-from orchestrator.records.code_versions import code_version
+from orchestrator.records.code_versions import code_version, full_version
 from orchestrator.records.journal import Journal
 from orchestrator.records.run_folders import fresh_folder, unfinished_run
 from orchestrator.roadmap.gates import StepState
-from orchestrator.roadmap.log import ENDED, STARTED, Entry, Logbook, unjudged
+from orchestrator.roadmap.log import STARTED, Entry, Logbook, unjudged
 from orchestrator.roadmap.page import write_roadmap
+from orchestrator.roadmap.sealed_runs import circumstances, ended_entry, merged, sealed_verdicts
 from orchestrator.roadmap.status import Standing, advice, outlook_from_log
-from orchestrator.statistics import beliefs
 from search_spaces.effort import QUICK, with_effort
-from search_spaces.roadmap import INADMISSIBLE, ROADMAP, Roadmap
+from search_spaces.roadmap import ROADMAP, Roadmap
 from search_spaces.study import Study, bound, criteria_hash
 from trainables.errors import InputError
 from trainables.latents.storage.dataset import LatentDataset, open_dataset
@@ -37,6 +36,8 @@ class RoadmapRequest:
 
     latents: str
     out: Path
+    # What is compared with the latents, in studies that compare; empty takes what lies beside them.
+    others: tuple[str, ...] = ()
     until: int | None = None
     price: float | None = None
     address: str | None = None
@@ -64,12 +65,12 @@ class RoadmapRunner:
         self.sweep = sweep or self._sweep
         self.logbook = Logbook(order.out, order.smoke)
         self.logbook.entries()  # a damaged log is refused now rather than after hours
-        self.dataset = checked_dataset(order.latents)
+        self.dataset, *self._given = open_collection([order.latents, *order.others])
         self.studies = {step.study: self._runnable_study(step.study) for step in roadmap.steps}
-        self.tried: set[str] = set()
 
     def run(self) -> Path:
         """Run every study whose gate is open until none is left; return the file of the page."""
+        self.say(self.comparison())
         with self.logbook.held():
             page = write_roadmap(self.order.out, self.standing())
             while ready := self.standing().outlook.ready:
@@ -82,9 +83,30 @@ class RoadmapRunner:
         self.say(f"\n{advice(standing)}\n\nroadmap  {page}")
         return page
 
+    def comparison(self) -> str:
+        """Which latents a study that compares representations takes, and why these."""
+        given, folders = f"{self.dataset.meta.representation} ({self.dataset.root})", self._folders()
+        why = "given" if self.order.others else "of the same audio, found beside it"
+        what = f"with {', '.join(folders)}, {why}" if folders else "with nothing: no others were found"
+        names = [name for name, study in self.studies.items() if study.compares]
+        return f"{' and '.join(names)} compares {given} {what}"
+
+    def _folders(self) -> tuple[str, ...]:
+        return tuple(f"{d.meta.representation} ({d.root})" for d in self._others)
+
+    def entries(self) -> list[Entry]:
+        """The log, and the verdicts of sealed runs in the same folder that it does not hold."""
+        logged, order = self.logbook.entries(), self.order
+        if order.smoke:
+            return logged
+        compared = [d.meta.representation for d in (self.dataset, *self._others)]
+        return merged(
+            logged, sealed_verdicts(order.out, self.studies, compared, self._dataset_of, order.effort)
+        )
+
     def standing(self) -> Standing:
-        """The state of the roadmap according to its log."""
-        entries = self.logbook.entries()
+        """The state of the roadmap according to its log and to the sealed runs beside it."""
+        entries = self.entries()
         outlook, verdicts = outlook_from_log(
             self.roadmap,
             self.studies,
@@ -92,7 +114,7 @@ class RoadmapRunner:
             self.dataset.content_hash,
             self._hash_of,
             self.order.until,
-            self.tried,
+            circumstances(full_version(), self.order.effort, self.order.seed),
         )
         hashes = {self.dataset.content_hash}
         if outlook.representation:
@@ -106,6 +128,7 @@ class RoadmapRunner:
             representation=self.dataset.meta.representation,
             until=self.order.until,
             smoke=self.order.smoke,
+            others=self._folders(),
         )
 
     def _answer(self, name: str) -> None:
@@ -137,34 +160,24 @@ class RoadmapRunner:
         self._record(study, replace(entry, run=folder.name), folder)
 
     def _record(self, study: Study, entry: Entry, folder: Path) -> None:
-        judgement = _read(folder / "verdict.json")
-        verdict, step = judgement["verdict"], self.roadmap.step(study.name)
-        evidence = _read(folder / "evidence.json")
-        consequence = step.consequences[verdict]
-        winner = _winner(study, evidence) if consequence.switches else ""
-        self.logbook.append(
-            replace(
-                Entry(ENDED, *_key(entry)),
-                smoke=entry.smoke,
-                verdict=verdict,
-                reason=judgement["reason"],
-                consequence=judgement.get("consequence", ""),
-                winner=winner,
-                prior=judgement["prior"],
-                posterior=_posterior(study, judgement),
-                cost=evidence.get("cost", {}),
-            )
-        )
-        self.tried |= {study.name} if verdict == INADMISSIBLE else set()
+        ended = ended_entry(study, folder, self.latents_of(study).first, self.order.effort, entry.smoke)
+        consequence = self.roadmap.step(study.name).consequences[ended.verdict]
+        self.logbook.append(replace(ended, winner=ended.winner if consequence.switches else ""))
         opens = f"; opens {', '.join(consequence.opens)}" if consequence.opens else ""
-        self.say(f"{study.name} ended {verdict}. {consequence.text}{opens}")
+        self.say(f"{study.name} ended {ended.verdict}. {consequence.text}{opens}")
 
     def _folder(self, study: Study, latents: LatentCollection, begun: bool) -> tuple[Path, bool]:
         """The folder of an unfinished run of the same kind, else a new one."""
         if begun:
             try:
                 arguments = self.plan(study).arguments()
-                run = (self.order.out, arguments, latents.content_hash, code_version(), latents.where)
+                run = (
+                    self.order.out,
+                    arguments,
+                    latents.content_hash,
+                    code_version(*study.trainables),
+                    latents.where,
+                )
                 return unfinished_run(*run), True
             except InputError as error:
                 self.say(f"{study.name} starts afresh: {error}")
@@ -207,7 +220,9 @@ class RoadmapRunner:
 
     @cached_property
     def _others(self) -> list[LatentDataset]:
-        """Other representations of the same audio, in folders beside the latents of the roadmap."""
+        """Other representations of the same audio: those given, else in folders beside the latents."""
+        if self._given:
+            return self._given
         if (
             self.dataset.meta.world is not None
         ):  # control worlds lie side by side, but are not representations of one audio
@@ -218,7 +233,7 @@ class RoadmapRunner:
         """A study as it can run on these latents; one that compares waits for something to compare with."""
         study = search_spaces.load(name)
         if not study.compares or study.missing:
-            return study
+            return replace(study, missing=study.missing or lacks_decoder(study, self.dataset))
         if not self._others:
             return replace(study, missing=f"latents of another representation beside {self.dataset.root}")
         return bound(study, [d.meta.representation for d in (self.dataset, *self._others)])
@@ -239,11 +254,13 @@ class RoadmapRunner:
         return checked_dataset(str(folder))
 
     def _hash_of(self, representation: str) -> str | None:
-        dataset = self._named(representation)
-        if dataset is not None:
-            return dataset.content_hash
+        dataset = self._dataset_of(representation)
+        return None if dataset is None else dataset.content_hash
+
+    def _dataset_of(self, representation: str) -> LatentDataset | None:
+        """The latents of a representation: given, found beside the given ones, or put there since."""
         folder = self._beside(representation)
-        return open_dataset(folder).content_hash if folder.is_dir() else None
+        return self._named(representation) or (open_dataset(folder) if folder.is_dir() else None)
 
     def _named(self, representation: str) -> LatentDataset | None:
         """The latents of a representation that were found when the roadmap was opened, else None."""
@@ -255,32 +272,6 @@ class RoadmapRunner:
         return self.dataset.root.parent / representation
 
 
-def _key(entry: Entry) -> tuple[str, str, str, str, str]:
-    return entry.study, entry.declared, entry.data_hash, entry.representation, entry.run
-
-
 def _judged(folder: Path) -> bool:
     """Whether a run was judged, although its end may not have been logged."""
     return (folder / "verdict.json").exists() and bool(Journal(folder).events("judged"))
-
-
-def _winner(study: Study, evidence: dict[str, Any]) -> str:
-    """The representation that the winning arm ended with, in a study about representations."""
-    return str(evidence["arms"][study.primary.arm]["config"]["representation"])
-
-
-def _posterior(study: Study, judgement: dict[str, Any]) -> float:
-    if judgement.get("posterior") is not None:
-        return float(judgement["posterior"])
-    prior, budget = float(judgement["prior"]), study.budget
-    return beliefs.posterior(prior, judgement["verdict"], budget.alpha, budget.power)
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read ({error}); run its sweep again") from error
-    if not isinstance(content, dict):
-        raise InputError(f"{path} is no record of a sweep; run its sweep again")
-    return content

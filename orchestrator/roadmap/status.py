@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from orchestrator.roadmap.gates import Outlook, RecordedVerdict, Status, StepState, decide
@@ -19,6 +19,7 @@ class Standing:
     studies: Mapping[str, Study]
     entries: tuple[Entry, ...]  # on these latents, in order
     verdicts: Mapping[str, Entry]  # of each study that is DONE, the entry that counts
+    others: tuple[str, ...] = ()  # folders of the latents that are compared with these
     latents: str  # as the user named them
     representation: str  # of these latents
     until: int | None
@@ -42,18 +43,22 @@ def outlook_from_log(
     data_hash: str,
     hash_of: Callable[[str], str | None],
     until: int | None = None,
-    tried: Collection[str] = (),
+    circumstances: str = "",
 ) -> tuple[Outlook, dict[str, Entry]]:
     """The state of every step by the log, and the entry that counts for each study that is DONE.
 
     ``data_hash`` is the hash of the latents that the roadmap began on; ``hash_of`` gives that of a
-    representation that a verdict has switched to. An INADMISSIBLE verdict counts only for the studies in
-    ``tried``, which this process has run: the others are to be run again.
+    representation that a verdict has switched to. An INADMISSIBLE verdict counts while nothing has changed,
+    which is as long as the ``circumstances`` are those it was found in; then the study is to be run again.
     """
 
     def counted(latents: str | None) -> dict[str, Entry]:
         ends = {n: ended(entries, n, criteria_hash(s), latents or "") for n, s in studies.items()}
-        return {n: e for n, e in ends.items() if e and (e.verdict != INADMISSIBLE or n in tried)}
+        return {
+            n: e
+            for n, e in ends.items()
+            if e and (e.verdict != INADMISSIBLE or (e.circumstances and e.circumstances == circumstances))
+        }
 
     def outlook(verdicts: Mapping[str, Entry]) -> Outlook:
         recorded = {

@@ -13,8 +13,8 @@ import numpy as np
 from orchestrator.records.evidence import ArmEvidence, Assay, Evidence, Exhibit, Exploration, Replicate
 from search_spaces import load
 from search_spaces.study import Study, criteria_hash, declared
+from trainables.lane_config import LaneConfig
 from trainables.latents.batching.surrogates import NULLS, PLANTS, Surrogate
-from trainables.predictor.config import LaneConfig
 from trainables.predictor.scores import LaneStatus, Scores
 
 STUDY: Study = load("vmf_vs_mdn")

@@ -11,9 +11,9 @@ from orchestrator.datasets.collection import open_collection
 from orchestrator.planning.plan import make_plan
 from orchestrator.records.code_versions import (
     TRAINING_LIBRARIES,
-    TRAINS,
     code_version,
     modules_in,
+    training_roots,
     version_of,
 )
 from orchestrator.records.run_folders import unfinished_run
@@ -69,7 +69,8 @@ def test_a_sweep_killed_under_other_code_is_told_so_in_one_sentence(killed, tmp_
     with (tmp_path / "trainables/predictor/training/pack_run.py").open("a") as file:
         file.write("\nA_NUMBER = 7\n")
     done = sweep("vmf_vs_mdn", "--smoke", "--latents", "latents", "--resume", cwd=cwd, path=tmp_path)
-    before, now = (version_of(TRAINS, modules_in(folder), TRAINING_LIBRARIES) for folder in (ROOT, tmp_path))
+    roots = training_roots()
+    before, now = (version_of(roots, modules_in(folder), TRAINING_LIBRARIES) for folder in (ROOT, tmp_path))
     assert (before, done.returncode, done.stdout) == (code_version(), 2, "")
     assert done.stderr == (
         f"error: --resume cannot continue runs/{run.name}: its code was {before} and is {now} now; "

@@ -27,7 +27,9 @@ def test_every_study_can_be_planned_with_every_effort(name: str, effort: str) ->
             if not asked.compares:
                 drawn = {n: _some(domain) for n, domain in plan.space(arm).items()}
                 structure = plan.lane_config({**plan.fixed(arm), **drawn}).structure
-                assert structure.patience == (0 if asked is not study else EFFORTS[effort].get("patience", 0))
+                if arm.trainable == "predictor":
+                    patience = 0 if asked is not study else EFFORTS[effort].get("patience", 0)
+                    assert structure.patience == patience
 
 
 def _some(domain: object) -> object:
@@ -117,3 +119,34 @@ def test_settings_are_read_as_json_where_they_are_json() -> None:
 def test_a_setting_without_name_or_value_is_refused(given: list[str]) -> None:
     with pytest.raises(InputError, match="--set"):
         parsed_settings(given)
+
+
+@pytest.mark.parametrize(
+    "name", ["archetypes", "linear_readout", "perception", "score_correction", "two_stage_oracle"]
+)
+def test_efforts_of_predictors_leave_other_trainables_alone(name: str) -> None:
+    study = search_spaces.load(name)
+    assert study.trainables != ("predictor",)
+    for effort in EFFORTS:
+        asked = with_effort(study, effort)
+        own = {**study.fixed, **study.efforts.get(effort, {})}
+        assert (asked.fixed, asked.budget, asked.effort) == (own, study.budget, effort)
+    small = shrunk(study)
+    assert small.efforts["smoke"].items() <= small.fixed.items()
+    assert not any(set(small.fixed) & set(arm.space) for arm in small.arms)
+
+
+def test_what_one_process_trains_is_not_spread_over_several() -> None:
+    with pytest.raises(InputError, match="--workers is 2, and one process trains the arm 'archetypes'"):
+        make_plan(search_spaces.load("archetypes"), workers=2)
+
+
+@pytest.mark.parametrize("name", ["manifold", "components"])
+def test_predictors_of_which_more_is_measured_are_trained_as_any_other(name: str) -> None:
+    study, plain = search_spaces.load(name), search_spaces.load("vmf_vs_mdn")
+    assert study.trainables == (name,)
+    small = shrunk(study).fixed
+    assert all(
+        small[setting] == value for setting, value in shrunk(plain).fixed.items() if setting == "steps"
+    )
+    assert with_effort(study, "standard").fixed["width"] == with_effort(plain, "standard").fixed["width"]

@@ -40,7 +40,7 @@ class TestEveryStudy:
         for arm in study.arms:
             for corner in _corners(plan.space(arm)):
                 structure = plan.lane_config({**plan.fixed(arm), **corner}).structure
-                assert structure.horizon >= 16
+                assert arm.trainable != "predictor" or structure.horizon >= 16
 
     def test_every_component_can_be_taken_out_of_whatever_the_search_chooses(self, study: Study):
         if study.missing or not study.components:
@@ -86,7 +86,8 @@ def test_a_setting_that_may_matter_is_searched_or_taken_out_in_a_study_that_runs
 
 def test_exploration_maximises_a_graded_metric_in_every_study():
     one_step = ("predictive", "-nll")  # graded already
-    others = ("mean_cluster_cosine", "quality_loss")  # of studies without rollouts
+    # Of studies without predictors.
+    others = ("shared_tightness", "quality", "-quality_loss", "readout_information", "skill_gained")
     for study in STUDIES:
         graded = study.objective.startswith(one_step) or re.search(r"@[12]-\d+$", study.objective)
         assert graded or study.objective in others, study.name

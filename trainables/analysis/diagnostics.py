@@ -7,7 +7,7 @@ A figure that could be taken for predictability stands beside the same figure on
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from trainables.analysis.context_clusters import cluster_scores
@@ -17,6 +17,7 @@ from trainables.analysis.intrinsic_dimension import intrinsic_dimensions
 from trainables.analysis.linear_probe import Asked, ProbeSpan, probe
 from trainables.analysis.magnitude_probe import probe_magnitude
 from trainables.analysis.probe_cases import scale_of
+from trainables.distributions.frame_flow import FrameFlow
 from trainables.latents.batching.feed import Feed
 from trainables.predictor.scores import Scores
 
@@ -50,7 +51,11 @@ class Diagnosis:
 
 
 def diagnose_frames(
-    train: Feed, held_out: Feed, rms: float, say: Callable[[str], None] = lambda text: None
+    train: Feed,
+    held_out: Feed,
+    rms: float,
+    say: Callable[[str], None] = lambda text: None,
+    flows: Mapping[str, FrameFlow] | None = None,
 ) -> Diagnosis:
     """The diagnosis of a representation.
 
@@ -59,6 +64,7 @@ def diagnose_frames(
         held_out: frames of the speakers that are scored, with the same surrogates.
         rms: by which the frames have been divided.
         say: is called with what is being done.
+        flows: densities of frames that know no past, by surrogate, to compare with one step ahead.
 
     Raises:
         InputError: too few training frames, or no utterance as long as the longest context and horizon.
@@ -70,7 +76,7 @@ def diagnose_frames(
     clusters = cluster_scores(train, held_out, scale)
     contexts = contexts_for(len(scale.mean_D))
     say(f"one step ahead from {', '.join(map(str, contexts))} frames")
-    steps = probe(train, held_out, scale, ProbeSpan(contexts, (1,)))
+    steps = probe(train, held_out, scale, ProbeSpan(contexts, (1,)), flows)
     magnitudes = probe_magnitude(train, held_out, scale, contexts)
     ahead = powers_up_to(AHEAD_SECONDS * train.frame_rate)
     say(f"up to {ahead[-1]} steps ahead from {CONTEXT_AHEAD} frames")

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from trainables.distributions.frame_flow import FrameFlow
 from trainables.latents.batching.feed import Feed
 from trainables.predictor.config import Lane, Structure
 from trainables.predictor.evaluation.options import ONE_STEP
@@ -38,7 +39,13 @@ LANE = Lane(learning_rate=6e-3, weight_decay=1e-2)
 STRUCTURES: Mapping[str, Structure] = {head: replace(_SHARED, head=head) for head in ("mdn", "vmf")}
 
 
-def head_scores(structure: Structure, train: Feed, held_out: Feed, device: str = "cpu") -> dict[str, Scores]:
+def head_scores(
+    structure: Structure,
+    train: Feed,
+    held_out: Feed,
+    device: str = "cpu",
+    flows: Mapping[str, FrameFlow] | None = None,
+) -> dict[str, Scores]:
     """One-step scores of a head on the held-out speakers, by surrogate; a lane that diverged is left out.
 
     Args:
@@ -46,13 +53,21 @@ def head_scores(structure: Structure, train: Feed, held_out: Feed, device: str =
         train: frames of training speakers, float32, as ``structure.dtype`` says.
         held_out: frames of the speakers that are scored, float32, with the same surrogates.
         device: on which the head is trained.
+        flows: densities of frames that know no past, by surrogate, to compare with as well.
 
     Raises:
         InputError: no training utterance is as long as a window.
     """
     lanes = [replace(LANE, surrogate=name) for name in train.surrogates]
     results = train_pack(
-        structure, lanes, train, held_out, SoloContext(device), evaluate_each_epoch=False, final=ONE_STEP
+        structure,
+        lanes,
+        train,
+        held_out,
+        SoloContext(device),
+        evaluate_each_epoch=False,
+        final=ONE_STEP,
+        flows=flows,
     )
     return {
         lane.surrogate: Scores.from_json(result.scores)

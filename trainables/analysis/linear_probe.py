@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,10 +25,13 @@ from torch.nn import functional as F
 
 from trainables.analysis.lagged_products import LaggedProducts, lagged_products
 from trainables.analysis.probe_cases import Figures, Scale, cases, empty_scores, tally_cases, too_short
+from trainables.distributions.frame_flow import FrameFlow
 from trainables.distributions.full_gaussian import FullGaussian
 from trainables.distributions.gaussian_marginal import GaussianMarginal, shrunk_factor
 from trainables.latents.batching.feed import Feed
-from trainables.predictor.scores import Scores, merge
+from trainables.latents.batching.shard import Shard
+from trainables.latents.batching.surrogates import Surrogate
+from trainables.predictor.scores import FLOW, Scores, merge
 
 # Penalties, as shares of the inputs' mean variance; the last leaves almost nothing of a regression.
 RIDGES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 1e1, 1e2, 1e3)
@@ -187,7 +191,13 @@ def log_magnitude_figures(predicted_N: Tensor, delta_ND: Tensor) -> Figures:
     }
 
 
-def probe(train: Feed, held_out: Feed, scale: Scale, span: ProbeSpan) -> dict[Asked, Scores]:
+def probe(
+    train: Feed,
+    held_out: Feed,
+    scale: Scale,
+    span: ProbeSpan,
+    flows: Mapping[str, FrameFlow] | None = None,
+) -> dict[Asked, Scores]:
     """Scores on the held-out speakers of a regression for every surrogate, context and horizon.
 
     NLLs are of standardised frames, in nats; their differences do not depend on the standardisation.
@@ -197,6 +207,7 @@ def probe(train: Feed, held_out: Feed, scale: Scale, span: ProbeSpan) -> dict[As
         held_out: frames of the speakers that are scored, with the same surrogates.
         scale: that standardises frames.
         span: contexts and horizons.
+        flows: densities of frames that know no past, by surrogate, to compare with as well.
 
     Raises:
         InputError: no utterance of one of the feeds is as long as the longest context and horizon.
@@ -213,12 +224,16 @@ def probe(train: Feed, held_out: Feed, scale: Scale, span: ProbeSpan) -> dict[As
         frames = {
             s: scale.standardised(f) for s, f in zip(held_out.surrogates, shard.frames_SND, strict=True)
         }
+        flow_nll = {s: _flow_nll(flow, shard, held_out, scale, s) for s, flow in (flows or {}).items()}
         shard_scores = {asked: empty_scores(shard, held_out.frame_rate, asked.ahead) for asked in probes}
         for now_N, owner_N in cases(shard, context, horizon):
             for surrogate, z_ND in frames.items():
                 past_NI = torch.cat([z_ND[now_N - back] for back in range(context)], 1)
                 for asked in (asked for asked in probes if asked.surrogate == surrogate):
                     figures = probes[asked].figures(past_NI, z_ND[now_N], z_ND[now_N + asked.ahead])
+                    if surrogate in flow_nll:
+                        nll_N = flow_nll[surrogate][now_N + asked.ahead]
+                        figures = {**figures, FLOW: (nll_N, torch.ones_like(nll_N))}
                     tally_cases(shard_scores[asked], shard, owner_N, figures)
         for asked, scores in shard_scores.items():
             parts[asked].append(scores)
@@ -226,6 +241,13 @@ def probe(train: Feed, held_out: Feed, scale: Scale, span: ProbeSpan) -> dict[As
     if not all(scores.sums for scores in merged.values()):
         raise too_short("held-out", context + horizon)
     return merged
+
+
+@torch.no_grad()
+def _flow_nll(flow: FrameFlow, shard: Shard, feed: Feed, scale: Scale, surrogate: str) -> Tensor:
+    """The NLL of all standardised frames of a shard under a density of frames as they are, [N]."""
+    frames_ND = shard.frames_SND[feed.surrogates.index(Surrogate(surrogate))]
+    return -flow.log_prob(frames_ND) - scale.deviation_D.log().sum()
 
 
 def _chosen(most: LaggedProducts, rest: LaggedProducts | None, context: int, ahead: int) -> LinearProbe:

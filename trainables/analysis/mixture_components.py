@@ -10,7 +10,7 @@ Shapes: N steps, K components, D dimensions, T frames of an utterance.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -79,8 +79,13 @@ def component_steps(structure: Structure, weights: Mapping[str, Tensor], held_ou
     Raises:
         ValueError: the head predicts no mixture.
     """
+    return steps_of_shards(structure, weights, held_out.chunks())
+
+
+def steps_of_shards(structure: Structure, weights: Mapping[str, Tensor], shards: Iterable[Shard]) -> Steps:
+    """The same of the first frames of some shards, on the CPU; see :func:`component_steps`."""
     parts = []
-    for shard in held_out.chunks():
+    for shard in shards:
         predictor = lane(structure, weights, shard.dim)
         for windows in windows_of(structure, shard):
             law, delta_BKD = expected(structure, predictor, windows)

@@ -3,6 +3,7 @@
 A name is one of ``CODECS``, or one of ``QUANTISED`` followed by -qN: then the first N codebooks of the
 quantiser turn the latents into vectors of the same dimension out of a finite set. The name of a derived
 representation, "pca32(mimi-12.5)", is that of a codec too: its weights are the folder of the derived latents.
+That of the control world that can be heard, "control:directional", stands for what decodes its frames.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 
 from trainables.errors import InputError
 from trainables.latents.codecs.base import Codec
+from trainables.latents.storage.parquet_file import PREFIX
 
 _CLASSES = {  # each imported where it is asked for, because it loads a heavy library
     "soundstream": "soundstream.SoundStream",
@@ -34,8 +36,8 @@ def load_codec(name: str, weights: str | None) -> Codec:
     """The codec called ``name``, with weights that have been found and checked.
 
     Args:
-        name: one of ``CODECS``, one of ``QUANTISED`` and a number of codebooks, "mimi-12.5-q8", or the name
-            of a derived representation.
+        name: one of ``CODECS``, one of ``QUANTISED`` and a number of codebooks, "mimi-12.5-q8", the name of a
+            derived representation, or that of a control world that can be heard.
         weights: a file or folder, a hub id where the codec has one, or None where it needs none; for a
             derived representation the folder of the derived latents.
 
@@ -45,6 +47,8 @@ def load_codec(name: str, weights: str | None) -> Codec:
     """
     if name.endswith(")"):
         return _derived(name, weights)
+    if name.startswith(PREFIX):
+        return _of_world(name, weights)
     quantised = re.fullmatch(r"(.+)-q(\d+)", name)
     base, settings = (quantised[1], (int(quantised[2]),)) if quantised else (name, ())
     if base not in _CLASSES:
@@ -58,6 +62,14 @@ def load_codec(name: str, weights: str | None) -> Codec:
     module, cls = _CLASSES[base].split(".")
     codec: Codec = getattr(import_module(f"trainables.latents.codecs.{module}"), cls)(weights, *settings)
     return codec
+
+
+def _of_world(name: str, weights: str | None) -> Codec:
+    from trainables.latents.worlds.tones import Tones
+
+    if name != Tones.name:
+        raise InputError(f"nothing decodes {name!r} to sound; of control worlds, {Tones.name} can be heard")
+    return Tones(weights)
 
 
 def _derived(name: str, weights: str | None) -> Codec:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
-from functools import cached_property
-from numbers import Integral, Real
-from typing import Any
+from dataclasses import dataclass
 
 from trainables.errors import InputError
 from trainables.latents.batching.surrogates import Surrogate
+from trainables.setting_checks import require, require_kinds
 
 BACKBONES = ("transformer", "gru", "mlp")
 HEADS = (
@@ -25,6 +22,7 @@ HEADS = (
     "flow_matching",
 )
 FITTED_HEADS = ("persistence", "mean_reversion", "linear")  # in closed form, without a training loop
+ALL_HEADS = HEADS + FITTED_HEADS
 FEEDBACKS = ("mean", "mode", "sample")
 TARGETS = ("delta", "state")
 COORDINATES = ("whitened", "raw")
@@ -46,7 +44,7 @@ INFORMATION = ("predictive_information_gaussian", "predictive_bits_per_second_ga
 _ONE_STEP = ("nll", "one_step_cosine", "log_magnitude_r2", *INFORMATION)
 _PER_STEP = ("cos", "magnitude_ratio", "state_error", "energy_score", "energy_skill", "crps")
 _ALLOWED = {
-    "head": HEADS + FITTED_HEADS,
+    "head": ALL_HEADS,
     "backbone": BACKBONES,
     "coordinates": COORDINATES,
     "feedback": FEEDBACKS,
@@ -74,12 +72,6 @@ _COUNTS = (
 )
 _MAYBE_NONE = ("window", "steps", "max_frames", "teacher_epochs", "rollout_epochs", "rung_epochs", "patience")
 _SHARES = ("dropout", "ema")
-# What settings have to be, by the type of their default.
-_KINDS: dict[type, tuple[type, str]] = {
-    int: (Integral, "a whole number"),
-    float: (Real, "a number"),
-    str: (str, "text"),
-}
 
 
 @dataclass(frozen=True)
@@ -150,21 +142,21 @@ class Structure:
 
     def __post_init__(self) -> None:
         for name, allowed in _ALLOWED.items():
-            _require(self, name, getattr(self, name) in allowed, f"one of {', '.join(map(str, allowed))}")
-        _require_kinds(self)
+            require(self, name, getattr(self, name) in allowed, f"one of {', '.join(map(str, allowed))}")
+        require_kinds(self)
         for name in _COUNTS:
-            _require(self, name, getattr(self, name) >= 1, "at least 1")
+            require(self, name, getattr(self, name) >= 1, "at least 1")
         for name in (*_MAYBE_NONE, "warmup"):
-            _require(self, name, getattr(self, name) >= 0, "at least 0")
+            require(self, name, getattr(self, name) >= 0, "at least 0")
         for name in _SHARES:
-            _require(self, name, 0 <= getattr(self, name) < 1, "at least 0 and below 1")
-        _require(self, "cooling", 0 < self.cooling <= 1, "above 0 and at most 1")
-        _require(self, "clip", self.clip > 0, "above 0")
-        _require(self, "runaway", self.runaway > 1, "above 1")
-        _require(self, "temperature", self.temperature > 0, "above 0")
-        _require(self, "components", self.components <= MOST_COMPONENTS, f"at most {MOST_COMPONENTS}")
-        _require(self, "rank", self.rank <= MOST_RANK, f"at most {MOST_RANK}")
-        _require(self, "objective", *_known_objective(self.objective, self.horizon))
+            require(self, name, 0 <= getattr(self, name) < 1, "at least 0 and below 1")
+        require(self, "cooling", 0 < self.cooling <= 1, "above 0 and at most 1")
+        require(self, "clip", self.clip > 0, "above 0")
+        require(self, "runaway", self.runaway > 1, "above 1")
+        require(self, "temperature", self.temperature > 0, "above 0")
+        require(self, "components", self.components <= MOST_COMPONENTS, f"at most {MOST_COMPONENTS}")
+        require(self, "rank", self.rank <= MOST_RANK, f"at most {MOST_RANK}")
+        require(self, "objective", *_known_objective(self.objective, self.horizon))
         for clash, remedy in self._clashes():
             if clash:
                 raise InputError(remedy)
@@ -248,6 +240,11 @@ class Structure:
         return self.rank if self.covariance == "low_rank" else 0
 
     @property
+    def last_phase(self) -> tuple[str, int]:
+        """The phase in which training ends, and the epochs that it may last."""
+        return ("rollout", self.rollout_epochs) if self.rollout_epochs else ("teacher", self.teacher_epochs)
+
+    @property
     def epochs(self) -> int:
         """Most training epochs; 0 of a head that is fitted in closed form."""
         return 0 if self.head in FITTED_HEADS else self.teacher_epochs + self.rollout_epochs
@@ -271,97 +268,14 @@ class Lane:
     surrogate: Surrogate = Surrogate.REAL  # the frames that it is trained and judged on
 
     def __post_init__(self) -> None:
-        _require(self, "surrogate", self.surrogate in tuple(Surrogate), f"one of {', '.join(Surrogate)}")
+        require(self, "surrogate", self.surrogate in tuple(Surrogate), f"one of {', '.join(Surrogate)}")
         object.__setattr__(self, "surrogate", Surrogate(self.surrogate))  # given as text in JSON
-        _require_kinds(self)
+        require_kinds(self)
         for name in ("learning_rate", "kappa_prior_ratio", "kappa_prior_width", "ridge"):
-            _require(self, name, getattr(self, name) > 0, "above 0")
+            require(self, name, getattr(self, name) > 0, "above 0")
         for name in ("weight_decay", "kappa_prior", "input_noise"):
-            _require(self, name, getattr(self, name) >= 0, "at least 0")
-        _require(self, "scheduled_sampling", 0 <= self.scheduled_sampling <= 1, "between 0 and 1")
-
-
-@dataclass(frozen=True, eq=False)
-class LaneConfig:
-    """All that one lane is told: settings as they were named, in that order; the others have their defaults.
-
-    Two are equal that name the same settings with the same values, in whatever order.
-
-    Raises:
-        InputError: a setting is unknown, has a value that is not allowed or clashes with another, or the head
-            is not named.
-    """
-
-    settings: tuple[tuple[str, Any], ...]
-
-    def __post_init__(self) -> None:
-        named = {name for name, _ in self.settings}
-        unknown = sorted(named - _STRUCTURE_NAMES - _LANE_NAMES)
-        if unknown:
-            known = ", ".join(sorted(_STRUCTURE_NAMES | _LANE_NAMES))
-            raise InputError(f"unknown setting {unknown[0]!r}; known are {known}")
-        if "head" not in named:
-            raise InputError(f"head is missing; it must be one of {', '.join(map(str, _ALLOWED['head']))}")
-        _ = self.structure, self.lane  # built now, so that a wrong value is refused where it is given
-
-    @classmethod
-    def of(cls, settings: Mapping[str, Any]) -> LaneConfig:
-        """The configuration with these settings, in their order."""
-        return cls(tuple(settings.items()))
-
-    @cached_property
-    def structure(self) -> Structure:
-        """What the lane shares with all lanes of its pack."""
-        return Structure(**{name: value for name, value in self.settings if name in _STRUCTURE_NAMES})
-
-    @cached_property
-    def lane(self) -> Lane:
-        """What the lane has of its own."""
-        return Lane(**{name: value for name, value in self.settings if name in _LANE_NAMES})
-
-    def __or__(self, changes: Mapping[str, Any]) -> LaneConfig:
-        """The same settings with some changed or added."""
-        return LaneConfig.of({**self.to_json(), **changes})
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, LaneConfig) and self.to_json() == other.to_json()
-
-    def __hash__(self) -> int:
-        return hash(frozenset(self.settings))
-
-    def without(self, *names: str) -> LaneConfig:
-        """The same settings but for some, which get their defaults."""
-        return LaneConfig(tuple((name, value) for name, value in self.settings if name not in names))
-
-    def means_the_same_as(self, other: LaneConfig) -> bool:
-        """Whether both train the same lane, though one may name a default that the other leaves out."""
-        return (self.structure, self.lane) == (other.structure, other.lane)
-
-    def to_json(self) -> dict[str, Any]:
-        """The settings that were named, as a flat dictionary."""
-        return dict(self.settings)
-
-    def with_defaults(self) -> dict[str, Any]:
-        """Every setting there is, as a flat dictionary."""
-        return {**asdict(self.structure), **asdict(self.lane)}
-
-
-_STRUCTURE_NAMES = frozenset(f.name for f in fields(Structure))
-_LANE_NAMES = frozenset(f.name for f in fields(Lane))
-
-
-def _require(settings: Structure | Lane, name: str, holds: bool, wanted: str) -> None:
-    if not holds:
-        raise InputError(f"{name} is {getattr(settings, name)!r}; it must be {wanted}")
-
-
-def _require_kinds(settings: Structure | Lane) -> None:
-    """Refuse what is of another kind than a setting's default, such as text for a number."""
-    for field in fields(settings):
-        if type(field.default) in _KINDS:
-            kind, wanted = _KINDS[type(field.default)]
-            value = getattr(settings, field.name)
-            _require(settings, field.name, isinstance(value, kind) and not isinstance(value, bool), wanted)
+            require(self, name, getattr(self, name) >= 0, "at least 0")
+        require(self, "scheduled_sampling", 0 <= self.scheduled_sampling <= 1, "between 0 and 1")
 
 
 def _known_objective(objective: str, horizon: int) -> tuple[bool, str]:

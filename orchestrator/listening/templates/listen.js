@@ -90,7 +90,7 @@ function refresh() {
   }
   if (rating) {
     $("rated").disabled = !(ready && state.moved.every(Boolean));
-    $("hint").textContent = ready ? "Rate each; one of them is true speech." : "Play all to their end; then you can rate them.";
+    $("hint").textContent = ready ? "Rate each; one of them deserves 100." : "Play all to their end; then you can rate them.";
     return;
   }
   for (const id of ["prefer-0", "prefer-1", "neither"]) $(id).disabled = !ready;

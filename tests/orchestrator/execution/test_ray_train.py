@@ -25,10 +25,10 @@ from orchestrator.runtime.checkpoint_store import CheckpointStore
 from orchestrator.runtime.ray_cluster import Cluster
 from tests.orchestrator.tiny_world import write_latents
 from trainables.errors import InputError
+from trainables.lane_config import LaneConfig
 from trainables.latents.batching.feed import Feed
 from trainables.latents.batching.surrogates import SURROGATES
 from trainables.latents.storage.dataset import SPLITS, Split, open_dataset
-from trainables.predictor.config import LaneConfig
 from trainables.predictor.training.train import train_pack
 from trainables.training_context import SoloContext
 
@@ -81,7 +81,7 @@ def dataset(tmp_path_factory):
 @pytest.fixture(scope="module")
 def solo(dataset):
     """The pack in this process, without Ray."""
-    structure, lanes = pack_config(PACK)
+    _, structure, lanes = pack_config(PACK)
     train, validation, test = (
         Feed.from_dataset(dataset, split, surrogates=SURROGATES, dtype=torch.float64) for split in SPLITS
     )
@@ -168,7 +168,7 @@ def test_streaming_actors_and_workers_end_where_one_process_does(task, cluster, 
         (0, 1),
         tuple(LaneConfig.of({**SETTINGS, **SHORT, **lane}) for lane in LANES[1:]),
     )
-    structure, lanes = pack_config(short)
+    _, structure, lanes = pack_config(short)
     feeds = [
         Feed.from_dataset(
             dataset,

@@ -22,7 +22,7 @@ from orchestrator.records.evidence import Exploration
 from search_spaces.domains import Choice, Integer, Uniform
 from search_spaces.study import Arm, Budget, Criterion, Plant, Prior, Role, Study
 from trainables.errors import InputError
-from trainables.predictor.config import LaneConfig
+from trainables.lane_config import LaneConfig
 from trainables.predictor.scores import LaneStatus
 
 STUDY = Study(

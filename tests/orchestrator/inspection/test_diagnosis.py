@@ -130,9 +130,10 @@ def test_the_ratio_of_unknown_rates_is_not_measured_and_never_zero() -> None:
             "unknown": "its audio is not known",
         },
     }
-    assert rate_rows([record]) == [
-        ["toy", "lattice", "10 %", "10.0", "–", "–", "not measured"],
-        ["toy", "own: its audio is not known", "not measured", "not measured", "–", "–", "not measured"],
+    rows, past = rate_rows([record]), ["–", "–"]
+    assert rows == [
+        ["toy", "lattice", "10 %", "10.0", "–", "–", "not measured", *past],
+        ["toy", "own: its audio is not known", *["not measured"] * 2, "–", "–", "not measured", *past],
     ]
 
 
@@ -158,15 +159,21 @@ def test_heads_are_trained_in_tasks_and_a_diagnosis_is_made_once(
     small = {head: replace(s, steps=20, teacher_epochs=2) for head, s in STRUCTURES.items()}
     small["long"] = replace(STRUCTURES["mdn"], context=200)
     said: list[str] = []
-    made = cached_diagnosis(dataset, tmp_path / "kept", cluster, said.append, small)
+    made = cached_diagnosis(dataset, tmp_path / "kept", cluster, said.append, small, flow_steps=20)
     assert "toy: closed forms done" in " ".join(said)
     for head in ("mdn", "vmf"):
         assert set(made["models"][head]) == {"real", "white", "gaussian", "beyond"}
         assert made["models"][head]["real"]["predictive_information"]["speakers"] == 12
+    for model in ("linear", "mdn"):
+        real = made["models"][model]["real"]
+        figures = [real[f"bits_per_second{name}"]["estimate"] for name in ("", "_gaussian", "_flow")]
+        assert figures[0] <= min(figures[1:])
+    assert (tmp_path / "densities").is_dir()
     assert "no training utterance is as long" in made["refused"]["long"]
     assert "long" not in made["models"]
     said.clear()
-    assert cached_diagnosis(dataset, tmp_path / "kept", cluster, said.append, small) == made and not said
+    assert cached_diagnosis(dataset, tmp_path / "kept", cluster, said.append, small, flow_steps=20) == made
+    assert not said
     assert "long: no training utterance" in rendered([made])
 
 

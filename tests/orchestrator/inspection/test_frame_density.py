@@ -19,12 +19,12 @@ from orchestrator.inspection.mixture_components import mixture_components
 from orchestrator.records.evidence import ArmEvidence, Evidence, Replicate
 from orchestrator.records.lane_store import LaneStore
 from tests.orchestrator.inspection.test_listening import speechlike
+from trainables.lane_config import LaneConfig
 from trainables.latents.batching.surrogates import Surrogate
 from trainables.latents.codec_registry import load_codec
 from trainables.latents.speech.acoustics import energy, spectral_flux
 from trainables.latents.storage.dataset import SPLITS, open_dataset
 from trainables.latents.storage.parquet_file import LatentMeta, Utterance, write_utterances
-from trainables.predictor.config import LaneConfig
 from trainables.predictor.model.predictor import Predictor
 from trainables.predictor.scores import LaneStatus
 

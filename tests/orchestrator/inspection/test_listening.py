@@ -10,10 +10,11 @@ import torch
 
 from orchestrator.inspection.clips import choose_clips, original
 from orchestrator.inspection.listening import Voice, _score, _speak
+from orchestrator.judging.quality_floor import FLOORS
+from trainables.lane_config import LaneConfig
 from trainables.latents.codec_registry import load_codec
 from trainables.latents.storage.dataset import open_dataset
 from trainables.latents.storage.parquet_file import LatentMeta, Utterance, write_utterances
-from trainables.predictor.config import LaneConfig
 from trainables.predictor.model.predictor import Predictor
 
 SPEAKERS, EACH, SECONDS = 3, 2, 3.4
@@ -100,7 +101,10 @@ def test_continuations_are_scored_and_heard_and_a_broken_one_is_missing_not_zero
     voices = {"mdn": Voice(structure, {0: weights, 1: broken})}
     spoken = [_speak(CODEC, clip) for clip in clips[:3]]
     (whole, start), others = spoken[0], [audio[at:] for audio, at in spoken[1:]]
-    qualities, exhibit = _score(CODEC, clips[0], whole, whole[start:], others, voices, dataset.rms, True)
+    mean, rms = clips[0].raw_TD.mean(0), dataset.rms
+    scored = _score(CODEC, clips[0], whole, whole[start:], others, voices, rms, mean, True)
+    qualities, floors, exhibit = scored
+    assert set(floors) == set(FLOORS) and all(0 <= floor < 0.3 for floor in floors.values())
     assert set(qualities) == {("mdn", 0)}
     assert 0 <= qualities["mdn", 0] <= 1
     assert list(exhibit.clips) == ["original", "codec reconstruction", "mdn"]

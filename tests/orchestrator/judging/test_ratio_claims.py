@@ -20,8 +20,8 @@ from orchestrator.runtime.hashing import joint_hash
 from search_spaces import load
 from search_spaces.study import Claim, Criterion, StudyError, bound
 from tests.orchestrator.synthetic_evidence import STUDY, Truth, evidence
+from trainables.lane_config import LaneConfig
 from trainables.latents.batching.surrogates import Surrogate
-from trainables.predictor.config import LaneConfig
 from trainables.predictor.scores import LaneStatus, Scores
 
 CONFIG = LaneConfig.of({"head": "vmf"})

@@ -15,7 +15,7 @@ from orchestrator.judging.verdict import Verdict, judge
 from orchestrator.records.evidence import Evidence
 from orchestrator.statistics.intervals import half_width
 from orchestrator.statistics.wording import number
-from search_spaces.study import Claim, Role
+from search_spaces.study import Claim, Criterion, Plant, Role
 from tests.orchestrator.synthetic_evidence import NOISE, STUDY, Truth, evidence, scores
 from trainables.predictor.scores import Scores
 
@@ -89,6 +89,36 @@ def test_sound_that_was_not_heard_of_a_codec_is_inadmissible():
     judgement = _judge(Truth(cos=(0.72, 0.7)), codec="soundstream")
     assert judgement.verdict is Verdict.INADMISSIBLE
     assert "continuation quality" in judgement.reason
+
+
+@pytest.mark.parametrize("quality", [0.1, 0.3, 0.5])
+def test_tones_of_a_control_world_are_scored_and_stand_in_nobodys_way(quality):
+    """What is required of speech: in a world that both arms know they sound alike."""
+    world = {"mdn": dataclasses.replace(MDN, quality=0.3), "codec": "control:directional"}
+    judgement = _judge(Truth(cos=(0.72, 0.7), quality=quality), **world)
+    heard = _outcome(judgement, "continuation_quality", "mdn")
+    assert judgement.verdict is Verdict.GO and heard.outcome is Outcome.NOT_APPLICABLE
+    assert heard.estimate.estimate == pytest.approx(quality - 0.3, abs=0.02)
+    assert "decides nothing here" in heard.sentence and heard.sentence[1:] in judgement.reason
+    derived = _judge(
+        Truth(cos=(0.72, 0.7), quality=quality), **world | {"codec": "pca8(control:directional)"}
+    )
+    assert _outcome(derived, "continuation_quality", "mdn").outcome is Outcome.NOT_APPLICABLE
+
+
+@pytest.mark.parametrize(
+    ("codec", "verdict"), [(None, Verdict.INADMISSIBLE), ("control:directional", Verdict.GO)]
+)
+def test_a_study_about_sound_has_no_answer_where_nothing_sounds_and_one_where_tones_do(codec, verdict):
+    about_sound = tuple(
+        dataclasses.replace(c, role=Role.PRIMARY if c.metric == "continuation_quality" else Role.REPORTED)
+        for c in STUDY.criteria
+    )
+    study = dataclasses.replace(STUDY, criteria=about_sound, plant=Plant.NONE)
+    heard = {} if codec is None else {"mdn": 0.3, "vmf": 0.4}
+    truths = {arm: dataclasses.replace(MDN, quality=heard.get(arm)) for arm in ("mdn", "vmf")}
+    judgement = judge(study, evidence(truths, codec=codec, study=study))
+    assert judgement.verdict is verdict, judgement.reason
 
 
 @pytest.mark.parametrize(
@@ -333,3 +363,21 @@ def test_a_lucky_seed_of_the_null_is_not_mended_by_speakers():
     judgement = _judge(vmf, seed=2)
     assert judgement.criteria[0].excess.estimate > 0
     assert "it is no evidence; more test speakers alone would not be enough" in judgement.reason
+
+
+@pytest.mark.parametrize(
+    ("cosine", "success", "failure", "verdict"),
+    [
+        (0.68, 0.5, 0.4, "GO"),
+        (0.68, 0.95, 0.9, "INCONCLUSIVE"),  # kept by the primary criterion, lost by the other
+        (0.68, 0.95, 0.1, "INCONCLUSIVE"),  # ... left open by the other
+        (0.05, 0.95, 0.9, "NO-GO"),
+        (0.05, -0.5, -0.9, "INCONCLUSIVE"),  # lost by the primary criterion, kept by the other
+        (0.05, 0.95, -0.9, "INCONCLUSIVE"),
+    ],
+)
+def test_another_measure_of_the_same_thing_has_to_agree(cosine, success, failure, verdict):
+    other = Criterion("the same", "cos@16", "vmf", success, failure, Role.AGREEING, source="made")
+    study = dataclasses.replace(STUDY, criteria=(STUDY.primary, other))
+    arms = evidence({"mdn": MDN, "vmf": _at(cosine)}, study=study)
+    assert str(judge(study, arms).verdict) == verdict

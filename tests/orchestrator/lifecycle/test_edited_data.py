@@ -13,9 +13,9 @@ from tests.orchestrator.synthetic_evidence import STUDY, evidence
 from tests.orchestrator.tiny_world import write_latents
 from tests.trainables.latents.storage.edited_files import negate_latents
 from trainables.errors import InputError
+from trainables.lane_config import LaneConfig
 from trainables.latents.storage.dataset import Split, open_dataset, whole_file, write_utterances
 from trainables.latents.storage.parquet_file import table_utterances
-from trainables.predictor.config import LaneConfig
 
 WINNERS = {"mdn": LaneConfig.of({"head": "mdn", "components": 2}), "vmf": LaneConfig.of({"head": "vmf"})}
 

@@ -37,13 +37,13 @@ RATE = 8000
 GOOD = {"mdn": Truth(cos=(0.7, 0.2), ratio=(0.5, 0.05), quality=0.3), "vmf": Truth(quality=0.4)}
 
 
-def tones(trials: Sequence[Trial], seconds: float = 0.15) -> dict[str, bytes]:
+def tones(trials: Sequence[Trial], seconds: float = 0.15, rate: int = RATE) -> dict[str, bytes]:
     """A tone for every sound of some trials, all equally long; identical ones are equal."""
-    times = np.arange(round(seconds * RATE)) / RATE
+    times = np.arange(round(seconds * rate)) / rate
     sources = sorted({(t.utterance_id, source) for t in trials for source in t.sources})
     pitch = {source: 200 + 40 * number for number, source in enumerate(sources)}
     return {
-        name: wav_bytes(0.3 * np.sin(2 * np.pi * pitch[t.utterance_id, source] * times), RATE)
+        name: wav_bytes(0.3 * np.sin(2 * np.pi * pitch[t.utterance_id, source] * times), rate)
         for t in trials
         for name, source in zip(t.sounds, t.sources, strict=True)
     }
@@ -53,12 +53,13 @@ def panel_of(
     pairs: int = 12,
     most_bytes: int = 25_000_000,
     seconds: float = 0.15,
+    rate: int = RATE,
     method: Method = Method.PREFERENCE,
 ) -> tuple[Panel, list[Trial], list[Page]]:
     """A panel of tones with its trials and pages."""
     make_trials = panel_trials if method is Method.PREFERENCE else rating_trials
     trials = make_trials([f"utterance-{i:02d}" for i in range(pairs)], ARM, VERSUS, secret="known")
-    sounds = tones(trials, seconds)
+    sounds = tones(trials, seconds, rate)
     panel = Panel(
         study="vmf_vs_mdn",
         seal="",

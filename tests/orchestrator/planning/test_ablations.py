@@ -14,8 +14,8 @@ from orchestrator.reporting.ablation_section import ablation_warning
 from search_spaces import load
 from search_spaces.study import Component, Plant
 from tests.orchestrator.synthetic_evidence import Truth, evidence
+from trainables.lane_config import LaneConfig
 from trainables.latents.batching.surrogates import Surrogate
-from trainables.predictor.config import LaneConfig
 
 STUDY = load("vmf_vs_mdn")
 WINNER = LaneConfig.of(

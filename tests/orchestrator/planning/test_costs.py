@@ -6,13 +6,14 @@ import pytest
 
 from orchestrator.datasets.collection import LatentCollection
 from orchestrator.planning import costs
-from orchestrator.planning.costs import estimate, spent, windows
+from orchestrator.planning.costs import estimate, spent
 from orchestrator.planning.design import design_of, effective_speakers
 from orchestrator.planning.plan import make_plan
 from orchestrator.runtime.ray_cluster import Cluster
 from search_spaces import load
 from search_spaces.study import Spread
 from tests.orchestrator.tiny_world import write_latents
+from trainables.declared.predictor import rollout_windows
 from trainables.errors import InputError
 from trainables.latents.storage.dataset import open_dataset
 from trainables.predictor.config import Structure
@@ -64,9 +65,10 @@ def test_lanes_of_other_sweeps_cost_nothing():
 
 def test_windows_are_those_that_the_evaluation_runs(dataset):
     # 8 test utterances of 40 frames: after 16 of context there is room for one horizon of 16, or three of 8
-    assert windows(dataset, "test", Structure("vmf", context=16, horizon=16)) == 8
-    assert windows(dataset, "test", Structure("vmf", context=16, horizon=8)) == 24
-    assert windows(dataset, "test", Structure("vmf", context=64, horizon=16)) == 0
+    lengths = costs._lengths(dataset, "test")
+    assert rollout_windows(lengths, Structure("vmf", context=16, horizon=16)) == 8
+    assert rollout_windows(lengths, Structure("vmf", context=16, horizon=8)) == 24
+    assert rollout_windows(lengths, Structure("vmf", context=64, horizon=16)) == 0
 
 
 @pytest.mark.slow

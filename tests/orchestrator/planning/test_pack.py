@@ -6,8 +6,8 @@ import pytest
 
 from orchestrator.planning.pack import Pack, cut
 from orchestrator.records.phase import Phase
+from trainables.lane_config import LaneConfig
 from trainables.latents.storage.dataset import Split
-from trainables.predictor.config import LaneConfig
 
 SETTINGS = [{"head": "vmf", "learning_rate": 0.01, "seed": seed} for seed in range(5)]
 PACK = Pack(Phase.CONFIRM, "vmf", 2, (0, 1, 2, 3, 4), tuple(map(LaneConfig.of, SETTINGS)))

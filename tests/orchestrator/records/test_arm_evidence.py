@@ -7,7 +7,7 @@ import pytest
 
 from orchestrator.records.ablation_evidence import ablated_lanes
 from orchestrator.records.arm_evidence import arm_evidence, explorations, lane_outcome
-from trainables.predictor.config import LaneConfig
+from trainables.lane_config import LaneConfig
 from trainables.predictor.scores import LaneStatus, Scores
 
 METRIC = "one_step_cosine"

@@ -13,13 +13,13 @@ from orchestrator.records.code_versions import (
     DIAGNOSES,
     EXEMPT,
     JUDGES,
-    TRAINS,
     code_version,
     diagnosis_version,
     full_version,
     import_closure,
     judge_version,
     modules_in,
+    training_roots,
     version_of,
 )
 
@@ -38,7 +38,7 @@ def copy(tmp_path):
 def versions(folder):
     """Of what trains, and of what judges."""
     modules = modules_in(folder)
-    return version_of(TRAINS, modules), version_of(JUDGES, modules)
+    return version_of(training_roots(), modules), version_of(JUDGES, modules)
 
 
 def changed(before, after):
@@ -159,7 +159,7 @@ def test_all_that_the_verdict_imports_is_hashed_or_named_with_a_reason():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("roots", [TRAINS, JUDGES, DIAGNOSES])
+@pytest.mark.parametrize("roots", [training_roots(), JUDGES, DIAGNOSES])
 def test_a_closure_misses_nothing_that_python_loads(roots):
     closure = import_closure(roots, MODULES, exempt=())
     assert len(closure) > 50
@@ -173,8 +173,18 @@ def loaded_by(*modules):
     return set(json.loads(done.stdout.splitlines()[-1])) & set(MODULES)
 
 
+def test_the_code_of_one_trainable_is_not_that_of_another(copy):
+    before = version_of(training_roots("predictor"), modules_in(copy))
+    other = copy / "trainables/declared/other.py"
+    other.write_text("NUMBER = 1")
+    one = version_of(training_roots("other"), modules_in(copy))
+    edit(other, with_another_number)
+    assert version_of(training_roots("other"), modules_in(copy)) != one
+    assert version_of(training_roots("predictor"), modules_in(copy)) == before
+
+
 def test_what_is_exempt_is_there_and_needed():
-    everywhere = import_closure([*TRAINS, *JUDGES, *DIAGNOSES], MODULES, exempt=())
+    everywhere = import_closure([*training_roots(), *JUDGES, *DIAGNOSES], MODULES, exempt=())
     assert set(EXEMPT) <= everywhere and all(EXEMPT.values())
 
 

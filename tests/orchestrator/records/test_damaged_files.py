@@ -72,7 +72,7 @@ def test_a_line_that_is_no_event_is_named(line, tmp_path):
 
 @pytest.mark.parametrize("text", ["", "5", "{}", None])
 def test_a_control_world_whose_verdict_is_damaged_is_named(text, tmp_path):
-    cited = type("Cited", (), {"controls": {"directional": "GO"}})()
+    cited = type("Cited", (), {"controls": {"directional": "GO"}, "assay": "assay"})()
 
     def run(world, folder):
         Journal(folder).append("judged", verdict="GO")

@@ -7,8 +7,8 @@ import pytest
 from orchestrator.records.evidence import Ablation, Evidence
 from tests.orchestrator.synthetic_evidence import Truth, evidence
 from trainables.errors import InputError
+from trainables.lane_config import LaneConfig
 from trainables.latents.batching.surrogates import Surrogate
-from trainables.predictor.config import LaneConfig
 from trainables.predictor.scores import LaneStatus
 
 

@@ -7,7 +7,7 @@ import torch
 
 from orchestrator.records.lane_store import LaneStore, lane_key
 from trainables.errors import InputError
-from trainables.predictor.config import LaneConfig
+from trainables.lane_config import LaneConfig
 
 LANE = {"head": "vmf", "learning_rate": 0.01, "seed": 3}
 

@@ -13,8 +13,8 @@ from search_spaces import load
 from search_spaces.study import bound, declared
 from tests.orchestrator.tiny_world import write_latents
 from trainables.errors import InputError
+from trainables.lane_config import LaneConfig
 from trainables.latents.storage.dataset import open_dataset
-from trainables.predictor.config import LaneConfig
 
 STUDY = load("vmf_vs_mdn")
 WINNERS = {

@@ -133,6 +133,7 @@ def test_nothing_is_mixed_into_a_folder(source, tmp_path, change, message):
     [
         ({"limit": 0}, "--limit is 0; it must be at least 1"),
         ({"representation": "logmal"}, "did you mean logmel"),
+        ({"representation": "control:directional"}, "is a control world, which holds no recordings"),
         ({"source": Path("nowhere")}, "source nowhere is not a folder"),
         ({"weights": "x"}, "logmel has no weights"),
         ({"out": Path(__file__)}, r"--out .*test_encoding\.py is a file; give a folder"),

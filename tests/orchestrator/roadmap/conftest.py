@@ -16,6 +16,7 @@ def world(tmp_path, monkeypatch):
     monkeypatch.setattr(
         "orchestrator.roadmap.runner.design_of", lambda *_: None
     )  # four speakers decide nothing
+    monkeypatch.setattr("orchestrator.roadmap.runner.lacks_decoder", lambda *_: "")  # nor are they heard
     write_latents(tmp_path / "toy")
     write_latents(tmp_path / "second", representation="second")  # to compare with
     return tmp_path

@@ -3,11 +3,28 @@
 import json
 
 import search_spaces
+from orchestrator.records.code_versions import full_version
 from orchestrator.roadmap.log import ENDED, STARTED, Entry
 from orchestrator.roadmap.runner import RoadmapRequest, RoadmapRunner
 from search_spaces.roadmap import GO, NO_GO, ROADMAP
 from search_spaces.study import criteria_hash
 
+FIGURE = {
+    "role": "primary",
+    "metric": "cos@16",
+    "arm": "vmf",
+    "versus": None,
+    "claim": "greater",
+    "success": 0.6,
+    "failure": 0.3,
+    "estimate": {"estimate": 0.71, "low": 0.68, "high": 0.74},
+    "white": {"estimate": 0.01, "low": -0.02, "high": 0.04},
+    "gaussian": None,
+    "kept": {"estimate": 0.82, "low": 0.8, "high": 0.84},
+    "kept_optimum": 0.85,
+    "lost": {"estimate": 0.03, "low": 0.0, "high": 0.06},
+    "lost_optimum": None,
+}
 STUDIES = [step.study for step in ROADMAP.steps]
 
 
@@ -38,8 +55,11 @@ class Sweeps:
         verdict = self.verdicts.get(study.name, GO)
         arms = {arm.name: {"config": {"representation": "better"}} for arm in study.arms}
         spent = {"device_hours": 0.25, "wall_hours": 0.125, "price": None}
-        (folder / "evidence.json").write_text(json.dumps({"arms": arms, "cost": {"spent": spent}}))
+        evidence = {"arms": arms, "cost": {"spent": spent, "planned": {"device_hours": [0.125, 0.5]}}}
+        evidence["provenance"] = {"code_of_verdict": full_version(), "seed": 0}
+        (folder / "evidence.json").write_text(json.dumps(evidence))
         judgement = {"verdict": verdict, "reason": "as measured", "consequence": "", "prior": 0.6}
+        judgement["criteria"] = [FIGURE]
         (folder / "verdict.json").write_text(json.dumps(judgement))
 
 

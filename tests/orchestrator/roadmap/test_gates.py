@@ -20,11 +20,16 @@ def outlook(missing=(), until=None, winner="soundstream", **verdicts):
 
 # 6.3, one line per branch: verdicts, what is ready next among the named, what is skipped, what is settled.
 BRANCHES = [
-    ({"vmf_vs_mdn": GO}, {"archetypes", "linear_readout", "manifold", "two_stage"}, set(), "factorize"),
+    (
+        {"vmf_vs_mdn": GO},
+        {"archetypes", "linear_readout", "manifold", "two_stage_oracle"},
+        set(),
+        "factorize",
+    ),
     (
         {"vmf_vs_mdn": NO_GO},
         {"score_correction", "representations"},
-        {"archetypes", "memory_as_basis", "manifold", "two_stage"},
+        {"archetypes", "memory_as_basis", "manifold", "two_stage_oracle", "two_stage"},
         "",
     ),
     ({"vmf_vs_mdn": GO, "archetypes": GO}, {"memory_as_basis"}, set(), ""),
@@ -42,7 +47,14 @@ BRANCHES = [
     ({"vmf_vs_mdn": GO, "manifold": GO}, {"score_correction"}, set(), ""),
     ({"vmf_vs_mdn": GO, "manifold": NO_GO}, set(), {"score_correction"}, "no score correction"),
     ({"vmf_vs_mdn": NO_GO, "score_correction": GO}, set(), set(), "deploy score correction"),
-    ({"vmf_vs_mdn": GO, "two_stage": GO}, set(), set(), "final architecture"),
+    ({"vmf_vs_mdn": GO, "two_stage_oracle": GO}, {"two_stage"}, set(), ""),
+    ({"vmf_vs_mdn": GO, "two_stage_oracle": NO_GO}, set(), {"two_stage"}, "direction and magnitude stay"),
+    (
+        {"vmf_vs_mdn": GO, "two_stage_oracle": GO, "two_stage": GO},
+        set(),
+        set(),
+        "final architecture",
+    ),
     ({"perception": GO}, set(), set(), "vMF is correct factorization"),
 ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,10 +12,12 @@ import torch
 from orchestrator.statistics.intervals import Interval, over_speakers
 from orchestrator.statistics.speaker_cells import from_scores
 from tests.trainables.analysis.synthetic import autoregression, feed
+from trainables.analysis.frame_density import FrameDensity
 from trainables.analysis.lagged_products import LaggedProducts, lagged_products
 from trainables.analysis.linear_probe import Asked, LinearProbe, ProbeSpan, probe
 from trainables.analysis.magnitude_probe import probe_magnitude
 from trainables.analysis.probe_cases import scale_of
+from trainables.distributions.frame_flow import FrameFlow, settings_for
 from trainables.errors import InputError
 from trainables.predictor.scores import Scores
 
@@ -78,6 +81,16 @@ def test_an_autoregression_gives_the_information_of_the_closed_form(decay: float
             formula = -dim / 2 * math.log1p(-(decay ** (2 * ahead)))
             found = scores[Asked("real", context, ahead)].value("predictive_information")
             assert found == pytest.approx(formula, rel=0.02, abs=0.015)
+
+
+def test_a_flow_of_gaussian_frames_leaves_the_past_what_a_gaussian_leaves_it() -> None:
+    train, held_out = autoregression(8, 0.9, (60, 40), 200)
+    flow = FrameDensity.fit(train, held_out, 0, replace(settings_for(8), steps=20)).state()
+    flows = {"real": FrameFlow.from_state(flow)}
+    scores = probe(train, held_out, scale_of(train), ProbeSpan((1,), (1,)), flows)
+    found = scores[Asked("real", 1, 1)]
+    gaussian, past_flow = (found.value(f"predictive_information{name}") for name in ("", "_flow"))
+    assert past_flow == pytest.approx(gaussian, abs=0.15)
 
 
 def test_white_noise_gives_no_information_but_a_cosine_of_0707_and_the_dnll_of_its_dimension() -> None:

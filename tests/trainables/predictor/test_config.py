@@ -6,8 +6,9 @@ import pickle
 import pytest
 
 from trainables.errors import InputError
+from trainables.lane_config import LaneConfig
 from trainables.latents.batching.surrogates import SURROGATES, Surrogate
-from trainables.predictor.config import Lane, LaneConfig, Structure
+from trainables.predictor.config import Lane, Structure
 
 SETTINGS = {"seed": 3, "head": "vmf", "learning_rate": 0.01, "depth": 2}
 CONFIG = LaneConfig.of(SETTINGS)

@@ -35,6 +35,12 @@ class Split(StrEnum):
 
 
 SPLITS = tuple(Split)
+PREFIX = "control:"  # of the name of a control world
+
+
+def of_control_world(representation: str) -> bool:
+    """Whether frames are those of a control world, or derived from them, and no recording's."""
+    return PREFIX in representation
 
 
 @dataclass(frozen=True)
@@ -45,7 +51,7 @@ class LatentMeta:
         representation: "soundstream", "logmel", "mimi-12.5", "control:directional".
         dim: latent dimensions, D.
         frame_rate: of the latents, Hz.
-        codec: name of the codec that decodes them; None where none does, as in control worlds.
+        codec: name of the codec that decodes them; None where none does, as in most control worlds.
         codec_hash: of the codec's weights and settings.
         weights: path or hub id that the codec was loaded from; None where it has none.
         corpus_hash: of the source's listing.

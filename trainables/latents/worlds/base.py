@@ -40,6 +40,22 @@ class Optimum:
         return asdict(self)
 
 
+def known_direction(steps_SND: np.ndarray) -> float:
+    """The mean over S starts of |E[d | start]|, from the N deltas that follow each, by a U-statistic.
+
+    No prediction from the start can exceed it. The squared norm of a mean of N unit vectors would be biased.
+    """
+    count = steps_SND.shape[1]
+    sums_SD = (steps_SND / np.linalg.norm(steps_SND, axis=-1, keepdims=True)).sum(1)
+    squared = ((sums_SD**2).sum(-1) - count) / (count * (count - 1))
+    return float(np.sqrt(np.maximum(squared, 0)).mean())
+
+
+def oblique_axes(dim: int) -> np.ndarray:
+    """Orthonormal columns [D, D] that are oblique to every coordinate, the same for each D."""
+    return np.linalg.qr(np.random.default_rng(dim).standard_normal((dim, dim)))[0]
+
+
 class World(Protocol):
     """A stationary process of latent frames."""
 

@@ -3,7 +3,8 @@
 Each world is a question to the whole path from Parquet to verdict:
 
 * ``directional``: the direction is predictable at cosine 0.85, and hardly less 16 frames later; the magnitude
-  is not. A sound path reaches the optimum; standing still or repeating a direction does not.
+  is not. A sound path reaches the optimum; standing still or repeating a direction does not. It can be heard,
+  see :class:`~trainables.latents.worlds.tones.Tones`.
 * ``white``: nothing is predictable, and yet the best one-step cosine is 0.70, for ``delta = -z``.
 * ``loud_white``: nothing is predictable either, but dimensions go together and frames are loud or quiet: who
   takes what a family knows of frames for what it has learnt from the past finds nats here that are not there.
@@ -12,6 +13,13 @@ Each world is a question to the whole path from Parquet to verdict:
 * ``smooth``: the past holds more information than in ``gaussian``, but the one-step cosine is less than a
   quarter of that of white noise.
 * ``lorenz``: there is no noise at all, and yet nothing can be predicted for ever, because small errors grow.
+* ``postures``: steps recur, 288 directions and no more, and a frame tells which of three comes next.
+* ``postures_of_speakers``: each speaker has postures of their own, so that what recurs holds for nobody else.
+* ``ring``: frames lie on a thin ring, and a model of it, which comes with the world, draws too much noise: a
+  step along the score of frames takes it away.
+* ``ring_quiet``: the same frames and a model with less noise than the truth has along the ring: the same step
+  does harm.
+* ``product``: all that is predictable are products of two coordinates, which no linear prediction sees.
 * ``pong``, ``breakout``, ``ms_pacman``, and each with ``-actions``: games played at random, and no audio.
   Their optimum is unknown.
 """
@@ -27,21 +35,31 @@ import numpy as np
 
 from trainables.errors import InputError
 from trainables.latents.storage.dataset import LatentMeta, Split, Utterance, write_utterances
+from trainables.latents.storage.parquet_file import PREFIX
 from trainables.latents.worlds.atari import ATARI_FRAME_RATE as GAME_RATE
 from trainables.latents.worlds.atari import Atari
 from trainables.latents.worlds.base import World
-from trainables.latents.worlds.directional import DirectionalWorld
+from trainables.latents.worlds.directional import DIRECTIONAL
 from trainables.latents.worlds.linear import RotatingAR
 from trainables.latents.worlds.lorenz import Lorenz
 from trainables.latents.worlds.loud_white import LoudWhite
+from trainables.latents.worlds.postures import Postures, PosturesOfSpeakers
+from trainables.latents.worlds.product import Product
+from trainables.latents.worlds.ring import Ring
+from trainables.latents.worlds.tones import Tones
 
 WORLDS: dict[str, World] = {
-    "directional": DirectionalWorld(dim=32, cosine=0.85, step=0.5, spread=0.4, radius=2.5, pull=0.5),
+    "directional": DIRECTIONAL,
     "white": RotatingAR(dim=32, decay=0.0, angle=0.0, scale=1.0),
     "gaussian": RotatingAR(dim=32, decay=0.9, angle=0.3, scale=2.0),
     "smooth": RotatingAR(dim=32, decay=0.95, angle=0.0, scale=1.0),
     "loud_white": LoudWhite(dim=32, condition=100.0, spread=0.6, scale=1.0),
     "lorenz": Lorenz(dt=0.02),
+    "postures": Postures(dim=64, count=96, successors=3, noise=0.25),
+    "postures_of_speakers": PosturesOfSpeakers(dim=64, count=96, successors=3, noise=0.25),
+    "ring": Ring(dim=16, radius=4.0, turn=0.3, drift=0.15, thickness=0.1, excess=0.5),
+    "ring_quiet": Ring(dim=16, radius=4.0, turn=0.3, drift=0.15, thickness=0.1, excess=0.15),
+    "product": Product(dim=32, products=8, share=0.8),
     "pong": Atari("pong", actions=False),
     "pong-actions": Atari("pong", actions=True),
     "breakout": Atari("breakout", actions=False),
@@ -96,12 +114,14 @@ def _meta(name: str, world: World, seed: int) -> LatentMeta:
     }
     kind = [name, world.parameters(), seed, _SPEAKERS, _utterances_each(world), _FRAMES]
     listing = json.dumps(kind, sort_keys=True)
+    representation = f"{PREFIX}{name}"
+    decoder = Tones if representation == Tones.name else None  # no other world can be heard
     return LatentMeta(
-        representation=f"control:{name}",
+        representation=representation,
         dim=world.dim,
         frame_rate=GAME_RATE if isinstance(world, Atari) else FRAME_RATE,
-        codec=None,
-        codec_hash="",
+        codec=None if decoder is None else decoder.name,
+        codec_hash="" if decoder is None else decoder.hash,
         weights=None,
         corpus_hash=sha256(listing.encode()).hexdigest()[:16],
         lattice_step=None,
@@ -114,11 +134,20 @@ def _utterances_each(world: World) -> int:
     return _EPISODES if isinstance(world, Atari) else _UTTERANCES
 
 
+def _paths(world: World, speakers: int, each: int, rng: np.random.Generator) -> np.ndarray:
+    """Stretches of the longest length, ``each`` of a speaker after the other."""
+    if isinstance(world, PosturesOfSpeakers):
+        return np.concatenate(
+            [world.speaker(own).simulate(each, _FRAMES[1], own) for own in rng.spawn(speakers)]
+        )
+    return world.simulate(speakers * each, _FRAMES[1], rng)
+
+
 def _utterances(world: World, split: str, speakers: int, rng: np.random.Generator) -> list[Utterance]:
-    """All speakers of a split obey the same law; utterances differ in length, as real ones do."""
+    """Utterances of as many speakers, which differ in length, as real ones do."""
     each = _utterances_each(world)
     lengths = rng.integers(_FRAMES[0], _FRAMES[1], speakers * each, endpoint=True)
-    paths = world.simulate(len(lengths), _FRAMES[1], rng)
+    paths = _paths(world, speakers, each, rng)
     rows = []
     for i, length in enumerate(lengths):
         speaker = f"{split}-{i // each:02d}"

@@ -123,6 +123,9 @@ class DirectionalWorld:
         return {**asdict(self), "kappa": self.kappa}
 
 
+DIRECTIONAL = DirectionalWorld(dim=32, cosine=0.85, step=0.5, spread=0.4, radius=2.5, pull=0.5)
+
+
 def mean_resultant(dim: int, kappa: float) -> float:
     """The mean resultant length A_D(kappa) = I_{D/2} / I_{D/2-1}, where scipy's ``ive`` is no 0 or inf."""
     return float(ive(dim / 2, kappa) / ive(dim / 2 - 1, kappa))

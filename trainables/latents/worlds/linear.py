@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from scipy.special import gammaln, hyp2f1
 
-from trainables.latents.worlds.base import Optimum
+from trainables.latents.worlds.base import Optimum, oblique_axes
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class RotatingAR:
 
     def rotation(self) -> np.ndarray:
         """The matrix Q [D, D], whose planes span a fixed random basis: no coordinate is special."""
-        basis_DD = np.linalg.qr(np.random.default_rng(self.dim).standard_normal((self.dim, self.dim)))[0]
+        basis_DD = oblique_axes(self.dim)
         cos, sin = math.cos(self.angle), math.sin(self.angle)
         turn = np.kron(np.eye(self.dim // 2), np.array([[cos, -sin], [sin, cos]]))
         return basis_DD @ turn @ basis_DD.T

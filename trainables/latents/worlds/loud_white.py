@@ -13,7 +13,7 @@ import numpy as np
 from scipy.special import logsumexp
 from scipy.stats import chi2, norm
 
-from trainables.latents.worlds.base import Optimum
+from trainables.latents.worlds.base import Optimum, known_direction, oblique_axes
 
 _STARTS, _CONTINUATIONS = 1000, 64
 _LOUDNESSES, _LENGTHS = 128, 128  # quantiles that stand for each law in the entropy
@@ -47,11 +47,10 @@ class LoudWhite:
     @cached_property
     def shape(self) -> np.ndarray:
         """The matrix A [D, D]: fixed, its axes oblique to every coordinate."""
-        axes_DD = np.linalg.qr(np.random.default_rng(self.dim).standard_normal((self.dim, self.dim)))[0]
         stretch_D = np.geomspace(1, 1 / self.condition, self.dim)
         # E[s^2] = exp(2 spread^2)
         rms = math.sqrt((stretch_D**2).mean()) * math.exp(self.spread**2)
-        return axes_DD * (stretch_D * self.scale / rms)
+        return oblique_axes(self.dim) * (stretch_D * self.scale / rms)
 
     def optimum(self, horizon: int) -> Optimum:
         """The optimum: nothing to know from the past, and no direction after the first step.
@@ -96,16 +95,13 @@ class LoudWhite:
         return self.spread * norm.ppf(_middles(_LOUDNESSES))
 
     def _first_step(self) -> tuple[float, float]:
-        """E |E[d | z_t]|, with a U-statistic for the squared norm, and exp E log(|z_t| / |delta|)."""
+        """E |E[d | z_t]|, and exp E log(|z_t| / |delta|)."""
         rng = np.random.default_rng(self.dim)
         starts_S1D = self.simulate(_STARTS, 1, rng)
         steps_SND = self.simulate(_STARTS, _CONTINUATIONS, rng) - starts_S1D
-        lengths_SN = np.linalg.norm(steps_SND, axis=-1)
-        sums_SD = (steps_SND / lengths_SN[..., None]).sum(1)
-        squared = ((sums_SD**2).sum(-1) - _CONTINUATIONS) / (_CONTINUATIONS * (_CONTINUATIONS - 1))
-        ratios_SN = np.linalg.norm(starts_S1D, axis=-1) / lengths_SN
+        ratios_SN = np.linalg.norm(starts_S1D, axis=-1) / np.linalg.norm(steps_SND, axis=-1)
         geometric = float(np.exp(np.log(ratios_SN).mean()))
-        return float(np.sqrt(np.maximum(squared, 0)).mean()), geometric
+        return known_direction(steps_SND), geometric
 
     def parameters(self) -> dict[str, float]:
         """The numbers that define the process, by name."""

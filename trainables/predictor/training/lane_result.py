@@ -21,7 +21,8 @@ class LaneResult:
         courses: of each phase, when it cooled and when it was best (:class:`Course`).
         parameters: how many numbers it learns.
         seconds: its share of the time that the pack trained.
-        state: its weights, on the CPU, under the names of a solo predictor.
+        state: its weights, on the CPU; those of a predictor under the names of a solo one.
+        details: plain data that only a report shows, such as a picture's points.
     """
 
     status: LaneStatus
@@ -31,8 +32,9 @@ class LaneResult:
     seconds: float
     courses: dict[str, Any] = field(default_factory=dict)
     state: dict[str, Tensor] = field(default_factory=dict)
+    details: dict[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Everything but the weights, as plain values."""
-        names = ("scores", "history", "courses", "parameters", "seconds")
+        names = ("scores", "history", "courses", "parameters", "seconds", "details")
         return {"status": str(self.status), **{name: getattr(self, name) for name in names}}

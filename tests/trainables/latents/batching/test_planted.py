@@ -9,6 +9,7 @@ import torch
 
 from tests.trainables.predictor.conftest import utterance_table
 from trainables.errors import InputError
+from trainables.lane_config import LaneConfig
 from trainables.latents.batching.feed import Feed
 from trainables.latents.batching.planted import (
     FrameStatistics,
@@ -19,7 +20,7 @@ from trainables.latents.batching.planted import (
 )
 from trainables.latents.batching.shard import Shard
 from trainables.latents.batching.surrogates import PLANTS, Surrogate
-from trainables.predictor.config import Lane, LaneConfig
+from trainables.predictor.config import Lane
 from trainables.predictor.evaluation.options import FREE_RUNS
 from trainables.predictor.scores import LaneStatus, Scores
 from trainables.predictor.training.train import train_pack

@@ -15,6 +15,7 @@ from trainables.errors import InputError
 from trainables.latents.storage.dataset import LatentDataset, latent_frames, open_dataset
 from trainables.latents.worlds import directional, linear
 from trainables.latents.worlds.catalogue import HORIZON, WORLDS, write_world
+from trainables.latents.worlds.tones import Tones
 
 DIRECTIONAL = WORLDS["directional"]
 LINEAR = [name for name, world in WORLDS.items() if isinstance(world, linear.RotatingAR)]
@@ -30,7 +31,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> LatentDataset:
 def test_file_says_what_the_world_is(dataset: LatentDataset) -> None:
     meta = dataset.meta
     assert (meta.representation, meta.dim, meta.frame_rate) == ("control:directional", 32, 50.0)
-    assert meta.codec is None
+    assert (meta.codec, meta.codec_hash) == ("control:directional", Tones.hash)
     assert meta.world == {
         "name": "directional",
         "parameters": DIRECTIONAL.parameters(),
@@ -47,6 +48,7 @@ def test_seed_decides_the_data_and_not_the_optimum(dataset: LatentDataset, tmp_p
     a, b, c = (open_dataset(tmp_path / name) for name in "abc")
     assert a.content_hash == b.content_hash != c.content_hash
     assert a.meta.world == c.meta.world
+    assert (a.meta.codec, a.meta.codec_hash) == (None, ""), "white noise has no sound of its own"
 
 
 def test_unknown_world_names_the_nearest(tmp_path: Path) -> None:

@@ -7,8 +7,9 @@ from dataclasses import asdict, replace
 import pytest
 import torch
 
+from trainables.lane_config import LaneConfig
 from trainables.latents.batching.feed import Feed
-from trainables.predictor.config import Lane, LaneConfig, Structure
+from trainables.predictor.config import Lane, Structure
 from trainables.predictor.heads import Survey
 from trainables.predictor.lanes.optimiser import LaneAdamW
 from trainables.predictor.lanes.pack import StackedPack

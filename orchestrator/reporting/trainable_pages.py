@@ -1,0 +1,80 @@
+"""What a page shows of studies whose arms run something else than predictors: a section, a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from markupsafe import Markup
+
+from orchestrator.reporting.archetypes_section import KIND as ARCHETYPES_KIND
+from orchestrator.reporting.archetypes_section import archetypes_section
+from orchestrator.reporting.figures import effects_figure
+from orchestrator.reporting.judged_run import JudgedRun
+from orchestrator.reporting.page_section import Section
+from orchestrator.reporting.readout_section import READOUT_KIND, readout_section
+from orchestrator.reporting.score_section import SCORE_KIND, score_section
+from orchestrator.statistics.wording import number, plain, spoken
+from search_spaces.study import Claim
+from trainables.latents.batching.surrogates import SURROGATES, Surrogate
+
+# By name of the trainable, the section that it adds; None where nothing was measured.
+SECTIONS: Mapping[str, Callable[[JudgedRun], Section | None]] = {
+    ARCHETYPES_KIND: archetypes_section,
+    READOUT_KIND: readout_section,
+    SCORE_KIND: score_section,
+}
+_FRAMES = {
+    Surrogate.REAL: "real frames",
+    Surrogate.WHITE: "frames in random order",
+    Surrogate.GAUSSIAN: "Gaussian copy",
+}
+
+
+class Picture(NamedTuple):
+    """A figure, and what it shows in words."""
+
+    figure: Markup
+    caption: str
+
+
+def trainable_sections(run: JudgedRun) -> list[Section | None]:
+    """The sections of all trainables of a study that have one."""
+    return [SECTIONS[name](run) for name in run.study.trainables if name in SECTIONS]
+
+
+def deciding_picture(run: JudgedRun) -> Picture | None:
+    """The figure that decides, of every arm, and of surrogates where they have to be beaten; None where
+    nothing was measured.
+    """
+    primary, measures = run.study.primary, run.measures
+    shown = SURROGATES if primary.beats_null else (Surrogate.REAL,)
+    values = [
+        (_label(arm, frames, run.arms), found)
+        for arm in run.arms
+        for frames in shown
+        if (found := measures.value(arm, primary.metric, surrogate=frames)) is not None
+    ]
+    if not values:
+        return None
+    absolute = primary.claim is Claim.GREATER and primary.versus is None
+    levels = ((primary.success, "success"), (primary.failure, "failure")) if absolute else ()
+    metric = spoken(primary.metric)
+    drawn = effects_figure(
+        "deciding",
+        values,
+        xlabel=metric,
+        description="; ".join(f"{label}: {number(value.estimate)}" for label, value in values),
+        levels=levels,
+    )
+    nulls = ", beside what surrogates of the frames give" if primary.beats_null else ""
+    caption = f"The {metric} that decides, with {run.level} % intervals{nulls}"
+    if absolute:
+        caption += f"; success begins above {plain(primary.success)}, failure below {plain(primary.failure)}"
+    return Picture(Markup(drawn), f"{caption}.")
+
+
+def _label(arm: str, frames: Surrogate, arms: list[str]) -> str:
+    if len(arms) == 1:
+        return _FRAMES[frames]
+    return arm if frames is Surrogate.REAL else f"{arm}: {_FRAMES[frames]}"

@@ -1,0 +1,70 @@
+"""A page on a correction: the verdict asks for both nulls, and every rule has its row."""
+
+import numpy as np
+import pytest
+
+import search_spaces
+from orchestrator.judging.verdict import judge
+from orchestrator.records.evidence import ArmEvidence, Assay, Evidence, Replicate
+from orchestrator.reporting.judged_run import JudgedRun
+from orchestrator.reporting.score_section import rule_rows
+from orchestrator.reporting.study_page import write_report
+from search_spaces.study import declared
+from trainables.analysis.score import RULES
+from trainables.lane_config import LaneConfig
+from trainables.latents.batching.surrogates import Surrogate
+from trainables.predictor.scores import LaneStatus, Scores
+
+STUDY = search_spaces.load("score_correction")
+
+
+def judged(**figures: float) -> JudgedRun:
+    figures = {
+        "skill_gained": 0.05,
+        "skill_over_shrinking": 0.05,
+        "skill_over_gaussian": 0.02,
+        "magnitude_loss": 0.02,
+        "skill_of_corrected": 0.2,
+        "state_error_gained": 0.1,
+        **{f"skill_of_{rule}": 0.1 for rule in RULES[1:]},
+        **figures,
+    }
+    replicates = []
+    for seed in range(6):
+        rng, frames = np.random.default_rng(seed), np.full(8, 500.0)
+        scores = Scores([f"s{i}" for i in range(8)], 50.0, 16)
+        for name, value in figures.items():
+            scores.sums[name], scores.counts[name] = (value + rng.normal(0, 0.002, 8)) * frames, frames
+        replicates.append(Replicate(seed, Surrogate.REAL, LaneStatus.FINISHED, scores.to_json(), [], 12))
+    config = LaneConfig.of({"trainable": "score", "objective": STUDY.objective})
+    arm = ArmEvidence("corrected", config, [], replicates, [])
+    data = {"representation": "made", "frame_rate": 50.0, "dim": 32, "hash": "h"}
+    evidence = Evidence("score_correction", {"corrected": arm}, data, {}, {})
+    evidence.seal = {"study": declared(STUDY)}
+    evidence.assays = [Assay(w, v, v, "as it should be", "c", "r") for w, v in STUDY.controls.items()]
+    return JudgedRun(STUDY, evidence, judge(STUDY, evidence))
+
+
+@pytest.mark.parametrize(
+    ("figures", "verdict"),
+    [
+        ({}, "GO"),
+        ({"skill_gained": -0.05, "state_error_gained": 0.5}, "NO-GO"),
+        ({"skill_over_shrinking": -0.05}, "NO-GO"),
+        ({"skill_over_gaussian": -0.05}, "NO-GO"),
+        ({"skill_over_gaussian": 0.0}, "INCONCLUSIVE"),
+        ({"magnitude_loss": 0.2}, "NO-GO"),
+        ({"skill_of_corrected": -0.1}, "NO-GO"),  # nothing can be predicted
+    ],
+)
+def test_a_correction_has_to_beat_both_nulls_and_keep_magnitudes(figures, verdict) -> None:
+    assert str(judged(**figures).judgement.verdict) == verdict
+
+
+def test_a_page_shows_every_rule(tmp_path) -> None:
+    run = judged()
+    skills = [float(row[1].split()[0]) for row in rule_rows(run, "corrected")]
+    assert skills == pytest.approx([0.2, 0.1, 0.1, 0.1], abs=0.01)
+    page, _, _ = write_report(tmp_path, run.study, run.evidence, run.judgement)
+    text = page.read_text()
+    assert 'id="score"' in text and "shrunk to the mean by the same distance" in text

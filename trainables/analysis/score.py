@@ -1,0 +1,209 @@
+"""A correction of rollouts by the score of single frames, as something that a lane runs.
+
+Samples of a forecaster are fed back, and each is corrected before it is. Beside the correction run, with the
+same forecaster and the same noise, its nulls: no correction, a shrinking towards the mean by the same
+distance, and the same correction by the score of a Gaussian. Sums and counts per speaker, over windows whose
+horizons tile judged utterances:
+
+* ``skill_gained``, ``skill_over_shrinking``, ``skill_over_gaussian``: by how much the energy score of the
+  corrected samples is below that of each null, over that of climatology; steps 1 to 8 together;
+* ``skill_of_`` and the name of a rule: one less the energy score over climatology's, likewise;
+* ``magnitude_drift_of_``: how far the mean log ratio of predicted and true steps of a window is from 0, and
+  ``magnitude_loss``: by how much the correction makes that greater;
+* ``state_error_of_``: the distance of the samples' mean from the truth at the last step, and
+  ``state_error_gained``: by how much the correction makes it smaller.
+
+Shapes: B windows, S samples, K rollout steps, D latent dimensions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from trainables.analysis.score_forecasters import FreeForecaster, forecaster_of
+from trainables.analysis.score_model import FrameScore, fit_score
+from trainables.analysis.score_settings import LANGEVIN, SKILL_STEPS, ScoreLane, ScoreStructure
+from trainables.analysis.score_steps import Correction, score_correction, shrinking, untouched
+from trainables.contract import Evaluation
+from trainables.distributions.law import LawNoise, log_norm
+from trainables.errors import InputError
+from trainables.latents.batching.even_share import EvenShare
+from trainables.latents.batching.feed import Feed
+from trainables.latents.batching.shard import Shard
+from trainables.latents.batching.surrogates import Surrogate
+from trainables.one_by_one import train_one_by_one
+from trainables.predictor.evaluation.proper_scores import energy_score, energy_score_of_one
+from trainables.predictor.evaluation.windows import spread_windows, window_names, window_noise, window_share
+from trainables.predictor.scores import LaneStatus, Scores, merge
+from trainables.predictor.training.lane_result import LaneResult
+from trainables.training_context import Context
+
+CORRECTED, PLAIN, SHRUNK, BY_GAUSSIAN = "corrected", "plain", "shrinking", "gaussian_score"
+RULES = (CORRECTED, PLAIN, SHRUNK, BY_GAUSSIAN)
+_MOST_FRAMES = 200_000  # of training, for the score model
+_MOST_HELD_OUT = 5_000
+_MOST_EXPLORED = 400  # windows that rank lanes
+_CLIMATE = 64  # training frames that stand for all
+_AT_ONCE = 128  # windows
+
+
+def train_scores(
+    structure: ScoreStructure,
+    lanes: Sequence[ScoreLane],
+    train: Feed,
+    evaluation: Evaluation,
+    context: Context,
+) -> list[LaneResult]:
+    """Train forecaster and score model of each lane, and judge the correction, see
+    :class:`trainables.contract.TrainPack`.
+
+    Raises:
+        InputError: no utterance is as long as a window, or frames come with no model where one is asked for.
+    """
+    return train_one_by_one(lanes, context, lambda lane: _lane(structure, lane, train, evaluation))
+
+
+def spread_frames_of(feed: Feed, surrogate: Surrogate, most: int) -> Tensor:
+    """At most so many frames of a feed in one surrogate, evenly spread, float64 [N, D]."""
+    spread = EvenShare.at_most(feed.extent.lengths, most)
+    row = feed.surrogates.index(surrogate)
+    return torch.cat([shard.spread_frames(spread)[row].double().cpu() for shard in feed.chunks()])
+
+
+def _lane(structure: ScoreStructure, lane: ScoreLane, train: Feed, evaluation: Evaluation) -> LaneResult:
+    frames_ND = spread_frames_of(train, lane.surrogate, _MOST_FRAMES)
+    model = fit_score(
+        frames_ND.float(),
+        spread_frames_of(evaluation.held_out, lane.surrogate, _MOST_HELD_OUT).float(),
+        sigma=structure.sigma,
+        width=structure.score_width,
+        steps=structure.score_steps,
+        batch=structure.score_batch,
+        seed=lane.seed,
+    )
+    forecaster, weights = forecaster_of(structure, lane, train, evaluation)
+    judged = evaluation.judged
+    most = _MOST_EXPLORED if evaluation.exploring else 0  # else all
+    share = window_share(judged.extent.lengths, structure.context, structure.horizon, most)
+    judge = _Judge.of(structure, lane, model, forecaster, frames_ND, share)
+    scores = merge(judge.scores(judged, shard) for shard in judged.chunks())
+    if not sum(counts.sum() for counts in scores.counts.values()):
+        raise InputError(
+            f"horizon is {structure.horizon}, but no judged utterance has more than context and horizon "
+            f"together, {structure.context + structure.horizon} frames; make it smaller"
+        )
+    is_finite = all(np.isfinite(values).all() for values in scores.sums.values())
+    state = {f"forecaster.{k}": v for k, v in weights.items()}
+    state |= {f"score.{k}": v.float() for k, v in model.network.state_dict().items()}
+    return LaneResult(
+        status=LaneStatus.FINISHED if is_finite else LaneStatus.DIVERGED,
+        scores=scores.to_json() if is_finite else None,
+        history=[],
+        parameters=sum(value.numel() for value in state.values()),
+        seconds=0.0,
+        state=state,
+    )
+
+
+@dataclass(frozen=True)
+class _Judge:
+    structure: ScoreStructure
+    lane: ScoreLane
+    forecaster: FreeForecaster
+    rules: Mapping[str, Correction]
+    climate_SD: Tensor
+    share: EvenShare
+
+    @classmethod
+    def of(
+        cls,
+        structure: ScoreStructure,
+        lane: ScoreLane,
+        model: FrameScore,
+        forecaster: FreeForecaster,
+        frames_ND: Tensor,
+        share: EvenShare,
+    ) -> _Judge:
+        exact = FrameScore(type(model.gaussian).fit(frames_ND), structure.score_width).double()
+        exact.network.load_state_dict(model.network.double().state_dict())
+        rules = {
+            CORRECTED: score_correction(structure, exact),
+            PLAIN: untouched,
+            SHRUNK: shrinking(structure, exact, exact.gaussian.mean_D),
+            BY_GAUSSIAN: score_correction(structure, exact.gaussian),
+        }
+        rows = torch.from_numpy(np.random.default_rng(lane.seed).integers(len(frames_ND), size=_CLIMATE))
+        return cls(structure, lane, forecaster, rules, frames_ND[rows], share)
+
+    @torch.no_grad()
+    def scores(self, feed: Feed, shard: Shard) -> Scores:
+        """Of the speakers of a shard."""
+        C, K = self.structure.context, self.structure.horizon
+        speakers = sorted(set(shard.speakers))
+        scores = Scores(speakers, feed.frame_rate, K)
+        starts_B, owners_B = spread_windows(shard, C, K, self.share)
+        names = window_names(shard, starts_B, owners_B)
+        row = torch.tensor([feed.surrogates.index(self.lane.surrogate)])
+        for first in range(0, len(starts_B), _AT_ONCE):
+            block = slice(first, first + _AT_ONCE)
+            frames_BTD = shard.gather(torch.from_numpy(starts_B[block])[None], C + K, row)[0].double().cpu()
+            whose_B = [speakers.index(shard.speakers[u]) for u in owners_B[block]]
+            self._add(scores, frames_BTD, names[block], np.array(whose_B))
+        return scores
+
+    def _add(self, scores: Scores, frames_BTD: Tensor, names: Sequence[str], whose_B: np.ndarray) -> None:
+        C, K = self.structure.context, self.structure.horizon
+        truth_BKD = frames_BTD[:, C:]
+        S, (B, _, D) = self.structure.samples, truth_BKD.shape
+        own = [f"{name}/{self.lane.seed}" for name in names]
+        noise = window_noise(own, [S, K], frames_BTD).apply(lambda x: x.reshape(S * B, K, -1))
+        draws = self.structure.langevin_steps if self.structure.correction == LANGEVIN else 1
+        more = window_noise([f"{name}/correction" for name in own], [S, K * draws], frames_BTD)
+        more_NKJD = more.normal[..., :-1].reshape(S * B, K, draws, D)
+        climate_BK = energy_score_of_one(self.climate_SD, truth_BKD.flatten(0, 1)).reshape(B, K)
+        under_B = climate_BK[:, :SKILL_STEPS].sum(1)
+        found = {}
+        for name, rule in self.rules.items():
+            runs_SBKD = self._runs(rule, frames_BTD[:, :C], noise, more_NKJD)
+            score_BK = energy_score(runs_SBKD.flatten(1, 2), truth_BKD.flatten(0, 1)).reshape(B, K)
+            last_BD = frames_BTD[:, C - 1]
+            steps_SBKD = torch.diff(runs_SBKD, dim=2, prepend=last_BD.expand(S, B, D).unsqueeze(2))
+            true_BKD = torch.diff(truth_BKD, dim=1, prepend=last_BD.unsqueeze(1))
+            drift_B = (log_norm(steps_SBKD) - log_norm(true_BKD)).mean((0, 2)).abs()
+            error_B = (runs_SBKD[:, :, -1].mean(0) - truth_BKD[:, -1]).norm(dim=-1)
+            found[name] = score_BK[:, :SKILL_STEPS].sum(1), drift_B, error_B
+            _tally(scores, whose_B, f"skill_of_{name}", under_B - found[name][0], under_B)
+            _tally(scores, whose_B, f"magnitude_drift_of_{name}", drift_B)
+            _tally(scores, whose_B, f"state_error_of_{name}", error_B)
+        (best, drift_B, error_B), (plain, plain_drift_B, plain_error_B) = found[CORRECTED], found[PLAIN]
+        _tally(scores, whose_B, "skill_gained", plain - best, under_B)
+        _tally(scores, whose_B, "skill_over_shrinking", found[SHRUNK][0] - best, under_B)
+        _tally(scores, whose_B, "skill_over_gaussian", found[BY_GAUSSIAN][0] - best, under_B)
+        _tally(scores, whose_B, "magnitude_loss", drift_B - plain_drift_B)
+        _tally(scores, whose_B, "state_error_gained", plain_error_B - error_B)
+
+    def _runs(self, rule: Correction, context_BCD: Tensor, noise: LawNoise, more_NKJD: Tensor) -> Tensor:
+        """Corrected free runs [S, B, K, D]."""
+        S, (B, C, D) = self.structure.samples, context_BCD.shape
+        memory = self.forecaster.begin(context_BCD.expand(S, B, C, D).reshape(S * B, C, D))
+        frames = []
+        for k in range(self.structure.horizon):
+            drawn_ND = self.forecaster.draw(memory, LawNoise(noise.normal[:, k], noise.uniform[:, k]))
+            frames.append(rule(drawn_ND, more_NKJD[:, k]))
+            memory = self.forecaster.show(memory, frames[-1])
+        return torch.stack(frames, 1).reshape(S, B, -1, D)
+
+
+def _tally(
+    scores: Scores, whose_B: np.ndarray, name: str, above_B: Tensor, below_B: Tensor | None = None
+) -> None:
+    """Add what each window adds above and below a fraction; 1 below where nothing else is said."""
+    below = np.ones(len(whose_B)) if below_B is None else below_B.numpy()
+    count = len(scores.speakers)
+    for total, values in ((scores.sums, above_B.numpy()), (scores.counts, below)):
+        total[name] = total.get(name, np.zeros(count)) + np.bincount(whose_B, values, count)
