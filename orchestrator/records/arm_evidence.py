@@ -32,10 +32,16 @@ def lanes_of(events: Iterable[Event], phase: Phase, arm: str) -> list[Event]:
 
 
 def lane_outcome(result: Mapping[str, Any], metric: str) -> tuple[LaneStatus, float | None]:
-    """Status and objective of a lane; one whose objective is not a finite number has diverged."""
+    """Status and objective of a lane; one whose objective is not a finite number has diverged.
+
+    On plants only free runs are measured: a lane that has no such objective has not diverged for that.
+    """
     if result["status"] == LaneStatus.DIVERGED or result["scores"] is None:
         return LaneStatus.DIVERGED, None
-    value = Scores.from_json(result["scores"]).value(metric)
+    try:
+        value = Scores.from_json(result["scores"]).value(metric)
+    except KeyError:
+        return LaneStatus(result["status"]), None
     return (LaneStatus(result["status"]), value) if math.isfinite(value) else (LaneStatus.DIVERGED, None)
 
 
