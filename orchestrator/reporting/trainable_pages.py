@@ -58,14 +58,15 @@ def deciding_picture(run: JudgedRun) -> Picture | None:
     if not values:
         return None
     absolute = primary.claim is Claim.GREATER and primary.versus is None
-    levels = ((primary.success, "success"), (primary.failure, "failure")) if absolute else ()
+    # One line and one word where success begins where failure ends.
+    named = {primary.failure: "failure", primary.success: "success"} if absolute else {}
     metric = spoken(primary.metric)
     drawn = effects_figure(
         "deciding",
         values,
         xlabel=metric,
         description="; ".join(f"{label}: {number(value.estimate)}" for label, value in values),
-        levels=levels,
+        levels=tuple(named.items()),
     )
     nulls = ", beside what surrogates of the frames give" if primary.beats_null else ""
     caption = f"The {metric} that decides, with {run.level} % intervals{nulls}"

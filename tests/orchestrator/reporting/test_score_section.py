@@ -9,6 +9,7 @@ from orchestrator.records.evidence import ArmEvidence, Assay, Evidence, Replicat
 from orchestrator.reporting.judged_run import JudgedRun
 from orchestrator.reporting.score_section import rule_rows
 from orchestrator.reporting.study_page import write_report
+from orchestrator.reporting.trainable_pages import deciding_picture
 from search_spaces.study import declared
 from trainables.analysis.score import RULES
 from trainables.lane_config import LaneConfig
@@ -68,3 +69,9 @@ def test_a_page_shows_every_rule(tmp_path) -> None:
     page, _, _ = write_report(tmp_path, run.study, run.evidence, run.judgement)
     text = page.read_text()
     assert 'id="score"' in text and "shrunk to the mean by the same distance" in text
+
+
+def test_where_success_begins_at_failure_one_line_has_one_name() -> None:
+    picture = deciding_picture(judged())
+    assert picture is not None
+    assert picture.figure.count("success") == 1 and "failure" not in picture.figure
