@@ -25,6 +25,7 @@ from orchestrator.records.journal import Journal
 from orchestrator.records.lane_store import LaneStore, lane_key
 from orchestrator.records.phase import Phase
 from trainables.lane_config import LaneConfig
+from trainables.latents.batching.surrogates import PLANTS
 from trainables.predictor.scores import LaneStatus, Scores
 
 
@@ -88,12 +89,14 @@ class LaneRecorder:
         """Record every lane of a pack; return the objectives, None where a lane diverged."""
         for position, result in enumerate(results):  # stored before anything else can fail
             self._archive.keep(self.key(pack, position), result, self._weights(pack, position))
-        objectives = [self._enter(pack, i, result)["objective"] for i, result in enumerate(results)]
-        explored = [
-            objective for index, objective in zip(pack.indexes, objectives, strict=True) if index >= 0
+        events = [self._enter(pack, i, result) for i, result in enumerate(results)]
+        shown = [
+            event["objective"]
+            for index, event in zip(pack.indexes, events, strict=True)
+            if index >= 0 and (event["status"] == LaneStatus.DIVERGED or event["objective"] is not None)
         ]
-        self._progress.finished(pack, explored)
-        return objectives
+        self._progress.finished(pack, shown)
+        return [event["objective"] for event in events]
 
     def explored(self, arm: str) -> list[Exploration]:
         """The finished explorations of an arm, in order."""
@@ -123,7 +126,8 @@ class LaneRecorder:
     def _enter(
         self, pack: Pack, position: int, result: Mapping[str, Any], reused: bool = False
     ) -> dict[str, Any]:
-        status, objective = lane_outcome(result, self._plan.study.objective)
+        planted = pack.configs[position].lane.surrogate in PLANTS
+        status, objective = lane_outcome(result, self._plan.study.objective, planted=planted)
         phase, arm, index = pack.place(position)
         event = {
             "key": self.key(pack, position),

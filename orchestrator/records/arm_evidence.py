@@ -31,16 +31,23 @@ def lanes_of(events: Iterable[Event], phase: Phase, arm: str) -> list[Event]:
     return [last[place] for place in sorted(last) if place[:2] == (phase, arm)]
 
 
-def lane_outcome(result: Mapping[str, Any], metric: str) -> tuple[LaneStatus, float | None]:
+def lane_outcome(
+    result: Mapping[str, Any], metric: str, *, planted: bool = False
+) -> tuple[LaneStatus, float | None]:
     """Status and objective of a lane; one whose objective is not a finite number has diverged.
 
     On plants only free runs are measured: a lane that has no such objective has not diverged for that.
+
+    Raises:
+        KeyError: the metric was not measured, and the lane is not ``planted``.
     """
     if result["status"] == LaneStatus.DIVERGED or result["scores"] is None:
         return LaneStatus.DIVERGED, None
     try:
         value = Scores.from_json(result["scores"]).value(metric)
     except KeyError:
+        if not planted:
+            raise
         return LaneStatus(result["status"]), None
     return (LaneStatus(result["status"]), value) if math.isfinite(value) else (LaneStatus.DIVERGED, None)
 

@@ -213,10 +213,8 @@ class _Tally:
         names = sorted(set(table.speakers))
         self.scores = scores or Scores(names, frame_rate, 0)
         row_U = np.array([names.index(speaker) for speaker in table.speakers], dtype=np.int64)
-        self._rows_N, self._count = row_U[table.owner_N], len(names)
+        self._rows_N = row_U[table.owner_N]
 
     def add(self, name: str, above_N: np.ndarray, below_N: np.ndarray | None = None) -> None:
         """Add what each step adds above and below a fraction; 1 below where nothing else is said."""
-        below_N = np.ones(len(above_N)) if below_N is None else below_N
-        for total, values_N in ((self.scores.sums, above_N), (self.scores.counts, below_N)):
-            total[name] = np.bincount(self._rows_N, values_N.astype(np.float64), self._count)
+        self.scores.add(name, self._rows_N, above_N, below_N)

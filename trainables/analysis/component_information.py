@@ -101,8 +101,8 @@ def information_scores(
     """
     both = (train, judged)
     labels = {
-        {"responsibility": "component", "gating": "gating"}[name]: (train.labels[name], judged.labels[name])
-        for name in ("responsibility", "gating")
+        metric: (train.labels[name], judged.labels[name])
+        for metric, name in (("component", "responsibility"), ("gating", "gating"))
     }
     references = _references(train, seed)
     labels |= {name: (label(train), label(judged)) for name, label in references.items()}

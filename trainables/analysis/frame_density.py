@@ -24,6 +24,7 @@ from torch import Tensor
 from trainables.distributions.frame_flow import FlowSettings, FrameFlow
 from trainables.latents.batching.even_share import EvenShare
 from trainables.latents.batching.feed import Feed
+from trainables.latents.batching.surrogates import Surrogate
 
 OFF = 0.05  # share of true frames that are less likely than the least likely vector still taken for a frame
 _RINGS = 10  # groups of true frames by their distance from the mean, all of one size
@@ -123,14 +124,15 @@ class FrameDensity(FrameFlow):
         return density
 
 
-def some_frames(feed: Feed) -> Tensor:
-    """Frames [N, D] of a feed, of its first surrogate: all of them, or 400,000 evenly spread ones where there
-    are more.
+def some_frames(feed: Feed, surrogate: Surrogate | None = None, most: int = _MOST_FRAMES) -> Tensor:
+    """Frames [N, D] of a feed, of a surrogate or of its first one: all of them, or ``most`` evenly spread
+    ones where there are more. How the feed is divided into chunks changes neither them nor their order.
     """
-    spread = EvenShare.at_most(feed.extent.lengths, _MOST_FRAMES)
+    row = 0 if surrogate is None else feed.surrogates.index(surrogate)
+    spread = EvenShare.at_most(feed.extent.lengths, most)
     frames_ND = torch.empty(0)
     for shard in feed.chunks():
-        taken = shard.spread_frames(spread)[0].cpu()
+        taken = shard.spread_frames(spread)[row].cpu()
         if len(frames_ND) == 0:
             frames_ND = taken.new_empty(spread.size, shard.dim)
         for name, own in zip(shard.ids, taken.split([len(spread.within(i)) for i in shard.ids]), strict=True):

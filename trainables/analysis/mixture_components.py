@@ -259,8 +259,7 @@ def _scores(steps: Steps, frame_rate: float, parts: _Parts) -> Scores:
     names, rows = np.unique(steps.speaker_N, return_inverse=True)
     scores = Scores(names.tolist(), frame_rate, 1)
     for name, (above, below) in parts.items():
-        scores.sums[name] = np.bincount(rows, above.astype(np.float64), len(names))
-        scores.counts[name] = np.bincount(rows, below.astype(np.float64), len(names))
+        scores.add(name, rows, above, below)
     return scores
 
 

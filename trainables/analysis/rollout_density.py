@@ -25,6 +25,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from trainables.analysis.frame_density import some_frames
 from trainables.distributions.frame_flow import FrameFlow
 from trainables.latents.batching.feed import Feed
 from trainables.latents.batching.shard import Shard
@@ -128,8 +129,7 @@ def manifold_scores(
     names, row_N = np.unique(judged.speaker_N, return_inverse=True)
     scores = Scores(names.tolist(), frame_rate, 1)
     for name, values_N in figures.items():
-        scores.sums[name] = np.bincount(row_N, values_N, len(names))
-        scores.counts[name] = np.bincount(row_N, minlength=len(names)).astype(float)
+        scores.add(name, row_N, values_N)
     deciles = np.quantile(reference, np.arange(1, 10) / 10)
 
     def decile(frames_ND: Tensor) -> Tensor:
@@ -212,12 +212,8 @@ def flow_of(flows: Mapping[str, FrameFlow], train: Feed, held_out: Feed, surroga
     """The density of a surrogate's single frames: the one that is known, or else one fitted now."""
     if surrogate in flows:
         return flows[surrogate]
-    key = f"flow of {surrogate} frames of {hash(tuple(train.ids))}"
-    if key not in held_out.kept:
-        known, watched = (
-            torch.cat([shard.frames_SND[feed.surrogates.index(surrogate)].cpu() for shard in feed.chunks()])
-            for feed in (train, held_out)
-        )
-        held_out.kept[key] = FrameFlow.fit_to(known, watched)
-    fitted: FrameFlow = held_out.kept[key]
+    key = f"flow of {surrogate} frames"
+    if key not in train.kept:
+        train.kept[key] = FrameFlow.fit_to(some_frames(train, surrogate), some_frames(held_out, surrogate))
+    fitted: FrameFlow = train.kept[key]
     return fitted

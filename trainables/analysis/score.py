@@ -25,6 +25,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from trainables.analysis.frame_density import some_frames
 from trainables.analysis.score_forecasters import FreeForecaster, forecaster_of
 from trainables.analysis.score_model import FrameScore, fit_score
 from trainables.analysis.score_settings import LANGEVIN, SKILL_STEPS, ScoreLane, ScoreStructure
@@ -35,7 +36,6 @@ from trainables.errors import InputError
 from trainables.latents.batching.even_share import EvenShare
 from trainables.latents.batching.feed import Feed
 from trainables.latents.batching.shard import Shard
-from trainables.latents.batching.surrogates import Surrogate
 from trainables.one_by_one import train_one_by_one
 from trainables.predictor.evaluation.proper_scores import energy_score, energy_score_of_one
 from trainables.predictor.evaluation.windows import spread_windows, window_names, window_noise, window_share
@@ -68,18 +68,11 @@ def train_scores(
     return train_one_by_one(lanes, context, lambda lane: _lane(structure, lane, train, evaluation))
 
 
-def spread_frames_of(feed: Feed, surrogate: Surrogate, most: int) -> Tensor:
-    """At most so many frames of a feed in one surrogate, evenly spread, float64 [N, D]."""
-    spread = EvenShare.at_most(feed.extent.lengths, most)
-    row = feed.surrogates.index(surrogate)
-    return torch.cat([shard.spread_frames(spread)[row].double().cpu() for shard in feed.chunks()])
-
-
 def _lane(structure: ScoreStructure, lane: ScoreLane, train: Feed, evaluation: Evaluation) -> LaneResult:
-    frames_ND = spread_frames_of(train, lane.surrogate, _MOST_FRAMES)
+    frames_ND = some_frames(train, lane.surrogate, _MOST_FRAMES).double()
     model = fit_score(
         frames_ND.float(),
-        spread_frames_of(evaluation.held_out, lane.surrogate, _MOST_HELD_OUT).float(),
+        some_frames(evaluation.held_out, lane.surrogate, _MOST_HELD_OUT).float(),
         sigma=structure.sigma,
         width=structure.score_width,
         steps=structure.score_steps,
@@ -168,6 +161,10 @@ class _Judge:
         climate_BK = energy_score_of_one(self.climate_SD, truth_BKD.flatten(0, 1)).reshape(B, K)
         under_B = climate_BK[:, :SKILL_STEPS].sum(1)
         found = {}
+
+        def add(name: str, above_B: Tensor, below_B: Tensor | None = None) -> None:
+            scores.add(name, whose_B, above_B.numpy(), None if below_B is None else below_B.numpy())
+
         for name, rule in self.rules.items():
             runs_SBKD = self._runs(rule, frames_BTD[:, :C], noise, more_NKJD)
             score_BK = energy_score(runs_SBKD.flatten(1, 2), truth_BKD.flatten(0, 1)).reshape(B, K)
@@ -177,15 +174,15 @@ class _Judge:
             drift_B = (log_norm(steps_SBKD) - log_norm(true_BKD)).mean((0, 2)).abs()
             error_B = (runs_SBKD[:, :, -1].mean(0) - truth_BKD[:, -1]).norm(dim=-1)
             found[name] = score_BK[:, :SKILL_STEPS].sum(1), drift_B, error_B
-            _tally(scores, whose_B, f"skill_of_{name}", under_B - found[name][0], under_B)
-            _tally(scores, whose_B, f"magnitude_drift_of_{name}", drift_B)
-            _tally(scores, whose_B, f"state_error_of_{name}", error_B)
+            add(f"skill_of_{name}", under_B - found[name][0], under_B)
+            add(f"magnitude_drift_of_{name}", drift_B)
+            add(f"state_error_of_{name}", error_B)
         (best, drift_B, error_B), (plain, plain_drift_B, plain_error_B) = found[CORRECTED], found[PLAIN]
-        _tally(scores, whose_B, "skill_gained", plain - best, under_B)
-        _tally(scores, whose_B, "skill_over_shrinking", found[SHRUNK][0] - best, under_B)
-        _tally(scores, whose_B, "skill_over_gaussian", found[BY_GAUSSIAN][0] - best, under_B)
-        _tally(scores, whose_B, "magnitude_loss", drift_B - plain_drift_B)
-        _tally(scores, whose_B, "state_error_gained", plain_error_B - error_B)
+        add("skill_gained", plain - best, under_B)
+        add("skill_over_shrinking", found[SHRUNK][0] - best, under_B)
+        add("skill_over_gaussian", found[BY_GAUSSIAN][0] - best, under_B)
+        add("magnitude_loss", drift_B - plain_drift_B)
+        add("state_error_gained", plain_error_B - error_B)
 
     def _runs(self, rule: Correction, context_BCD: Tensor, noise: LawNoise, more_NKJD: Tensor) -> Tensor:
         """Corrected free runs [S, B, K, D]."""
@@ -197,13 +194,3 @@ class _Judge:
             frames.append(rule(drawn_ND, more_NKJD[:, k]))
             memory = self.forecaster.show(memory, frames[-1])
         return torch.stack(frames, 1).reshape(S, B, -1, D)
-
-
-def _tally(
-    scores: Scores, whose_B: np.ndarray, name: str, above_B: Tensor, below_B: Tensor | None = None
-) -> None:
-    """Add what each window adds above and below a fraction; 1 below where nothing else is said."""
-    below = np.ones(len(whose_B)) if below_B is None else below_B.numpy()
-    count = len(scores.speakers)
-    for total, values in ((scores.sums, above_B.numpy()), (scores.counts, below)):
-        total[name] = total.get(name, np.zeros(count)) + np.bincount(whose_B, values, count)

@@ -23,16 +23,14 @@ def _train(
     from trainables.analysis.on_predictors import measured_too
     from trainables.analysis.rollout_density import ends_of, flow_of, manifold_scores, named_failure
 
-    flows = dict(evaluation.flows)
-
     def measure(structure: Structure, lane: Lane, result: LaneResult) -> tuple[Scores, dict[str, Any]]:
         frames = lane.surrogate
-        flows[frames] = flow_of(flows, train, evaluation.held_out, frames)
+        flow = flow_of(evaluation.flows, train, evaluation.held_out, frames)
         watched, judged = (
             ends_of(structure, result.state, feed, frames)
             for feed in (evaluation.held_out, evaluation.judged)
         )
-        scores = manifold_scores(flows[frames].log_prob, watched, judged, train.frame_rate)
+        scores = manifold_scores(flow.log_prob, watched, judged, train.frame_rate)
         return scores, {"failure": named_failure(scores)}
 
     results = PREDICTS.train(structure, lanes, train, evaluation, context)

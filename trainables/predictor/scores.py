@@ -92,6 +92,23 @@ class Scores:
     # The one of MARGINALS that predictive_information is against: the best on validation speakers.
     marginal: str = OWN_FAMILY
 
+    def add(
+        self, name: str, row_N: np.ndarray, above_N: np.ndarray, below_N: np.ndarray | None = None
+    ) -> None:
+        """Add what each item, such as a step or a window, adds above and below a fraction.
+
+        Args:
+            name: the metric.
+            row_N: the row of each item's speaker.
+            above_N: what it adds to the sums.
+            below_N: what it adds to the counts; 1 where nothing is said.
+        """
+        below_N = np.ones(len(row_N)) if below_N is None else below_N
+        count = len(self.speakers)
+        for total, values_N in ((self.sums, above_N), (self.counts, below_N)):
+            added_S = np.bincount(row_N, values_N.astype(np.float64), count)
+            total[name] = total.get(name, np.zeros(count)) + added_S
+
     def per_speaker(self, metric: str) -> tuple[np.ndarray, np.ndarray]:
         """Numerators and denominators, each [S], of a metric such as ``cos@16``, ``cos@1-16`` or ``dnll``.
 

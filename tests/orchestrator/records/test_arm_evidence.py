@@ -38,8 +38,10 @@ def test_a_lane_without_a_finite_objective_has_diverged(lane, status, objective)
     assert lane_outcome(lane, METRIC) == (status, objective)
 
 
-def test_a_lane_that_was_not_measured_by_the_objective_has_not_diverged():
-    assert lane_outcome(result(), "energy_skill@1-8") == (LaneStatus.FINISHED, None)
+def test_a_planted_lane_that_was_not_measured_by_the_objective_has_not_diverged():
+    assert lane_outcome(result(), "energy_skill@1-8", planted=True) == (LaneStatus.FINISHED, None)
+    with pytest.raises(KeyError):
+        lane_outcome(result(), "energy_skill@1-8")
 
 
 def test_an_arm_has_its_lanes_on_the_given_seeds_and_all_of_its_nulls_in_order():
