@@ -4,12 +4,11 @@ import numpy as np
 import pytest
 
 import search_spaces
-from orchestrator.judging.verdict import judge
-from orchestrator.records.evidence import ArmEvidence, Assay, Evidence, Replicate
+from orchestrator.records.evidence import ArmEvidence, Replicate
 from orchestrator.reporting.archetypes_section import archetype_rows, cluster_maps, exemplar_clips
 from orchestrator.reporting.judged_run import JudgedRun
 from orchestrator.reporting.study_page import write_report
-from search_spaces.study import declared
+from tests.orchestrator.reporting.made_run import made_run
 from trainables.lane_config import LaneConfig
 from trainables.latents.batching.surrogates import Surrogate
 from trainables.predictor.scores import LaneStatus, Scores
@@ -70,11 +69,7 @@ def judged(tight: float, accuracy: float = 0.8, gaussian: float = 0.5) -> Judged
     arm = ArmEvidence(
         "archetypes", CONFIG, [], [replicate(s, Surrogate.REAL, tight, accuracy) for s in range(6)], nulls
     )
-    data = {"representation": "made", "frame_rate": 50.0, "dim": 8, "hash": "h"}
-    evidence = Evidence("archetypes", {"archetypes": arm}, data, {}, {})
-    evidence.seal = {"study": declared(STUDY)}
-    evidence.assays = [Assay(w, v, v, "as it should be", "c", "r") for w, v in STUDY.controls.items()]
-    return JudgedRun(STUDY, evidence, judge(STUDY, evidence))
+    return made_run(STUDY, {"archetypes": arm}, dim=8)
 
 
 @pytest.mark.parametrize(

@@ -4,12 +4,11 @@ import numpy as np
 import pytest
 
 import search_spaces
-from orchestrator.judging.verdict import judge
-from orchestrator.records.evidence import ArmEvidence, Assay, Evidence, Replicate
+from orchestrator.records.evidence import ArmEvidence, Replicate
 from orchestrator.reporting.judged_run import JudgedRun
 from orchestrator.reporting.readout_section import frame_rows, rank_rows, readout_map
 from orchestrator.reporting.study_page import write_report
-from search_spaces.study import declared
+from tests.orchestrator.reporting.made_run import made_run
 from trainables.lane_config import LaneConfig
 from trainables.latents.batching.surrogates import Surrogate
 from trainables.predictor.scores import LaneStatus, Scores
@@ -55,11 +54,7 @@ def judged(linear: float, nonlinear: float, white: float = 0.0) -> JudgedRun:
         ]
         real = [replicate(name, seed, Surrogate.REAL, value) for seed in range(6)]
         arms[name] = ArmEvidence(name, config, [], real, nulls)
-    data = {"representation": "made", "frame_rate": 50.0, "dim": 32, "hash": "h"}
-    evidence = Evidence("linear_readout", arms, data, {}, {})
-    evidence.seal = {"study": declared(STUDY)}
-    evidence.assays = [Assay(w, v, v, "as it should be", "c", "r") for w, v in STUDY.controls.items()]
-    return JudgedRun(STUDY, evidence, judge(STUDY, evidence))
+    return made_run(STUDY, arms, dim=32)
 
 
 @pytest.mark.parametrize(

@@ -4,13 +4,12 @@ import numpy as np
 import pytest
 
 import search_spaces
-from orchestrator.judging.verdict import judge
-from orchestrator.records.evidence import ArmEvidence, Assay, Evidence, Replicate
+from orchestrator.records.evidence import ArmEvidence, Replicate
 from orchestrator.reporting.judged_run import JudgedRun
 from orchestrator.reporting.score_section import rule_rows
 from orchestrator.reporting.study_page import write_report
 from orchestrator.reporting.trainable_pages import deciding_picture
-from search_spaces.study import declared
+from tests.orchestrator.reporting.made_run import made_run
 from trainables.analysis.score import RULES
 from trainables.lane_config import LaneConfig
 from trainables.latents.batching.surrogates import Surrogate
@@ -39,11 +38,7 @@ def judged(**figures: float) -> JudgedRun:
         replicates.append(Replicate(seed, Surrogate.REAL, LaneStatus.FINISHED, scores.to_json(), [], 12))
     config = LaneConfig.of({"trainable": "score", "objective": STUDY.objective})
     arm = ArmEvidence("corrected", config, [], replicates, [])
-    data = {"representation": "made", "frame_rate": 50.0, "dim": 32, "hash": "h"}
-    evidence = Evidence("score_correction", {"corrected": arm}, data, {}, {})
-    evidence.seal = {"study": declared(STUDY)}
-    evidence.assays = [Assay(w, v, v, "as it should be", "c", "r") for w, v in STUDY.controls.items()]
-    return JudgedRun(STUDY, evidence, judge(STUDY, evidence))
+    return made_run(STUDY, {"corrected": arm}, dim=32)
 
 
 @pytest.mark.parametrize(
