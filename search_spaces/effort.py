@@ -25,8 +25,8 @@ EFFORTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         STANDARD: {
             "width": 96,
             "steps": 0,
-            "teacher_epochs": 10,
-            "rollout_epochs": 3,
+            "teacher_epochs": 8,
+            "rollout_epochs": 2,
             "patience": 2,
             "dropout": 0.1,
             "ema": 0.99,

@@ -52,7 +52,7 @@ def test_explored_lanes_train_a_part_of_the_epochs_and_their_winner_trains_all()
         pack = ArmSearch(plan, arm).take()
         structure, whole = pack.configs[0].structure, EFFORTS[STANDARD]
         assert structure.teacher_epochs == round(0.25 * whole["teacher_epochs"])
-        assert structure.rollout_epochs == round(0.25 * whole["rollout_epochs"])
+        assert structure.rollout_epochs == 1 > 0.25 * whole["rollout_epochs"]  # at least one
         winner = plan.in_full(arm, pack.configs[0])
         assert {name: getattr(winner.structure, name) for name in PHASES} == {n: whole[n] for n in PHASES}
         assert winner == pack.configs[0] | {name: whole[name] for name in PHASES}
