@@ -21,7 +21,7 @@ help:
 	@echo "make demo    run the study vmf_vs_mdn on the built-in control world and print its verdict"
 	@echo "make test    run the tests (ARGS='-k name' selects some)"
 	@echo "make quick   run those that need no Ray and take no more than some seconds, in about a minute and a half"
-	@echo "make soak    run what needs root or minutes: full disks, killed processes; in about three quarters of an hour"
+	@echo "make soak    run what needs root or minutes: full disks, killed processes; in under half an hour"
 	@echo "make cluster-test  bring up cluster.yaml against a cloud on this machine and lose a machine; needs root"
 	@echo "make gpu     run the tests and benchmarks of a GPU, and write down what they gave"
 	@echo "make ui      serve the MLflow UI on http://127.0.0.1:$(PORT)"
@@ -44,7 +44,7 @@ quick: $(STAMP)
 # One after the other: each of these wants the whole machine.
 soak: $(STAMP)
 	@$(BIN)/python -m pytest -m "soak and not cluster" --durations 8 $(ARGS)
-	@$(BIN)/python -m benchmarks.kills --kills 2 --sweep "vmf_vs_mdn --smoke"
+	@$(BIN)/python -m benchmarks.kills --kills 1 --sweep "vmf_vs_mdn --smoke"
 
 # What plays the laptop and AWS has an environment of its own: boto3 and moto are no part of the project's. Without a
 # network the test is skipped, and says why.

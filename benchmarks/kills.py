@@ -1,12 +1,14 @@
-"""Kill what a sweep consists of at random moments, resume it where it ended, and compare it with a calm one.
+"""Kill what sweeps consist of at random moments, resume them, and compare each with a calm one.
 
-    python -m benchmarks.kills --kills 10 --what driver raylet gcs actor
+    python -m benchmarks.kills --kills 5 --what driver terminated raylet gcs actor mlflow
 
-For each kind of process, as many are killed with SIGKILL. An undisturbed sweep runs first, in a folder of its
-own. What must come out: its verdict and its estimates; no lane that was there is written again, which is seen
-from the files of the lanes themselves; and a sentence, not a traceback, where a run had to end. Ray keeps its
-object store in the raylet, so the two die together. The default sweep is no smoke run: control worlds and
-ablations are a part of it.
+For each sweep an undisturbed one runs first, in a folder of its own. Then, for each kind of process, as many
+are killed with SIGKILL ("terminated": the driver, asked by SIGTERM to end). What must come out: its verdict
+and its estimates; no lane that was there is written again, which is seen from the files of the lanes
+themselves; a sentence, not a traceback, where a run had to end; and every lane in the MLflow store, once
+``report --record`` has been asked for what is missing. Ray keeps its object store in the raylet, so the two
+die together. An MLflow server that was killed comes back some seconds later. The default sweeps are no smoke
+runs: control worlds and ablations are a part of them.
 """
 
 from __future__ import annotations
@@ -21,14 +23,19 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from benchmarks.tracking_server import TrackingServer
 from orchestrator.runtime.descendants import descendants
 
-SWEEP = "vmf_vs_mdn --trials 4 --replicates 7 --no-diagnosis"
+SWEEPS = (
+    "vmf_vs_mdn --trials 4 --replicates 6 --no-diagnosis",
+    "archetypes --latents control:postures --no-diagnosis",
+)
+DRIVER, TERMINATED, MLFLOW = "driver", "terminated", "mlflow"
 # How the processes below a driver are told apart: by the beginning or the end of what they are called.
 _KINDS: dict[str, Callable[[str], bool]] = {
     "raylet": lambda line: line.split(" ")[0].endswith("/raylet"),
@@ -36,6 +43,7 @@ _KINDS: dict[str, Callable[[str], bool]] = {
     "actor": lambda line: line.startswith("ray::") and "IDLE" not in line,
 }
 _LONGEST = 3600  # seconds of one sweep
+_AWAY = 8.0  # seconds for which a killed MLflow server is away
 _TRACEBACK = "Traceback (most recent call last)"
 
 
@@ -49,51 +57,68 @@ class Outcome:
     ended: list[int] = field(default_factory=list)  # exit codes of those that did not
     tracebacks: int = 0
     again: set[str] = field(default_factory=set)  # lanes that were there and were written once more
+    unrecorded: int = 0  # lanes that MLflow does not have in the end
     verdict: str = ""
     apart: float = float("nan")  # largest difference of any estimate from the calm sweep
     seconds: float = 0.0
 
     def holds(self, verdict: str) -> bool:
         """Whether nothing is wrong with it."""
-        return self.verdict == verdict and not self.again and not self.tracebacks and self.apart < 1e-4
+        wrong = self.again or self.tracebacks or self.unrecorded
+        return self.verdict == verdict and not wrong and self.apart < 1e-4
 
     def row(self) -> str:
         """A line of the table."""
         codes = ",".join(map(str, sorted(set(self.ended)))) or "-"
-        cells = (self.kind, len(self.moments), self.survived, codes, self.tracebacks, len(self.again))
+        cells = (
+            self.kind,
+            len(self.moments),
+            self.survived,
+            codes,
+            self.tracebacks,
+            len(self.again),
+            self.unrecorded,
+        )
         return f"| {' | '.join(map(str, cells))} | {self.verdict} | {self.apart:.2g} | {self.seconds:.0f} |"
 
 
 HEADER = (
     "| killed | times | went on | exit codes | tracebacks | lanes trained again | "
-    "verdict | difference | seconds |\n"
-    "| --- | --- | --- | --- | --- | --- | --- | --- | --- |"
+    "lanes missing in MLflow | verdict | difference | seconds |\n"
+    "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |"
 )
 
 
 def main() -> None:
     """The command."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--kills", type=int, default=10, help="of each kind")
-    parser.add_argument("--what", nargs="+", default=["driver", *_KINDS], choices=["driver", *_KINDS])
-    parser.add_argument("--sweep", default=SWEEP, help="arguments of the sweep")
+    parser.add_argument("--kills", type=int, default=5, help="of each kind, in each sweep")
+    kinds = [DRIVER, TERMINATED, *_KINDS, MLFLOW]
+    parser.add_argument("--what", nargs="+", default=kinds, choices=kinds)
+    parser.add_argument("--sweep", action="append", help="arguments of a sweep; may be given several times")
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
     asked = parser.parse_args()
-    arguments, rng = asked.sweep.split(), random.Random(asked.seed)
-    with tempfile.TemporaryDirectory() as folder:
-        calm = Path(folder) / "calm"
-        seconds = undisturbed(calm, arguments)
-        verdict, _ = numbers(calm)
-        print(f"undisturbed: {verdict} in {seconds:.0f} s\n\n{HEADER}", flush=True)
-        good = True
-        for kind in asked.what:
-            outcome = disturbed(Path(folder) / kind, arguments, kind, asked.kills, seconds, rng)
-            outcome.apart = apart(calm, Path(folder) / kind)
-            print(outcome.row(), flush=True)
-            if outcome.tracebacks:
-                print(_log(Path(folder) / kind), file=sys.stderr, flush=True)
-            good &= outcome.holds(verdict)
+    rng, good = random.Random(asked.seed), True
+    for arguments in asked.sweep or SWEEPS:
+        with tempfile.TemporaryDirectory() as folder:
+            good &= compared(Path(folder), arguments.split(), asked.what, asked.kills, rng)
     sys.exit(not good)
+
+
+def compared(folder: Path, arguments: list[str], kinds: list[str], kills: int, rng: random.Random) -> bool:
+    """Run a sweep undisturbed and then with kills of each kind; print a row for each. Whether all is well."""
+    calm, good = folder / "calm", True
+    seconds = undisturbed(calm, arguments)
+    verdict, _ = numbers(calm)
+    print(f"\n{' '.join(arguments)}, undisturbed: {verdict} in {seconds:.0f} s\n\n{HEADER}", flush=True)
+    for kind in kinds:
+        outcome = disturbed(folder / kind, arguments, kind, kills, seconds, rng)
+        outcome.apart = apart(calm, folder / kind)
+        print(outcome.row(), flush=True)
+        if outcome.tracebacks:
+            print(_log(folder / kind), file=sys.stderr, flush=True)
+        good &= outcome.holds(verdict)
+    return good
 
 
 def undisturbed(folder: Path, arguments: list[str]) -> float:
@@ -110,31 +135,61 @@ def disturbed(
 ) -> Outcome:
     """Kill so often, each time somewhere in what an undisturbed sweep takes, then let it end."""
     outcome, started = Outcome(kind), time.monotonic()
-    process, since = _start(folder, arguments), time.monotonic()
-    there: dict[str, int] = {}
-    while process.poll() is None or process.returncode:
-        if process.returncode is not None:  # ended by a kill: go on with it
-            outcome.ended.append(process.returncode)
-            process, since = _start(folder, arguments), time.monotonic()
-        moment = rng.uniform(1.0, 0.7 * seconds)
-        if len(outcome.moments) >= kills:
-            moment = float(_LONGEST)
-        deadline = since + moment
-        while process.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.2)
-            there = _compare(folder, there, outcome)
-        if process.poll() is not None or not _kill(process.pid, kind, rng):
+    folder.mkdir()
+    with TrackingServer(folder) if kind == MLFLOW else nullcontext() as server:
+        address = server.address if server else ""
+        process, since = _start(folder, arguments, address), time.monotonic()
+        there: dict[str, int] = {}
+        while process.poll() is None or process.returncode:
+            if process.returncode is not None:  # ended by a kill: go on with it
+                outcome.ended.append(process.returncode)
+                process, since = _start(folder, arguments, address), time.monotonic()
+            moment = rng.uniform(1.0, 0.7 * seconds)
+            if len(outcome.moments) >= kills:
+                moment = float(_LONGEST)
+            deadline = since + moment
+            while process.poll() is None and time.monotonic() < deadline:
+                time.sleep(0.2)
+                there = _compare(folder, there, outcome)
+            if process.poll() is not None or not _kill(process.pid, kind, server, rng):
+                since = time.monotonic()
+                continue
+            outcome.moments.append(moment)
+            # A driver that lost its Ray takes up to a minute to notice; what has lost its record goes on.
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=_AWAY if server else 90)
+            if server:
+                server.start()
+            outcome.survived += process.poll() is None or process.returncode == 0
             since = time.monotonic()
-            continue
-        outcome.moments.append(moment)
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(timeout=90)  # a driver that lost its Ray takes up to a minute to notice
-        outcome.survived += process.poll() is None or process.returncode == 0
-        since = time.monotonic()
-    _compare(folder, there, outcome)
+        _compare(folder, there, outcome)
+        outcome.unrecorded = _unrecorded(folder, address)
     outcome.tracebacks = _log(folder).count(_TRACEBACK)
     outcome.verdict, outcome.seconds = numbers(folder)[0], time.monotonic() - started
     return outcome
+
+
+def _unrecorded(folder: Path, address: str) -> int:
+    """How many lanes of the judged run MLflow lacks, after what is missing has been asked for."""
+    from mlflow import MlflowClient
+
+    run = _judged(folder).parent
+    line = [sys.executable, "-m", "orchestrator.report", str(run), "--record"]
+    with (folder / "log.txt").open("ab") as log:
+        subprocess.run(line, cwd=folder, env=_environment(address), stdout=log, stderr=log, check=False)
+    client = MlflowClient(address or f"sqlite:///{folder}/mlflow.db")
+    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+    verdicts = client.search_runs(experiments, "tags.verdict != ''")
+    names = {
+        child.info.run_name
+        for parent in verdicts
+        for child in client.search_runs(
+            experiments, f"tags.mlflow.parentRunId = '{parent.info.run_id}'", max_results=5000
+        )
+    }
+    events = map(json.loads, (run / "journal.jsonl").read_text().splitlines())
+    lanes = {(e["phase"], e["arm"], e["index"]) for e in events if e["event"] == "finished"}
+    return max(0, len(lanes) - len(names))
 
 
 def _compare(folder: Path, before: dict[str, int], outcome: Outcome) -> dict[str, int]:
@@ -144,9 +199,15 @@ def _compare(folder: Path, before: dict[str, int], outcome: Outcome) -> dict[str
     return now
 
 
-def _kill(driver: int, kind: str, rng: random.Random) -> bool:
+def _kill(driver: int, kind: str, server: TrackingServer | None, rng: random.Random) -> bool:
     """Kill one process of a kind; return whether there was one."""
-    found = [driver] if kind == "driver" else list(_of_kind(driver, kind))
+    if server:
+        server.send(signal.SIGKILL)
+        return True
+    if kind == TERMINATED:
+        os.kill(driver, signal.SIGTERM)
+        return True
+    found = [driver] if kind == DRIVER else list(_of_kind(driver, kind))
     if not found:
         return False
     with suppress(ProcessLookupError):
@@ -162,17 +223,21 @@ def _of_kind(driver: int, kind: str) -> Iterator[int]:
                 yield process
 
 
-def _start(folder: Path, arguments: list[str]) -> subprocess.Popen[bytes]:
-    folder.mkdir(exist_ok=True)
+def _environment(address: str) -> dict[str, str]:
     root = str(Path(__file__).parent.parent)
-    environment = {**os.environ, "PYTHONPATH": root, "OMP_NUM_THREADS": "1"}
-    environment.pop("MLFLOW_TRACKING_URI", None)
+    store = {"MLFLOW_TRACKING_URI": address} if address else {}
+    kept = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
+    return {**kept, "PYTHONPATH": root, "OMP_NUM_THREADS": "1", **store}
+
+
+def _start(folder: Path, arguments: list[str], address: str = "") -> subprocess.Popen[bytes]:
+    folder.mkdir(exist_ok=True)
     resume = ["--resume"] if _begun(folder, arguments[0]) else []
     with (folder / "log.txt").open("ab") as log:
         return subprocess.Popen(
             [sys.executable, "-m", "orchestrator.sweep", *arguments, *resume],
             cwd=folder,
-            env=environment,
+            env=_environment(address),
             stdout=log,
             stderr=log,
         )
@@ -189,11 +254,15 @@ def _begun(folder: Path, study: str) -> bool:
 
 def numbers(folder: Path) -> tuple[str, list[float]]:
     """The verdict in a folder, and all estimates of criteria and ablations."""
-    (path,) = [p for p in folder.glob("runs/*/verdict.json") if not p.parent.name.startswith("assay-")]
-    record: dict[str, Any] = json.loads(path.read_text())
+    record: dict[str, Any] = json.loads(_judged(folder).read_text())
     estimates = [c["estimate"]["estimate"] for c in record["criteria"] if c["estimate"]]
     estimates += [a["effect"]["estimate"] for a in record["ablations"] if a["effect"]]
     return record["verdict"], estimates
+
+
+def _judged(folder: Path) -> Path:
+    (path,) = [p for p in folder.glob("runs/*/verdict.json") if not p.parent.name.startswith("assay-")]
+    return path
 
 
 def apart(calm: Path, other: Path) -> float:

@@ -1,21 +1,17 @@
 """A run folder in MLflow, whatever the store does meanwhile: in the end nothing is missing or there twice."""
 
 import json
-import os
 import shutil
 import signal
-import socket
 import sqlite3
-import subprocess
-import sys
 import threading
 import time
-import urllib.request
-from contextlib import closing, contextmanager
+from contextlib import closing
 
 import pytest
 from mlflow import MlflowClient
 
+from benchmarks.tracking_server import TrackingServer
 from orchestrator.execution import recording
 from orchestrator.execution.recording import SweepRecording
 from orchestrator.execution.run_mirror import DESCRIBED, record
@@ -182,47 +178,17 @@ def test_what_is_no_run_folder_is_refused(store, tmp_path):
         record(tmp_path)
 
 
-@contextmanager
-def served(folder):
-    """A real MLflow server for a store; yields its process and its address."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    line = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
-    line += ["--workers", "1", "--backend-store-uri", f"sqlite:///{folder}/mlflow.db"]
-    environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"}
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    server = subprocess.Popen(line, cwd=folder, env=environment, start_new_session=True, **quiet)
-    try:
-        address, deadline = f"http://127.0.0.1:{port}", time.monotonic() + 90
-        while True:
-            try:
-                urllib.request.urlopen(f"{address}/health", timeout=2).read()
-                break
-            except OSError:
-                assert server.poll() is None and time.monotonic() < deadline
-                time.sleep(0.2)
-        yield server.pid, address
-    finally:
-        for number in (signal.SIGCONT, signal.SIGKILL):
-            try:
-                os.killpg(server.pid, number)
-            except ProcessLookupError:
-                break
-        server.wait()
-
-
 @pytest.mark.soak
 @pytest.mark.parametrize("step", [0, 2])
 def test_a_server_that_is_stopped_or_killed_holds_nothing_up(store, tmp_path, monkeypatch, capfd, step):
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
     monkeypatch.setattr(recording, "_STALLED", 1.5)
     stopped, killed = tmp_path / "runs" / "stopped", tmp_path / "runs" / "killed"
-    with served(tmp_path) as (server, address):
-        monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
-        said, seconds = sweep(stopped, lambda now: os.killpg(server, signal.SIGSTOP) if now == step else 0)
+    with TrackingServer(tmp_path) as server:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", server.address)
+        said, seconds = sweep(stopped, lambda now: server.send(signal.SIGSTOP) if now == step else 0)
         assert seconds < 10 and f"report {stopped} --record" in said
-        os.killpg(server, signal.SIGCONT)
+        server.send(signal.SIGCONT)
         await_threads()
         monkeypatch.delenv("MLFLOW_HTTP_REQUEST_TIMEOUT")
         record(stopped)
@@ -233,7 +199,7 @@ def test_a_server_that_is_stopped_or_killed_holds_nothing_up(store, tmp_path, mo
         for lane in store.search_runs(["1"]):
             store.delete_run(lane.info.run_id)
         monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
-        said, seconds = sweep(killed, lambda now: os.killpg(server, signal.SIGKILL) if now == step else 0)
+        said, seconds = sweep(killed, lambda now: server.send(signal.SIGKILL) if now == step else 0)
         assert seconds < 10 and f"report {killed} --record" in said
         await_threads()
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
