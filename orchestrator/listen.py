@@ -38,6 +38,7 @@ def make(
         Method, typer.Option(help="Which of two is better, or a rating of each beside a hidden reference.")
     ] = Method.PREFERENCE,
     again: Annotated[bool, typer.Option("--again", help="Replace a panel that RUN has already.")] = False,
+    study: cli.StudyFile = None,
 ) -> None:
     """Write a self-contained page on which listeners compare the arms of RUN without knowing them.
 
@@ -57,6 +58,7 @@ def make(
             lambda done, total: progress.update(task, completed=done, total=total),
             method=method,
             again=again,
+            file=study,
         )
     for page in made.pages:
         typer.echo(f"page  {page}  ({page.stat().st_size / 1e6:.1f} MB)")
@@ -77,12 +79,13 @@ def make(
 def collect(
     run: Run,
     answers: Annotated[list[Path], typer.Argument(help="All files that listeners sent back.")],
+    study: cli.StudyFile = None,
 ) -> None:
     """Check the answers of listeners, write them into the evidence of RUN, and judge it again.
 
     Answers of another page or an altered one, or two files of one listener, are refused, and nothing changes.
     """
-    collected = collect_answers(run, answers)
+    collected = collect_answers(run, answers, study)
     for listener, why in collected.left_out.items():
         typer.echo(f"left out: {listener} {why}", err=True)
     judgement = collected.judgement
@@ -90,9 +93,9 @@ def collect(
     typer.echo("\n".join(map(str, collected.written)))
 
 
-def play(run: Run) -> None:
+def play(run: Run, study: cli.StudyFile = None) -> None:
     """Write a page on which RUN can be heard with its arms named, spectrograms and curves beside them."""
-    typer.echo(f"page  {write_play_page(run)}")
+    typer.echo(f"page  {write_play_page(run, study)}")
 
 
 SUBCOMMANDS: dict[str, Callable[..., None]] = {"make": make, "collect": collect, "play": play}

@@ -19,6 +19,7 @@ def report(
     record: Annotated[
         bool, typer.Option("--record", help="Judge nothing; only add to MLflow what it lacks of RUN.")
     ] = False,
+    study: cli.StudyFile = None,
 ) -> None:
     """Judge the evidence of RUN by its study as it is declared now, and write report and verdict beside it.
 
@@ -28,7 +29,7 @@ def report(
     if record:
         typer.echo(run_mirror.record(run))
         return
-    judgement, written = rejudge(run)
+    judgement, written = rejudge(run, study)
     typer.echo(f"{judgement.verdict}: {judgement.reason}\n{judgement.consequence}\n")
     typer.echo("\n".join(map(str, written)))
 

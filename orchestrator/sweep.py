@@ -16,9 +16,11 @@ from orchestrator.planning.design import design_of
 from orchestrator.planning.latent_dimensions import require_directions
 from orchestrator.planning.needed_decoder import require_decoder
 from orchestrator.planning.plan import Plan, make_plan
-from orchestrator.records.code_versions import code_version
+from orchestrator.planning.sound_settings import require_sound_settings
 from orchestrator.records.journal import RESUME
 from orchestrator.records.run_folders import fresh_folder, unfinished_run
+from orchestrator.records.study_code import code_of_study, require_own_parts
+from orchestrator.records.study_file import keep_copy, load_study, require_copy, study_path
 from orchestrator.roadmap.gate_check import closed_gate
 from orchestrator.runtime import cli
 from orchestrator.runtime import ray_cluster as cluster
@@ -30,7 +32,9 @@ EXAMPLE = "python -m orchestrator.sweep vmf_vs_mdn --latents latents/soundstream
 
 
 def sweep(
-    study: Annotated[str, typer.Argument(help="Name of a study; --list names them all.")] = "",
+    study: Annotated[
+        str, typer.Argument(help="Name of a study (--list names them all), or a file with a STUDY.")
+    ] = "",
     latents: Annotated[
         list[str],
         typer.Option(help="Folder of latents, or control:NAME; again, to compare representations."),
@@ -63,14 +67,15 @@ def sweep(
     verdict.
     """
     if list_studies:
-        for name in search_spaces.names():
-            typer.echo(_listed(search_spaces.load(name)))
+        own = [study] if study_path(study) else []
+        for name in [*search_spaces.names(), *own]:
+            typer.echo(_listed(load_study(name)))
         return
     if not study:
         raise InputError(f"no study was named; known are {', '.join(search_spaces.names())}")
     require_price(price)
     cluster.set_ray_environment()  # before anything loads Ray
-    asked = search_spaces.load(study)
+    asked, file = load_study(study), study_path(study)
     collection = open_collection(latents)
     asked = with_settings(with_effort(asked, effort), cli.parsed_settings(settings))
     plan = make_plan(
@@ -83,6 +88,9 @@ def sweep(
         ablate=ablation,
         frame_rates=collection.frame_rates,
     )
+    if file is not None:
+        require_sound_settings(plan, file)
+    require_own_parts(plan.study)
     require_directions(plan, collection)
     require_decoder(plan.study, collection)
     if dry_run:
@@ -91,7 +99,7 @@ def sweep(
         typer.echo(dry_run_text(plan, collection, address, out, price))
         return
     ungated = resume or smoke or (collection.first.meta.world is not None and not force)
-    closed = "" if ungated else closed_gate(study, latents, out)
+    closed = "" if ungated else closed_gate(plan.study.name, latents, out)
     if closed and not force:
         raise InputError(
             f"the gate of {study} on the roadmap is not open ({closed}); ask first what it waits for, or "
@@ -102,7 +110,12 @@ def sweep(
     from orchestrator.lifecycle.sweep import run_sweep
     from orchestrator.lifecycle.sweep_request import SweepRequest
 
-    folder = _continued(plan, collection, out) if resume else fresh_folder(out, plan.study.name)
+    if resume:
+        folder = _continued(plan, collection, out)
+        require_copy(file, folder)
+    else:
+        folder = fresh_folder(out, plan.study.name)
+        keep_copy(file, folder)
     again = [word for word in sys.argv[1:] if word != "--resume"]
     command = shlex.join(["python", "-m", "orchestrator.sweep", *again])
     request = SweepRequest(
@@ -122,7 +135,7 @@ def sweep(
 
 def _continued(plan: Plan, latents: LatentCollection, out: Path) -> Path:
     return unfinished_run(
-        out, plan.arguments(), latents.content_hash, code_version(*plan.study.trainables), latents.where
+        out, plan.arguments(), latents.content_hash, code_of_study(plan.study), latents.where
     )
 
 

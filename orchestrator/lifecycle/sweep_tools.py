@@ -23,7 +23,7 @@ from orchestrator.records.lane_store import LANES_FOLDER, LaneStore
 from orchestrator.runtime.checkpoint_store import CheckpointStore
 from orchestrator.runtime.ray_cluster import Cluster
 from search_spaces.study import Study
-from trainables.lane_config import trainable
+from trainables.lane_config import trainable, trainables
 from trainables.latents.storage.dataset import SPLITS
 
 
@@ -67,7 +67,7 @@ class SweepTools:
             changed=recording.changed,
             progress=progress,
             latents=request.latents,
-            code=code_version(*plan.study.trainables),
+            code=code_version(*(name for name in plan.study.trainables if name in trainables())),
         )
         latents = by_representation(request.latents, SPLITS)
         if any(trainable(name).uses_tracks for name in plan.study.trainables):

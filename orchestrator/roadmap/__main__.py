@@ -10,10 +10,10 @@ from typing import Annotated
 import typer
 
 from orchestrator.planning.costs import require_price
+from orchestrator.roadmap.study_shelf import opened_map
 from orchestrator.runtime import cli
 from orchestrator.runtime import ray_cluster as cluster
 from search_spaces.effort import QUICK
-from search_spaces.roadmap import ROADMAP
 from trainables.errors import InputError
 
 EXAMPLE = "python -m orchestrator.roadmap --latents latents/soundstream"
@@ -34,14 +34,18 @@ def roadmap(
     effort: cli.Effort = QUICK,
     seed: cli.Seed = 0,
     smoke: cli.Smoke = False,
+    own_map: Annotated[
+        Path | None, typer.Option("--map", help="File with a ROADMAP of your own; its studies lie beside it.")
+    ] = None,
 ) -> None:
     """Run the studies of the roadmap in order, each where earlier verdicts allow it, and write one page.
 
     The same command again goes on where it stopped: a study that has its verdict is not run twice.
     """
-    if until is not None and until not in ROADMAP.tiers:
+    the_map, shelf = opened_map(own_map)
+    if until is not None and until not in the_map.tiers:
         raise InputError(
-            f"--until is {until}; it must be one of the tiers {', '.join(map(str, ROADMAP.tiers))}"
+            f"--until is {until}; it must be one of the tiers {', '.join(map(str, the_map.tiers))}"
         )
     require_price(price)
     if seed < 0:
@@ -62,7 +66,7 @@ def roadmap(
         smoke=smoke,
         command=command,
     )
-    runner = RoadmapRunner(request, say=typer.echo)
+    runner = RoadmapRunner(request, the_map, typer.echo, shelf=shelf)
     if plan:
         from orchestrator.roadmap.plan_text import roadmap_plan
 

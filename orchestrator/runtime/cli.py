@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -21,6 +22,7 @@ from orchestrator.runtime.interrupts import (
 )
 from search_spaces.study import StudyError
 from trainables.errors import InputError
+from trainables.own_parts.registry import name_parts
 
 BAD_INPUT, INTERRUPTED = 2, 128  # to the latter the number of the signal is added
 
@@ -39,6 +41,9 @@ Effort = Annotated[
 Settings = Annotated[
     list[str],
     typer.Option("--set", help="Any setting as NAME=VALUE, the same in every arm; again, for more."),
+]
+StudyFile = Annotated[
+    Path | None, typer.Option("--study", help="The file that declares RUN's study, where it is your own.")
 ]
 Smoke = Annotated[
     bool,
@@ -111,6 +116,7 @@ def guarded(command: Callable[..., None], resume: str) -> Callable[..., None]:
     def wrapper(*args: object, **kwargs: object) -> None:
         try:
             _require_utf8()
+            _name_parts()
             with second_signal_ends_at_once():
                 command(*args, **kwargs)
         except (InputError, StudyError) as error:
@@ -142,6 +148,12 @@ def _require_utf8() -> None:
         except UnicodeEncodeError:
             shown = os.fsencode(name).decode(errors="backslashreplace")
             raise InputError(f"the name {shown} is not UTF-8; rename it") from None
+
+
+def _name_parts() -> None:
+    """Let the code be run that the command line names as module:attribute, perhaps behind a = or control:."""
+    words = [word.rpartition("=")[2].removeprefix("control:") for word in sys.argv[1:]]
+    name_parts(part for word in words for part in word.split(","))
 
 
 def _tell(text: str) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from trainables.errors import InputError
 from trainables.latents.batching.surrogates import Surrogate
+from trainables.own_parts.registry import PartKind, is_own_part
 from trainables.setting_checks import require, require_kinds
 
 BACKBONES = ("transformer", "gru", "mlp")
@@ -39,6 +40,8 @@ GAUSSIANS = ("mdn", "gaussian")
 POLAR = ("vmf", "movmf", "power_spherical", "prototypes", "direction_codebook")  # direction x magnitude
 WITHOUT_DENSITY = ("flow_matching",)
 UNTEMPERED = ("flow", "flow_matching", *FITTED_HEADS)
+# The setting that names what a user's own code measures.
+OWN_METRICS = "metrics"
 INFORMATION = ("predictive_information_gaussian", "predictive_bits_per_second_gaussian")
 # What exploration measures, beside the rollout.
 _ONE_STEP = ("nll", "one_step_cosine", "log_magnitude_r2", *INFORMATION)
@@ -59,6 +62,8 @@ _ALLOWED = {
     "dtype": ("float32", "float64"),
     "precision": PRECISIONS,
 }
+# Settings that may also name what a user brings, with the kind of it.
+_BROUGHT = {"head": PartKind.HEAD, "backbone": PartKind.BACKBONE}
 _COUNTS = (
     "width",
     "depth",
@@ -135,6 +140,8 @@ class Structure:
     marginal_steps: int = 300  # optimiser steps of the same head without context, which a model has to beat
     # Each time so many epochs have passed, exploration drops the worse half of a pack; 0 = never.
     rung_epochs: int = 0
+    # What a user's own code measures, beside the usual: names of metrics, with commas between them.
+    metrics: str = ""
     # The metric that exploration ranks by: more is better, and a minus before the name turns it round. A
     # curve has its step behind it ("cos@16"), or steps, over which its mean is taken ("cos@1-16").
     objective: str = "cos@1"
@@ -142,8 +149,14 @@ class Structure:
 
     def __post_init__(self) -> None:
         for name, allowed in _ALLOWED.items():
-            require(self, name, getattr(self, name) in allowed, f"one of {', '.join(map(str, allowed))}")
+            value = getattr(self, name)
+            brought = name in _BROUGHT and is_own_part(_BROUGHT[name], value)
+            remedy = " (or your own, as module:attribute)" if name in _BROUGHT else ""
+            require(self, name, value in allowed or brought, f"one of {', '.join(map(str, allowed))}{remedy}")
         require_kinds(self)
+        for name in self.own_metrics:
+            wanted = "names of metrics of your own, as module:attribute, with commas between them"
+            require(self, OWN_METRICS, is_own_part(PartKind.METRIC, name), wanted)
         for name in _COUNTS:
             require(self, name, getattr(self, name) >= 1, "at least 1")
         for name in (*_MAYBE_NONE, "warmup"):
@@ -156,7 +169,8 @@ class Structure:
         require(self, "temperature", self.temperature > 0, "above 0")
         require(self, "components", self.components <= MOST_COMPONENTS, f"at most {MOST_COMPONENTS}")
         require(self, "rank", self.rank <= MOST_RANK, f"at most {MOST_RANK}")
-        require(self, "objective", *_known_objective(self.objective, self.horizon))
+        if self.objective.removeprefix("-") not in map(metric_name, self.own_metrics):
+            require(self, "objective", *_known_objective(self.objective, self.horizon))
         for clash, remedy in self._clashes():
             if clash:
                 raise InputError(remedy)
@@ -230,6 +244,11 @@ class Structure:
         )
 
     @property
+    def own_metrics(self) -> tuple[str, ...]:
+        """What a user's own code measures: the parts, by name."""
+        return tuple(name.strip() for name in self.metrics.split(",") if name.strip())
+
+    @property
     def window_frames(self) -> int:
         """Frames of a training window; a rollout begins so that it ends with the window."""
         return max(self.window, self.context + self.rollout)
@@ -276,6 +295,13 @@ class Lane:
         for name in ("weight_decay", "kappa_prior", "input_noise"):
             require(self, name, getattr(self, name) >= 0, "at least 0")
         require(self, "scheduled_sampling", 0 <= self.scheduled_sampling <= 1, "between 0 and 1")
+
+
+def metric_name(part: str) -> str:
+    """The name under which scores hold what a user's metric measures: that of its function, where it is given
+    as ``module:attribute``.
+    """
+    return part.rpartition(":")[2].rpartition(".")[2]
 
 
 def _known_objective(objective: str, horizon: int) -> tuple[bool, str]:

@@ -47,6 +47,7 @@ from trainables.latents.worlds.postures import Postures, PosturesOfSpeakers
 from trainables.latents.worlds.product import Product
 from trainables.latents.worlds.ring import Ring
 from trainables.latents.worlds.tones import Tones
+from trainables.own_parts.registry import PartKind, is_own_part, load_part
 
 WORLDS: dict[str, World] = {
     "directional": DIRECTIONAL,
@@ -97,6 +98,16 @@ def write_world(name: str, out: Path, seed: int = 0) -> None:
 
 
 def _world(name: str) -> World:
+    if name not in WORLDS and is_own_part(PartKind.WORLD, name):
+        world = load_part(PartKind.WORLD, name)
+        lacking = [part for part in ("dim", "simulate", "optimum", "parameters") if not hasattr(world, part)]
+        if lacking or isinstance(world, type):
+            raise InputError(
+                f"control world {name!r} must be an object with dim, simulate, optimum and parameters, as "
+                f"trainables.latents.worlds.base says; it is {type(world).__name__!r} and lacks "
+                f"{', '.join(lacking) or 'being one: make an object of the class'}"
+            )
+        return world
     if name not in WORLDS:
         nearest = get_close_matches(name, WORLDS, n=1, cutoff=0.0)[0]
         raise InputError(

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from trainables.distributions.polar import MAGNITUDE_FLOOR
 from trainables.errors import InputError
+from trainables.own_parts.registry import PartKind, made_part
 from trainables.predictor.heads.base import Head, Survey, Whitening
 from trainables.predictor.heads.direction_codebook import CodebookHead
 from trainables.predictor.heads.flow import FlowHead
@@ -49,8 +50,13 @@ _KMEANS_ROUNDS, _KMEANS_SEED = 20, 0
 
 
 def build_head(structure: Structure, dim: int) -> Head:
-    """The head that a structure names, over delta in R^dim, on hidden states of ``structure.width``."""
-    head = _BUILDERS[structure.head](structure, dim)
+    """The head that a structure names, over delta in R^dim, on hidden states of ``structure.width``.
+
+    Raises:
+        InputError: it is a user's own, and cannot be made of the structure and the dimensions.
+    """
+    builder = _BUILDERS.get(structure.head)
+    head = _own_head(structure, dim) if builder is None else builder(structure, dim)
     return WhitenedHead(head, dim, structure.factors) if structure.coordinates == "whitened" else head
 
 
@@ -72,6 +78,16 @@ def survey(structure: Structure, steps_ND: Tensor, frames_ND: Tensor) -> Survey:
     moving = magnitude > MAGNITUDE_FLOOR
     codes_KD = _codes(steps_ND[moving] / magnitude[moving, None], structure.components)
     return Survey(typical, codes_KD, whitening)
+
+
+def _own_head(structure: Structure, dim: int) -> Head:
+    head = made_part(PartKind.HEAD, structure.head, structure, dim)
+    if not isinstance(head, Head):
+        raise InputError(
+            f"head {structure.head!r} makes a {type(head).__name__}; it must be a Head of "
+            "trainables.predictor.heads"
+        )
+    return head
 
 
 def _form(structure: Structure) -> PolarForm:

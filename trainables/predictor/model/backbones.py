@@ -18,6 +18,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from trainables.errors import InputError
+from trainables.own_parts.registry import PartKind, made_part
 from trainables.predictor.config import Structure
 from trainables.predictor.heads.base import Survey
 from trainables.predictor.linear import Linear
@@ -28,16 +30,32 @@ BackboneState = Any
 
 
 def build_backbone(structure: Structure, dim: int) -> Backbone:
-    """The backbone that a structure names, over latents of ``dim`` dimensions."""
+    """The backbone that a structure names, over latents of ``dim`` dimensions.
+
+    Raises:
+        InputError: it is a user's own, and cannot be made of the structure and the dimensions.
+    """
     kinds: dict[str, Callable[[int, int, int], Backbone]] = {
         "gru": GRUBackbone,
         "mlp": WindowedMLP,
         "transformer": CausalTransformer,
     }
-    backbone = kinds[structure.backbone](dim, structure.width, structure.depth)
+    kind = kinds.get(structure.backbone)
+    sizes = dim, structure.width, structure.depth
+    backbone = _own_backbone(structure, dim) if kind is None else kind(*sizes)
     if structure.precision == "auto":
         backbone = HalfPrecisionBackbone(backbone)
     return WhitenedBackbone(backbone, dim) if structure.coordinates == "whitened" else backbone
+
+
+def _own_backbone(structure: Structure, dim: int) -> Backbone:
+    backbone = made_part(PartKind.BACKBONE, structure.backbone, structure, dim)
+    if not isinstance(backbone, Backbone):
+        raise InputError(
+            f"backbone {structure.backbone!r} makes a {type(backbone).__name__}; it must be a Backbone of "
+            "trainables.predictor.model.backbones"
+        )
+    return backbone
 
 
 class Backbone(nn.Module):
