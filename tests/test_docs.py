@@ -27,7 +27,10 @@ QUICK = {
     "python -m orchestrator.roadmap --plan",
     "python -m orchestrator.seal vmf_vs_mdn",
 }
-MODULES = {name: f"orchestrator.{name}" for name in COMMANDS} | {"roadmap": "orchestrator.roadmap.__main__"}
+IN_FOLDERS = ("roadmap", "check", "new")
+MODULES = {name: f"orchestrator.{name}" for name in COMMANDS} | {
+    name: f"orchestrator.{name}.__main__" for name in IN_FOLDERS
+}
 
 
 @dataclass(frozen=True)

@@ -90,14 +90,19 @@ def write_world(name: str, out: Path, seed: int = 0) -> None:
     Raises:
         InputError: no world has that name, or it is a game and ale-py is not installed.
     """
-    world = _world(name)
+    world = world_of(name)
     meta = _meta(name, world, seed)
     for number, (split, speakers) in enumerate(_SPEAKERS.items()):
         rng = np.random.default_rng([seed, number])
         write_utterances(Path(out) / f"{split}.parquet", _utterances(world, split, speakers, rng), meta)
 
 
-def _world(name: str) -> World:
+def world_of(name: str) -> World:
+    """The control world of that name, or the one that a user brings under it.
+
+    Raises:
+        InputError: there is none, or it lacks what a world has.
+    """
     if name not in WORLDS and is_own_part(PartKind.WORLD, name):
         world = load_part(PartKind.WORLD, name)
         lacking = [part for part in ("dim", "simulate", "optimum", "parameters") if not hasattr(world, part)]
