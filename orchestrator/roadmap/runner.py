@@ -92,6 +92,8 @@ class RoadmapRunner:
         why = "given" if self.order.others else "of the same audio, found beside it"
         what = f"with {', '.join(folders)}, {why}" if folders else "with nothing: no others were found"
         names = [name for name, study in self.studies.items() if study.compares]
+        if not names:
+            return "no study compares representations"
         return f"{' and '.join(names)} compares {given} {what}"
 
     def _folders(self) -> tuple[str, ...]:

@@ -28,7 +28,7 @@ class StudyShelf:
         path = self.path(name)
         study = load_study(name if path is None else str(path))
         if study.name != name:
-            raise InputError(f"{path} declares the study {study.name!r}; call the file and the step alike")
+            raise InputError(f"{path} declares the study {study.name!r}; call file and step alike")
         return study
 
     def path(self, name: str) -> Path | None:
