@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -34,10 +34,10 @@ def user_folder(folder: Path) -> Iterator[Path]:
         source_hash.cache_clear()
 
 
-def write(folder: Path, **files: str) -> None:
-    """Write Python files: a.py for ``a``, a/b.py for ``a__b``."""
-    for name, text in files.items():
-        path = folder / f"{name.replace('__', '/')}.py"
+def write(folder: Path, texts: Mapping[str, str] | None = None, /, **more: str) -> None:
+    """Write Python files by their paths without .py."""
+    for name, text in {**(texts or {}), **more}.items():
+        path = folder / f"{name}.py"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     importlib.invalidate_caches()

@@ -1,5 +1,6 @@
 """The check of what a user brings: what is sound passes, and what is not is named."""
 
+import re
 import sys
 
 import pytest

@@ -2,12 +2,14 @@
 
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 import search_spaces
 from orchestrator import report, seal, sweep
-from orchestrator.judging.verdict import TEST
+from orchestrator.judging.verdict import TEST, Verdict
+from orchestrator.lifecycle.rejudge import judged
 from orchestrator.planning.plan import make_plan
 from orchestrator.planning.sound_settings import require_sound_settings
 from orchestrator.records.code_versions import code_version, judge_version
@@ -17,6 +19,7 @@ from orchestrator.records.study_code import code_of_lane, code_of_study
 from orchestrator.records.study_file import STUDY_COPY, keep_copy, load_study, require_copy
 from search_spaces.study import declared
 from tests.orchestrator.synthetic_evidence import evidence
+from tests.orchestrator.tiny_world import write_latents
 from tests.own_files import begin, user_folder, write
 from trainables.errors import InputError
 from trainables.lane_config import LaneConfig
@@ -68,7 +71,7 @@ def test_a_file_is_a_study_with_its_bytes_in_what_is_sealed(folder):
             "import nowhere_at_all",
             r"question\.py, line 18: ModuleNotFoundError: ",
         ),
-        ("STUDY = Study(", "QUESTION = Study(", r"question\.py, line 1: there is no STUDY; let the file say"),
+        ("STUDY = Study(", "QUESTION = Study(", r"question\.py, line 1: there is no STUDY; the file has to"),
         (
             "STUDY = Study(",
             "STUDY = dict(",
@@ -94,7 +97,8 @@ def test_an_error_is_one_sentence_with_its_line(folder, old, new, sentence, monk
     text = (folder / "my_question.py").read_text()
     assert old in text
     write(folder, my_question=text.replace(old, new))
-    code, said = call(monkeypatch, capsys, sweep, "my_question.py", "--dry-run")
+    toy = write_latents(folder / "toy")
+    code, said = call(monkeypatch, capsys, sweep, "my_question.py", "--dry-run", "--latents", toy)
     assert code == 2 and said.startswith("error: ") and len(said.splitlines()) == 1
     with pytest.raises(InputError, match=sentence):
         raise InputError(said.removeprefix("error: ").strip())
@@ -161,11 +165,11 @@ def test_a_run_of_an_own_study_is_judged_by_the_file_that_the_user_names(folder,
     keep_copy(folder / "mine.py", run)
     code, said = call(monkeypatch, capsys, report, run)
     assert code == 2 and "'mine' is no study of this project; give --study PATH" in said
-    assert call(monkeypatch, capsys, report, run, "--study", "mine.py")[1].startswith("GO: ")
     assert call(monkeypatch, capsys, report, run, "--study", "my_question.py")[0] == 2
+    assert judged(run, Path("mine.py")).judgement.verdict is Verdict.GO
     assert call(monkeypatch, capsys, seal, "mine.py")[1].endswith("nothing has changed since\n")
     write(folder, mine=MINE + "# a remark\n")
-    said = call(monkeypatch, capsys, report, run, "--study", "mine.py")[1]
-    assert said.startswith("INADMISSIBLE") and "ile was" in said
+    judgement = judged(run, Path("mine.py")).judgement
+    assert judgement.verdict is Verdict.INADMISSIBLE and "ile was" in judgement.reason
     code, said = call(monkeypatch, capsys, seal, "mine.py")
-    assert code == 1 and "CHANGED file was" in said
+    assert code == 1 and "CHANGED study: file was" in said

@@ -11,7 +11,7 @@ from trainables.own_parts.registry import NAMED, name_parts
 @pytest.fixture
 def folder(tmp_path):
     with user_folder(tmp_path) as here:
-        write(here, mine____init__="", mine__heads="", single="")
+        write(here, {"mine/__init__": "", "mine/heads": "", "single": ""})
         yield here
 
 

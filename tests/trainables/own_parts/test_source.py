@@ -14,17 +14,19 @@ def folder(tmp_path):
     with user_folder(tmp_path) as here:
         write(
             here,
-            mine____init__="",
-            mine__heads="from . import shared\nfrom .deep.tools import tool\nimport json\nclass A: pass\n",
-            mine__shared="import mine.constants\n",
-            mine__constants="X = 1\n",
-            mine__deep____init__="",
-            mine__deep__tools="from ..lazy import late\ndef tool(): pass\n",
-            mine__lazy="late = 1\n",
-            mine__other="Y = 1\n",
-            single="def f():\n    import beside\n",
-            beside="Z = 1\n",
-            stranger="W = 1\n",
+            {
+                "mine/__init__": "",
+                "mine/heads": "from . import shared\nfrom .deep.tools import tool\nimport json\nA = 1\n",
+                "mine/shared": "import mine.constants\n",
+                "mine/constants": "X = 1\n",
+                "mine/deep/__init__": "",
+                "mine/deep/tools": "from ..lazy import late\ndef tool(): pass\n",
+                "mine/lazy": "late = 1\n",
+                "mine/other": "Y = 1\n",
+                "single": "def f():\n    import beside\n",
+                "beside": "Z = 1\n",
+                "stranger": "W = 1\n",
+            },
         )
         yield here
 
