@@ -85,7 +85,7 @@ def lanes_are_apart(name: str) -> Iterator[str]:
             yield "hidden states of a lane among others are not what they are alone"
         for parameter_name, parameter in model.named_parameters():
             gradient = stacked.weights[parameter_name.replace(".", "/")].grad[lane]
-            if not torch.allclose(gradient, parameter.grad, atol=1e-8):
+            if parameter.grad is None or not torch.allclose(gradient, parameter.grad, atol=1e-8):
                 yield f"the gradient of {parameter_name} in a lane among others is not what it is alone"
 
 

@@ -67,7 +67,7 @@ class HeadCase:
             for parameter in head.parameters():
                 parameter.add_(0.1 * torch.randn_like(parameter))
             if self.maker is not None:
-                head.factor.tril_()
+                torch.as_tensor(head.factor).tril_()
         return head
 
     def noise(self, *shape: int) -> LawNoise:
@@ -264,21 +264,22 @@ def pack_is_solo(case: HeadCase) -> Iterator[str]:
     arguments = _asked(case, 3, 5)
     stacked = Stacked(heads)
     together = stacked.map(answers, *arguments)
-    stacked.map(lambda head, *own: sum(_loss(answers(head, *own))), *arguments).sum().backward()
+    stacked.map(lambda head, *own: _loss(answers(head, *own)), *arguments).sum().backward()
     for lane, head in enumerate(heads):
         alone = answers(head, *(x[lane] for x in arguments))
         for name, value in alone.items():
             if not torch.allclose(together[name][lane], value, atol=1e-9):
                 yield f"{name} of a lane among others is not what it is alone"
-        sum(_loss(alone)).backward()
+        _loss(alone).backward()
         for name, parameter in head.named_parameters():
             gradient = stacked.weights[name.replace(".", "/")].grad[lane]
-            if not torch.allclose(gradient, parameter.grad, atol=1e-8):
+            if parameter.grad is None or not torch.allclose(gradient, parameter.grad, atol=1e-8):
                 yield f"the gradient of {name} in a lane among others is not what it is alone"
 
 
-def _loss(replies: Mapping[str, Tensor]) -> list[Tensor]:
-    return [replies[name].square().mean() for name in ("objective", "penalty", "mean", "sample", "branches")]
+def _loss(replies: Mapping[str, Tensor]) -> Tensor:
+    parts = [replies[name].square().mean() for name in ("objective", "penalty", "mean", "sample", "branches")]
+    return torch.stack(parts).sum()
 
 
 def state(case: HeadCase) -> Iterator[str]:
@@ -304,7 +305,7 @@ def extremes(case: HeadCase) -> Iterator[str]:
                 if name != "log_weights" and not torch.isfinite(value).all():
                     yield f"{name} is not finite {where}"
             torch.stack([value.clamp(-1e6, 1e6).sum() for value in replies.values()]).sum().backward()
-            if not torch.isfinite(h.grad).all():
+            if h.grad is None or not torch.isfinite(h.grad).all():
                 yield f"the gradient is not finite {where}"
 
 

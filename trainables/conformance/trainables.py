@@ -39,7 +39,7 @@ class KeptContext(SoloContext):
         super().report(progress, state)
         self.states.append(pickle.loads(pickle.dumps(state)))
 
-    def restore(self) -> dict[str, Any] | None:
+    def restore(self) -> dict[str, Any] | None:  # type: ignore[override]
         """The state that was given to begin at."""
         return self.begin
 
@@ -106,8 +106,11 @@ def _differing(one: LaneResult, other: LaneResult, tolerance: float = 0.0) -> st
     first, second = sums_of(one), sums_of(other)
     if not first or first.keys() != second.keys():
         return "it does not finish, or measures other things"
-    close = {"rtol": tolerance, "atol": tolerance, "equal_nan": True}
-    return ", ".join(name for name, values in first.items() if not np.allclose(values, second[name], **close))
+
+    def same(values: np.ndarray, others: np.ndarray) -> bool:
+        return np.allclose(values, others, rtol=tolerance, atol=tolerance, equal_nan=True)
+
+    return ", ".join(name for name, values in first.items() if not same(values, second[name]))
 
 
 def same_again(case: TrainableCase) -> Iterator[str]:

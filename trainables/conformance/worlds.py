@@ -36,7 +36,7 @@ def is_drawn_from_what_it_is_given(world: World) -> Iterator[str]:
 
 def knows_its_optimum(world: World) -> Iterator[str]:
     """Its optimum has a value for every step of a rollout, or it says that nobody knows one."""
-    optimum = world.optimum(_HORIZON)
+    optimum: object = world.optimum(_HORIZON)
     if optimum is None:
         return
     if not isinstance(optimum, Optimum):
