@@ -180,6 +180,7 @@ class Evidence:
                 replicates=[_replicate(r) for r in arm["replicates"]],
                 nulls=[_replicate(r) for r in arm["nulls"]],
                 plants=[_replicate(r) for r in arm["plants"]],
+                ridge=arm.get("ridge", {}),
             )
             for name, arm in data.pop("arms").items()
         }
