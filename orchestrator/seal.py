@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, TypedDict
 
 import typer
 
@@ -13,10 +13,22 @@ from orchestrator.lifecycle.sealing import changes_since, export_seal, stored_se
 from orchestrator.records.run_folders import newest_sealed_run
 from orchestrator.records.seal import SEAL_FILE, changes
 from orchestrator.runtime import cli
+from orchestrator.runtime.answers import Ended
+from orchestrator.runtime.exit_codes import ExitCode
 from search_spaces.study import declared
 from trainables.errors import InputError
 
 EXAMPLE = "python -m orchestrator.seal vmf_vs_mdn"
+
+
+class SealAnswer(TypedDict):
+    """A plan as it was sealed, its hash, and what has changed since; null where it is not sealed yet."""
+
+    study: str
+    sealed_in: str | None
+    hash: str | None
+    plan: dict[str, Any]
+    changes: list[str]
 
 
 def seal(
@@ -31,18 +43,19 @@ def seal(
     against: Annotated[
         Path | None, typer.Option(help="A sealed plan to compare with, such as one shared.")
     ] = None,
-) -> None:
+) -> SealAnswer:
     """Print the sealed plan of STUDY's newest run, or what would be sealed where there is none; say what has
     been changed since, or what differs from a sealed plan that somebody shared.
     """
     asked = search_spaces.load(study)
     folder = run or newest_sealed_run(out, study)
     if folder is None and against is None:
-        typer.echo(json.dumps({"study": declared(asked)}, indent=1, ensure_ascii=False))
+        plan = {"study": declared(asked)}
+        typer.echo(json.dumps(plan, indent=1, ensure_ascii=False))
         typer.echo(f"\nnot sealed yet: no run of it in {out} has come to confirmation")
         if export is not None:
             raise InputError("--export needs a sealed plan; run the study's sweep first")
-        return
+        return {"study": study, "sealed_in": None, "hash": None, "plan": plan, "changes": []}
     stored_hash, content = stored_seal(study, folder / SEAL_FILE if folder else against or Path())
     if export is not None:
         export_seal(export, content, stored_hash)
@@ -53,9 +66,17 @@ def seal(
         differences += [f"shared plan: {c}" for c in changes(stored_seal(study, against)[1], content)]
     for difference in differences:
         typer.echo(f"CHANGED {difference}")
+    answer: SealAnswer = {
+        "study": study,
+        "sealed_in": str(folder or against),
+        "hash": stored_hash,
+        "plan": content,
+        "changes": differences,
+    }
     if differences:
-        raise typer.Exit(1)
+        raise Ended(ExitCode.INADMISSIBLE, answer)
     typer.echo("nothing has changed since")
+    return answer
 
 
 def main() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypedDict
 
 import typer
 
@@ -13,12 +13,14 @@ import search_spaces
 from orchestrator.datasets.collection import LatentCollection, open_collection
 from orchestrator.planning.costs import require_price
 from orchestrator.planning.design import design_of
+from orchestrator.planning.dry_run import PlanAnswer
 from orchestrator.planning.latent_dimensions import require_directions
 from orchestrator.planning.needed_decoder import require_decoder
 from orchestrator.planning.plan import Plan, make_plan
 from orchestrator.records.code_versions import code_version
 from orchestrator.records.journal import RESUME
 from orchestrator.records.run_folders import fresh_folder, unfinished_run
+from orchestrator.reporting.verdict_answer import VerdictAnswer, verdict_answer
 from orchestrator.roadmap.gate_check import closed_gate
 from orchestrator.runtime import cli
 from orchestrator.runtime import ray_cluster as cluster
@@ -27,6 +29,20 @@ from search_spaces.study import Study, bound
 from trainables.errors import InputError
 
 EXAMPLE = "python -m orchestrator.sweep vmf_vs_mdn --latents latents/soundstream"
+
+
+class StudyAnswer(TypedDict):
+    """A study that can be named; ``waits_for`` is empty where it can run."""
+
+    name: str
+    title: str
+    waits_for: str
+
+
+class StudiesAnswer(TypedDict):
+    """All studies, by name."""
+
+    studies: list[StudyAnswer]
 
 
 def sweep(
@@ -58,14 +74,15 @@ def sweep(
     ] = True,
     price: cli.Price = None,
     list_studies: Annotated[bool, typer.Option("--list", help="Print the names of all studies.")] = False,
-) -> None:
+) -> VerdictAnswer | PlanAnswer | StudiesAnswer:
     """Explore every arm of STUDY, confirm the winners on fresh seeds and test speakers, and answer with a
     verdict.
     """
     if list_studies:
-        for name in search_spaces.names():
-            typer.echo(_listed(search_spaces.load(name)))
-        return
+        studies = [search_spaces.load(name) for name in search_spaces.names()]
+        for each in studies:
+            typer.echo(_listed(each))
+        return {"studies": [{"name": s.name, "title": s.title, "waits_for": s.missing} for s in studies]}
     if not study:
         raise InputError(f"no study was named; known are {', '.join(search_spaces.names())}")
     require_price(price)
@@ -86,10 +103,11 @@ def sweep(
     require_directions(plan, collection)
     require_decoder(plan.study, collection)
     if dry_run:
-        from orchestrator.planning.dry_run import dry_run_text
+        from orchestrator.planning.dry_run import dry_run as planned
 
-        typer.echo(dry_run_text(plan, collection, address, out, price))
-        return
+        answer = planned(plan, collection, address, out, price)
+        typer.echo(answer["text"])
+        return answer
     ungated = resume or smoke or (collection.first.meta.world is not None and not force)
     closed = "" if ungated else closed_gate(study, latents, out)
     if closed and not force:
@@ -117,7 +135,7 @@ def sweep(
         design=design,
         forced=closed,
     )
-    run_sweep(request, Progress())
+    return verdict_answer(folder, run_sweep(request, Progress()), smoke)
 
 
 def _continued(plan: Plan, latents: LatentCollection, out: Path) -> Path:

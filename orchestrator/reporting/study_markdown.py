@@ -47,12 +47,17 @@ def markdown(study: Study, evidence: Evidence, judgement: Judgement, effects: Se
     parts = [
         f"# {judgement.verdict}",
         *([as_text(FORCED.format(judgement.forced))] if judgement.forced else []),
+        *([f"**{as_text(judgement.after_the_fact.capitalize())}.**"] if judgement.after_the_fact else []),
         as_text(judgement.reason),
         f"**What follows:** {as_text(judgement.consequence)}",
         f"**Put to the test:** {as_text(study.hypothesis)}",
         _figure_line(deciding_figure(primary)),
         f"**Belief in the hypothesis:** {judgement.prior:.2f} before the run, {judgement.posterior:.2f} "
         f"after it. {RULE}",
+        *(
+            ["## What is missing for more", "\n".join(f"- {as_text(s)}" for s in judgement.missing)]
+            * bool(judgement.missing)
+        ),
         "## Criteria",
         as_table(_COLUMNS, rows),
         _CRITERIA_NOTE.format(level=f"{100 * judgement.level:.3g}"),

@@ -59,7 +59,7 @@ class Lane:
 
     @cached_property
     def outcome(self) -> Replicate:
-        """Status, scores and learning curve; without scores where it diverged, or where its result is lost."""
+        """Status, scores and learning curve; no scores where it diverged, or where its result is lost."""
         config = {"seed": self.config.lane.seed, "surrogate": self.config.lane.surrogate}
         return replicate({**self.event, "config": config}, self.store.result(self.event["key"]))
 

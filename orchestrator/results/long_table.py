@@ -119,6 +119,10 @@ def _about(evidence: Evidence) -> Iterator[_Row]:
     yield {**about, "metric": "data", "text": json.dumps(data)}
     yield {**about, "metric": "look", "value": float(evidence.look)}
     yield {**about, "metric": "smoke", "value": float(bool(evidence.provenance.get("smoke")))}
+    if evidence.seal:
+        asked = {name: evidence.seal["study"][name] for name in ("effort", "settings")}
+        names = {"representation": evidence.seal.get("data", {}).get("representation", "")}
+        yield {**about, "metric": "asked", "text": json.dumps({"study": asked, "data": names})}
     if evidence.ratings:
         yield {**about, "metric": "ratings", "text": json.dumps(evidence.ratings)}
 

@@ -51,7 +51,9 @@ class OpenedRun:
 
     def __init__(self, folder: Path) -> None:
         if not (folder / "journal.jsonl").is_file():
-            raise InputError(f"{folder} holds no journal.jsonl; name the folder of a run, as a sweep makes it")
+            raise InputError(
+                f"{folder} holds no journal.jsonl; name the folder of a run, as a sweep makes it"
+            )
         self.folder = folder
         self.journal = Journal(folder)
         self._store = LaneStore(folder.parent / LANES_FOLDER)
@@ -139,7 +141,7 @@ class OpenedRun:
     def interval(
         self, arm: str, metric: str, *, versus: str | None = None, surrogate: str = Surrogate.REAL
     ) -> Interval | None:
-        """Any metric of an arm (minus that of ``versus``), over test speakers and seeds; None: not measured."""
+        """A metric of an arm (minus that of ``versus``) over test speakers and seeds; None: not measured."""
         return self.judged.measures.value(arm, metric, versus=versus, surrogate=Surrogate(surrogate))
 
     def figures(self) -> dict[str, Figure]:
@@ -158,8 +160,10 @@ class OpenedRun:
             raise InputError(f"{self.folder} has no arm {arm!r}; it has {', '.join(self.evidence.arms)}")
         config = self.evidence.arms[arm].config
         if not config.trainable.forecasts:
-            raise InputError(f"the arm {arm!r} runs {config.kind}, which trains no predictor; name another arm")
-        loaded = {}
+            raise InputError(
+                f"the arm {arm!r} runs {config.kind}, which trains no predictor; name another arm"
+            )
+        loaded: dict[int, AnyPredictor] = {}
         for replicate in self.evidence.arms[arm].replicates:
             if replicate.status != LaneStatus.FINISHED:
                 continue

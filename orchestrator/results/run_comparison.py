@@ -73,7 +73,8 @@ class RunComparison:
 
 def _row(run: OpenedRun) -> dict[str, Any]:
     planned = run.planned
-    sealed = next((event["seal"] for event in run.journal.events("sealed")), {})
+    seals: list[dict[str, Any]] = [event["seal"] for event in run.journal.events("sealed")]
+    sealed = seals[0] if seals else {}
     row = {
         "run": run.folder.name,
         "study": run.study,

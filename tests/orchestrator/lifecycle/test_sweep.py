@@ -270,7 +270,7 @@ def test_a_threshold_edited_after_sealing_ends_inadmissible_says_which_and_can_b
     shutil.copy(run / "sealed.json", resumed)
     arguments = ("vmf_vs_mdn", "--smoke", "--latents", str(latents), "--resume", "--address", address)
     done = sweep(*arguments, cwd=tmp_path, path=bend(tmp_path / "bent"))
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 3, done.stderr
     told = json.loads((resumed / "verdict.json").read_text())
     assert told["verdict"] == "INADMISSIBLE"
     assert "success was 0.6 when sealed and is 0.5 now" in told["reason"]
