@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypedDict
 import typer
 
 import search_spaces
-from orchestrator.lifecycle.sealing import changes_since, export_seal, stored_seal
+from orchestrator.lifecycle.sealing import changes_since, export_prml, export_seal, stored_seal
 from orchestrator.records.run_folders import newest_sealed_run
 from orchestrator.records.seal import SEAL_FILE, changes
 from orchestrator.runtime import cli
@@ -40,6 +40,10 @@ def seal(
     export: Annotated[
         Path | None, typer.Option(help="Write the sealed plan to this file, to be shared.")
     ] = None,
+    producer: Annotated[
+        str | None,
+        typer.Option(help="Who vouches for the exported plan; writes a PRML manifest beside it too."),
+    ] = None,
     against: Annotated[
         Path | None, typer.Option(help="A sealed plan to compare with, such as one shared.")
     ] = None,
@@ -59,6 +63,8 @@ def seal(
     stored_hash, content = stored_seal(study, folder / SEAL_FILE if folder else against or Path())
     if export is not None:
         export_seal(export, content, stored_hash)
+        if producer is not None and folder is not None:
+            typer.echo(f"PRML manifest {export_prml(export, content, folder, producer)}")
     typer.echo(json.dumps(content, indent=1, ensure_ascii=False))
     typer.echo(f"\nsealed in {folder or against}, hash {stored_hash}")
     differences = changes_since(stored_hash, content, asked, folder)

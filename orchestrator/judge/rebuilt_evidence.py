@@ -13,6 +13,7 @@ import numpy as np
 
 from orchestrator.judge.result_rows import ALL_UNITS, ResultRow, Results
 from orchestrator.planning.plan import shrunk
+from orchestrator.planning.structures import TIME_SUFFIX
 from orchestrator.records.evidence import ArmEvidence, Evidence, Replicate
 from orchestrator.records.seal import as_sealed
 from orchestrator.results.long_table import CONTINUATION_FIGURES, OUT_OF_PATIENCE, RowKind
@@ -23,7 +24,7 @@ from trainables.lane_config import PREDICTOR, TRAINABLE_SETTING, LaneConfig
 from trainables.latents.batching.surrogates import NULLS, PLANTS, Surrogate
 from trainables.predictor.scores import OWN_FAMILY, LaneStatus, Scores
 
-FRAME_RATE = 50.0  # Hz, where nobody says another
+ASSUMED_FRAME_RATE = 50.0  # Hz, where nobody says another
 
 
 def rebuilt(study: Study, results: Results, frame_rate: float | None) -> tuple[Study, Evidence]:
@@ -39,7 +40,12 @@ def rebuilt(study: Study, results: Results, frame_rate: float | None) -> tuple[S
     """
     about = _facts(row for row in results.rows if row.kind is RowKind.ABOUT and not row.arm)
     study = _as_asked(study, about)
-    data = {"representation": results.source, "frame_rate": frame_rate or FRAME_RATE, "codec": None, "dim": 0}
+    data = {
+        "representation": results.source,
+        "frame_rate": frame_rate or ASSUMED_FRAME_RATE,
+        "codec": None,
+        "dim": 0,
+    }
     arms = {}
     for arm in study.arms:
         rows = [row for row in results.rows if row.arm == arm.name]
@@ -80,14 +86,15 @@ def _facts(rows: Iterable[ResultRow]) -> dict[str, Any]:
 
 def _arm(study: Study, arm: Arm, rows: Sequence[ResultRow], frame_rate: float | None) -> ArmEvidence:
     facts = _facts(row for row in rows if row.kind is RowKind.ABOUT and row.metric != "marginal")
-    config = LaneConfig.of(facts["settings"]) if "settings" in facts else _typical(study, arm)
-    rate = float(facts.get("frame_rate", frame_rate or FRAME_RATE))
+    rate = float(facts.get("frame_rate", frame_rate or ASSUMED_FRAME_RATE))
+    config = LaneConfig.of(facts["settings"]) if "settings" in facts else _typical(study, arm, rate)
     lanes: dict[tuple[Surrogate, int], list[ResultRow]] = {}
     for row in rows:
         about_the_arm = row.kind is RowKind.ABOUT and row.metric != "marginal"
         if not about_the_arm and row.kind not in (RowKind.RIDGE, RowKind.OPTIMUM):
             lanes.setdefault((row.surrogate, row.seed), []).append(row)
-    trained = [_lane(surrogate, seed, lane, rate) for (surrogate, seed), lane in lanes.items()]
+    horizon = max((row.step or 0 for row in rows if row.kind in (RowKind.MEASURED, RowKind.RIDGE)), default=0)
+    trained = [_lane(surrogate, seed, lane, rate, horizon) for (surrogate, seed), lane in lanes.items()]
     ridge = [row for row in rows if row.kind is RowKind.RIDGE]
     return ArmEvidence(
         name=arm.name,
@@ -96,21 +103,27 @@ def _arm(study: Study, arm: Arm, rows: Sequence[ResultRow], frame_rate: float | 
         replicates=[lane for lane in trained if lane.surrogate == Surrogate.REAL],
         nulls=[lane for lane in trained if lane.surrogate in NULLS],
         plants=[lane for lane in trained if lane.surrogate in PLANTS],
-        ridge=_scores(ridge, rate).to_json() if ridge else {},
+        ridge=_scores(ridge, rate, horizon).to_json() if ridge else {},
     )
 
 
-def _typical(study: Study, arm: Arm) -> LaneConfig:
+def _typical(study: Study, arm: Arm, frame_rate: float) -> LaneConfig:
     """Settings of an arm whose own are not known: what is fixed, and the first that would be searched."""
     searched = {
         name: domain.options[0] if isinstance(domain, Choice) else domain.low
         for name, domain in {**study.space, **arm.space}.items()
     }
     named = {} if arm.trainable == PREDICTOR else {TRAINABLE_SETTING: arm.trainable}
-    return LaneConfig.of({**named, **searched, **study.fixed, **arm.fixed})
+    settings = {**named, **searched, **study.fixed, **arm.fixed}
+    for name in [name for name in settings if name.endswith(TIME_SUFFIX)]:
+        frames = round(settings.pop(name) * frame_rate / 1000)
+        settings[name.removesuffix(TIME_SUFFIX)] = max(1, frames)
+    return LaneConfig.of(settings)
 
 
-def _lane(surrogate: Surrogate, seed: int, rows: Sequence[ResultRow], frame_rate: float) -> Replicate:
+def _lane(
+    surrogate: Surrogate, seed: int, rows: Sequence[ResultRow], frame_rate: float, horizon: int
+) -> Replicate:
     diverged = any(row.kind is RowKind.DIVERGED for row in rows)
     measured = [row for row in rows if row.kind is RowKind.MEASURED]
     heard = [row for row in measured if row.metric in CONTINUATION_FIGURES]
@@ -121,7 +134,7 @@ def _lane(surrogate: Surrogate, seed: int, rows: Sequence[ResultRow], frame_rate
         seed=seed,
         surrogate=surrogate,
         status=LaneStatus.DIVERGED if diverged else LaneStatus.FINISHED,
-        scores=None if diverged else _scores(scored, frame_rate, marginal).to_json(),
+        scores=None if diverged else _scores(scored, frame_rate, horizon, marginal).to_json(),
         history=_history(row for row in training if row.metric != OUT_OF_PATIENCE),
         parameters=0,
         listening=_listening(heard),
@@ -129,10 +142,9 @@ def _lane(surrogate: Surrogate, seed: int, rows: Sequence[ResultRow], frame_rate
     )
 
 
-def _scores(rows: Sequence[ResultRow], frame_rate: float, marginal: str = OWN_FAMILY) -> Scores:
+def _scores(rows: Sequence[ResultRow], frame_rate: float, horizon: int, marginal: str = OWN_FAMILY) -> Scores:
     """Sums and counts per unit; what no row tells was not counted."""
     units = {unit: i for i, unit in enumerate(dict.fromkeys(row.unit for row in rows))}
-    horizon = max((row.step or 0 for row in rows), default=0)
     scores = Scores(list(units), frame_rate, horizon, marginal=marginal)
     for row in rows:
         shape = (len(units),) if row.step is None else (len(units), horizon)
@@ -183,8 +195,8 @@ def _assumed(results: Results, frame_rate: float | None) -> tuple[str, ...]:
     sentences = list(results.notes)
     if frame_rate is None and not told:
         sentences.append(
-            f"Times and bits per second are those of {FRAME_RATE:g} frames per second; --frame-rate says "
-            "another."
+            f"Times and bits per second are those of {ASSUMED_FRAME_RATE:g} frames per second; "
+            "--frame-rate says another."
         )
     if "unit" not in results.columns:
         sentences.append(

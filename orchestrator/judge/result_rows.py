@@ -30,7 +30,7 @@ _FRAMES = {
     "lost": Surrogate.LOST,
 }
 # Of the long table, all of them; only arm, metric and value have to be there.
-COLUMNS = tuple(LONG_SCHEMA.names)
+RESULT_COLUMNS = tuple(LONG_SCHEMA.names)
 ALL_UNITS = "all"  # the one unit of results that name none
 _MOST_STEPS = 10_000
 
@@ -76,7 +76,7 @@ def known_columns(header: Sequence[str]) -> dict[str, int]:
     """Where the columns that the judge knows stand in a header, under their own names."""
     places: dict[str, int] = {}
     lower = [str(name).strip().lower() for name in header]
-    for name in COLUMNS:
+    for name in RESULT_COLUMNS:
         wanted = [name, *_ALSO.get(name, ())]
         place = next((lower.index(each) for each in wanted if each in lower), None)
         if place is not None:

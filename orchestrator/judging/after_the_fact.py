@@ -76,7 +76,7 @@ def _of_units(study: Study, evidence: Evidence, measures: Measures) -> Iterator[
     few = {a: n for a in _arms(study, evidence) if (n := measures.speakers(a)) < FEWEST_SPEAKERS[Split.TEST]}
     if few:
         yield (
-            f"No units: {_joined(list(few))} is known on {max(few.values())} "
+            f"No units: what is known of {_joined(list(few))} is of {max(few.values())} "
             f"unit{'s' * (max(few.values()) != 1)}, so nothing is said of others; give a row for each "
             "speaker."
         )
@@ -87,9 +87,10 @@ def _of_nulls(study: Study, evidence: Evidence, measures: Measures) -> Iterator[
         missing = [
             str(null)
             for null in (criterion.nulls if criterion.beats_null else NULLS[:1])
-            if not measures.finished(criterion.arm, Surrogate(null))
+            if measures.value(criterion.arm, criterion.metric, surrogate=Surrogate(null)) is None
         ]
-        if missing and criterion.arm in evidence.arms and not criterion.needs_decoder:
+        measured = measures.value(criterion.arm, criterion.metric) is not None
+        if missing and measured and not criterion.needs_decoder:
             cosine = "cos" in criterion.metric
             what = (
                 "a cosine proves nothing: one step ahead, frames that are independent of each other have "
@@ -107,7 +108,7 @@ def _of_plants(study: Study, evidence: Evidence) -> Iterator[str]:
     blind = [name for name, arm in _arms(study, evidence).items() if not arm.plants]
     if study.plant is not Plant.NONE and blind:
         yield (
-            f"No plant: whether {_joined(blind)} would have found a {study.plant} that is there is not "
+            f"No plant ({study.plant}): whether {_joined(blind)} would have found what is there is not "
             "known, so a failure may be one of the instrument."
         )
 

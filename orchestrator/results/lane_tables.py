@@ -46,7 +46,7 @@ _EPOCH = {"training_phase": pa.string(), "epoch": pa.int64(), "metric": pa.strin
 
 
 @dataclass(frozen=True)
-class Lane:
+class FinishedLane:
     """A finished lane of a run: its line in the journal, and its result in the store of lanes."""
 
     event: Event
@@ -77,7 +77,7 @@ class Lane:
         }
 
 
-def lanes_table(lanes: Sequence[Lane]) -> pa.Table:
+def lanes_table(lanes: Sequence[FinishedLane]) -> pa.Table:
     """A row for each lane; every setting is a column of its own, also where it has its default."""
     settings = [lane.config.with_defaults() for lane in lanes]
     rows = [{**lane.place, **_outcome_of(lane)} for lane in lanes]
@@ -87,12 +87,12 @@ def lanes_table(lanes: Sequence[Lane]) -> pa.Table:
     return table
 
 
-def metrics_table(lanes: Iterable[Lane]) -> pa.Table:
+def metrics_table(lanes: Iterable[FinishedLane]) -> pa.Table:
     """A row for each lane, speaker, metric and rollout step: a sum, a count, and their ratio."""
     return pa.Table.from_pylist(list(_score_rows(lanes)), pa.schema({**_LANE, **_SCORE}))
 
 
-def history_table(lanes: Iterable[Lane]) -> pa.Table:
+def history_table(lanes: Iterable[FinishedLane]) -> pa.Table:
     """A row for each lane, epoch and figure of training and validation."""
     rows = [
         {**lane.place, "training_phase": row["phase"], **row, "phase": lane.place["phase"]}
@@ -129,13 +129,13 @@ _CRITERION = pa.schema(
 )
 
 
-def _outcome_of(lane: Lane) -> dict[str, Any]:
+def _outcome_of(lane: FinishedLane) -> dict[str, Any]:
     event = lane.event
     named = {name: event.get(name) for name in ("status", "objective", "seconds", "reused", "key")}
     return {**named, "parameters": lane.outcome.parameters or None}
 
 
-def _score_rows(lanes: Iterable[Lane]) -> Iterator[dict[str, Any]]:
+def _score_rows(lanes: Iterable[FinishedLane]) -> Iterator[dict[str, Any]]:
     for lane in lanes:
         if lane.outcome.scores is not None:
             for row in score_rows(Scores.from_json(lane.outcome.scores)):

@@ -20,7 +20,13 @@ from orchestrator.records.seal import SEAL_FILE, breaches
 from orchestrator.reporting.figures import collected_figures
 from orchestrator.reporting.judged_run import JudgedRun
 from orchestrator.reporting.study_page import page
-from orchestrator.results.lane_tables import Lane, criteria_table, history_table, lanes_table, metrics_table
+from orchestrator.results.lane_tables import (
+    FinishedLane,
+    criteria_table,
+    history_table,
+    lanes_table,
+    metrics_table,
+)
 from orchestrator.results.long_table import long_rows, write_long_table
 from orchestrator.statistics.intervals import Interval
 from trainables.errors import InputError
@@ -190,7 +196,7 @@ class OpenedRun:
         return table
 
     @cached_property
-    def _lanes(self) -> list[Lane]:
+    def _lanes(self) -> list[FinishedLane]:
         """The finished lanes, without those that were judged on test speakers while these are withheld."""
         events = {(e["phase"], e["arm"], e["index"]): e for e in self.journal.events("finished")}
         shown = [
@@ -198,7 +204,7 @@ class OpenedRun:
             for event in events.values()
             if not self.withheld or Phase(event["phase"]).judged_on != Split.TEST
         ]
-        return [Lane(event, self._store) for event in shown]
+        return [FinishedLane(event, self._store) for event in shown]
 
     def _dim(self, representation: str) -> int:
         datasets = (self.evidence.data, *self.evidence.other_data)
