@@ -78,12 +78,15 @@ class FinishedLane:
 
 
 def lanes_table(lanes: Sequence[FinishedLane]) -> pa.Table:
-    """A row for each lane; every setting is a column of its own, also where it has its default."""
+    """A row for each lane; every setting is a column, also where it has its default. One that is called as an
+    outcome is, such as ``objective``, is ``setting_objective`` there.
+    """
     settings = [lane.config.with_defaults() for lane in lanes]
     rows = [{**lane.place, **_outcome_of(lane)} for lane in lanes]
     table = pa.Table.from_pylist(rows, pa.schema({**_LANE, **_OUTCOME}))
     for name in dict.fromkeys(name for each in settings for name in each if name not in _LANE):
-        table = table.append_column(name, _column([each.get(name) for each in settings]))
+        column = name if name not in table.column_names else f"setting_{name}"
+        table = table.append_column(column, _column([each.get(name) for each in settings]))
     return table
 
 

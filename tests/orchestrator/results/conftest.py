@@ -21,6 +21,7 @@ def lay_down(root: Path, name: str, record: Evidence, ends: str = "judged") -> P
     journal = Journal(folder)
     arguments = {"study": STUDY.name, "seed": 0, "smoke": False}
     journal.append("planned", arguments=arguments, data_hash=record.data["hash"], code="c")
+    record.seal["data"] = {"hash": record.data["hash"], "representation": record.data["representation"]}
     confirmed = []
     for arm in record.arms.values():
         state = build_predictor(arm.config.structure, record.data["dim"]).state_dict()

@@ -38,6 +38,7 @@ def test_lanes_have_their_settings_and_metrics_add_up_to_the_estimate(finished):
     assert set(lanes["head"]) == {"mdn", "vmf"} and set(lanes["judged_on"]) == {"validation", "test"}
     assert set(lanes.loc[lanes.phase == "confirm", "surrogate"]) >= {"real", "white", "planted_kept"}
     assert lanes["rollout"].eq(16).all() and lanes["dropout"].eq(0).all()  # a default
+    assert lanes.columns.is_unique and lanes["objective"].dtype == float
     metrics = run.metrics.to_pandas()
     real = metrics.query("phase == 'confirm' and arm == 'vmf' and surrogate == 'real'")
     at_16 = real.query("metric == 'cos' and step == 16")
