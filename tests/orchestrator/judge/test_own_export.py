@@ -17,12 +17,11 @@ MADE = {  # by name: what the arms are like, on what, and the verdict
     "GO": ({"mdn": COLLAPSED, "vmf": Truth()}, {}, "GO"),
     "heard": (HEARD, {"codec": "logmel"}, "NO-GO"),
     "diverged": ({"mdn": Truth(diverged=1), "vmf": Truth(diverged=2)}, {}, "INCONCLUSIVE"),
-    "behind ridge": (
-        {"mdn": COLLAPSED, "vmf": replace(COLLAPSED, ridge=(0.75, 0.4))},
+    "unlearnt": (
+        {"mdn": COLLAPSED, "vmf": replace(COLLAPSED, ridge=(0.75, 0.4), late_gain=0.3)},
         {},
         "INCONCLUSIVE",
     ),
-    "still learning": ({"mdn": COLLAPSED, "vmf": replace(COLLAPSED, late_gain=0.3)}, {}, "INCONCLUSIVE"),
     "plant missed": ({"mdn": COLLAPSED, "vmf": Truth(kept=(0.3, 0.2))}, {}, "INADMISSIBLE"),
 }
 
@@ -36,10 +35,11 @@ def numbers(judgement):
     return judgement.verdict, judgement.reason, criteria, plants, learning, steps, judgement.modes
 
 
-@pytest.mark.parametrize(("made", "suffix"), [*((name, ".csv") for name in MADE), ("GO", ".parquet")])
-def test_the_verdict_of_a_sweep_comes_again_from_its_own_long_table(made, suffix, tmp_path):
+@pytest.mark.parametrize("made", MADE)
+def test_the_verdict_of_a_sweep_comes_again_from_its_own_long_table(made, tmp_path):
     truths, options, expected = MADE[made]
-    record = evidence(truths, speakers=5, **options)
+    suffix = ".parquet" if made == "diverged" else ".csv"
+    record = evidence(truths, speakers=4, **options)
     record.write(tmp_path / "evidence.json")  # as a sweep leaves it
     record = Evidence.read(tmp_path / "evidence.json")
     sealed = judge(STUDY, record)
@@ -54,7 +54,7 @@ def test_the_verdict_of_a_sweep_comes_again_from_its_own_long_table(made, suffix
 
 
 def test_an_edited_number_changes_the_verdict(tmp_path):
-    record = evidence(speakers=5)
+    record = evidence(speakers=4)
     table = long_rows(record).to_pylist()
     for row in table:
         if row["arm"] == "vmf" and row["metric"] == "cos" and row["surrogate"] == "real":

@@ -128,6 +128,16 @@ def test_a_sealed_plan_can_be_shared_and_compared_with(run, tmp_path, monkeypatc
     assert code == 3 and 'shared plan: code was "other"' in said
 
 
+def test_a_sealed_plan_is_exported_as_a_prml_manifest_too(run, tmp_path, monkeypatch, capsys):
+    shared = tmp_path / "plan.json"
+    words = ("vmf_vs_mdn", "--run", run, "--export", shared, "--producer", "example.org")
+    code, said = call(monkeypatch, capsys, seal, *words)
+    manifest = (tmp_path / "plan.prml.yaml").read_text()
+    digest = (tmp_path / "plan.prml.sha256").read_text().strip()
+    assert code == 0 and f"sha256 {digest}" in said and "producer:\n  id: example.org\n" in manifest
+    assert f"  seal: {json.loads(shared.read_text())['hash']}\n" in manifest
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
