@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.runtime.descendants import descendants
+from orchestrator.runtime.exit_codes import ExitCode
 
 SWEEP = "vmf_vs_mdn --trials 4 --replicates 7 --no-diagnosis"
 # How the processes below a driver are told apart: by the beginning or the end of what they are called.
@@ -36,6 +37,7 @@ _KINDS: dict[str, Callable[[str], bool]] = {
     "actor": lambda line: line.startswith("ray::") and "IDLE" not in line,
 }
 _LONGEST = 3600  # seconds of one sweep
+_WITH_VERDICT = (ExitCode.DONE, ExitCode.INADMISSIBLE)  # of a sweep that came to its end
 _TRACEBACK = "Traceback (most recent call last)"
 
 
@@ -100,7 +102,7 @@ def undisturbed(folder: Path, arguments: list[str]) -> float:
     """Run the sweep to its end; return the seconds that it took."""
     started = time.monotonic()
     process = _start(folder, arguments)
-    if process.wait(timeout=_LONGEST):
+    if process.wait(timeout=_LONGEST) not in _WITH_VERDICT:
         raise SystemExit(f"the undisturbed sweep ended with exit code {process.returncode}:\n{_log(folder)}")
     return time.monotonic() - started
 
@@ -112,7 +114,7 @@ def disturbed(
     outcome, started = Outcome(kind), time.monotonic()
     process, since = _start(folder, arguments), time.monotonic()
     there: dict[str, int] = {}
-    while process.poll() is None or process.returncode:
+    while process.poll() is None or process.returncode not in _WITH_VERDICT:
         if process.returncode is not None:  # ended by a kill: go on with it
             outcome.ended.append(process.returncode)
             process, since = _start(folder, arguments), time.monotonic()
@@ -129,7 +131,7 @@ def disturbed(
         outcome.moments.append(moment)
         with suppress(subprocess.TimeoutExpired):
             process.wait(timeout=90)  # a driver that lost its Ray takes up to a minute to notice
-        outcome.survived += process.poll() is None or process.returncode == 0
+        outcome.survived += process.poll() is None or process.returncode in _WITH_VERDICT
         since = time.monotonic()
     _compare(folder, there, outcome)
     outcome.tracebacks = _log(folder).count(_TRACEBACK)
