@@ -7,7 +7,19 @@ import textwrap
 from pathlib import Path
 
 # From audio to latents, from latents to a verdict, and what comes after it.
-COMMANDS = ("encode", "represent", "derive", "diagnose", "sweep", "roadmap", "seal", "report", "listen")
+COMMANDS = (
+    "encode",
+    "represent",
+    "derive",
+    "diagnose",
+    "sweep",
+    "roadmap",
+    "seal",
+    "report",
+    "listen",
+    "generate",
+    "export",
+)
 _WIDTH = 80
 
 

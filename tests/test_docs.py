@@ -27,7 +27,9 @@ QUICK = {
     "python -m orchestrator.roadmap --plan",
     "python -m orchestrator.seal vmf_vs_mdn",
 }
-MODULES = {name: f"orchestrator.{name}" for name in COMMANDS} | {"roadmap": "orchestrator.roadmap.__main__"}
+MODULES = {
+    name: f"orchestrator.{name}" + ".__main__" * (ROOT / "orchestrator" / name).is_dir() for name in COMMANDS
+}
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,11 @@ from orchestrator.reporting.ablation_section import ablation_columns, ablation_r
 from orchestrator.reporting.criteria_section import criterion_row
 from orchestrator.reporting.glossary import GLOSSARY
 from orchestrator.reporting.machine_agreement_rows import AGREEMENT_COLUMNS, AGREEMENT_NOTE, agreement_rows
-from orchestrator.reporting.markdown_text import as_block, as_code, as_table, as_text
 from orchestrator.reporting.run_sections import cost_rows
 from orchestrator.reporting.search_reliability import reliability_sentences
 from orchestrator.reporting.trust_section import assay_rows
 from orchestrator.reporting.verdict_header import deciding_figure
+from orchestrator.runtime.markdown_text import as_block, as_code, as_table, as_text
 from orchestrator.statistics.beliefs import RULE
 from search_spaces.study import Role, Study
 
