@@ -11,7 +11,7 @@ import typer
 from orchestrator.runtime import cli
 from trainables.errors import InputError
 
-EXAMPLE = "python -m orchestrator.generate exported/vmf --context audio.flac --seconds 3"
+EXAMPLE = "python -m orchestrator.generate exported/vmf --context audio.flac --at 2"
 
 
 def generate(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Self
 
+from orchestrator.datasets.description import describe_data
 from orchestrator.datasets.ray_latents import RayLatents, by_representation
 from orchestrator.execution.lane_recorder import LaneRecorder
 from orchestrator.execution.mlflow_tracking import NOTE
@@ -130,4 +131,9 @@ def _describe(request: SweepRequest, plan: Plan, journal: Journal) -> None:
         name=study.name,
         tags={NOTE: note, **run_tags(plan, request.latents, request.folder)},
         parameters={**plan.arguments(), "lanes": plan.lanes, "latents": request.latents.where},
+        datasets=[
+            {name: value for name, value in describe_data(dataset).items() if name != "world"}
+            for dataset in request.latents
+        ],
+        hands_on=not request.quiet,  # nobody asks for the predictors of a control world that is an assay
     )
