@@ -146,12 +146,13 @@ class Tracker:
         scores: Mapping[str, Any] | None,
         status: str,
         figures: Mapping[str, float | None] | None = None,
+        lasted: tuple[float, float] | None = None,
     ) -> None:
         """Record a lane that has ended as a child run, unless a lane of that name is recorded already.
 
         ``phase`` is "explore", "repeat", "confirm", "null", "plant" or "ablate"; ``history`` holds numbers
         per epoch; ``scores`` is ``Scores.to_json()``, or None; ``figures`` are single numbers by name, by
-        which lanes of all phases can be sorted.
+        which lanes of all phases can be sorted; ``lasted`` is when it began and ended, in seconds since 1970.
         """
         if self.has(name):
             return
@@ -170,16 +171,16 @@ class Tracker:
             "surrogate": surrogate,
             "seed": str(config.get("seed", "")),
         }
-        child = self._client.create_run(self._experiment, tags=tags)
+        begun, ended = (round(1000 * each) for each in lasted) if lasted else (None, None)
+        child = self._client.create_run(self._experiment, start_time=begun, tags=tags)
         metrics = [
             *((name, value, 0) for name, value in (figures or {}).items()),
             *_of_history(history),
             *(_of_scores(Scores.from_json(scores), judged.judged_on) if scores else ()),
         ]
         self._log(child.info.run_id, params=config, metrics=metrics)
-        self._client.set_terminated(
-            child.info.run_id, "FAILED" if status == LaneStatus.DIVERGED else "FINISHED"
-        )
+        outcome = "FAILED" if status == LaneStatus.DIVERGED else "FINISHED"
+        self._client.set_terminated(child.info.run_id, outcome, ended)
         self._recorded.add(name)
 
     def finish(self, verdict: Mapping[str, Any], markdown: str, files: Sequence[Path]) -> None:

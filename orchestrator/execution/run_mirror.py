@@ -178,6 +178,7 @@ def _add_lane(tracker: Tracker, event: Event, result: Mapping[str, Any]) -> None
         result["scores"],
         event["status"],
         {"objective": event["objective"], "seconds": event["seconds"]},
+        (event["time"] - event["seconds"], event["time"]),
     )
 
 

@@ -234,6 +234,7 @@ def test_children_say_what_their_lanes_are(judged, store):
     assert [known[name].tags["phase"] for name in names] == ["confirm", "null", "plant"]
     assert [known[name].tags["seed"] for name in names] == ["40", "41", "42"]
     assert all(data.metrics == {"objective": 0.5, "seconds": 2.0} for data in known.values())
+    assert {run.info.end_time - run.info.start_time for run in runs} == {2000}, "milliseconds"
 
 
 def test_winners_are_models_that_continue_latents_as_the_run_did(judged, store, tmp_path):
