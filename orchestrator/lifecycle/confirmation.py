@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from orchestrator.inspection.clips import SCORED
 from orchestrator.inspection.frame_density import DENSITY_FOLDER, fit_flows
-from orchestrator.inspection.listening import score_continuations
+from orchestrator.inspection.listening import HEARD, score_continuations
 from orchestrator.inspection.reference_rules import RIDGE, scores_of_rules
 from orchestrator.judging.verdict import Judgement, Verdict, judge
 from orchestrator.lifecycle.provenance import provenance
@@ -119,4 +120,12 @@ def _listen(tools: SweepTools, evidence: Evidence) -> None:
         evidence.baselines = {name: scores for name, scores in first.items() if name != RIDGE}
     for part in tools.arms_by_dataset(evidence):
         arms = [arm for name, arm in part.arms.items() if name in forecasting]
-        score_continuations(evidence, arms, part.dataset, part.latents, tools.lane_store, tools.progress)
+        score_continuations(
+            evidence,
+            arms,
+            part.dataset,
+            part.latents,
+            tools.lane_store,
+            tools.progress,
+            HEARD if tools.plan.smoke else SCORED,
+        )

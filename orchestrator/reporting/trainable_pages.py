@@ -9,8 +9,10 @@ from markupsafe import Markup
 
 from orchestrator.reporting.archetypes_section import KIND as ARCHETYPES_KIND
 from orchestrator.reporting.archetypes_section import archetypes_section
+from orchestrator.reporting.components_section import COMPONENTS_KIND, components_section
 from orchestrator.reporting.figures import effects_figure
 from orchestrator.reporting.judged_run import JudgedRun
+from orchestrator.reporting.manifold_section import MANIFOLD_KIND, manifold_section
 from orchestrator.reporting.page_section import Section
 from orchestrator.reporting.readout_section import READOUT_KIND, readout_section
 from orchestrator.reporting.score_section import SCORE_KIND, score_section
@@ -23,6 +25,8 @@ SECTIONS: Mapping[str, Callable[[JudgedRun], Section | None]] = {
     ARCHETYPES_KIND: archetypes_section,
     READOUT_KIND: readout_section,
     SCORE_KIND: score_section,
+    MANIFOLD_KIND: manifold_section,
+    COMPONENTS_KIND: components_section,
 }
 _FRAMES = {
     Surrogate.REAL: "real frames",
@@ -41,6 +45,11 @@ class Picture(NamedTuple):
 def trainable_sections(run: JudgedRun) -> list[Section | None]:
     """The sections of all trainables of a study that have one."""
     return [SECTIONS[name](run) for name in run.study.trainables if name in SECTIONS]
+
+
+def has_pages(run: JudgedRun) -> bool:
+    """Whether an arm of the study is shown in a section of its own, and decided by what stands there."""
+    return any(name in SECTIONS for name in run.study.trainables)
 
 
 def deciding_picture(run: JudgedRun) -> Picture | None:

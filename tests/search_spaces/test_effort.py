@@ -149,4 +149,10 @@ def test_predictors_of_which_more_is_measured_are_trained_as_any_other(name: str
     assert all(
         small[setting] == value for setting, value in shrunk(plain).fixed.items() if setting == "steps"
     )
-    assert with_effort(study, "standard").fixed["width"] == with_effort(plain, "standard").fixed["width"]
+    asked, as_any = with_effort(study, STANDARD), with_effort(plain, STANDARD)
+    assert asked.fixed["width"] == as_any.fixed["width"]
+    assert asked.budget.exploration == as_any.budget.exploration == 0.25
+    assert with_effort(study, QUICK).budget == study.budget
+    plan = make_plan(asked)
+    explored = plan.exploring_epochs(asked.arms[0])
+    assert explored["teacher_epochs"] == round(0.25 * asked.fixed["teacher_epochs"])
