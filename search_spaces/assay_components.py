@@ -23,7 +23,7 @@ STUDY = replace(
     arms=(replace(_ARM, fixed={**_ARM.fixed, "components": 4}, space={}),),
     fixed={
         **SMALL_PREDICTOR,
-        "teacher_epochs": 3,
+        "teacher_epochs": 6,
         "rollout_epochs": 0,
         "learning_rate": 1e-2,
         "marginal_steps": 100,
@@ -36,7 +36,7 @@ STUDY = replace(
         "INCONCLUSIVE": "The instrument cannot decide; do not use it.",
         "INADMISSIBLE": "The instrument is out of order; do not use it.",
     },
-    budget=Budget(trials=1, lanes=1, replicates=6, control_seeds=2),
+    budget=Budget(trials=1, lanes=1, replicates=6, control_seeds=3),
     controls={},
     source="worlds made for this purpose",
 )

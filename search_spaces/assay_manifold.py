@@ -1,8 +1,8 @@
 """The check of `manifold` itself: sampled states, on worlds of which it is known whether they can be frames.
 
 In `jumps` frames hardly move or jump, and a head that draws every magnitude from one LogNormal leaves them:
-GO, as the same head describes the same frames in random order better. In `directional` the head's own law
-made the frames: NO-GO.
+GO, as the same head describes the same frames in random order better. In `steered` the head's own law made
+the frames: NO-GO.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ STUDY = replace(
         "head": "vmf",
         "kappa_prior": 1e-3,
         "kappa_prior_ratio": 1.5,
-        "teacher_epochs": 3,
+        "teacher_epochs": 6,
         "rollout_epochs": 0,
         "learning_rate": 1e-2,
         "marginal_steps": 100,
@@ -41,7 +41,7 @@ STUDY = replace(
         "INCONCLUSIVE": "The instrument cannot decide; do not use it.",
         "INADMISSIBLE": "The instrument is out of order; do not use it.",
     },
-    budget=Budget(trials=1, lanes=1, replicates=6, control_seeds=2),
+    budget=Budget(trials=1, lanes=1, replicates=6, control_seeds=1),
     controls={},
     source="worlds made for this purpose",
 )

@@ -134,7 +134,7 @@ STUDY = Study(
     },
     budget=Budget(trials=8, lanes=4, replicates=6, alpha=0.05),
     source="Research Discussion 7, sections 4.8, 6.1 and 9 (question 4)",
-    controls={"jumps": "GO", "directional": "NO-GO"},
+    controls={"jumps": "GO", "steered": "NO-GO"},
     assay="assay_manifold",
     efforts=PREDICTOR_EFFORTS,
 )

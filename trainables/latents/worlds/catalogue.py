@@ -22,6 +22,8 @@ Each world is a question to the whole path from Parquet to verdict:
 * ``product``: all that is predictable are products of two coordinates, which no linear prediction sees.
 * ``jumps``: frames hardly move, and now and then jump; a direction and a magnitude that know nothing of each
   other draw samples that leave the region of frames.
+* ``steered``: as ``directional``, in few dimensions and small steps: a von Mises-Fisher head soon knows
+  the law that made the frames, and its samples stay among them.
 * ``kinds``: steps are of four kinds, each with a sound of its own, and frames lie at four places.
 * ``kinds_unheard``: the same frames, and sound goes with the place: kinds of steps say nothing of it.
 * ``pong``, ``breakout``, ``ms_pacman``, and each with ``-actions``: games played at random, and no audio.
@@ -55,7 +57,7 @@ from trainables.latents.worlds.product import Product
 from trainables.latents.worlds.ring import Ring
 from trainables.latents.worlds.tones import Tones
 
-_KINDS = Kinds(dim=16, count=4, hold=0.8, stride=1.5, spread=4.0, moves=0.05, noise=0.3, heard="kinds")
+_KINDS = Kinds(dim=16, count=4, hold=0.8, stride=1.5, spread=6.0, moves=0.03, noise=0.3, places_heard=False)
 WORLDS: dict[str, World] = {
     "directional": DIRECTIONAL,
     "white": RotatingAR(dim=32, decay=0.0, angle=0.0, scale=1.0),
@@ -69,8 +71,9 @@ WORLDS: dict[str, World] = {
     "ring_quiet": Ring(dim=16, radius=4.0, turn=0.3, drift=0.15, thickness=0.1, excess=0.15),
     "product": Product(dim=32, products=8, share=0.8),
     "jumps": Jumps(dim=32, rate=0.2, stir=0.05),
+    "steered": replace(DIRECTIONAL, dim=8, step=0.25),
     "kinds": _KINDS,
-    "kinds_unheard": replace(_KINDS, heard="places"),
+    "kinds_unheard": replace(_KINDS, places_heard=True),
     "pong": Atari("pong", actions=False),
     "pong-actions": Atari("pong", actions=True),
     "breakout": Atari("breakout", actions=False),

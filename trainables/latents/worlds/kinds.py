@@ -27,9 +27,9 @@ class Kinds:
     a mixture that is trained on frames in random order finds places, and one trained on frames in order,
     which knows the place, finds kinds.
 
-    Flux, and the changes of energy and of pitch, go with the kind of the last step where ``heard`` is
-    "kinds", so that a mixture's components stand for acoustic events. Where it is "places" they go with the
-    place: then components say nothing of sound, and those of frames in random order do.
+    Flux, and the changes of energy and of pitch, go with the kind of the last step, so that a mixture's
+    components stand for acoustic events. With ``places_heard`` they go with the place: then components say
+    nothing of sound, and those of frames in random order do.
 
     Attributes:
         dim: latent dimensions, D, at least 2 N.
@@ -39,7 +39,7 @@ class Kinds:
         spread: distance of each place from the middle.
         moves: share of frames at which the place changes.
         noise: standard deviation of each coordinate's noise.
-        heard: what sound goes with, "kinds" or "places".
+        places_heard: whether sound goes with the place, and not with the kind of the last step.
     """
 
     dim: int
@@ -49,7 +49,7 @@ class Kinds:
     spread: float
     moves: float
     noise: float
-    heard: str
+    places_heard: bool
 
     def simulate(self, utterances: int, frames: int, rng: np.random.Generator) -> np.ndarray:
         """Stretches [U, T, D] of the stationary process."""
@@ -70,7 +70,7 @@ class Kinds:
         for t in range(1, shape[1]):
             x_UTD[:, t] += self.hold * x_UTD[:, t - 1]
         z_UTD = self.spread * places_ND[place_UT] + x_UTD
-        sound = self._sound(kind_UT if self.heard == "kinds" else place_UT, rng)
+        sound = self._sound(place_UT if self.places_heard else kind_UT, rng)
         return z_UTD[:, burn_in:], {name: track_UT[:, burn_in:] for name, track_UT in sound.items()}
 
     def _places(self, shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
@@ -91,7 +91,7 @@ class Kinds:
         return {
             "energy": _ENERGY + louder_UT,
             "f0": _PITCH * 2 ** (higher_UT / 12),
-            "spectral_flux": self.count + flux_UT,
+            "spectral_flux": 1 + flux_UT / self.count,
         }
 
     def optimum(self, horizon: int) -> None:
@@ -100,6 +100,6 @@ class Kinds:
         What is known is whether components of a mixture go with sound.
         """
 
-    def parameters(self) -> dict[str, float | str]:
-        """What defines the process, by name."""
+    def parameters(self) -> dict[str, float]:
+        """The numbers that define the process, by name."""
         return asdict(self)

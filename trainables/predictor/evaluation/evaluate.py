@@ -144,11 +144,12 @@ def _evaluate_shard(
         )
         every = noise.apply(lambda part: part.expand(len(surrogates), *part.shape))
         measured = stacked.map(measure, windows_LBTD, every)
+        known: dict[str, dict[str, Tensor]] = {}
         for lane, name in enumerate(surrogates):
             of_lane = {key: value[lane] for key, value in measured.items()}
             figures[lane].append(
                 figures_of(
-                    structure, windows_LBTD[lane], of_lane, moments, name, baselines, climate.get(name)
+                    structure, windows_LBTD[lane], of_lane, moments, name, baselines, climate.get(name), known
                 )
             )
     whole = [{key: torch.cat([part[key] for part in lane]) for key in lane[0]} for lane in figures]

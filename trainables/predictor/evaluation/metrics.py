@@ -45,6 +45,7 @@ def figures_of(
     surrogate: str,
     baselines: Baselines | None,
     climate_SD: Tensor | None = None,
+    known: dict[str, dict[str, Tensor]] | None = None,
 ) -> dict[str, Tensor]:
     """Every metric frame by frame, [B, K]; NaN where it is undefined.
 
@@ -58,6 +59,8 @@ def figures_of(
         baselines: densities without context, whose NLL is added where they are given.
         climate_SD: training frames of that surrogate, whose energy score as a forecast of every state stands
             beside that of sampled runs.
+        known: what other lanes have got from the same windows without a predictor, by surrogate; it is added
+            to.
     """
     true = window_BTD[:, structure.context :] - window_BTD[:, structure.context - 1 : -1]
     size = true.norm(dim=-1)
@@ -84,12 +87,17 @@ def figures_of(
         figures |= _ensemble_figures(
             window_BTD, measured["ensemble"], structure.context, moments, structure.runaway
         )
-        if climate_SD is not None:
-            states_BKD = window_BTD[:, structure.context :]
-            figures["energy_score_of_climate"] = _climate_score(states_BKD, climate_SD, moments)
-    if baselines is not None:
-        figures |= baselines.nll(surrogate, window_BTD[:, structure.context :], true)
-    return figures
+    known = {} if known is None else known
+    if surrogate not in known:
+        states_BKD, asked = window_BTD[:, structure.context :], "ensemble" in measured
+        known[surrogate] = (
+            {"energy_score_of_climate": _climate_score(states_BKD, climate_SD, moments)}
+            if asked and climate_SD is not None
+            else {}
+        )
+        if baselines is not None:
+            known[surrogate] |= baselines.nll(surrogate, states_BKD, true)
+    return figures | known[surrogate]
 
 
 def rollout_figures(

@@ -58,13 +58,14 @@ def test_frames_are_the_same_and_kinds_cannot_be_told_from_single_ones() -> None
     assert not np.array_equal(sound["energy"], other["energy"])
     along = z.reshape(-1, 16) @ oblique_axes(16)[: 2 * COUNT].T
     # Places are far apart along their axes, and what steps add up to has one hump.
-    assert np.abs(along[:, COUNT] - 2).min() < 2 and (np.abs(along[:, COUNT] - 2) < 0.5).mean() < 0.02
+    assert (np.abs(along[:, COUNT] - 3) < 1).mean() < 0.01
+    assert (along[:, COUNT] > 3).mean() == pytest.approx(0.25, abs=0.06)
     assert (np.abs(along[:, 0] - along[:, 0].mean()) < along[:, 0].std()).mean() > 0.6
 
 
 def test_tracks_are_written_and_read_back(tmp_path: Any) -> None:
     write_world("kinds", tmp_path)
     tracks = open_dataset(tmp_path).tracks(Split.TEST)
-    values = np.concatenate([own["f0"] for own in tracks.values()])
-    assert np.isfinite(values).all() and (values > 20).all()
-    assert 100 < np.median(values) < 140
+    pitch, flux = (np.concatenate([own[name] for own in tracks.values()]) for name in ("f0", "spectral_flux"))
+    assert (pitch > 20).all() and 100 < np.median(pitch) < 140
+    assert flux.min() > 0 and flux.max() < 2 and flux.std() > 0.1
