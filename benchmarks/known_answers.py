@@ -42,10 +42,10 @@ class Question(NamedTuple):
 def questions(studies: Sequence[Study]) -> list[Question]:
     """Every world that a study cites, and white noise, which no study may take for a GO."""
     return [
-        Question(study.name, study.assay, world, expected)
+        Question(study.name, study.assay, world, study.controls.get(world, _ANYTHING_BUT_GO))
         for study in studies
         if study.controls
-        for world, expected in ({_NOISE: _ANYTHING_BUT_GO} | dict(study.controls)).items()
+        for world in dict.fromkeys((*study.controls, _NOISE))
     ]
 
 
