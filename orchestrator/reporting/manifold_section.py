@@ -42,7 +42,7 @@ def manifold_section(run: JudgedRun) -> Section | None:
         "failures": [[arm, named_failures(run.evidence.arms[arm].replicates)] for arm in arms],
         "picture": _picture(run, arms),
         "deciding": deciding,
-        "frames": frame_rows(run, deciding),
+        "frames": rows_by_frames(run, deciding),
         "level": run.level,
     }
     return Section("manifold", "states beside frames", "manifold.html", content)
@@ -58,7 +58,7 @@ def figure_rows(run: JudgedRun, arms: Sequence[str]) -> list[TableRow]:
     return rows
 
 
-def frame_rows(run: JudgedRun, arm: str) -> list[TableRow]:
+def rows_by_frames(run: JudgedRun, arm: str) -> list[TableRow]:
     """Every figure of an arm on real frames and of the same arm trained on each surrogate."""
     return [
         [title, *(interval_text(run.measures.value(arm, metric, surrogate=s)) for s in SURROGATES)]

@@ -7,7 +7,7 @@ import search_spaces
 from orchestrator.records.evidence import ArmEvidence, Replicate
 from orchestrator.reporting.components_section import component_shares, label_rows, learnt_rows
 from orchestrator.reporting.judged_run import JudgedRun
-from orchestrator.reporting.manifold_section import figure_rows, frame_rows, named_failures
+from orchestrator.reporting.manifold_section import figure_rows, rows_by_frames, named_failures
 from orchestrator.reporting.study_page import write_report
 from tests.orchestrator.reporting.made_run import made_run
 from tests.orchestrator.synthetic_evidence import scores
@@ -96,7 +96,7 @@ def test_a_page_names_the_failure_of_every_feedback(tmp_path) -> None:
     rows = {row[0]: row[1:] for row in figure_rows(run, run.arms)}
     dense = estimates(rows["share that is too dense, likewise"])
     assert dense == pytest.approx([-0.1, 0.7, 0.7], abs=0.01)
-    distance = estimates(frame_rows(run, "sample")[0][1:])
+    distance = estimates(rows_by_frames(run, "sample")[0][1:])
     assert distance == pytest.approx([0.6, 0.05, 0.05], abs=0.01)
     assert named_failures(run.evidence.arms["mode"].replicates) == "too dense, in 6 of 6 seeds"
     text = write_report(tmp_path, run.study, run.evidence, run.judgement)[0].read_text()
