@@ -7,7 +7,7 @@ import search_spaces
 from orchestrator.records.evidence import ArmEvidence, Replicate
 from orchestrator.reporting.components_section import component_shares, label_rows, learnt_rows
 from orchestrator.reporting.judged_run import JudgedRun
-from orchestrator.reporting.manifold_section import figure_rows, rows_by_frames, named_failures
+from orchestrator.reporting.manifold_section import figure_rows, named_failures, rows_by_frames
 from orchestrator.reporting.study_page import write_report
 from tests.orchestrator.reporting.made_run import made_run
 from tests.orchestrator.synthetic_evidence import scores
