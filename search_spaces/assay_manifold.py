@@ -1,7 +1,7 @@
 """The check of `manifold` itself: sampled states, on worlds of which it is known whether they can be frames.
 
 In `jumps` frames hardly move or jump, and a head that draws every magnitude from one LogNormal leaves them:
-GO, as the same head describes the same frames in random order better. In `steered` the head's own law made
+GO, as the same head describes the same frames in random order better. In `homing` the head's own law made
 the frames: NO-GO.
 """
 
@@ -27,7 +27,7 @@ STUDY = replace(
         "head": "vmf",
         "kappa_prior": 1e-3,
         "kappa_prior_ratio": 1.5,
-        "teacher_epochs": 6,
+        "teacher_epochs": 4,
         "rollout_epochs": 0,
         "learning_rate": 1e-2,
         "marginal_steps": 100,

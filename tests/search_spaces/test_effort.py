@@ -156,3 +156,9 @@ def test_predictors_of_which_more_is_measured_are_trained_as_any_other(name: str
     plan = make_plan(asked)
     explored = plan.exploring_epochs(asked.arms[0])
     assert explored["teacher_epochs"] == round(0.25 * asked.fixed["teacher_epochs"])
+
+
+def test_a_smoke_run_trains_each_null_and_each_plant_on_one_seed() -> None:
+    study = search_spaces.load("heads")
+    assert make_plan(study, smoke=True).confirmed_lanes == 2 + 4
+    assert make_plan(study).confirmed_lanes == 6 + 4 * study.budget.control_seeds == 18

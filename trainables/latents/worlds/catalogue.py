@@ -22,8 +22,7 @@ Each world is a question to the whole path from Parquet to verdict:
 * ``product``: all that is predictable are products of two coordinates, which no linear prediction sees.
 * ``jumps``: frames hardly move, and now and then jump; a direction and a magnitude that know nothing of each
   other draw samples that leave the region of frames.
-* ``steered``: as ``directional``, in few dimensions and small steps: a von Mises-Fisher head soon knows
-  the law that made the frames, and its samples stay among them.
+* ``homing``: every step leads home, by the very law that a von Mises-Fisher head assumes: samples are frames.
 * ``kinds``: steps are of four kinds, each with a sound of its own, and frames lie at four places.
 * ``kinds_unheard``: the same frames, and sound goes with the place: kinds of steps say nothing of it.
 * ``pong``, ``breakout``, ``ms_pacman``, and each with ``-actions``: games played at random, and no audio.
@@ -47,6 +46,7 @@ from trainables.latents.worlds.atari import ATARI_FRAME_RATE as GAME_RATE
 from trainables.latents.worlds.atari import Atari
 from trainables.latents.worlds.base import World
 from trainables.latents.worlds.directional import DIRECTIONAL
+from trainables.latents.worlds.homing import Homing
 from trainables.latents.worlds.jumps import Jumps
 from trainables.latents.worlds.kinds import Kinds
 from trainables.latents.worlds.linear import RotatingAR
@@ -71,7 +71,7 @@ WORLDS: dict[str, World] = {
     "ring_quiet": Ring(dim=16, radius=4.0, turn=0.3, drift=0.15, thickness=0.1, excess=0.15),
     "product": Product(dim=32, products=8, share=0.8),
     "jumps": Jumps(dim=32, rate=0.2, stir=0.05),
-    "steered": replace(DIRECTIONAL, dim=8, step=0.25),
+    "homing": Homing(dim=8, cosine=0.7, step=1.0, spread=0.3),
     "kinds": _KINDS,
     "kinds_unheard": replace(_KINDS, places_heard=True),
     "pong": Atari("pong", actions=False),
