@@ -310,7 +310,7 @@ def test_climatology_has_no_skill_and_the_truth_has_all(make_feed: Callable[...,
     assert scores.value(f"energy_skill@1-{HORIZON}") == pytest.approx(whole)
 
 
-def test_lanes_of_one_surrogate_ask_for_what_no_predictor_decides_once(
+def test_lanes_of_a_surrogate_share_what_no_predictor_decides(
     make_feed: Callable[..., Feed],
 ) -> None:
     feed = make_feed()
