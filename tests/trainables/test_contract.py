@@ -62,6 +62,22 @@ SMALL: dict[str, tuple[dict[str, Any], dict[str, Any], float]] = {
         {"sigma": 0.0},
         0.0,
     ),
+    "two_stage": (
+        {
+            "magnitudes": "global_features",
+            "loop": "directions",
+            "width": 4,
+            "steps": 3,
+            "batch": 4,
+            "samples": 2,
+            "context": 5,
+            "horizon": 8,
+            "seconds": 0.4,
+            "utterances": 1,
+        },
+        {"context": 2},
+        0.0,
+    ),
     "readout": (
         {
             "readout": "linear",
