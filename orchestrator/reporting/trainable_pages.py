@@ -14,6 +14,8 @@ from orchestrator.reporting.judged_run import JudgedRun
 from orchestrator.reporting.page_section import Section
 from orchestrator.reporting.readout_section import READOUT_KIND, readout_section
 from orchestrator.reporting.score_section import SCORE_KIND, score_section
+from orchestrator.reporting.two_stage_section import TWO_STAGE_KIND, two_stage_nulls, two_stage_section
+from orchestrator.statistics.intervals import Interval
 from orchestrator.statistics.wording import number, plain, spoken
 from search_spaces.study import Claim
 from trainables.latents.batching.surrogates import SURROGATES, Surrogate
@@ -23,7 +25,10 @@ SECTIONS: Mapping[str, Callable[[JudgedRun], Section | None]] = {
     ARCHETYPES_KIND: archetypes_section,
     READOUT_KIND: readout_section,
     SCORE_KIND: score_section,
+    TWO_STAGE_KIND: two_stage_section,
 }
+# Likewise, what its page shows beside the arms in the picture that decides, by label.
+NULLS: Mapping[str, Callable[[JudgedRun], list[tuple[str, Interval]]]] = {TWO_STAGE_KIND: two_stage_nulls}
 _FRAMES = {
     Surrogate.REAL: "real frames",
     Surrogate.WHITE: "frames in random order",
@@ -57,6 +62,7 @@ def deciding_picture(run: JudgedRun) -> Picture | None:
     ]
     if not values:
         return None
+    values += [each for name in run.study.trainables if name in NULLS for each in NULLS[name](run)]
     absolute = primary.claim is Claim.GREATER and primary.versus is None
     # One line and one word where success begins where failure ends.
     named = {primary.failure: "failure", primary.success: "success"} if absolute else {}

@@ -122,7 +122,8 @@ def test_a_setting_without_name_or_value_is_refused(given: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["archetypes", "linear_readout", "perception", "score_correction", "two_stage_oracle"]
+    "name",
+    ["archetypes", "linear_readout", "perception", "score_correction", "two_stage", "two_stage_oracle"],
 )
 def test_efforts_of_predictors_leave_other_trainables_alone(name: str) -> None:
     study = search_spaces.load(name)

@@ -93,7 +93,7 @@ SMALL: dict[str, tuple[dict[str, Any], dict[str, Any], float]] = {
         0.0,
     ),
 }
-DECODED = ("perturbation",)  # run on frames that a codec decodes
+DECODED = ("perturbation", "two_stage")  # run on frames that a codec decodes
 TRAIN, JUDGED = [f"train-{i}" for i in range(6)], [f"test-{i}" for i in range(4)]
 
 

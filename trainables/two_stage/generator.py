@@ -36,9 +36,7 @@ class Generator:
     paths: LongPaths
 
     @classmethod
-    def fit(
-        cls, structure: TwoStageStructure, lane: TwoStageLane, train: Feed, held_out: Feed
-    ) -> Generator:
+    def fit(cls, structure: TwoStageStructure, lane: TwoStageLane, train: Feed, held_out: Feed) -> Generator:
         """Learn from training utterances; held-out ones choose among moments of training.
 
         Raises:
@@ -51,6 +49,12 @@ class Generator:
         watched = LongPaths.of(real_paths(held_out, lane.surrogate, window), coordinates, window)
         model = fit_steps(structure, lane, paths, watched).double()
         return cls(structure, model, StepMagnitudes.fit(structure, paths, lane.seed), coordinates, paths)
+
+    def state(self) -> dict[str, Tensor]:
+        """All that runs are made of, by name."""
+        parts = {"model": self.model.state_dict(), "coordinates": vars(self.coordinates)}
+        parts["magnitudes"] = {**vars(self.magnitudes), "centre": torch.tensor(self.magnitudes.centre)}
+        return {f"{part}.{name}": v.float() for part, values in parts.items() for name, v in values.items()}
 
     def steps(self, context_BCD: Tensor, features_BF: Tensor, noise: LawNoise) -> Tensor:
         """Steps [N, K, D] of free runs from each context, in the generator's coordinates, see

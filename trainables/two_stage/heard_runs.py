@@ -56,7 +56,9 @@ def heard_quality(
         inside_TD = generator.coordinates.inside(torch.from_numpy(path))
         context_BCD = inside_TD[None, start : start + C]
         features_BF = heard_so_far(inside_TD)[None, start + C - 1]
-        noise = window_noise([f"{name}/{lane.seed}/heard"], [1, K], inside_TD).apply(lambda x: x.flatten(0, 1))
+        noise = window_noise([f"{name}/{lane.seed}/heard"], [1, K], inside_TD).apply(
+            lambda x: x.flatten(0, 1)
+        )
         steps_KD = generator.steps(context_BCD, features_BF, noise)[0]
         run_KD = generator.coordinates.outside(context_BCD[0, -1] + steps_KD.cumsum(0)).numpy()
         before_CD, after_KD = path[start : start + C], path[start + C : start + C + K]

@@ -85,14 +85,13 @@ def _lane(
     if not evaluation.exploring and evaluation.codec is not None:
         heard_quality(generator, lane, train, evaluation, scores)
     is_finite = all(np.isfinite(values).all() for values in scores.sums.values())
-    state = {name: value.float() for name, value in generator.model.state_dict().items()}
     return LaneResult(
         status=LaneStatus.FINISHED if is_finite else LaneStatus.DIVERGED,
         scores=scores.to_json() if is_finite else None,
         history=[],
         parameters=sum(value.numel() for value in generator.model.parameters()),
         seconds=0.0,
-        state=state,
+        state=generator.state(),
     )
 
 

@@ -1,4 +1,4 @@
-"""What a generator of one or of two stages is told: where magnitudes come from, and what directions follow."""
+"""What a generator of one or of two stages is told: where magnitudes come from, what directions follow."""
 
 from __future__ import annotations
 

@@ -103,9 +103,7 @@ def fit_steps(
     first = train.windows(train.drawn(_LOOKED_AT, rng))
     model.head.start_from(Survey(typical=float(split_steps(first)[1].mean().exp())))
     looked_at = held_out.windows(held_out.drawn(_LOOKED_AT, torch.Generator().manual_seed(0)))
-    optimiser = torch.optim.AdamW(
-        model.parameters(), lr=lane.learning_rate, weight_decay=lane.weight_decay
-    )
+    optimiser = torch.optim.AdamW(model.parameters(), lr=lane.learning_rate, weight_decay=lane.weight_decay)
     least, kept = math.inf, {name: value.clone() for name, value in model.state_dict().items()}
     checks = {round(structure.steps * part / 4) for part in (1, 2, 3, 4)}
     for step in range(structure.steps):
