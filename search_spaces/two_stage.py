@@ -10,9 +10,9 @@ decoupled is that he is not worse, by more than a hundredth of climatology's sco
 
 A speaker who was never heard is known by what was heard so far in the utterance: its mean frame; mean and
 deviation of log magnitudes, how much they change and how far steps turn (the rate); and its length. The two
-arms that draw magnitudes afterwards follow directions alone, as the document has it: what they do not know of
-the state is part of the price. A fourth arm pays the other part alone: magnitudes are drawn first, and
-directions follow the frames that they lead to.
+arms that draw magnitudes afterwards follow directions alone, as the document has it, by reading the path of
+the same directions at steps of one length: what they do not know of the state is part of the price. A fourth
+arm pays the other part alone: magnitudes are drawn first, and directions follow the frames that they lead to.
 
 Two claims that cost nothing would pass as decoupling, and are asked as well. Where nothing can be predicted
 nothing is lost either: there has to be skill, and more than of frames in random order. And where magnitudes

@@ -34,7 +34,7 @@ def _train(
 
 def _cost(structure: TwoStageStructure, lanes: int, dim: int, device: torch.device | str) -> CostPerFrame:
     hidden = structure.width
-    weights = 3 * hidden * (hidden + 2 * dim) + 4 * hidden * (hidden + dim) + hidden * dim
+    weights = 3 * hidden * (hidden + dim) + 4 * hidden * (hidden + dim) + hidden * dim
     drawn = 3 * structure.samples * (_PER_DRAW + _PER_WEIGHT * weights)
     frames = structure.batch * (structure.context + structure.horizon)
     trained = structure.steps * (_PER_STEP + 3 * frames * weights * _PER_WEIGHT)

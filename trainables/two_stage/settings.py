@@ -26,7 +26,8 @@ class TwoStageStructure(SharedSettings):
     # all training steps ("empirical"), or given what was heard so far ("global_features").
     magnitudes: str = JOINT
     # What directions follow: the frames that steps lead to ("state"), or the directions before them and the
-    # true frames before the run ("directions"), so that magnitudes can wait until all directions are known.
+    # true frames before the run ("directions"), so that magnitudes can wait until all directions are known:
+    # the network then reads the path of the same directions at steps of one length.
     loop: str = STATE
     coordinates: str = WHITENED  # in which steps have direction and magnitude: "whitened", or the codec's own
     width: int = 64  # hidden units

@@ -30,24 +30,27 @@ class StepModel(nn.Module):
     def __init__(self, structure: TwoStageStructure, dim: int) -> None:
         super().__init__()
         self.structure = structure
-        inputs = 2 * dim if structure.loop == DIRECTIONS else dim
-        self.backbone = GRUBackbone(inputs, structure.width, 1)
+        self.backbone = GRUBackbone(dim, structure.width, 1)
         self.head = VMFHead(structure.width, dim, PolarForm("lognormal", True, "context"), "none")
 
     def read(self, window_BTD: Tensor) -> Tensor:
-        """What the network reads of true frames, [B, T - 1, .]: all but the last."""
+        """What the network reads of true frames, [B, T - 1, D]: all but the last, or what is known of them.
+
+        Where directions follow directions, frames after the context are those that the same directions lead
+        to with steps of the typical magnitude: a function of the context and of directions alone.
+        """
         if self.structure.loop != DIRECTIONS:
             return window_BTD[:, :-1]
-        direction, _ = split_steps(window_BTD)
-        before = torch.cat([torch.zeros_like(direction[:, :1]), direction[:, :-1]], 1)
         context = self.structure.context
-        held = window_BTD[:, context - 1 : context].expand(-1, before.shape[1] - context + 1, -1)
-        return self.joined(before, torch.cat([window_BTD[:, : context - 1], held], 1))
+        direction, _ = split_steps(window_BTD)
+        ahead = self.typical * direction[:, context - 1 : -1].cumsum(1)
+        known_BCD = window_BTD[:, :context]
+        return torch.cat([known_BCD, known_BCD[:, -1:] + ahead], 1)
 
-    @staticmethod
-    def joined(direction: Tensor, known: Tensor) -> Tensor:
-        """A direction and the last frame that is known, [..., 2 D], both of about one size per dimension."""
-        return torch.cat([direction * math.sqrt(direction.shape[-1]), known], -1)
+    @property
+    def typical(self) -> Tensor:
+        """The typical magnitude of a step, exp E[log m]."""
+        return self.head.log_typical.exp()
 
     def loss(self, window_BTD: Tensor) -> Tensor:
         """Nats per step after the context, in R^D of a single stage, on the sphere of a first one."""
@@ -70,10 +73,7 @@ class StepModel(nn.Module):
         """
         count = len(noise.normal)
         z_ND = context_BCD[:, -1].repeat(count // len(context_BCD), 1)
-        known_ND = z_ND
-        # The frame behind the context is not read: it stands for the one that comes next.
-        read = self.read(torch.cat([context_BCD, context_BCD[:, -1:]], 1))
-        h_BTH, state = self.backbone.read(read)
+        h_BTH, state = self.backbone.read(context_BCD)
         h_NH = h_BTH[:, -1].repeat(count // len(context_BCD), 1)
         state = tuple(each.repeat(count // len(context_BCD), 1) for each in state)
         steps = []
@@ -82,13 +82,13 @@ class StepModel(nn.Module):
             now = LawNoise(noise.normal[:, k], noise.uniform[:, k])
             if magnitude_NK is None:
                 steps.append(law.sample(now))
-                direction_ND = steps[-1]
+                z_ND = z_ND + steps[-1]
             else:
                 direction_ND = law.direction_law.sample(now.normal[..., :-1], now.uniform[..., 1])
                 steps.append(magnitude_NK[:, k, None] * direction_ND)
-            z_ND = z_ND + steps[-1]
-            following = self.joined(direction_ND, known_ND) if self.structure.loop == DIRECTIONS else z_ND
-            h_NH, state = self.backbone.step(following, state)
+                follows = self.structure.loop == DIRECTIONS
+                z_ND = z_ND + (self.typical * direction_ND if follows else steps[-1])
+            h_NH, state = self.backbone.step(z_ND, state)
         return torch.stack(steps, 1)
 
 
