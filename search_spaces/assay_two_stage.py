@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from search_spaces import two_stage
-from search_spaces.study import Budget, Prior
+from search_spaces.study import Budget, Prior, Role
 
 _WHOLE = two_stage.STUDY
 _KEPT = ("one_stage", "global_features")
@@ -21,11 +21,17 @@ STUDY = replace(
     title="Control worlds in which it is known whether magnitudes can be drawn afterwards",
     hypothesis="In this world directions first, and magnitudes afterwards, lose nothing.",
     arms=tuple(arm for arm in _WHOLE.arms if arm.name in _KEPT),
-    criteria=tuple(
-        c for c in _WHOLE.criteria if c.arm in _KEPT and c.versus in (None, *_KEPT) and not c.needs_decoder
-    ),
-    # In the coordinates in which magnitudes are drawn where they are; what is heard of a world is nothing.
-    fixed={**_WHOLE.fixed, "coordinates": "raw", "steps": 300, "width": 48, "utterances": 1, "seconds": 0.4},
+    criteria=tuple(c for c in _WHOLE.criteria if c.role is not Role.REPORTED),
+    # In the coordinates in which a world draws its magnitudes, over no more steps than count.
+    fixed={
+        "coordinates": "raw",
+        "context": 8,
+        "horizon": 8,
+        "steps": 500,
+        "width": 48,
+        "utterances": 1,
+        "seconds": 0.4,
+    },
     space={},
     prior=Prior(0.5, "none is needed: the answer is known"),
     consequences={

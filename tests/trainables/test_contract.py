@@ -72,8 +72,6 @@ SMALL: dict[str, tuple[dict[str, Any], dict[str, Any], float]] = {
             "samples": 2,
             "context": 5,
             "horizon": 8,
-            "seconds": 0.4,
-            "utterances": 1,
         },
         {"context": 2},
         0.0,
@@ -93,7 +91,7 @@ SMALL: dict[str, tuple[dict[str, Any], dict[str, Any], float]] = {
         0.0,
     ),
 }
-DECODED = ("perturbation", "two_stage")  # run on frames that a codec decodes
+DECODED = ("perturbation",)  # run on frames that a codec decodes
 TRAIN, JUDGED = [f"train-{i}" for i in range(6)], [f"test-{i}" for i in range(4)]
 
 

@@ -18,7 +18,13 @@ from trainables.predictor.heads.polar import PolarForm
 from trainables.predictor.heads.vmf import VMFHead
 from trainables.predictor.model.backbones import GRUBackbone
 from trainables.two_stage.heard_so_far import LongPaths, split_steps
-from trainables.two_stage.settings import DIRECTIONS, JOINT, TwoStageLane, TwoStageStructure
+from trainables.two_stage.settings import (
+    DIRECTIONS,
+    FEWEST_CONTEXT,
+    JOINT,
+    TwoStageLane,
+    TwoStageStructure,
+)
 
 _CLIP = 5.0  # largest norm of a gradient
 _LOOKED_AT = 256  # held-out windows by which one of the moments of training is chosen
@@ -53,8 +59,10 @@ class StepModel(nn.Module):
         return self.head.log_typical.exp()
 
     def loss(self, window_BTD: Tensor) -> Tensor:
-        """Nats per step after the context, in R^D of a single stage, on the sphere of a first one."""
-        after = self.structure.context - 1
+        """Nats per step, in R^D of a single stage, on the sphere of a first one; steps of the context count as
+        well: a run's first step follows a true frame as they do, even where directions follow directions.
+        """
+        after = FEWEST_CONTEXT - 1
         h_BTH, _ = self.backbone.read(self.read(window_BTD))
         law = self.head(h_BTH[:, after:])
         if self.structure.magnitudes == JOINT:

@@ -65,7 +65,7 @@ def judged(one: float = 0.2, two: float = 0.2, white: float = 0.0, **figures: fl
         ({"two": 0.15}, "NO-GO"),
         ({"two": 0.19}, "INCONCLUSIVE"),  # just what may be lost
         ({"one": 0.0, "two": 0.0}, "NO-GO"),  # nothing can be predicted
-        ({"white": 0.25}, "INCONCLUSIVE"),  # noise does as well
+        ({"white": 0.25}, "NO-GO"),  # noise does better
         ({"lost_by_halving": 0.0}, "INCONCLUSIVE"),  # magnitudes do not matter here
     ],
 )

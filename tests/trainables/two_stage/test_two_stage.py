@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.trainables.small_data import feed_of_paths, small_evaluation
+from tests.trainables.small_data import feed_of_paths, log_mel_feed, small_evaluation
 from trainables.distributions.law import LawNoise
 from trainables.errors import InputError
 from trainables.lane_config import LaneConfig
@@ -151,6 +151,20 @@ def of_world(name: str, **settings) -> Scores:
     evaluation = replace(small_evaluation(train, judged), codec=None)
     (result,) = config.trainable.train(config.structure, [config.lane], train, evaluation, SoloContext())
     return Scores.from_json(result.scores or {})
+
+
+def test_runs_are_decoded_beside_both_floors():
+    train, judged = (log_mel_feed(names, surrogates=(Surrogate.REAL,)) for names in ("abcdef", "xy"))
+    given = {"steps": 2, "width": 4, "context": 5, "horizon": 8, "seconds": 0.4, "utterances": 1, **FIRST}
+    config = LaneConfig.of({"trainable": "two_stage", **given})
+    (result,) = config.trainable.train(
+        config.structure, [config.lane], train, small_evaluation(train, judged), SoloContext()
+    )
+    scores = Scores.from_json(result.scores or {})
+    assert scores.counts["quality"].tolist() == [1, 1]
+    for floor in ("frozen", "mean"):
+        assert np.all(scores.sums[f"quality_over_{floor}"] <= scores.sums["quality"])
+    assert np.all(scores.sums["quality"] < 1)
 
 
 @pytest.mark.slow
