@@ -28,7 +28,9 @@ SECTIONS: Mapping[str, Callable[[JudgedRun], Section | None]] = {
     TWO_STAGE_KIND: two_stage_section,
 }
 # Likewise, what its page shows beside the arms in the picture that decides, by label.
-NULLS: Mapping[str, Callable[[JudgedRun], list[tuple[str, Interval]]]] = {TWO_STAGE_KIND: two_stage_nulls}
+PICTURE_NULLS: Mapping[str, Callable[[JudgedRun], list[tuple[str, Interval]]]] = {
+    TWO_STAGE_KIND: two_stage_nulls
+}
 _FRAMES = {
     Surrogate.REAL: "real frames",
     Surrogate.WHITE: "frames in random order",
@@ -62,7 +64,9 @@ def deciding_picture(run: JudgedRun) -> Picture | None:
     ]
     if not values:
         return None
-    values += [each for name in run.study.trainables if name in NULLS for each in NULLS[name](run)]
+    values += [
+        each for name in run.study.trainables if name in PICTURE_NULLS for each in PICTURE_NULLS[name](run)
+    ]
     absolute = primary.claim is Claim.GREATER and primary.versus is None
     # One line and one word where success begins where failure ends.
     named = {primary.failure: "failure", primary.success: "success"} if absolute else {}

@@ -59,8 +59,8 @@ class StepModel(nn.Module):
         return self.head.log_typical.exp()
 
     def loss(self, window_BTD: Tensor) -> Tensor:
-        """Nats per step, in R^D of a single stage, on the sphere of a first one; steps of the context count as
-        well: a run's first step follows a true frame as they do, even where directions follow directions.
+        """Nats per step, in R^D of a single stage, on the sphere of a first one; steps of the context count
+        too: a run's first step follows a true frame as they do, even where directions follow directions.
         """
         after = FEWEST_CONTEXT - 1
         h_BTH, _ = self.backbone.read(self.read(window_BTD))
