@@ -62,10 +62,15 @@ def two_stage_nulls(run: JudgedRun) -> list[tuple[str, Interval]]:
 
 
 def skill_row(run: JudgedRun, arm: str) -> TableRow:
-    """The skill of an arm on real frames and on each surrogate; empty where nothing was measured."""
+    """The skill of an arm on real frames and on each surrogate, and the share of runs that ran away; empty
+    where nothing was measured.
+    """
     metric = run.study.primary.metric
     found = [run.measures.value(arm, metric, surrogate=frames) for frames in SURROGATES]
-    return [arm, *map(interval_text, found)] if found[0] is not None else []
+    if found[0] is None:
+        return []
+    found.append(run.measures.value(arm, f"runaway@{run.measures.horizon(arm)}"))
+    return [arm, *map(interval_text, found)]
 
 
 def null_rows(run: JudgedRun, arm: str) -> list[TableRow]:

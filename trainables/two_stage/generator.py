@@ -1,6 +1,7 @@
 """A trained generator of free runs: its coordinates, the law of its steps, and its second stage.
 
-Shapes: B windows, C frames of context, N runs, K rollout steps, D latent dimensions, F features.
+Shapes: B windows, C frames of context, N runs, K rollout steps, D latent dimensions, F features; [...] is any
+leading shape.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from trainables.two_stage.magnitudes import StepMagnitudes
 from trainables.two_stage.settings import JOINT, TwoStageLane, TwoStageStructure
 from trainables.two_stage.step_model import StepModel, fit_steps
 
+_RUNAWAY = 10.0  # RMS distances between frames from their mean: as far as a run may go
+
 
 @dataclass(frozen=True)
 class Generator:
@@ -27,6 +30,7 @@ class Generator:
         magnitudes: the second stage; a single stage has one that it does not use.
         coordinates: in which steps are made.
         paths: the training utterances that all was learnt from.
+        farthest: from the mean frame of the representation that a run may go.
     """
 
     structure: TwoStageStructure
@@ -34,6 +38,7 @@ class Generator:
     magnitudes: StepMagnitudes
     coordinates: Coordinates
     paths: LongPaths
+    farthest: float
 
     @classmethod
     def fit(cls, structure: TwoStageStructure, lane: TwoStageLane, train: Feed, held_out: Feed) -> Generator:
@@ -44,11 +49,14 @@ class Generator:
         """
         window = structure.context + structure.horizon
         own = real_paths(train, lane.surrogate, window)
-        coordinates = Coordinates.of(structure, torch.cat(own))
+        frames_ND = torch.cat(own)
+        coordinates = Coordinates.of(structure, frames_ND)
+        farthest = _RUNAWAY * float((2 * frames_ND.var(0).sum()).sqrt())
         paths = LongPaths.of(own, coordinates, window)
         watched = LongPaths.of(real_paths(held_out, lane.surrogate, window), coordinates, window)
         model = fit_steps(structure, lane, paths, watched).double()
-        return cls(structure, model, StepMagnitudes.fit(structure, paths, lane.seed), coordinates, paths)
+        magnitudes = StepMagnitudes.fit(structure, paths, lane.seed)
+        return cls(structure, model, magnitudes, coordinates, paths, farthest)
 
     def state(self) -> dict[str, Tensor]:
         """All that runs are made of, by name."""
@@ -65,3 +73,14 @@ class Generator:
         features_NF = features_BF.repeat(len(noise.normal) // len(features_BF), 1)
         magnitude_NK = self.magnitudes.draw(features_NF, noise.normal[..., -1])
         return self.model.run(context_BCD, noise, magnitude_NK)
+
+    def stopped(self, frames: Tensor, last: Tensor) -> tuple[Tensor, Tensor]:
+        """Runs [..., K, D] in frames of the representation, begun behind ``last`` [..., D], which stand still
+        from where they run away or leave the numbers; and whether they have, [..., K].
+        """
+        away = (frames - self.coordinates.mean_D).norm(dim=-1)
+        gone = (~(away <= self.farthest)).long().cumsum(-1) > 0
+        kept = []
+        for frame, lost in zip(frames.unbind(-2), gone.unbind(-1), strict=True):
+            kept.append(torch.where(lost.unsqueeze(-1), kept[-1] if kept else last, frame))
+        return torch.stack(kept, -2), gone

@@ -4,7 +4,8 @@ Sums and counts per speaker, over windows whose horizons tile judged utterances.
 
 * ``energy_score`` of the runs and ``energy_score_of_climate``, of training frames: their skill is
   ``energy_skill@1-8``; ``state_error`` of the runs' mean;
-* ``cos`` and ``log_magnitude_ratio`` between the steps of each run and the true ones.
+* ``cos`` and ``log_magnitude_ratio`` between the steps of each run and the true ones, and ``runaway``, the
+  share of runs that have left the range of the data: they stand still from there on.
 
 Of steps 1 to 8, as shares of climatology's energy score:
 
@@ -151,11 +152,13 @@ class _Judge:
         truth_BKD = outside(window_BTD[:, C:])
         B, _, D = truth_BKD.shape
 
-        def paths(steps_NKD: Tensor) -> Tensor:
-            """Frames [S, B, K, D] of the representation."""
-            return outside(window_BTD[:, C - 1, None] + steps_NKD.cumsum(1).reshape(S, B, K, D))
+        def paths(steps_NKD: Tensor) -> tuple[Tensor, Tensor]:
+            """Frames [S, B, K, D] of the representation, and whether a run had run away, [S, B, K]."""
+            frames_SBKD = outside(window_BTD[:, C - 1, None] + steps_NKD.cumsum(1).reshape(S, B, K, D))
+            return self.generator.stopped(frames_SBKD, last_BD.expand(S, B, D))
 
-        def score(frames_SBKD: Tensor) -> Tensor:
+        def score(steps_NKD: Tensor) -> Tensor:
+            frames_SBKD, _ = paths(steps_NKD)
             return energy_score(frames_SBKD.flatten(1, 2), truth_BKD.flatten(0, 1)).reshape(B, K)
 
         climate_BK = energy_score_of_one(self.climate_SD, truth_BKD.flatten(0, 1)).reshape(B, K)
@@ -168,25 +171,30 @@ class _Judge:
             add(f"skill_of_{name}", under_B - score_BK[:, :SKILL_STEPS].sum(1), under_B)
 
         steps_NKD = self.generator.steps(context_BCD, features_BF, noise)
-        runs_SBKD = paths(steps_NKD)
-        score_BK, halved_BK = score(runs_SBKD), score(paths(steps_NKD / 2))
+        runs_SBKD, gone_SBK = paths(steps_NKD)
+        score_BK, halved_BK = score(steps_NKD), score(steps_NKD / 2)
         add_skill("still", (last_BD[:, None] - truth_BKD).norm(dim=-1))
         add_skill("halved", halved_BK)
         add("lost_by_halving", (halved_BK - score_BK)[:, :SKILL_STEPS].sum(1), under_B)
         if structure.loop == DIRECTIONS:
             magnitude_NK1 = steps_NKD.norm(dim=-1, keepdim=True).clamp_min(1e-12)
             constant_NKD = steps_NKD / magnitude_NK1 * self.generator.magnitudes.median
-            add_skill("constant", score(paths(constant_NKD)))
+            add_skill("constant", score(constant_NKD))
         if structure.magnitudes == GLOBAL:
             rows = [zlib.crc32(name.encode()) % len(self.strangers_RF) for name in names]
             strange_NKD = self.generator.steps(context_BCD, self.strangers_RF[rows], noise)
-            add_skill("strangers", score(paths(strange_NKD)))
+            add_skill("strangers", score(strange_NKD))
         if structure.magnitudes != JOINT:
             true_BK = log_norm(window_BTD.diff(dim=1)[:, C - 1 :])
             around_B = (true_BK - self.generator.magnitudes.centre).square().sum(1)
             error_BK = true_BK - self.generator.magnitudes.expected(features_BF)[:, None]
             add("magnitude_explained", around_B - error_BK.square().sum(1), around_B)
-        self._add_curves(scores, whose_B, runs_SBKD, truth_BKD, last_BD, score_BK, climate_BK)
+        measured = {
+            "energy_score": score_BK,
+            "energy_score_of_climate": climate_BK,
+            "runaway": gone_SBK.double().mean(0),
+        }
+        self._add_curves(scores, whose_B, runs_SBKD, truth_BKD, last_BD, measured)
 
     @staticmethod
     def _add_curves(
@@ -195,16 +203,14 @@ class _Judge:
         runs_SBKD: Tensor,
         truth_BKD: Tensor,
         last_BD: Tensor,
-        score_BK: Tensor,
-        climate_BK: Tensor,
+        measured: Mapping[str, Tensor],
     ) -> None:
         """Figures of each rollout step."""
         S, B, K, D = runs_SBKD.shape
         steps_SBKD = torch.diff(runs_SBKD, dim=2, prepend=last_BD.expand(S, B, D).unsqueeze(2))
         true_BKD = torch.diff(truth_BKD, dim=1, prepend=last_BD.unsqueeze(1))
         curves: Mapping[str, Tensor] = {
-            "energy_score": score_BK,
-            "energy_score_of_climate": climate_BK,
+            **measured,
             "state_error": (runs_SBKD.mean(0) - truth_BKD).norm(dim=-1),
             "cos": torch.cosine_similarity(steps_SBKD, true_BKD.expand(S, B, K, D), dim=-1).mean(0),
             "log_magnitude_ratio": (log_norm(steps_SBKD) - log_norm(true_BKD)).mean(0),
