@@ -80,7 +80,7 @@ class Generator:
         """
         away = (frames - self.coordinates.mean_D).norm(dim=-1)
         gone = (~(away <= self.farthest)).long().cumsum(-1) > 0
-        kept = []
+        kept: list[Tensor] = []
         for frame, lost in zip(frames.unbind(-2), gone.unbind(-1), strict=True):
             kept.append(torch.where(lost.unsqueeze(-1), kept[-1] if kept else last, frame))
         return torch.stack(kept, -2), gone
