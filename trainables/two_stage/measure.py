@@ -189,18 +189,15 @@ class _Judge:
             around_B = (true_BK - self.generator.magnitudes.centre).square().sum(1)
             error_BK = true_BK - self.generator.magnitudes.expected(features_BF)[:, None]
             add("magnitude_explained", around_B - error_BK.square().sum(1), around_B)
-        measured = {
-            "energy_score": score_BK,
-            "energy_score_of_climate": climate_BK,
-            "runaway": gone_SBK.double().mean(0),
-        }
-        self._add_curves(scores, whose_B, runs_SBKD, truth_BKD, last_BD, measured)
+        measured = {"energy_score": score_BK, "energy_score_of_climate": climate_BK}
+        self._add_curves(scores, whose_B, runs_SBKD, gone_SBK, truth_BKD, last_BD, measured)
 
     @staticmethod
     def _add_curves(
         scores: Scores,
         whose_B: np.ndarray,
         runs_SBKD: Tensor,
+        gone_SBK: Tensor,
         truth_BKD: Tensor,
         last_BD: Tensor,
         measured: Mapping[str, Tensor],
@@ -209,15 +206,20 @@ class _Judge:
         S, B, K, D = runs_SBKD.shape
         steps_SBKD = torch.diff(runs_SBKD, dim=2, prepend=last_BD.expand(S, B, D).unsqueeze(2))
         true_BKD = torch.diff(truth_BKD, dim=1, prepend=last_BD.unsqueeze(1))
+        left_SBK = (~gone_SBK).double()  # a run that stands still has no magnitude to compare
+        log_ratio_SBK = log_norm(steps_SBKD) - log_norm(true_BKD)
+        counts = {"log_magnitude_ratio": left_SBK.mean(0)}
         curves: Mapping[str, Tensor] = {
             **measured,
+            "runaway": 1 - left_SBK.mean(0),
             "state_error": (runs_SBKD.mean(0) - truth_BKD).norm(dim=-1),
             "cos": torch.cosine_similarity(steps_SBKD, true_BKD.expand(S, B, K, D), dim=-1).mean(0),
-            "log_magnitude_ratio": (log_norm(steps_SBKD) - log_norm(true_BKD)).mean(0),
+            "log_magnitude_ratio": (log_ratio_SBK * left_SBK).mean(0),
         }
         empty = torch.zeros(len(scores.speakers), K, dtype=torch.float64)
         rows_B = torch.from_numpy(whose_B)
         for name, values_BK in curves.items():
-            for total, added_BK in ((scores.sums, values_BK), (scores.counts, torch.ones_like(values_BK))):
+            counted_BK = counts.get(name, torch.ones_like(values_BK))
+            for total, added_BK in ((scores.sums, values_BK), (scores.counts, counted_BK)):
                 added_SK = empty.index_add(0, rows_B, added_BK.double()).numpy()
                 total[name] = total.get(name, np.zeros(added_SK.shape)) + added_SK
