@@ -100,6 +100,16 @@ class LaneConfig:
         named = {} if self.kind == PREDICTOR else {TRAINABLE_SETTING: self.kind}
         return {**asdict(self.structure), **asdict(self.lane), **named}
 
+    def deciding(self) -> dict[str, Any]:
+        """Every setting there is but for those that came later and are at their defaults."""
+        silent = {
+            setting.name
+            for kind in (self.structure, self.lane)
+            for setting in fields(kind)
+            if setting.metadata.get("later") and getattr(kind, setting.name) == setting.default
+        }
+        return {name: value for name, value in self.with_defaults().items() if name not in silent}
+
     def _some(self, names: frozenset[str], kind: type[Any]) -> Any:
         return kind(**{name: value for name, value in self.settings if name in names})
 

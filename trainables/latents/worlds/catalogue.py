@@ -20,6 +20,9 @@ Each world is a question to the whole path from Parquet to verdict:
 * ``ring_quiet``: the same frames and a model with less noise than the truth has along the ring: the same step
   does harm.
 * ``product``: all that is predictable are products of two coordinates, which no linear prediction sees.
+* ``bimodal``: every frame goes one of two ways, and none between them, where the mean is.
+* ``heavy_tailed``: steps are mostly small, and now and then very large: who knows their variance expects too
+  much of most. Of both the energy score that nobody can beat is known.
 * ``pong``, ``breakout``, ``ms_pacman``, and each with ``-actions``: games played at random, and no audio.
   Their optimum is unknown.
 """
@@ -40,6 +43,7 @@ from trainables.latents.worlds.atari import ATARI_FRAME_RATE as GAME_RATE
 from trainables.latents.worlds.atari import Atari
 from trainables.latents.worlds.base import World
 from trainables.latents.worlds.directional import DIRECTIONAL
+from trainables.latents.worlds.driven import Driven, Fork, HeavyTailed
 from trainables.latents.worlds.linear import RotatingAR
 from trainables.latents.worlds.lorenz import Lorenz
 from trainables.latents.worlds.loud_white import LoudWhite
@@ -60,6 +64,8 @@ WORLDS: dict[str, World] = {
     "ring": Ring(dim=16, radius=4.0, turn=0.3, drift=0.15, thickness=0.1, excess=0.5),
     "ring_quiet": Ring(dim=16, radius=4.0, turn=0.3, drift=0.15, thickness=0.1, excess=0.15),
     "product": Product(dim=32, products=8, share=0.8),
+    "bimodal": Fork(dim=4, decay=0.5, jump=1.0, noise=0.05),
+    "heavy_tailed": HeavyTailed(dim=16, decay=0.5, freedom=2.5, scale=0.5),
     "pong": Atari("pong", actions=False),
     "pong-actions": Atari("pong", actions=True),
     "breakout": Atari("breakout", actions=False),
@@ -112,6 +118,8 @@ def _meta(name: str, world: World, seed: int) -> LatentMeta:
         "parameters": world.parameters(),
         "optimum": None if optimum is None else optimum.to_json(),
     }
+    if isinstance(world, Driven):
+        truth["energy_score"] = world.energy_score(HORIZON)
     kind = [name, world.parameters(), seed, _SPEAKERS, _utterances_each(world), _FRAMES]
     listing = json.dumps(kind, sort_keys=True)
     representation = f"{PREFIX}{name}"

@@ -29,6 +29,9 @@ OPTIONS = {
     + [{"jacobian": False}, {"magnitude": "marginal"}, {"magnitude": "marginal", "coupling": COUPLINGS[1]}],
     "movmf": [{}, {"magnitude": "marginal"}],
     "direction_codebook": [{}, {"jacobian": False, "magnitude": "marginal"}],
+    "flow_matching": [{}, {"draws": 4, "noise_law": "logit_normal", "solver_steps": 16}],
+    "mean_flow": [{}, {"draws": 8, "noise_law": "uniform", "solver_steps": 1}],
+    "energy": [{}, {"draws": 4}],
 }
 FITTED = {"head": "linear"}  # and the other baselines, which have the same head
 RAW = {"coordinates": "raw"}
@@ -48,7 +51,8 @@ def normals(*shape: int, seed: int = 1) -> Tensor:
 def noise(case: dict, *shape: int) -> LawNoise:
     """What a sample of the head's law is made of, [...]."""
     uniform = torch.rand(*shape, 2, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
-    factors = normals(*shape, Structure(**case).factors, seed=6)
+    structure = Structure(**case)
+    factors = normals(*shape, structure.factors + structure.further_normals(DIM), seed=6)
     return LawNoise(torch.cat([normals(*shape, DIM + 1, seed=2), factors], -1), uniform)
 
 
