@@ -10,7 +10,8 @@ from search_spaces.roadmap import GO, NO_GO, OPEN, ROADMAP, VERDICTS, Condition,
 from search_spaces.study import Claim, Role, StudyError
 
 # Studies on whose answer nothing in the document depends.
-ASIDE = {"assay", "assay_archetypes", "assay_linear_readout", "assay_score_correction", "heads"}
+ASIDE = {"assay", "assay_archetypes", "assay_linear_readout", "assay_score_correction"}
+ASIDE |= {"heads", "rollout_loss", "stabilisers"}
 
 
 def test_every_study_is_on_the_map_once_and_says_whether_it_can_run():
