@@ -23,7 +23,7 @@ from trainables.predictor.training.pack_run import PackRun
 from trainables.predictor.training.timing import random_feed
 from trainables.training_context import SoloContext
 
-REFERENCE, _MOST = "mdn", 3.0  # times as long as the reference, which no head should exceed
+_REFERENCE, _MOST = "mdn", 3.0  # times as long as the reference, which no head should exceed
 _STEPS = 4  # of an epoch, timed as a whole
 
 
@@ -45,10 +45,10 @@ def main() -> None:
     structures = structures_of_the_study(asked.width)
     seconds = [step_seconds(structures, asked.dim, asked.lanes, phase, asked.repeats) for phase in (0, 1)]
     for name in structures:
-        cells = [f"{1e3 * own[name]:.1f} | {own[name] / own[REFERENCE]:.2f}" for own in seconds]
+        cells = [f"{1e3 * own[name]:.1f} | {own[name] / own[_REFERENCE]:.2f}" for own in seconds]
         print(f"| `{name}` | {' | '.join(cells)} |")
-    most = max(own[name] / own[REFERENCE] for own in seconds for name in structures)
-    print(f"\nat most {most:.2f} times {REFERENCE}; the target is {_MOST:g}")
+    most = max(own[name] / own[_REFERENCE] for own in seconds for name in structures)
+    print(f"\nat most {most:.2f} times {_REFERENCE}; the target is {_MOST:g}")
 
 
 def structures_of_the_study(width: int) -> dict[str, Structure]:

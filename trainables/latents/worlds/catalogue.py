@@ -65,7 +65,7 @@ WORLDS: dict[str, World] = {
     "ring_quiet": Ring(dim=16, radius=4.0, turn=0.3, drift=0.15, thickness=0.1, excess=0.15),
     "product": Product(dim=32, products=8, share=0.8),
     "bimodal": Fork(dim=4, decay=0.5, jump=1.0, noise=0.05),
-    "heavy_tailed": HeavyTailed(dim=16, decay=0.5, freedom=2.5, scale=0.5),
+    "heavy_tailed": HeavyTailed(dim=16, decay=0.5, scale=0.3, share=0.1, times=10.0),
     "pong": Atari("pong", actions=False),
     "pong-actions": Atari("pong", actions=True),
     "breakout": Atari("breakout", actions=False),

@@ -89,20 +89,22 @@ class Fork(Driven):
 
 @dataclass(frozen=True)
 class HeavyTailed(Driven):
-    """A world whose innovation has Student's t law in R^D: mostly small, and now and then very large.
+    """A world whose steps are mostly small, and now and then very large: e = scale n, seldom times as large.
 
-    Its variance is finite where ``freedom`` exceeds 2, but rare frames make most of it: a Gaussian that knows
-    mean and variance exactly expects far too much of an ordinary frame.
+    Rare frames make most of its variance: a Gaussian that knows mean and variance exactly expects far too
+    much of an ordinary frame.
 
     Attributes:
-        freedom: degrees of freedom, above 2.
-        scale: of e; its standard deviation is scale sqrt(freedom / (freedom - 2)).
+        scale: standard deviation of each coordinate of an ordinary e.
+        share: of frames whose e is larger.
+        times: as much larger.
     """
 
-    freedom: float
     scale: float
+    share: float
+    times: float
 
     def innovation(self, count: int, rng: np.random.Generator) -> np.ndarray:
         """Draws [N, D] of e, N = ``count``."""
-        heaviness_N1 = np.sqrt(self.freedom / rng.chisquare(self.freedom, (count, 1)))
-        return self.scale * heaviness_N1 * rng.standard_normal((count, self.dim))
+        size_N1 = np.where(rng.random((count, 1)) < self.share, self.times, 1.0) * self.scale
+        return size_N1 * rng.standard_normal((count, self.dim))

@@ -126,7 +126,7 @@ def rollout_loss(
     inputs = as_read(window_BTD, noise)[:, :-1]
     h_BCH, state = predictor.backbone.read(inputs[:, :context])
     h_more, _ = predictor.backbone.read(inputs[:, context:], state)
-    every = noise.at(0, context + steps - 1)
+    every = _of_one_run(noise.at(0, context + steps - 1), window_BTD.shape[-1], structure)
     forced = _objective(predictor, torch.cat([h_BCH, h_more], 1), window_BTD[:, 1:] - inputs, every, lane)
     start = Start(h_BCH[:, -1], state, inputs[:, context - 1])
     true_BTD, run_noise = window_BTD[:, context - 1 :], noise.at(context - 1, steps)
@@ -164,6 +164,12 @@ def _free_objective(
         gone = torch.cat([torch.zeros_like(moved[:, :1]), moved[:, :-1].cumsum(1)], 1)
         target = true_BTD[:, 1:] - (start.frame_BD.unsqueeze(1) + gone)
     return _objective(predictor, h_BKH, target, noise, lane)
+
+
+def _of_one_run(noise: LawNoise, dim: int, structure: Structure) -> LawNoise:
+    """What one run and the head's objective draw on, without what stands behind it for other runs."""
+    own = dim + 1 + structure.factors + structure.further_normals(dim)
+    return LawNoise(noise.normal[..., :own], noise.uniform[..., :2])
 
 
 def _energy_objective(

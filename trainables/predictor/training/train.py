@@ -6,6 +6,7 @@ in a plain test, in a reused Tune actor and under Ray Train DDP, and gives the s
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
@@ -95,7 +96,11 @@ def _temperatures(run: PackRun, feed: Feed | None, windows: int) -> list[float]:
         at: [scores.value(metric) for scores in _evaluate(run, feed, None, options, at)]
         for at in structure.swept_temperatures
     }
-    return [max(values, key=lambda at: values[at][place]) for place in range(len(run.rows))]
+
+    def rank(at: float, place: int) -> float:
+        return values[at][place] if math.isfinite(values[at][place]) else -math.inf
+
+    return [max(values, key=lambda at: rank(at, place)) for place in range(len(run.rows))]
 
 
 def _judged(

@@ -55,14 +55,14 @@ def test_the_tails_are_heavy_and_frames_do_not_grow() -> None:
     assert last == pytest.approx(first, rel=0.05)
 
 
-@pytest.mark.parametrize(("name", "loss"), [("bimodal", 1.1), ("heavy_tailed", 1.05)])
+@pytest.mark.parametrize("name", NAMES)
 def test_the_worlds_own_forecast_scores_as_claimed_and_a_gaussian_of_its_moments_worse(
-    name: str, loss: float
+    name: str,
 ) -> None:
     own, rng = world(name), np.random.default_rng(3)
-    path = own.simulate(2000, 1 + STEPS, rng)
+    path = own.simulate(1000, 1 + STEPS, rng)
     runs, factor = (
-        np.repeat(path[None, :, 0], 16, 0),
+        np.repeat(path[None, :, 0], 8, 0),
         np.linalg.cholesky(np.cov(own.innovation(50_000, rng).T)),
     )
     plain = runs
@@ -74,4 +74,4 @@ def test_the_worlds_own_forecast_scores_as_claimed_and_a_gaussian_of_its_moments
         if k == 1:
             plain = own.decay * plain + rng.standard_normal(plain.shape) @ factor.T
             worse = float(energy_score(torch.from_numpy(plain), torch.from_numpy(path[:, k])).mean())
-            assert worse > loss * score
+            assert worse > 1.1 * score

@@ -71,7 +71,7 @@ def _both(make_feed: Callable[..., Feed]) -> list[Feed]:
         ("gaussian", {"rollout_loss": "energy", "rollout_gradient": "stopped", "inference_noise": 0.1}),
         ("diffusion", {"solver_steps": 4, "draws": 2}),
         ("mean_flow", {"feedback": "sample"}),
-        ("energy", {"feedback": "sample", "temperature": 0.8}),
+        ("energy", {"feedback": "sample", "temperature": 0.8, "rollout_loss": "mixed"}),
     ],
 )
 def test_four_lanes_end_like_four_solo_runs(

@@ -96,7 +96,7 @@ def ratios(name: str, head: str, steps: int, **settings: Any) -> np.ndarray:
 @pytest.mark.parametrize("name", ["bimodal", "heavy_tailed"])
 @pytest.mark.parametrize("head", ["gaussian", "linear"])
 def test_one_mode_does_not_reach_the_worlds_own_score(name: str, head: str) -> None:
-    assert ratios(name, head, 60)[0] > (1.1 if name == "bimodal" else 1.05)
+    assert ratios(name, head, 60)[0] > 1.1
 
 
 @pytest.mark.slow
