@@ -126,6 +126,25 @@ STUDY = Study(
             for arm in _ARMS
             if arm.name not in ("vmf", "linear")
         ),
+        Criterion(
+            name="... and each dimension of it than that of linear regression",
+            metric="-crps@1-8",
+            arm="vmf",
+            versus="linear",
+            success=0.0,
+            failure=0.0,
+            source="the same",
+        ),
+        Criterion(
+            name="the decoded continuation is better than that of linear regression",
+            metric="continuation_quality",
+            arm="vmf",
+            versus="linear",
+            success=0.0,
+            failure=0.0,
+            needs_decoder=True,
+            source="ours: Research Discussion 7 asks every intervention to be heard (section 11, item 3)",
+        ),
     ),
     objective="energy_skill@1-8",
     prior=Prior(0.5, "ours: Research Discussion 7 gives no probability for this hypothesis"),

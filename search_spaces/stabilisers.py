@@ -26,6 +26,7 @@ from search_spaces.study import (
 _NEUTRAL: Mapping[str, Any] = {
     "input_noise": 0.0,
     "input_mix": 0.0,
+    "clean_context": False,
     "inference_noise": 0.0,
     "scheduled_sampling": 0.0,
     "rollout_gradient": "full",
@@ -46,7 +47,9 @@ _REMEDIES: tuple[tuple[str, str, str, Any], ...] = (
     # ours: the mean of a LogNormal grows with exp(sigma^2 / 2)
     ("bounded_spread", "a bounded spread of magnitudes", "magnitude_spread", 0.5),
 )
-_ALL = {setting: value for _, _, setting, value in _REMEDIES}
+# Of what is noisy, the last few frames clean as well (S. Rouard et al.): no remedy where nothing is noisy.
+_MIX, _CLEAN = {"input_mix": 0.3}, {"clean_context": True}
+_ALL = {**{setting: value for _, _, setting, value in _REMEDIES}, **_CLEAN}
 
 _ARMS = (
     Arm("all", "every remedy at once", {"head": "vmf", **_ALL}, {}),
@@ -54,6 +57,12 @@ _ARMS = (
     *(
         Arm(name, title, {"head": "vmf", **_NEUTRAL, setting: value}, {})
         for name, title, setting, value in _REMEDIES
+    ),
+    Arm(
+        name="clean_beside",
+        title="mixed noise, and the last frames clean beside it",
+        fixed={"head": "vmf", **_NEUTRAL, **_MIX, **_CLEAN},
+        space={},
     ),
     Arm("linear", "ridge regression", {"head": "linear"}, {}),
 )
@@ -95,6 +104,7 @@ STUDY = Study(
             _better(name, "none", f"{title}, alone, is better than nothing")
             for name, title, _, _ in _REMEDIES
         ),
+        _better("clean_beside", "mixed_noise", "beside mixed noise, clean frames are better than none"),
     ),
     objective="energy_skill@1-8",
     prior=Prior(0.5, "ours: Research Discussion 7 gives no probability for this hypothesis"),
@@ -105,7 +115,10 @@ STUDY = Study(
         "INADMISSIBLE": DRAW_NO_CONCLUSION,
     },
     budget=Budget(trials=2, lanes=2, replicates=6, alpha=0.05),
-    components=tuple(Component(title, {setting: _NEUTRAL[setting]}) for _, title, setting, _ in _REMEDIES),
+    components=(
+        *(Component(title, {setting: _NEUTRAL[setting]}) for _, title, setting, _ in _REMEDIES),
+        Component("clean frames beside noisy ones", {"clean_context": False}),
+    ),
     pairs=((_REMEDIES[0][1], _REMEDIES[2][1]),),
     plant=Plant.INFORMATION,
     source="ours, after the remedies that each arm names",

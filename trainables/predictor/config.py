@@ -72,6 +72,7 @@ _ALLOWED = {
     "precision": PRECISIONS,
     "noise_law": NOISE_LAWS,
     "rollout_loss": ROLLOUT_LOSSES,
+    "clean_context": (True, False),
 }
 _COUNTS = (
     "width",
@@ -170,6 +171,9 @@ class Structure:
     # several sampled runs reach, in place of teacher forcing; "mixed", half of each.
     rollout_loss: str = later("nll")
     rollout_draws: int = later(2)  # sampled runs whose states that score compares
+    # Whether the last few frames are read as they are, by a small backbone of their own, beside all of them
+    # with their noise (S. Rouard et al., Continuous audio language models, 2025).
+    clean_context: bool = later(False)
     # Standard deviation, in units of the training RMS, of the noise on what a free run reads of its own in
     # evaluation.
     inference_noise: float = later(0.0)

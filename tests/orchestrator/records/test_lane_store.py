@@ -44,7 +44,18 @@ def test_the_objective_and_the_neighbours_count_only_where_lanes_compete():
 def test_a_setting_that_came_later_makes_another_lane_where_it_is_not_at_its_default():
     """The first key is that of a code which knew no such setting."""
     assert (
-        key() == key({**LANE, "draws": 0, "noise_law": "own", "solver_steps": 0, "input_mix": 0.0}) == BEFORE
+        key()
+        == key(
+            {
+                **LANE,
+                "draws": 0,
+                "noise_law": "own",
+                "solver_steps": 0,
+                "input_mix": 0.0,
+                "clean_context": False,
+            }
+        )
+        == BEFORE
     )
     heads = [{**LANE, "head": "flow_matching", **more} for more in ({}, {"draws": 4}, {"solver_steps": 16})]
     assert len({key(config) for config in heads}) == 3

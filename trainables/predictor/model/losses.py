@@ -67,14 +67,18 @@ def teacher_loss(
     """
     predictor = thinned(predictor, noise, structure)
     inputs = as_read(window_BTD, noise)[:, :-1]
+    clean = window_BTD[:, :-1]
     steps = inputs.shape[1]
     if mix:
         with torch.no_grad():
-            law = predictor.head(predictor.backbone.read(inputs)[0])
+            law = predictor.head(predictor.backbone.read(_beside(inputs, clean, structure))[0])
             predicted = inputs + feed_back(law, structure.feedback, noise.at(0, steps), structure.temperature)
             replaced = (noise.replace_BT[:, 1:steps] < lane["sampling_share"]).unsqueeze(-1)
-            inputs = torch.cat([inputs[:, :1], torch.where(replaced, predicted[:, :-1], inputs[:, 1:])], 1)
-    hidden, _ = predictor.backbone.read(inputs)
+            inputs, clean = (
+                torch.cat([part[:, :1], torch.where(replaced, predicted[:, :-1], part[:, 1:])], 1)
+                for part in (inputs, clean)
+            )
+    hidden, _ = predictor.backbone.read(_beside(inputs, clean, structure))
     return _objective(predictor, hidden, window_BTD[:, 1:] - inputs, noise.at(0, steps), lane).mean()
 
 
@@ -84,6 +88,11 @@ def as_read(window_BTD: Tensor, noise: WindowNoise) -> Tensor:
     if added.shape[-1] <= dim:
         return window_BTD + added
     return (1 - added[..., dim:]).sqrt() * window_BTD + added[..., :dim]
+
+
+def _beside(inputs_BTD: Tensor, clean_BTD: Tensor, structure: Structure) -> Tensor:
+    """What a backbone is given: inputs with their noise, and clean ones behind them where it reads both."""
+    return torch.cat([inputs_BTD, clean_BTD], -1) if structure.clean_context else inputs_BTD
 
 
 def thinned(predictor: AnyPredictor, noise: WindowNoise, structure: Structure) -> AnyPredictor:
@@ -124,8 +133,9 @@ def rollout_loss(
     steps = structure.rollout
     context = window_BTD.shape[1] - steps
     inputs = as_read(window_BTD, noise)[:, :-1]
-    h_BCH, state = predictor.backbone.read(inputs[:, :context])
-    h_more, _ = predictor.backbone.read(inputs[:, context:], state)
+    read_BTX = _beside(inputs, window_BTD[:, :-1], structure)
+    h_BCH, state = predictor.backbone.read(read_BTX[:, :context])
+    h_more, _ = predictor.backbone.read(read_BTX[:, context:], state)
     every = _of_one_run(noise.at(0, context + steps - 1), window_BTD.shape[-1], structure)
     forced = _objective(predictor, torch.cat([h_BCH, h_more], 1), window_BTD[:, 1:] - inputs, every, lane)
     start = Start(h_BCH[:, -1], state, inputs[:, context - 1])

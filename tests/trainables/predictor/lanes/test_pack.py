@@ -87,7 +87,7 @@ def test_four_lanes_end_like_four_solo_runs(
 
 def test_a_lane_beside_one_with_mixed_inputs_ends_like_a_solo_run(make_feed: Callable[..., Feed]) -> None:
     lanes = [LANES[0], Lane(seed=3, learning_rate=1e-2, input_mix=0.5)]
-    whole = structure("vmf", magnitude_spread=0.5, teacher_epochs=1, rollout_epochs=0)
+    whole = structure("vmf", magnitude_spread=0.5, clean_context=True)
     plain, mixed = train(whole, lanes, make_feed)
     for lane, own in zip(lanes, (plain, mixed), strict=True):
         (alone,) = train(whole, [lane], make_feed)

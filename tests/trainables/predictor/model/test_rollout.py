@@ -131,6 +131,23 @@ def test_mixed_inputs_are_a_share_of_the_frame_and_noise_for_the_rest() -> None:
     assert loss.item() == pytest.approx(by_hand.item())
 
 
+def test_a_clean_context_reads_true_frames_beside_those_with_noise() -> None:
+    config = structure(clean_context=True)
+    model, noisy, frames = predictor(config), noise(0.3), window()
+    inputs = frames[:, :-1] + noisy.input_BTD[:, :-1]
+    hidden = sum(
+        part.read(given)[0]
+        for part, given in ((model.backbone.noisy, inputs), (model.backbone.clean, frames[:, :-1]))
+    )
+    by_hand = -model.head(hidden).log_prob(frames[:, 1:] - inputs).mean()
+    loss = teacher_loss(model, frames, noisy, config, LANE, False)
+    assert loss.item() == pytest.approx(by_hand.item())
+    whole, _ = model.backbone.read(frames)
+    first, state = model.backbone.read(frames[:, :3])
+    rest, _ = model.backbone.read(frames[:, 3:], state)
+    assert torch.allclose(torch.cat([first, rest], 1), whole, atol=1e-12)
+
+
 def noise_of_runs(runs: int) -> WindowNoise:
     """Noise of one run, and of others behind it."""
     generator, first = torch.Generator().manual_seed(7), noise().law_noise
