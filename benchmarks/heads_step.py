@@ -4,11 +4,13 @@
 
 Steps are those of the training loop, with the noise that each head draws, on random frames; heads have the
 settings of the study ``heads``. A rollout's step is teacher forcing and a free run of the mean at once.
+Seconds are the processor's, which other work on a machine hardly moves, on one thread.
 """
 
 from __future__ import annotations
 
 import argparse
+import time
 from collections.abc import Callable
 from statistics import median
 from typing import Any
@@ -16,7 +18,7 @@ from typing import Any
 import torch
 
 import search_spaces
-from benchmarks.timing import interleaved, machine
+from benchmarks.timing import machine
 from trainables.lane_config import LaneConfig
 from trainables.predictor.config import FITTED_HEADS, Lane, Structure
 from trainables.predictor.training.pack_run import PackRun
@@ -68,9 +70,13 @@ def step_seconds(
 ) -> dict[str, float]:
     """Median seconds of a step of each structure, in teacher forcing (0) or rollout training (1)."""
     steps = {name: _steps(structure, dim, lanes, phase) for name, structure in structures.items()}
-    for step in steps.values():
-        step()
-    return {name: median(own) / _STEPS for name, own in interleaved(steps, repeats).items()}
+    seconds: dict[str, list[float]] = {name: [] for name in steps}
+    for _ in range(1 + repeats):
+        for name, step in steps.items():
+            started = time.process_time()
+            step()
+            seconds[name].append(time.process_time() - started)
+    return {name: median(own[1:]) / _STEPS for name, own in seconds.items()}  # the first one warms up
 
 
 def _steps(structure: Structure, dim: int, lanes: int, phase: int) -> Callable[[], object]:
