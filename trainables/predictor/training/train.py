@@ -134,7 +134,7 @@ def _evaluate(
         return []
     surrogates = [lane.surrogate for lane in run.lanes_left]
     structure = run.structure
-    if temperature not in (None, structure.temperature):
+    if temperature is not None and temperature != structure.temperature:
         structure = replace(structure, temperature=temperature)
     measured = evaluate(
         structure,
