@@ -30,8 +30,9 @@ _ARMS = (
     Arm(
         name="gaussian",
         title="one Gaussian",
-        fixed={"head": "gaussian", **_COOLER},
-        space={"covariance": Choice(("diagonal", "isotropic"))},
+        fixed={"head": "gaussian"},
+        # Searched here, and so sampled runs of its looks in training are at it too.
+        space={"covariance": Choice(("diagonal", "isotropic")), "temperature": Choice((0.7, 1.0))},
     ),
     Arm("mdn", "Gaussian mixture", {"head": "mdn", **_COOLER}, {"components": _FEW}),
     Arm(
