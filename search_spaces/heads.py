@@ -3,8 +3,9 @@
 The energy score is that of sampled rollouts, so that heads with and without a likelihood, and predictors that
 need no training at all, stand in one table. Heads that are known by their samples alone have the settings
 that their sources recommend, each named in its module: several noise levels of a frame in one step, of a
-logit-normal law, 16 steps of a solver, a running mean of weights. Of every head that can be cooled each
-trained lane is judged at the temperature that suits validation speakers best.
+logit-normal law, 16 steps of a solver, a running mean of weights. Sampled runs may be cooler than
+what was learnt: of most heads each trained lane is judged at the temperature that suits validation speakers
+best, of one it is searched; a direction that is coupled to its magnitude cannot be cooled.
 """
 
 from __future__ import annotations
@@ -45,15 +46,30 @@ _ARMS = (
             "coupling": Choice(("none", "kappa_on_magnitude", "magnitude_on_direction")),
         },
     ),
-    Arm("movmf", "mixture of von Mises-Fisher", {"head": "movmf"}, {**_CONCENTRATION, "components": _FEW}),
+    Arm(
+        "movmf",
+        "mixture of von Mises-Fisher",
+        {"head": "movmf", **_COOLER},
+        {**_CONCENTRATION, "components": _FEW},
+    ),
     Arm(
         name="power_spherical",
         title="Power Spherical direction",
         fixed={"head": "power_spherical", **_COOLER},
         space=_CONCENTRATION,
     ),
-    Arm("prototypes", "memory as basis", {"head": "prototypes"}, {**_CONCENTRATION, "components": _MANY}),
-    Arm("codebook", "directions from a codebook", {"head": "direction_codebook"}, {"components": _MANY}),
+    Arm(
+        "prototypes",
+        "memory as basis",
+        {"head": "prototypes", **_COOLER},
+        {**_CONCENTRATION, "components": _MANY},
+    ),
+    Arm(
+        "codebook",
+        "directions from a codebook",
+        {"head": "direction_codebook", **_COOLER},
+        {"components": _MANY},
+    ),
     Arm(
         name="flow_matching",
         title="conditional flow matching",

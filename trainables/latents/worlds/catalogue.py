@@ -33,6 +33,7 @@ import json
 from difflib import get_close_matches
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -113,7 +114,7 @@ def _world(name: str) -> World:
 
 def _meta(name: str, world: World, seed: int) -> LatentMeta:
     optimum = world.optimum(HORIZON)
-    truth = {
+    truth: dict[str, Any] = {
         "name": name,
         "parameters": world.parameters(),
         "optimum": None if optimum is None else optimum.to_json(),
