@@ -99,8 +99,8 @@ def test_one_mode_does_not_reach_the_worlds_own_score(name: str, head: str) -> N
     assert ratios(name, head, 60)[0] > 1.1
 
 
-# What has not come within a twentieth of the first step's score after so few optimiser steps: 0.069, 0.091 and
-# 0.063 of it above.
+# What has not come within a twentieth of the first step's score after so few optimiser steps, but to 0.069,
+# 0.091 and 0.063 of it.
 FARTHER = {
     ("bimodal", "mean_flow"): 0.09,
     ("heavy_tailed", "mean_flow"): 0.12,
@@ -115,35 +115,3 @@ def test_samples_come_within_a_twentieth_of_the_worlds_own_score(name: str, head
     found = ratios(name, head, 150 if head == "energy" else 400)
     assert np.abs(found - 1).max() < FARTHER.get((name, head), 0.05)
     assert np.abs(found[1:] - 1).max() < 0.06
-
-
-@pytest.mark.soak
-def test_nll_of_the_truth_from_sampled_states_does_harm_that_the_energy_score_does_not() -> None:
-    rng = np.random.default_rng(3)
-    train, test = (
-        feed_of_paths(
-            {f"s{i}": path[None] for i, path in enumerate(WORLDS["gaussian"].simulate(16, 300, rng))},
-            [Surrogate.REAL],
-        )
-        for _ in range(2)
-    )
-    scores = {}
-    for loss in ("nll", "mixed"):
-        structure = Structure(
-            head="gaussian",
-            width=24,
-            context=4,
-            rollout=8,
-            horizon=8,
-            steps=100,
-            teacher_epochs=1,
-            rollout_epochs=1,
-            feedback="sample",
-            rollout_loss=loss,
-            objective="energy_skill@1-8",
-            dtype="float64",
-        )
-        lanes = [Lane(seed=seed, learning_rate=5e-3) for seed in (1, 2)]
-        results = train_pack(structure, lanes, train, test, SoloContext(), evaluate_each_epoch=False)
-        scores[loss] = [Scores.from_json(result.scores).value("energy_score@8") for result in results]
-    assert max(scores["mixed"]) < 0.95 * min(scores["nll"])
