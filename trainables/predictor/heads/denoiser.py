@@ -26,7 +26,7 @@ Network = Callable[..., Tensor]
 
 _RATES = 4  # cosines that tell the network a time
 _LOG_SPREAD_BOUND = 3.0  # |log spread| stays below it
-# Of the log odds of data against noise. A. Kyutai model of speech latents has them (S. Rouard et al.,
+# Of the log odds of data against noise. A model of speech latents has them (S. Rouard et al.,
 # Continuous audio language models, 2025), and so has MeanFlow, with time the other way round.
 _LOGIT_MEAN, _LOGIT_SPREAD = 0.4, 1.0
 

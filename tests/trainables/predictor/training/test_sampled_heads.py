@@ -99,8 +99,8 @@ def test_one_mode_does_not_reach_the_worlds_own_score(name: str, head: str) -> N
     assert ratios(name, head, 60)[0] > 1.1
 
 
-# What has not come within a twentieth of the first step's score after so few optimiser steps, but to 0.069 and
-# 0.091 of it; with 800 steps and 8 draws the first of them comes to 0.052.
+# What has not come within a twentieth of the first step's score after so few optimiser steps, but to 0.069
+# and 0.091 of it; with 800 steps and 8 draws the first of them comes to 0.052.
 FARTHER = {
     ("bimodal", "mean_flow"): 0.09,
     ("heavy_tailed", "mean_flow"): 0.12,
