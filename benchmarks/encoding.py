@@ -21,7 +21,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmarks.timing import machine
+from benchmarks.timing import machine, processor_time
 from orchestrator.representations.encoding_stream import encode_recordings
 from orchestrator.runtime.ray_cluster import Cluster, connected
 from orchestrator.runtime.threads import use_one_thread
@@ -159,25 +159,9 @@ def _whole(
                 raise SystemExit(f"not encoded: {encoded.failures[0]}")
             speech += encoded.seconds if number > cluster.cpus else 0.0
             if number >= cluster.cpus:
-                marks.append((time.perf_counter(), _processor_time()))
+                marks.append((time.perf_counter(), processor_time()))
     (first, used), (last, used_last) = marks[0], marks[-1]
     return Cost((last - first) / speech, (used_last - used) / speech), first - began
-
-
-def _processor_time() -> float:
-    """Of this process and all below it, those that have ended included; the codec's own pool idles."""
-    ticks, below = {}, {}
-    for file in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = file.read_text().rpartition(")")[2].split()
-        except OSError:  # it has just ended
-            continue
-        ticks[int(file.parent.name)] = sum(map(int, fields[11:15]))
-        below.setdefault(int(fields[1]), []).append(int(file.parent.name))
-    found = [os.getpid()]
-    for process in found:  # which grows
-        found += below.get(process, [])
-    return sum(ticks.get(process, 0) for process in found) / os.sysconf("SC_CLK_TCK")
 
 
 def _weights(name: str, scratch: Path) -> str | None:

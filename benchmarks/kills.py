@@ -30,6 +30,7 @@ from typing import Any
 
 from benchmarks.tracking_server import TrackingServer
 from orchestrator.runtime.descendants import descendants
+from orchestrator.runtime.exit_codes import ExitCode
 
 SWEEPS = (
     "vmf_vs_mdn --trials 4 --replicates 6 --no-diagnosis",
@@ -44,6 +45,7 @@ _KINDS: dict[str, Callable[[str], bool]] = {
 }
 _LONGEST = 3600  # seconds of one sweep
 _AWAY = 8.0  # seconds for which a killed MLflow server is away
+_WITH_VERDICT = (ExitCode.DONE, ExitCode.INADMISSIBLE)  # of a sweep that came to its end
 _TRACEBACK = "Traceback (most recent call last)"
 
 
@@ -125,7 +127,7 @@ def undisturbed(folder: Path, arguments: list[str]) -> float:
     """Run the sweep to its end; return the seconds that it took."""
     started = time.monotonic()
     process = _start(folder, arguments)
-    if process.wait(timeout=_LONGEST):
+    if process.wait(timeout=_LONGEST) not in _WITH_VERDICT:
         raise SystemExit(f"the undisturbed sweep ended with exit code {process.returncode}:\n{_log(folder)}")
     return time.monotonic() - started
 
@@ -140,7 +142,7 @@ def disturbed(
         address = server.address if server else ""
         process, since = _start(folder, arguments, address), time.monotonic()
         there: dict[str, int] = {}
-        while process.poll() is None or process.returncode:
+        while process.poll() is None or process.returncode not in _WITH_VERDICT:
             if process.returncode is not None:  # ended by a kill: go on with it
                 outcome.ended.append(process.returncode)
                 process, since = _start(folder, arguments, address), time.monotonic()
@@ -160,7 +162,7 @@ def disturbed(
                 process.wait(timeout=_AWAY if server else 90)
             if server:
                 server.start()
-            outcome.survived += process.poll() is None or process.returncode == 0
+            outcome.survived += process.poll() is None or process.returncode in _WITH_VERDICT
             since = time.monotonic()
         _compare(folder, there, outcome)
         outcome.unrecorded = _unrecorded(folder, address)

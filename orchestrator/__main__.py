@@ -7,7 +7,22 @@ import textwrap
 from pathlib import Path
 
 # From audio to latents, from latents to a verdict, and what comes after it.
-COMMANDS = ("encode", "represent", "derive", "diagnose", "sweep", "roadmap", "seal", "report", "listen")
+COMMANDS = (
+    "encode",
+    "represent",
+    "derive",
+    "diagnose",
+    "sweep",
+    "roadmap",
+    "seal",
+    "report",
+    "judge",
+    "listen",
+    "generate",
+    "export",
+    "check",
+    "new",
+)
 _WIDTH = 80
 
 
@@ -38,7 +53,7 @@ def _summary(name: str) -> str:
     here = Path(__file__).parent
     file = here / name / "__main__.py" if (here / name).is_dir() else here / f"{name}.py"
     for node in ast.parse(file.read_text()).body:
-        if isinstance(node, ast.FunctionDef) and node.name == name:
+        if isinstance(node, ast.FunctionDef) and node.name in (name, f"{name}_results"):
             text = " ".join((ast.get_docstring(node) or "").split("\n\n")[0].split())
             return text.split("; ")[0].split(": ")[0].rstrip(".") + "."
     raise LookupError(f"{file} has no function {name}")

@@ -7,9 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
+from orchestrator.datasets.description import LatentsAnswer, latents_answer
 from orchestrator.representations.derivation import derive_dataset
 from orchestrator.runtime import cli
 from trainables.latents.derived.expression import KNOWN
+from trainables.latents.storage.dataset import open_dataset
 
 EXAMPLE = "python -m orchestrator.derive latents --as 'pca(32)' --out latents-pca32"
 
@@ -30,7 +32,7 @@ def derive(
         int | None, typer.Option(help="Of a beta-vae: processes that train it together.")
     ] = None,
     address: Annotated[str | None, typer.Option(help="Of a beta-vae: Ray cluster, such as auto.")] = None,
-) -> None:
+) -> LatentsAnswer:
     """Derive latents from others: fewer dimensions, white ones, or fewer frames in a second.
 
     Maps are fitted to training speakers alone, and kept beside the latents, so that these can be decoded.
@@ -44,6 +46,7 @@ def derive(
         "epochs": epochs,
     }
     derive_dataset(latents, expression, out, losses, workers, address)
+    return latents_answer(open_dataset(out))
 
 
 def main() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, TypedDict
 
 import typer
 
@@ -16,11 +16,17 @@ from trainables.latents.storage.dataset import open_dataset
 EXAMPLE = "python -m orchestrator.diagnose control:white --no-heads"
 
 
+class DiagnosesAnswer(TypedDict):
+    """All figures of each folder, as `--save` writes them."""
+
+    diagnoses: list[dict[str, Any]]
+
+
 def diagnose(
     latents: Annotated[list[str], typer.Argument(help="Folders of latents, or control:NAME.")],
-    json_file: Annotated[
+    file: Annotated[
         Path | None,
-        typer.Option("--json", help="JSON file for all figures, a list with an entry per folder."),
+        typer.Option("--save", help="JSON file for all figures, written anew after each folder."),
     ] = None,
     on: Annotated[
         list[str], typer.Option(help="Split that predictions are scored on; may be given again.")
@@ -28,7 +34,7 @@ def diagnose(
     heads: Annotated[
         bool, typer.Option(help="Train the heads mdn and vmf as well, which starts Ray.")
     ] = True,
-) -> None:
+) -> DiagnosesAnswer:
     """Look at latents, and predict them one step ahead, beside surrogates without a past.
 
     Models are fitted or trained on training speakers and scored on all others. Intervals are at 95 %, over
@@ -36,7 +42,7 @@ def diagnose(
     compared at the end.
     """
     datasets = [open_dataset(latents_folder(name)) for name in latents]
-    diagnose_side_by_side(datasets, on, heads, json_file)
+    return {"diagnoses": diagnose_side_by_side(datasets, on, heads, file)}
 
 
 def main() -> None:

@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from orchestrator.datasets.description import LatentsAnswer, latents_answer
 from orchestrator.reporting.terminal_table import print_table
-from orchestrator.representations.corpus_report import print_corpus, warn
+from orchestrator.representations.corpus_report import CorpusAnswer, print_corpus, warn
 from orchestrator.representations.encoded_folder import (
     NOTHING_ENCODED,
     contents_table,
@@ -55,7 +56,7 @@ def encode(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what SOURCE was understood to be, and encode nothing.")
     ] = False,
-) -> None:
+) -> LatentsAnswer | CorpusAnswer:
     """Encode a folder of speech into latents whose splits share no speaker.
 
     SOURCE is LibriSpeech (any part of it), LibriTTS, MLS, VCTK or Common Voice, or holds a metadata.csv
@@ -90,6 +91,7 @@ def encode(
     if tracks == TracksWhen.NOW:
         make_tracks_of(out)
     print_table(Console(), contents_table(encoded))
+    return latents_answer(encoded)
 
 
 def _encode_missing(out: Path, codec: Codec, corpus: Corpus, source: Path, limit: int | None) -> None:

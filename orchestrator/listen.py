@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, TypedDict
 
 import typer
 from rich.console import Console
@@ -15,11 +15,29 @@ from orchestrator.listening.collecting import collect_answers
 from orchestrator.listening.making import make_panel
 from orchestrator.listening.panel import Method
 from orchestrator.listening.playing import write_play_page
+from orchestrator.reporting.verdict_answer import VerdictAnswer, verdict_answer
 from orchestrator.runtime import cli
 from trainables.errors import InputError
 
 EXAMPLE = "python -m orchestrator.listen make runs/vmf_vs_mdn-20260102-030405"
 Run = Annotated[Path, typer.Argument(help="A run folder that holds evidence.json.")]
+
+
+class PanelAnswer(TypedDict):
+    """The pages of a listening test, and the smallest preference that it can tell from none."""
+
+    study: str
+    pages: list[str]
+    trials: int
+    pairs: int
+    listeners: int
+    detectable_preference: float
+
+
+class PageAnswer(TypedDict):
+    """Where a page was written."""
+
+    page: str
 
 
 def listen() -> None:
@@ -38,7 +56,8 @@ def make(
         Method, typer.Option(help="Which of two is better, or a rating of each beside a hidden reference.")
     ] = Method.PREFERENCE,
     again: Annotated[bool, typer.Option("--again", help="Replace a panel that RUN has already.")] = False,
-) -> None:
+    study: cli.StudyFile = None,
+) -> PanelAnswer:
     """Write a self-contained page on which listeners compare the arms of RUN without knowing them.
 
     Clips, pairs, exclusion rule and test are sealed first. The key stays in RUN/listening.
@@ -57,6 +76,7 @@ def make(
             lambda done, total: progress.update(task, completed=done, total=total),
             method=method,
             again=again,
+            file=study,
         )
     for page in made.pages:
         typer.echo(f"page  {page}  ({page.stat().st_size / 1e6:.1f} MB)")
@@ -72,30 +92,42 @@ def make(
         "Send the page, and each listener a code of their own. Then: "
         f"python -m orchestrator.listen collect {run} answers/*.json"
     )
+    return {
+        "study": made.study.name,
+        "pages": [str(page) for page in made.pages],
+        "trials": made.trials,
+        "pairs": made.pairs,
+        "listeners": listeners,
+        "detectable_preference": least,
+    }
 
 
 def collect(
     run: Run,
     answers: Annotated[list[Path], typer.Argument(help="All files that listeners sent back.")],
-) -> None:
+    study: cli.StudyFile = None,
+) -> VerdictAnswer:
     """Check the answers of listeners, write them into the evidence of RUN, and judge it again.
 
     Answers of another page or an altered one, or two files of one listener, are refused, and nothing changes.
     """
-    collected = collect_answers(run, answers)
+    collected = collect_answers(run, answers, study)
     for listener, why in collected.left_out.items():
         typer.echo(f"left out: {listener} {why}", err=True)
     judgement = collected.judgement
     typer.echo(f"{judgement.verdict}: {judgement.reason}\n{judgement.consequence}\n")
     typer.echo("\n".join(map(str, collected.written)))
+    return verdict_answer(run, judgement)
 
 
-def play(run: Run) -> None:
+def play(run: Run, study: cli.StudyFile = None) -> PageAnswer:
     """Write a page on which RUN can be heard with its arms named, spectrograms and curves beside them."""
-    typer.echo(f"page  {write_play_page(run)}")
+    page = write_play_page(run, study)
+    typer.echo(f"page  {page}")
+    return {"page": str(page)}
 
 
-SUBCOMMANDS: dict[str, Callable[..., None]] = {"make": make, "collect": collect, "play": play}
+SUBCOMMANDS: dict[str, Callable[..., Any]] = {"make": make, "collect": collect, "play": play}
 
 
 def main() -> None:

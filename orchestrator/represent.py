@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, TypedDict
 
 import typer
 
@@ -29,6 +30,13 @@ from trainables.errors import InputError
 from trainables.latents.speech.corpus import find_corpus
 
 EXAMPLE = "python -m orchestrator.represent speech --out latents --only logmel"
+
+
+class InventoryAnswer(TypedDict):
+    """Every representation in a folder, with the fields of ``representations.json``."""
+
+    folder: str
+    representations: list[dict[str, Any]]
 
 
 def represent(
@@ -57,7 +65,7 @@ def represent(
         TracksWhen,
         typer.Option(help="When energy, pitch and spectral flux are measured: once something asks, or now."),
     ] = TracksWhen.LATER,
-) -> None:
+) -> InventoryAnswer:
     """Encode a corpus with every codec, and derive from that what studies compare: the same utterances at
     matched frame rates and dimensions.
 
@@ -85,6 +93,7 @@ def represent(
     write_inventory(out, source, rows)
     print_inventory(rows, out)
     typer.echo(f"{out / INVENTORY_FILE} holds the same as JSON")
+    return {"folder": str(out), "representations": [asdict(row) for row in rows]}
 
 
 def main() -> None:

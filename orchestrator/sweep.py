@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypedDict
 
 import typer
 
@@ -13,12 +13,16 @@ import search_spaces
 from orchestrator.datasets.collection import LatentCollection, open_collection
 from orchestrator.planning.costs import require_price
 from orchestrator.planning.design import design_of
+from orchestrator.planning.dry_run import PlanAnswer
 from orchestrator.planning.latent_dimensions import require_directions
 from orchestrator.planning.needed_decoder import require_decoder
 from orchestrator.planning.plan import Plan, make_plan
-from orchestrator.records.code_versions import code_version
+from orchestrator.planning.sound_settings import require_sound_settings
 from orchestrator.records.journal import RESUME
 from orchestrator.records.run_folders import fresh_folder, unfinished_run
+from orchestrator.records.study_code import code_of_study, require_own_parts
+from orchestrator.records.study_file import keep_copy, load_study, require_copy, study_path
+from orchestrator.reporting.verdict_answer import VerdictAnswer, verdict_answer
 from orchestrator.roadmap.gate_check import closed_gate
 from orchestrator.runtime import cli
 from orchestrator.runtime import ray_cluster as cluster
@@ -29,8 +33,24 @@ from trainables.errors import InputError
 EXAMPLE = "python -m orchestrator.sweep vmf_vs_mdn --latents latents/soundstream"
 
 
+class StudyAnswer(TypedDict):
+    """A study that can be named; ``waits_for`` is empty where it can run."""
+
+    name: str
+    title: str
+    waits_for: str
+
+
+class StudiesAnswer(TypedDict):
+    """All studies, by name."""
+
+    studies: list[StudyAnswer]
+
+
 def sweep(
-    study: Annotated[str, typer.Argument(help="Name of a study; --list names them all.")] = "",
+    study: Annotated[
+        str, typer.Argument(help="Name of a study (--list names them all), or a file with a STUDY.")
+    ] = "",
     latents: Annotated[
         list[str],
         typer.Option(help="Folder of latents, or control:NAME; again, to compare representations."),
@@ -58,19 +78,21 @@ def sweep(
     ] = True,
     price: cli.Price = None,
     list_studies: Annotated[bool, typer.Option("--list", help="Print the names of all studies.")] = False,
-) -> None:
+) -> VerdictAnswer | PlanAnswer | StudiesAnswer:
     """Explore every arm of STUDY, confirm the winners on fresh seeds and test speakers, and answer with a
     verdict.
     """
     if list_studies:
-        for name in search_spaces.names():
-            typer.echo(_listed(search_spaces.load(name)))
-        return
+        own = [study] if study_path(study) else []
+        studies = [load_study(name) for name in [*search_spaces.names(), *own]]
+        for each in studies:
+            typer.echo(_listed(each))
+        return {"studies": [{"name": s.name, "title": s.title, "waits_for": s.missing} for s in studies]}
     if not study:
         raise InputError(f"no study was named; known are {', '.join(search_spaces.names())}")
     require_price(price)
     cluster.set_ray_environment()  # before anything loads Ray
-    asked = search_spaces.load(study)
+    asked, file = load_study(study), study_path(study)
     collection = open_collection(latents)
     asked = with_settings(with_effort(asked, effort), cli.parsed_settings(settings))
     plan = make_plan(
@@ -83,15 +105,19 @@ def sweep(
         ablate=ablation,
         frame_rates=collection.frame_rates,
     )
+    if file is not None:
+        require_sound_settings(plan, file)
+    require_own_parts(plan.study)
     require_directions(plan, collection)
     require_decoder(plan.study, collection)
     if dry_run:
-        from orchestrator.planning.dry_run import dry_run_text
+        from orchestrator.planning.dry_run import dry_run as planned
 
-        typer.echo(dry_run_text(plan, collection, address, out, price))
-        return
+        answer = planned(plan, collection, address, out, price)
+        typer.echo(answer["text"])
+        return answer
     ungated = resume or smoke or (collection.first.meta.world is not None and not force)
-    closed = "" if ungated else closed_gate(study, latents, out)
+    closed = "" if ungated else closed_gate(plan.study.name, latents, out)
     if closed and not force:
         raise InputError(
             f"the gate of {study} on the roadmap is not open ({closed}); ask first what it waits for, or "
@@ -102,7 +128,12 @@ def sweep(
     from orchestrator.lifecycle.sweep import run_sweep
     from orchestrator.lifecycle.sweep_request import SweepRequest
 
-    folder = _continued(plan, collection, out) if resume else fresh_folder(out, plan.study.name)
+    if resume:
+        folder = _continued(plan, collection, out)
+        require_copy(file, folder)
+    else:
+        folder = fresh_folder(out, plan.study.name)
+        keep_copy(file, folder)
     again = [word for word in sys.argv[1:] if word != "--resume"]
     command = shlex.join(["python", "-m", "orchestrator.sweep", *again])
     request = SweepRequest(
@@ -117,12 +148,12 @@ def sweep(
         design=design,
         forced=closed,
     )
-    run_sweep(request, Progress())
+    return verdict_answer(folder, run_sweep(request, Progress()), smoke)
 
 
 def _continued(plan: Plan, latents: LatentCollection, out: Path) -> Path:
     return unfinished_run(
-        out, plan.arguments(), latents.content_hash, code_version(*plan.study.trainables), latents.where
+        out, plan.arguments(), latents.content_hash, code_of_study(plan.study), latents.where
     )
 
 

@@ -122,5 +122,7 @@ STUDY = Study(
     },
     budget=Budget(trials=8, lanes=2, replicates=6, alpha=0.05),
     source="Research Discussion 7, section 9 (question 3)",
+    controls={"kinds": "GO", "kinds_unheard": "NO-GO"},
+    assay="assay_components",
     efforts=PREDICTOR_EFFORTS,
 )

@@ -92,7 +92,7 @@ def with_effort(study: Study, effort: str) -> Study:
         .items()
         if not (name in PHASES and study.fixed.get(name) == 0)
     }
-    share = _EXPLORATION.get(effort) if study.trainables == ("predictor",) else None
+    share = _EXPLORATION.get(effort) if settings.keys() & set(PHASES) else None  # only epochs are shortened
     budget = replace(study.budget, exploration=share or study.budget.exploration)
     return replace(study, effort=effort, fixed={**study.fixed, **settings}, budget=budget)
 

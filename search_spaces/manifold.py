@@ -132,7 +132,10 @@ STUDY = Study(
         "INCONCLUSIVE": "Leave it open. Add the test speakers or replicates that the reason asks for.",
         "INADMISSIBLE": DRAW_NO_CONCLUSION,
     },
-    budget=Budget(trials=8, lanes=4, replicates=6, alpha=0.05),
+    # Two real numbers are searched, in three arms.
+    budget=Budget(trials=4, lanes=4, replicates=6, control_seeds=2, alpha=0.05),
     source="Research Discussion 7, sections 4.8, 6.1 and 9 (question 4)",
+    controls={"jumps": "GO", "homing": "NO-GO"},
+    assay="assay_manifold",
     efforts=PREDICTOR_EFFORTS,
 )

@@ -1,8 +1,8 @@
 """The roadmap: in which order the studies run, and what each verdict opens, closes or settles, as data.
 
 Tiers and gates are those of section 6.2 of Research Discussion 7, consequences those of section 6.3, and the
-open questions of section 9 stand where their answer is needed. The studies ``assay`` and ``heads`` are not on
-the map: nothing in it depends on their answer.
+open questions of section 9 stand where their answer is needed. The studies ``assay``, ``heads``,
+``rollout_loss`` and ``stabilisers`` are not on the map: nothing in it depends on their answer.
 """
 
 from __future__ import annotations

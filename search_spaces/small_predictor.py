@@ -14,3 +14,10 @@ SMALL_PREDICTOR: Mapping[str, str | int] = {
     "batch": 32,
     "steps": 90,
 }
+
+# What such a budget cannot settle, for the words that follow a verdict.
+TOO_SMALL = (
+    "It settles what a small model reaches in hundreds to thousands of optimiser steps: the literature sees "
+    "the quality of sampled heads and of rollouts rise only after 100,000 steps and more (Continuous audio "
+    "language models, 2025: 150,000 to 200,000), which this budget cannot see and does not rule out."
+)

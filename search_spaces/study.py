@@ -217,6 +217,7 @@ class Study:
     assay: str = "assay"  # the study that is asked of the control worlds
     # Where arms run something else than predictors: what an effort, or "smoke", puts in place of settings.
     efforts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    file_hash: str = ""  # SHA-256 of the file that declares it, where that is a user's own
 
     def __post_init__(self) -> None:
         names = [arm.name for arm in self.arms]
@@ -316,7 +317,8 @@ def declared(study: Study) -> dict[str, Any]:
     for arm in fields["arms"]:
         _leave_out(arm, "trainable", "predictor")
     question = {name: fields[name] for name in ("arms", "fixed", "space", "effort", "settings")}
-    return json.loads(json.dumps({**_judged(study), **question}))
+    own = {"file": study.file_hash} if study.file_hash else {}
+    return json.loads(json.dumps({**_judged(study), **question, **own}))
 
 
 def criteria_hash(study: Study) -> str:

@@ -7,8 +7,11 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 import typer
@@ -27,7 +30,9 @@ QUICK = {
     "python -m orchestrator.roadmap --plan",
     "python -m orchestrator.seal vmf_vs_mdn",
 }
-MODULES = {name: f"orchestrator.{name}" for name in COMMANDS} | {"roadmap": "orchestrator.roadmap.__main__"}
+MODULES = {
+    name: f"orchestrator.{name}" + ".__main__" * (ROOT / "orchestrator" / name).is_dir() for name in COMMANDS
+}
 
 
 @dataclass(frozen=True)
@@ -49,10 +54,16 @@ def blocks() -> list[Block]:
     return found
 
 
-def command_of(name: str) -> typer.core.TyperCommand:
+def command_function(name: str) -> tuple[ModuleType, Callable[..., Any]]:
+    """The module of a command, and the function that is the command."""
     module = importlib.import_module(MODULES[name])
+    return module, getattr(module, name, None) or getattr(module, f"{name}_results")
+
+
+def command_of(name: str) -> typer.core.TyperCommand:
+    module, function = command_function(name)
     subcommands = getattr(module, "SUBCOMMANDS", None)
-    return typer.main.get_command(application(getattr(module, name), module.EXAMPLE, "", subcommands))
+    return typer.main.get_command(application(function, module.EXAMPLE, "", subcommands))
 
 
 def parameters(name: str) -> list[typer.core.TyperOption | typer.core.TyperArgument]:

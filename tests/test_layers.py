@@ -183,6 +183,7 @@ def test_search_spaces_need_the_standard_library_only() -> None:
         ),
         # A command that only refuses its arguments answers at once.
         ("import orchestrator.sweep", {"torch", "ray", "mlflow"}),
+        ("import orchestrator.generate.__main__, orchestrator.export.__main__", {"torch", "ray", "mlflow"}),
         ("import orchestrator.__main__ as m; m.overview()", {"torch", "ray", "mlflow", "numpy", "typer"}),
         # --help starts no Ray.
         (

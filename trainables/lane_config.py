@@ -13,9 +13,18 @@ from typing import Any
 from trainables import declared
 from trainables.contract import Trainable
 from trainables.errors import InputError
+from trainables.own_parts.registry import PartKind, installed_parts, is_own_part, load_part, reference_of
+from trainables.predictor.config import ALL_HEADS, BACKBONES, OWN_METRICS
 
 # The setting that names what a lane runs, and what runs where it is not named.
 TRAINABLE_SETTING, PREDICTOR = "trainable", "predictor"
+# The settings that may name a part that a user brings.
+PART_SETTINGS = {
+    TRAINABLE_SETTING: PartKind.TRAINABLE,
+    "head": PartKind.HEAD,
+    "backbone": PartKind.BACKBONE,
+    OWN_METRICS: PartKind.METRIC,
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,7 +107,23 @@ class LaneConfig:
     def with_defaults(self) -> dict[str, Any]:
         """Every setting there is, as a flat dictionary; that of a predictor names no trainable."""
         named = {} if self.kind == PREDICTOR else {TRAINABLE_SETTING: self.kind}
-        return {**asdict(self.structure), **asdict(self.lane), **named}
+        settings = {**asdict(self.structure), **asdict(self.lane), **named}
+        # Left out where there are none, so that lanes from before they could be brought keep their names.
+        return {name: value for name, value in settings.items() if (name, value) != (OWN_METRICS, "")}
+
+    def own_parts(self) -> list[str]:
+        """The parts of a user's that the lane needs, each as ``module:attribute``."""
+        return own_references({**self.with_defaults(), TRAINABLE_SETTING: self.kind})
+
+    def deciding(self) -> dict[str, Any]:
+        """Every setting there is but for those that came later and are at their defaults."""
+        silent = {
+            setting.name
+            for kind in (self.structure, self.lane)
+            for setting in fields(kind)
+            if setting.metadata.get("later") and getattr(kind, setting.name) == setting.default
+        }
+        return {name: value for name, value in self.with_defaults().items() if name not in silent}
 
     def _some(self, names: frozenset[str], kind: type[Any]) -> Any:
         return kind(**{name: value for name, value in self.settings if name in names})
@@ -112,24 +137,47 @@ def trainables() -> list[str]:
 
 @cache
 def trainable(name: str) -> Trainable:
-    """The trainable of that name.
+    """The trainable of that name: one of this project, or one that a user brings.
 
     Raises:
         InputError: there is none; the sentence names the nearest one.
     """
     if name not in trainables():
-        nearest = get_close_matches(name, trainables(), n=1, cutoff=0.0)[0]
+        if is_own_part(PartKind.TRAINABLE, name):
+            return _own(name)
+        known = [*trainables(), *installed_parts(PartKind.TRAINABLE)]
+        nearest = get_close_matches(name, known, n=1, cutoff=0.0)[0]
         raise InputError(
-            f"unknown trainable {name!r}; did you mean {nearest!r}? There are {', '.join(trainables())}"
+            f"unknown trainable {name!r}; did you mean {nearest!r}? There are {', '.join(known)}"
         )
     # Imported by its name, so that the version of one trainable's code does not depend on the others.
     found: Trainable = import_module(declaring_module(name)).TRAINABLE
     return found
 
 
+def _own(name: str) -> Trainable:
+    part = load_part(PartKind.TRAINABLE, name)
+    if not isinstance(part, Trainable):
+        raise InputError(
+            f"trainable {name!r} is a {type(part).__name__}; it must be a Trainable of trainables.contract"
+        )
+    return part
+
+
 def declaring_module(name: str) -> str:
-    """The module that declares a trainable."""
+    """The module that declares a trainable of this project."""
     return f"{declared.__name__}.{name}"
+
+
+def own_references(settings: Mapping[str, Any]) -> list[str]:
+    """The parts of a user's that some settings name, each as ``module:attribute``."""
+    ours = {PartKind.TRAINABLE: trainables(), PartKind.HEAD: ALL_HEADS, PartKind.BACKBONE: BACKBONES}
+    return [
+        reference_of(kind, name)
+        for setting, kind in PART_SETTINGS.items()
+        for name in str(settings.get(setting, "")).split(",")
+        if name not in ours.get(kind, ()) and is_own_part(kind, name)
+    ]
 
 
 @cache

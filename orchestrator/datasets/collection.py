@@ -12,6 +12,7 @@ from orchestrator.datasets.fewest_speakers import FEWEST_SPEAKERS
 from orchestrator.runtime.hashing import joint_hash
 from trainables.errors import InputError
 from trainables.latents.storage.dataset import SPLITS, LatentDataset, open_dataset
+from trainables.own_parts.registry import PartKind, is_own_part
 
 _SLACK = 2.0  # frames of the slower representation by which the two lengths of an utterance may differ
 
@@ -89,7 +90,12 @@ def checked_dataset(latents: str) -> LatentDataset:
     if dataset.meta.codec is not None:
         from trainables.latents.codec_registry import load_codec
 
-        load_codec(dataset.meta.codec, dataset.meta.weights)  # refused now rather than after training
+        codec = load_codec(dataset.meta.codec, dataset.meta.weights)  # refused now rather than after training
+        if is_own_part(PartKind.CODEC, codec.name) and codec.hash != dataset.meta.codec_hash:
+            raise InputError(
+                f"--latents {latents} were encoded by another version of the codec {codec.name}; put "
+                "its code back, or encode them again into another folder"
+            )
     return dataset
 
 

@@ -7,7 +7,9 @@ import tempfile
 from pathlib import Path
 
 from trainables.latents.storage.parquet_file import PREFIX
-from trainables.latents.worlds.catalogue import write_world
+from trainables.latents.worlds.catalogue import WORLDS, write_world
+from trainables.own_parts.registry import PartKind, is_own_part, reference_of
+from trainables.own_parts.source import source_hash
 
 CONTROLS = Path("latents/controls")
 
@@ -28,6 +30,8 @@ def world_folder(name: str) -> Path:
         InputError: no control world has that name.
     """
     folder = CONTROLS / name
+    if name not in WORLDS and is_own_part(PartKind.WORLD, name):  # as its code is now
+        folder = CONTROLS / f"{name}-{source_hash(reference_of(PartKind.WORLD, name))[:8]}"
     if any(folder.glob("*.parquet")):
         return folder
     with tempfile.TemporaryDirectory() as temporary:

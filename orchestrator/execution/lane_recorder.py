@@ -24,6 +24,7 @@ from orchestrator.records.evidence import ArmEvidence, Exploration, Replicate
 from orchestrator.records.journal import Journal
 from orchestrator.records.lane_store import LaneStore, lane_key
 from orchestrator.records.phase import Phase
+from orchestrator.records.study_code import code_of_lane
 from trainables.lane_config import LaneConfig
 from trainables.latents.batching.surrogates import PLANTS
 from trainables.predictor.scores import LaneStatus, Scores
@@ -57,7 +58,8 @@ class LaneRecorder:
         """The name under which the archive holds the result of a pack's lane."""
         config = pack.configs[position]
         data_hash = self._latents.of(config.structure.representation).content_hash
-        return lane_key(config, pack.phase.judged_on, data_hash, self._code, pack.configs)
+        code = code_of_lane(config, self._code)
+        return lane_key(config, pack.phase.judged_on, data_hash, code, pack.configs)
 
     def known(self, pack: Pack, position: int) -> Any:
         """The objective of a lane that has finished (None where it diverged), else ``NO_RESULT``; a lane that

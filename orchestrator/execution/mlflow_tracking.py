@@ -5,6 +5,7 @@ MLflow takes seconds to import, so that happens when a ``Tracker`` is made, not 
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 import os
@@ -13,25 +14,33 @@ import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
+from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
+
+import numpy as np
 
 from orchestrator.records.phase import Phase
 from orchestrator.runtime.atomic_files import exclusive_lock
 from orchestrator.runtime.secrets import without_passwords
 from trainables.errors import InputError
+from trainables.latents.batching.surrogates import Surrogate
 from trainables.predictor.scores import LaneStatus, Scores, is_curve
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import Run
+    from mlflow.entities import DatasetInput, Run
 
 DATABASE, ARTIFACTS = "mlflow.db", "mlartifacts"
 NOTE, _NAME, _PARENT = "mlflow.note.content", "mlflow.runName", "mlflow.parentRunId"
+_LANE = "lane"  # the name under which a child's lane is known
 _MARK = "started_as"  # a random name that a parent run has from its first moment
 _SCALARS = ("nll", "dnll", "predictive_information", "one_step_cosine", "log_magnitude_r2")
 _VIEW = "?workflowType=machine_learning"  # without it the UI opens on tools for chat traces
+_DIGEST = 36  # characters of a dataset's digest, MLflow's limit
+_NEEDED = ("mlflow", "numpy", "pyarrow", "safetensors", "torch")  # where a logged model is loaded
 _BATCH = 1000  # metrics in one request, MLflow's limit
 _LONGEST = 6000  # characters of a parameter's value, MLflow's limit
 _NOT_THERE = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "INVALID_STATE")  # of a run, or no longer
@@ -43,6 +52,8 @@ _SETTINGS = {
     "MLFLOW_ARTIFACT_UPLOAD_DOWNLOAD_TIMEOUT": "60",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # two lines for every lane
     "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",  # of winners, in the middle of our own
+    "MLFLOW_UV_AUTO_DETECT": "false",  # what a model needs is said
     "DO_NOT_TRACK": "true",
 }
 
@@ -103,10 +114,12 @@ class Tracker:
         params: Mapping[str, Any],
         run_id: str | None = None,
         mark: str | None = None,
+        datasets: Sequence[Mapping[str, Any]] = (),
     ) -> str:
         """Open the parent run, or go on with ``run_id`` where this store has it; return the parent's id.
 
         Args:
+            datasets: what it runs on, each as ``describe_data`` describes it; they become its inputs.
             mark: finds the run where its id was never heard of, since the store's answer was lost.
         """
         self._mark = mark or uuid.uuid4().hex
@@ -115,6 +128,8 @@ class Tracker:
         self.tag({_NAME: name, "study": name, **tags})
         there = self._client.get_run(self._parent()).data.params
         self._log(self._parent(), params={k: v for k, v in params.items() if _legal(k) not in there})
+        if datasets:  # one that is an input already is left as it is
+            self._client.log_inputs(self._parent(), [_input(data) for data in datasets])
         return self._parent()
 
     def has(self, lane: str) -> bool:
@@ -130,27 +145,42 @@ class Tracker:
         history: Sequence[Mapping[str, Any]],
         scores: Mapping[str, Any] | None,
         status: str,
+        figures: Mapping[str, float | None] | None = None,
+        lasted: tuple[float, float] | None = None,
     ) -> None:
         """Record a lane that has ended as a child run, unless a lane of that name is recorded already.
 
         ``phase`` is "explore", "repeat", "confirm", "null", "plant" or "ablate"; ``history`` holds numbers
-        per epoch; ``scores`` is ``Scores.to_json()``, or None.
+        per epoch; ``scores`` is ``Scores.to_json()``, or None; ``figures`` are single numbers by name, by
+        which lanes of all phases can be sorted; ``lasted`` is when it began and ended, in seconds since 1970.
         """
         if self.has(name):
             return
         judged = (
             Phase.CONFIRM if phase in ("null", "plant") else Phase(phase)
         )  # both are lanes of confirmation
-        tags = {_NAME: name, _PARENT: self._parent(), "arm": arm, "phase": phase, "status": status}
-        child = self._client.create_run(self._experiment, tags={**tags, "seed": str(config.get("seed", ""))})
+        surrogate = str(config.get("surrogate", Surrogate.REAL))
+        tags = {
+            # A lane on other frames than the real ones says so where runs are listed and compared.
+            _NAME: name if surrogate == Surrogate.REAL else f"{name} {surrogate}",
+            _PARENT: self._parent(),
+            _LANE: name,
+            "arm": arm,
+            "phase": phase,
+            "status": status,
+            "surrogate": surrogate,
+            "seed": str(config.get("seed", "")),
+        }
+        begun, ended = (round(1000 * each) for each in lasted) if lasted else (None, None)
+        child = self._client.create_run(self._experiment, start_time=begun, tags=tags)
         metrics = [
+            *((name, value, 0) for name, value in (figures or {}).items()),
             *_of_history(history),
             *(_of_scores(Scores.from_json(scores), judged.judged_on) if scores else ()),
         ]
         self._log(child.info.run_id, params=config, metrics=metrics)
-        self._client.set_terminated(
-            child.info.run_id, "FAILED" if status == LaneStatus.DIVERGED else "FINISHED"
-        )
+        outcome = "FAILED" if status == LaneStatus.DIVERGED else "FINISHED"
+        self._client.set_terminated(child.info.run_id, outcome, ended)
         self._recorded.add(name)
 
     def finish(self, verdict: Mapping[str, Any], markdown: str, files: Sequence[Path]) -> None:
@@ -172,6 +202,30 @@ class Tracker:
         hashed = {"criteria_hash": verdict["criteria_hash"]}
         self.tag({NOTE: markdown, "verdict": verdict["verdict"], **named, **hashed})
         self._close("FINISHED")
+
+    def winner(self, arm: str, folder: Path, tags: Mapping[str, Any]) -> None:
+        """Record an exported predictor as a logged model of the parent run, unless the arm has one already.
+
+        Args:
+            arm: whose winner it is, the model's name.
+            folder: that was exported.
+            tags: by which the model is found; those that are None are left out.
+        """
+        from mlflow.entities import LoggedModelOutput
+
+        logged = self._client.get_run(self._parent()).outputs.model_outputs
+        if arm in {self._client.get_logged_model(each.model_id).name for each in logged}:
+            return
+        known = {key: str(value) for key, value in {**tags, "arm": arm}.items() if value is not None}
+        model = self._client.create_logged_model(
+            self._experiment, arm, source_run_id=self._parent(), tags=known, model_type="predictor"
+        )
+        with TemporaryDirectory() as place:
+            content = Path(place) / "model"
+            _save_model(content, folder)
+            self._client.log_model_artifacts(model.model_id, str(content))
+        self._client.finalize_logged_model(model.model_id, "READY")
+        self._client.log_outputs(self._parent(), [LoggedModelOutput(model.model_id, 0)])
 
     def tag(self, tags: Mapping[str, Any]) -> None:
         """Tag the parent run, without the tags that are None."""
@@ -239,7 +293,8 @@ class Tracker:
             if child.info.status == "RUNNING":
                 self._client.set_terminated(child.info.run_id, "KILLED")
             else:
-                self._recorded.add(str(child.info.run_name))
+                # Older versions have named the lane by the run's name alone.
+                self._recorded.add(child.data.tags.get(_LANE) or str(child.info.run_name))
 
     def _children(self, status: str) -> Iterator[Run]:
         """The children whose status compares so, read a thousand at a time."""
@@ -267,6 +322,46 @@ class Tracker:
             self._client.log_batch(run_id, metrics=written[start : start + _BATCH])
 
 
+def experiment_runs(experiment: str) -> list[dict[str, Any]]:
+    """The runs of an experiment, whoever wrote them: name, tags, params, and of each metric its steps and
+    values, all of them where its name ends in ``@k``, else the last one.
+
+    Raises:
+        InputError: the store cannot be read, or has no experiment of that name.
+    """
+    import_mlflow()
+    from mlflow import MlflowClient
+
+    uri = os.environ.get("MLFLOW_TRACKING_URI") or local_store()
+    if uri == local_store() and not Path(DATABASE).exists():
+        raise InputError(f"there is no {DATABASE} here; go where it is, or set MLFLOW_TRACKING_URI")
+    try:
+        client = MlflowClient(uri)
+        known = client.get_experiment_by_name(experiment)
+        runs, token = [], None
+        while known is not None:
+            page = client.search_runs([known.experiment_id], max_results=1000, page_token=token)
+            runs += [_described(client, run) for run in page]
+            if not (token := page.token):
+                return runs
+    except Exception as problem:  # sqlalchemy, OS and HTTP errors alike
+        raise InputError(
+            f"cannot read the MLflow store {without_passwords(uri)!r} ({first_line(problem)}); correct or "
+            "unset MLFLOW_TRACKING_URI"
+        ) from problem
+    raise InputError(f"{without_passwords(uri)} has no experiment {experiment!r}; name one that it has")
+
+
+def _described(client: MlflowClient, run: Run) -> dict[str, Any]:
+    metrics = {name: [(0, value)] for name, value in run.data.metrics.items()}
+    for name in metrics:
+        if name.endswith(("@k", _legal("@k"))):
+            history = client.get_metric_history(run.info.run_id, name)
+            metrics[name] = [(point.step, point.value) for point in history]
+    named = {"name": run.info.run_name, "tags": dict(run.data.tags), "params": dict(run.data.params)}
+    return {**named, "metrics": metrics}
+
+
 def import_mlflow() -> None:
     """Load MLflow, with its settings: it must not be loaded by two threads at once.
 
@@ -274,7 +369,7 @@ def import_mlflow() -> None:
     """
     for name, value in _SETTINGS.items():
         os.environ.setdefault(name, value)
-    import mlflow  # noqa: F401
+    import mlflow.pyfunc  # noqa: F401
 
     for chatty in ("mlflow", "alembic"):
         logging.getLogger(chatty).setLevel(logging.CRITICAL)  # what fails is raised, and said once
@@ -305,6 +400,48 @@ def _open(uri: str, experiment: str) -> tuple[MlflowClient, str]:
         if known.lifecycle_stage == "deleted":
             client.restore_experiment(known.experiment_id)
         return client, known.experiment_id
+
+
+def _input(data: Mapping[str, Any]) -> DatasetInput:
+    """A dataset as an input of a run: by its hash, and with the folder in which it lies."""
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+    from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
+
+    counts = {
+        f"{what}_{split}": number
+        for what in ("speakers", "utterances", "frames")
+        for split, number in data.get(what, {}).items()
+    }
+    profile = {**counts, **{name: data.get(name) for name in ("dim", "frame_rate", "codec", "codec_hash")}}
+    dataset = Dataset(
+        name=str(data["representation"]),
+        digest=str(data["hash"])[:_DIGEST],
+        source_type="local",
+        source=json.dumps({"uri": str(Path(data["path"]).absolute())}),
+        profile=json.dumps(profile),
+    )
+    return DatasetInput(dataset, [InputTag(MLFLOW_DATASET_CONTEXT, "train, validation, test")])
+
+
+def _save_model(content: Path, exported: Path) -> None:
+    """Write a model of MLflow's around an exported folder: its code as a file, and no pickles."""
+    from mlflow.models import ModelSignature
+    from mlflow.pyfunc import save_model
+    from mlflow.types import ParamSchema, ParamSpec, Schema, TensorSpec
+
+    from orchestrator.execution import winner_model
+
+    latents = Schema([TensorSpec(np.dtype(np.float32), (-1, -1))])
+    kinds = {int: "long", float: "double", str: "string"}
+    asked = [ParamSpec(name, kinds[type(value)], value) for name, value in winner_model.QUESTIONS.items()]
+    save_model(
+        content,
+        python_model=winner_model.__file__,
+        artifacts={winner_model.ARTIFACT: str(exported)},
+        signature=ModelSignature(latents, latents, ParamSchema(asked)),
+        # Given, since MLflow would otherwise run the model in a process of its own to find them out.
+        pip_requirements=[f"{name}=={version(name)}" for name in _NEEDED],
+    )
 
 
 def _of_history(history: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, Any, int]]:

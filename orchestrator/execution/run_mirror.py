@@ -9,11 +9,16 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from orchestrator.execution.mlflow_tracking import Tracker, first_line
+from orchestrator.handoff.exported_folder import write_export
+from orchestrator.handoff.winners import continuing_arms
 from orchestrator.records.arm_evidence import Event, place_of
+from orchestrator.records.evidence import Evidence
 from orchestrator.records.journal import RESUME, Journal
 from orchestrator.records.lane_store import LANES_FOLDER, LaneStore
 from orchestrator.records.phase import Phase
@@ -23,7 +28,13 @@ from trainables.latents.batching.surrogates import PLANTS, Surrogate
 
 # Events of the journal: the run's name in MLflow, its id there, and why it ended without a verdict.
 DESCRIBED, TRACKED, STOPPED = "described", "tracked", "stopped"
-RECORDED_FILES = ("report.html", "report.md", "verdict.json", EXPLORATION_FILE)
+RECORDED_FILES = (
+    "report.html",
+    "report.md",
+    "verdict.json",
+    EXPLORATION_FILE,
+    "listening/play.html",  # where `listen play` has written it
+)
 _EXPERIMENT = "audio-latents"
 
 
@@ -87,7 +98,7 @@ class RunMirror:
         for event in [e for e in events if e["event"] == "sealed" and not self._sealed][:1]:
             tracker.tag({"seal": event["seal_hash"]})
             self._sealed = True
-        self._end(tracker, events)
+        self._end(tracker, events, on_success)
 
     def _open(self, events: Sequence[Event]) -> Tracker:
         """The tracker of this run, after its first opening, or after the store has failed."""
@@ -101,6 +112,7 @@ class RunMirror:
             described["parameters"],
             known[-1] if known else None,
             _mark(self.folder, events),
+            described.get("datasets", ()),
         )
         # Nothing is added to the journal of a run that has ended; the run is found by its mark as well.
         if self._alive and [run_id] != known[-1:] and events[-1]["event"] != "judged" and not self.stopped:
@@ -108,12 +120,14 @@ class RunMirror:
         self._tracker = tracker
         return tracker
 
-    def _end(self, tracker: Tracker, events: Sequence[Event]) -> None:
+    def _end(self, tracker: Tracker, events: Sequence[Event], on_success: Callable[[], None]) -> None:
         """Close the run in MLflow, where it has ended."""
         newest = [e for e in events if e["event"] in ("opened", "judged", STOPPED)][-1]
         stopped = self.stopped or (newest if newest["event"] == STOPPED else None)
         if newest["event"] == "judged":
             verdict = json.loads((self.folder / "verdict.json").read_text())
+            if [event for event in events if event["event"] == DESCRIBED][-1].get("hands_on"):
+                _add_winners(tracker, self.folder, verdict, on_success)
             page = (self.folder / "report.md").read_text()
             files = [self.folder / name for name in RECORDED_FILES]
             tracker.finish(verdict, page, [file for file in files if file.exists()])
@@ -163,7 +177,26 @@ def _add_lane(tracker: Tracker, event: Event, result: Mapping[str, Any]) -> None
         result["history"],
         result["scores"],
         event["status"],
+        {"objective": event["objective"], "seconds": event["seconds"]},
+        (event["time"] - event["seconds"], event["time"]),
     )
+
+
+def _add_winners(
+    tracker: Tracker, run: Path, verdict: Mapping[str, Any], on_success: Callable[[], None]
+) -> None:
+    """Record the winners that continue latents; one whose weights are gone is left out."""
+    try:
+        evidence = Evidence.read(run / "evidence.json")
+    except InputError:
+        return
+    known = {name: verdict.get(name) for name in ("study", "verdict", "seal")}
+    for arm in continuing_arms(evidence):
+        with TemporaryDirectory() as place, suppress(InputError):
+            folder = Path(place) / "predictor"
+            origin = write_export(run, evidence, arm, folder)
+            tracker.winner(arm, folder, {**known, "seed": origin["seed"], "data_hash": origin["data_hash"]})
+        on_success()
 
 
 def _kind(event: Event) -> str:

@@ -36,8 +36,10 @@ def score_continuations(
     latents: RayLatents,
     archive: LaneStore,
     progress: Progress,
+    most: int = SCORED,
 ) -> None:
-    """Score how every replicate of ``arms`` continues the same test utterances, and keep a few to listen to.
+    """Score how every replicate of ``arms`` continues the same test utterances, ``most`` at most, and keep a
+    few to listen to.
 
     The qualities and exhibits are added to ``evidence``. Without a codec nothing can be decoded or scored.
     """
@@ -45,7 +47,7 @@ def score_continuations(
         return
     # The tones of a control world decide nothing, and were never recorded: what can be heard is all there is.
     recorded = not of_control_world(dataset.meta.representation)
-    count = SCORED if recorded else HEARD
+    count = most if recorded else HEARD
     clips = choose_clips(dataset, [arm.config for arm in arms], count)
     if len(clips) < 2:
         progress.say("nothing to listen to: fewer than two test utterances are long enough")

@@ -28,7 +28,8 @@ def problems(
 
     Problems that should have stopped the run before it gathered anything are reported alone.
     """
-    for early in (_assay_problems, _seal_problems, _look_problems):
+    # Results of others have neither seal nor control worlds, and the verdict on them says so.
+    for early in () if evidence.after_the_fact else (_assay_problems, _seal_problems, _look_problems):
         if sentences := early(study, evidence):
             return sentences
     sentences = []
@@ -36,7 +37,8 @@ def problems(
         sentences += _problems_of(arm.name, evidence, measures)
     # The predictors of a smoke run are too small, and trained too little, to find anything.
     if not sentences and not evidence.provenance.get("smoke"):
-        sentences = [reading.problem for reading in plants if reading.problem]
+        planted = [r for r in plants if r.kept is not None or not evidence.after_the_fact]
+        sentences = [reading.problem for reading in planted if reading.problem]
     if problem := panel_problem(evidence.ratings):
         sentences.append(problem)
     if sentences:

@@ -7,6 +7,8 @@ procedure and the power approach for assessing the equivalence of average bioava
 
 from __future__ import annotations
 
+import math
+
 from orchestrator.judging.criteria import CriterionResult, Outcome, subject
 from orchestrator.judging.measures import Measures
 from orchestrator.judging.preference import assess_preference
@@ -255,6 +257,8 @@ def _needed(interval: Interval, gap: float, *, replicates: bool = True) -> str:
 
     Without ``replicates`` only speakers are counted: more seeds of the arm add no seed of its null.
     """
+    if not math.isfinite(interval.high):
+        return "one seed on one speaker says nothing of the spread"
     speakers = fewest(lambda n: half_width(interval, n, interval.n_seeds) < gap, interval.n_speakers + 1)
     seeds = fewest(lambda n: half_width(interval, interval.n_speakers, n) < gap, interval.n_seeds + 1)
     ways = [

@@ -5,7 +5,7 @@ required one failed, by an arm that has learnt what it can; where another measur
 primary one and does not, the verdict is INCONCLUSIVE. A verdict is INADMISSIBLE where the plan was
 changed after it was sealed, where the control worlds were misread, where an arm missed what was planted for
 it, or where something that the criteria ask for is missing. Everything else is INCONCLUSIVE, and the reason
-says what would help. Binding criteria are
+says what would help; so is one on results of others with too few seeds. Binding criteria are
 decided at the full alpha, since all must hold; those that are only reported are corrected for their number.
 """
 
@@ -18,6 +18,7 @@ from enum import StrEnum
 from typing import Any
 
 from orchestrator.judging.admissibility import problems
+from orchestrator.judging.after_the_fact import NOT_SEALED, shortcomings, too_few_seeds
 from orchestrator.judging.claims import assess
 from orchestrator.judging.criteria import CriterionResult, Outcome, subject
 from orchestrator.judging.failure_modes import failure_mode
@@ -77,6 +78,8 @@ class Judgement:
     criteria_hash: str
     seal: str  # hash of the sealed plan; empty where there is none
     forced: str = ""  # what its gate on the roadmap waited for, where it was run all the same
+    after_the_fact: str = ""  # what a verdict on results of others is called; empty of a sweep's
+    missing: tuple[str, ...] = ()  # what results of others lack, a sentence each
 
     def to_json(self) -> dict[str, Any]:
         """The judgement as plain data, for ``verdict.json``."""
@@ -97,6 +100,8 @@ class Judgement:
             "criteria_hash": self.criteria_hash,
             "seal": self.seal,
             "forced": self.forced,
+            "after_the_fact": self.after_the_fact,
+            "missing": list(self.missing),
         }
 
 
@@ -115,15 +120,19 @@ def judge(study: Study, evidence: Evidence) -> Judgement:
     }
     plants = plant_readings(study, evidence, measures)
     verdict, reason = _verdict(results, problems(study, evidence, measures, results, plants), learnt)
+    few = too_few_seeds(study, evidence, alpha) if evidence.after_the_fact else ""
+    if few and verdict in (Verdict.GO, Verdict.NO_GO):
+        verdict, reason = Verdict.INCONCLUSIVE, f"{few} {reason}"
     forecasting = [arm for arm in arms if evidence.arms[arm].config.trainable.forecasts]
-    smoke = bool(evidence.provenance.get("smoke"))  # far too small to move a belief
+    # Far too small to move a belief, or not sealed before anyone looked.
+    weightless = bool(evidence.provenance.get("smoke")) or evidence.after_the_fact
     return Judgement(
         study=study.name,
         verdict=verdict,
         reason=reason,
         consequence=study.consequences.get(str(verdict), ""),
         prior=prior,
-        posterior=prior if smoke else posterior(prior, str(verdict), budget.alpha, budget.power),
+        posterior=prior if weightless else posterior(prior, str(verdict), budget.alpha, budget.power),
         level=measures.level,
         criteria=results,
         plants=plants,
@@ -137,6 +146,8 @@ def judge(study: Study, evidence: Evidence) -> Judgement:
         criteria_hash=criteria_hash(study),
         seal=seal_hash(evidence.seal) if evidence.seal else "",
         forced=str(evidence.provenance.get("forced", "")),
+        after_the_fact=NOT_SEALED if evidence.after_the_fact else "",
+        missing=shortcomings(study, evidence, measures, alpha) if evidence.after_the_fact else (),
     )
 
 

@@ -6,17 +6,18 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from orchestrator.inspection.clips import SCORED
 from orchestrator.inspection.frame_density import DENSITY_FOLDER, fit_flows
-from orchestrator.inspection.listening import score_continuations
+from orchestrator.inspection.listening import HEARD, score_continuations
 from orchestrator.inspection.reference_rules import RIDGE, scores_of_rules
 from orchestrator.judging.verdict import Judgement, Verdict, judge
 from orchestrator.lifecycle.provenance import provenance
 from orchestrator.lifecycle.sealing import make_seal
 from orchestrator.lifecycle.sweep_tools import SweepTools
-from orchestrator.records.code_versions import code_version
 from orchestrator.records.evidence import Evidence
 from orchestrator.records.phase import Phase
 from orchestrator.records.seal import breaches, seal_hash, study_changes, write_seal
+from orchestrator.records.study_code import code_of_study
 from orchestrator.statistics.alpha_spending import replicates_per_look
 from trainables.lane_config import LaneConfig
 from trainables.latents.storage.dataset import Split
@@ -82,7 +83,7 @@ def _seal(tools: SweepTools, winners: Winners) -> tuple[dict[str, Any], list[str
     a run counts.
     """
     folder = tools.request.folder
-    now = make_seal(tools.plan, tools.request.latents, winners, code_version(*tools.study.trainables))
+    now = make_seal(tools.plan, tools.request.latents, winners, code_of_study(tools.study))
     sealed = [event["seal"] for event in tools.journal.events("sealed")]
     if not sealed:
         write_seal(folder, now)
@@ -119,4 +120,12 @@ def _listen(tools: SweepTools, evidence: Evidence) -> None:
         evidence.baselines = {name: scores for name, scores in first.items() if name != RIDGE}
     for part in tools.arms_by_dataset(evidence):
         arms = [arm for name, arm in part.arms.items() if name in forecasting]
-        score_continuations(evidence, arms, part.dataset, part.latents, tools.lane_store, tools.progress)
+        score_continuations(
+            evidence,
+            arms,
+            part.dataset,
+            part.latents,
+            tools.lane_store,
+            tools.progress,
+            HEARD if tools.plan.smoke else SCORED,
+        )

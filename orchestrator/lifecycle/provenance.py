@@ -11,9 +11,10 @@ from typing import Any
 from orchestrator.datasets.collection import LatentCollection
 from orchestrator.lifecycle.sweep_request import SweepRequest
 from orchestrator.planning.plan import Plan
-from orchestrator.records.code_versions import code_version, full_version, git_commit
+from orchestrator.records.code_versions import full_version, git_commit
 from orchestrator.records.journal import Journal
 from orchestrator.records.run_folders import earlier_looks
+from orchestrator.records.study_code import code_of_study
 from orchestrator.runtime.ray_cluster import Cluster
 from search_spaces.study import criteria_hash
 
@@ -28,7 +29,7 @@ def run_tags(plan: Plan, latents: LatentCollection, folder: Path) -> dict[str, s
         "representation": ", ".join(latents.representations),
         "criteria_hash": criteria_hash(plan.study),
         "git_commit": git_commit(),
-        "code": code_version(*plan.study.trainables),
+        "code": code_of_study(plan.study),
         "run_folder": str(folder.resolve()),
         **({"smoke": "true"} if plan.smoke else {}),
     }
@@ -58,7 +59,7 @@ def _code_and_budget(plan: Plan, cluster: Cluster) -> dict[str, Any]:
 
     return {
         "git_commit": git_commit(),
-        "code": code_version(*plan.study.trainables),
+        "code": code_of_study(plan.study),
         "code_of_verdict": full_version(),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
         "device": str(cluster),

@@ -7,39 +7,46 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import search_spaces
 from orchestrator.judging.verdict import TEST, Judgement, judge
 from orchestrator.planning.plan import shrunk
-from orchestrator.records.code_versions import code_version, judge_version
+from orchestrator.records.code_versions import judge_version
 from orchestrator.records.evidence import Evidence
 from orchestrator.records.journal import Journal
 from orchestrator.records.seal import as_sealed, breaches
+from orchestrator.records.study_code import code_of_study
+from orchestrator.records.study_file import study_of_record
 from orchestrator.reporting.judged_run import JudgedRun
 from orchestrator.reporting.study_page import write_report
 from search_spaces.study import Study
 from trainables.errors import InputError
 
 
-def rejudge(run: Path) -> tuple[Judgement, tuple[Path, ...]]:
+def rejudge(run: Path, file: Path | None = None) -> tuple[Judgement, tuple[Path, ...]]:
     """Judge the evidence of a run folder, write its report anew, and return both.
+
+    Args:
+        file: that declares the study, where that is a user's own.
 
     Raises:
         InputError: the folder holds no evidence, or evidence that cannot be judged.
     """
-    again = judged(run)
+    again = judged(run, file)
     with _sound(run):
         written = write_report(run, again.study, again.evidence, again.judgement)
     return again.judgement, written
 
 
-def judged(run: Path) -> JudgedRun:
+def judged(run: Path, file: Path | None = None) -> JudgedRun:
     """The evidence of a run folder, judged by its study as it is declared now.
+
+    Args:
+        file: that declares the study, where that is a user's own.
 
     Raises:
         InputError: the folder holds no evidence, or evidence that cannot be judged.
     """
     evidence = Evidence.read(run / "evidence.json")
-    study = search_spaces.load(evidence.study)
+    study = study_of_record(evidence.study, file)
     sealed = [event["seal"] for event in Journal(run).events("sealed")]
     if sealed:
         study = as_sealed(study, sealed[0])
@@ -77,6 +84,6 @@ def _as_it_is(study: Study, evidence: Evidence, sealed: dict[str, Any]) -> dict[
         "test": TEST,
         "seeds": sealed["seeds"] if seeds <= set(sealed["seeds"]) else sorted(seeds),
         "data": {**sealed["data"], "hash": evidence.data_hash},
-        "code": code_version(*study.trainables),
+        "code": code_of_study(study),
         "code_of_judge": judge_version(),
     }

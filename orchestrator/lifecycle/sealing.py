@@ -9,6 +9,7 @@ from typing import Any
 
 from orchestrator.datasets.collection import LatentCollection
 from orchestrator.judging.verdict import TEST
+from orchestrator.lifecycle.prml_manifest import prml_manifest, write_manifest
 from orchestrator.planning.plan import Plan, shrunk
 from orchestrator.records.code_versions import judge_version
 from orchestrator.records.journal import Journal
@@ -69,6 +70,20 @@ def export_seal(path: Path, content: dict[str, Any], stored_hash: str) -> None:
         path.write_text(json.dumps({"hash": stored_hash, **content}, indent=1, ensure_ascii=False))
     except OSError as error:
         raise InputError(f"--export cannot write {path} ({error.strerror}); name another file") from None
+
+
+def export_prml(path: Path, content: dict[str, Any], folder: Path, producer: str) -> str:
+    """Write a seal as a PRML manifest too, beside its export; return where, and its hash.
+
+    Raises:
+        InputError: the plan has no such form, or the run does not say when it was sealed.
+    """
+    sealed = Journal(folder).events("sealed")
+    if not sealed:
+        raise InputError(f"{folder} does not say when its plan was sealed; leave --producer out")
+    manifest = path.with_suffix(".prml.yaml")
+    digest = write_manifest(manifest, prml_manifest(content, sealed[0]["time"], producer))
+    return f"{manifest}, sha256 {digest}"
 
 
 def make_seal(

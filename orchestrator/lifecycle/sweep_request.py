@@ -8,8 +8,8 @@ from pathlib import Path
 from orchestrator.datasets.collection import LatentCollection
 from orchestrator.planning.design import Design
 from orchestrator.planning.plan import Plan, with_devices
-from orchestrator.records.code_versions import code_version
 from orchestrator.records.journal import Journal
+from orchestrator.records.study_code import code_of_study
 from orchestrator.runtime.ray_cluster import Cluster
 
 
@@ -51,7 +51,7 @@ def plan_of_run(request: SweepRequest, cluster: Cluster) -> Plan:
         arguments=request.plan.arguments(),
         data_hash=request.latents.content_hash,
         data=request.latents.where,
-        code=code_version(*request.plan.study.trainables),
+        code=code_of_study(request.plan.study),
         generation=plan.generation,
         **({"forced": request.forced} if request.forced else {}),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Self
 
+from orchestrator.datasets.description import describe_data
 from orchestrator.datasets.ray_latents import RayLatents, by_representation
 from orchestrator.execution.lane_recorder import LaneRecorder
 from orchestrator.execution.mlflow_tracking import NOTE
@@ -23,7 +24,7 @@ from orchestrator.records.lane_store import LANES_FOLDER, LaneStore
 from orchestrator.runtime.checkpoint_store import CheckpointStore
 from orchestrator.runtime.ray_cluster import Cluster
 from search_spaces.study import Study
-from trainables.lane_config import trainable
+from trainables.lane_config import trainable, trainables
 from trainables.latents.storage.dataset import SPLITS
 
 
@@ -67,7 +68,7 @@ class SweepTools:
             changed=recording.changed,
             progress=progress,
             latents=request.latents,
-            code=code_version(*plan.study.trainables),
+            code=code_version(*(name for name in plan.study.trainables if name in trainables())),
         )
         latents = by_representation(request.latents, SPLITS)
         if any(trainable(name).uses_tracks for name in plan.study.trainables):
@@ -130,4 +131,9 @@ def _describe(request: SweepRequest, plan: Plan, journal: Journal) -> None:
         name=study.name,
         tags={NOTE: note, **run_tags(plan, request.latents, request.folder)},
         parameters={**plan.arguments(), "lanes": plan.lanes, "latents": request.latents.where},
+        datasets=[
+            {name: value for name, value in describe_data(dataset).items() if name != "world"}
+            for dataset in request.latents
+        ],
+        hands_on=not request.quiet,  # nobody asks for the predictors of a control world that is an assay
     )

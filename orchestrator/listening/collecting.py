@@ -14,6 +14,7 @@ from orchestrator.listening.answers import Answers, consistency, preferences, re
 from orchestrator.listening.panel import PANEL_FOLDER, SEALED, Panel, Trial, read_panel
 from orchestrator.records.evidence import Evidence
 from orchestrator.records.journal import Journal
+from orchestrator.records.study_file import study_of_record
 from trainables.errors import InputError
 
 
@@ -52,16 +53,20 @@ def sealed_panel(run: Path) -> SealedPanel:
     return SealedPanel(panel, trials, events[-1]["pages"], events[-1].get("machines", {}))
 
 
-def collect_answers(run: Path, files: Sequence[Path]) -> Collected:
+def collect_answers(run: Path, files: Sequence[Path], file: Path | None = None) -> Collected:
     """Check answers, write them into the evidence of a run, judge it again and make its report anew.
 
     All answers that count have to be given at once: those of an earlier call are replaced.
+
+    Args:
+        file: that declares the study, where that is a user's own.
 
     Raises:
         InputError: a file answers another panel or an altered page, is damaged or incomplete, or two are of
             the same listener; the evidence is then as it was.
     """
     evidence = Evidence.read(run / "evidence.json")
+    study_of_record(evidence.study, file)  # refused before anything is changed
     panel, trials, pages, machines = sealed_panel(run)
     listeners = []
     left_out = {}
@@ -87,7 +92,7 @@ def collect_answers(run: Path, files: Sequence[Path]) -> Collected:
         "test": panel.test,
     }
     evidence.write(run / "evidence.json")
-    judgement, written = rejudge(run)
+    judgement, written = rejudge(run, file)
     return Collected(judgement, written, left_out)
 
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-import search_spaces
 from orchestrator.inspection.clips import kind_of_sound
 from orchestrator.judging.preference import asked_of_listeners
 from orchestrator.listening.machine_hearing import in_favour
@@ -27,6 +26,7 @@ from orchestrator.listening.sounds import SoundMaker
 from orchestrator.records.evidence import Evidence
 from orchestrator.records.journal import Journal
 from orchestrator.records.seal import seal_hash
+from orchestrator.records.study_file import study_of_record
 from orchestrator.runtime.atomic_files import write_atomically
 from search_spaces.study import Study
 from trainables.errors import InputError
@@ -50,6 +50,7 @@ def make_panel(
     *,
     method: Method = Method.PREFERENCE,
     again: bool = False,
+    file: Path | None = None,
 ) -> Made:
     """Choose clips, seal the panel in the run's journal, and write its pages into the run's folder.
 
@@ -60,13 +61,14 @@ def make_panel(
         advance: gets how many trials have their sounds, of how many.
         method: how they are asked.
         again: whether a panel that was made before is replaced; its answers then no longer count.
+        file: that declares the study, where that is a user's own.
 
     Raises:
         InputError: the study asks nothing of listeners, the run has nothing that can be heard, or it has a
             panel already.
     """
     evidence, journal = Evidence.read(run / "evidence.json"), Journal(run)
-    study = search_spaces.load(evidence.study)
+    study = study_of_record(evidence.study, file)
     criterion = asked_of_listeners(study)
     if criterion is None or criterion.versus is None:
         raise InputError(

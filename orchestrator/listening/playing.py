@@ -15,13 +15,16 @@ from orchestrator.runtime.atomic_files import write_atomically
 from trainables.errors import InputError
 
 
-def write_play_page(run_folder: Path) -> Path:
+def write_play_page(run_folder: Path, file: Path | None = None) -> Path:
     """Write the page into a run's ``listening`` folder and return its path.
+
+    Args:
+        file: that declares the study, where that is a user's own.
 
     Raises:
         InputError: the folder holds no evidence, or the run has nothing to be heard.
     """
-    run = judged(run_folder)
+    run = judged(run_folder, file)
     if not run.evidence.exhibits:
         raise InputError(f"{run_folder} has no exhibit: its latents have no decoder, or it was not confirmed")
     arms = [name for name in run.arms if run.measures.finished(name)]

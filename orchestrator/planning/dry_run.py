@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from contextlib import nullcontext
 from pathlib import Path
+from typing import TypedDict
 
 from orchestrator.datasets.collection import LatentCollection
 from orchestrator.judging.preference import FEWEST_LISTENERS, PAIRS, asked_of_listeners, detectable_preference
-from orchestrator.planning.costs import estimate, largest_settings
-from orchestrator.planning.design import design_of
+from orchestrator.planning.costs import Costs, estimate, largest_settings
+from orchestrator.planning.design import Design, design_of
 from orchestrator.planning.plan import Plan
 from orchestrator.records.ablation_evidence import variants
 from orchestrator.runtime.ray_cluster import connected
@@ -26,11 +27,36 @@ _INDENT = 12  # of what stands beside a heading
 _SETTING_INDENT = 23  # of the value of a setting
 
 
-def dry_run_text(
+class PlanAnswer(TypedDict):
+    """What a sweep would do: its arms and budgets, the data, what it can detect, and what it would cost."""
+
+    study: str
+    title: str
+    arms: list[str]
+    trials: int
+    replicates: int
+    representations: list[str]
+    data_hash: str
+    speakers: dict[str, int]
+    metric: str
+    success: float
+    failure: float
+    detectable_effect: float
+    power: float
+    alpha: float
+    lanes: int
+    device_hours: list[float]
+    wall_hours: list[float]
+    disk_bytes: int
+    price: list[float] | None
+    text: str
+
+
+def dry_run(
     plan: Plan, latents: LatentCollection, address: str | None, out: Path, price: float | None = None
-) -> str:
-    """The plan of a sweep as text. Nothing is trained; the costs are timed on the cluster at ``address``, or
-    on this machine where it is None.
+) -> PlanAnswer:
+    """The plan of a sweep, with its text. Nothing is trained; the costs are timed on the cluster at
+    ``address``, or on this machine where it is None.
 
     Raises:
         InputError: the design cannot decide.
@@ -38,6 +64,33 @@ def dry_run_text(
     design = design_of(plan, latents, out)
     with connected(address) if address else nullcontext() as cluster:
         expected = estimate(plan, latents, cluster, price)
+    return {
+        "study": plan.study.name,
+        "title": plan.study.title,
+        "arms": [arm.name for arm in plan.study.arms],
+        "trials": plan.trials,
+        "replicates": plan.replicates,
+        "representations": list(latents.representations),
+        "data_hash": latents.content_hash,
+        "speakers": {str(split): len(latents.first.speakers(split)) for split in SPLITS},
+        "metric": design.criterion.metric,
+        "success": design.criterion.success,
+        "failure": design.criterion.failure,
+        "detectable_effect": design.effect,
+        "power": design.power,
+        "alpha": 1 - design.level,
+        "lanes": expected.lanes,
+        "device_hours": list(expected.device_hours),
+        "wall_hours": list(expected.wall_hours),
+        "disk_bytes": expected.disk_bytes,
+        "price": None if expected.price is None else list(expected.price),
+        "text": _text(plan, latents, address, out, expected, design),
+    }
+
+
+def _text(
+    plan: Plan, latents: LatentCollection, address: str | None, out: Path, expected: Costs, design: Design
+) -> str:
     entries = [
         *(line for dataset in latents for line in _data_lines(dataset)),
         f"explore     {plan.trials} configurations per arm in {plan.packs} packs of up to {plan.lanes} "

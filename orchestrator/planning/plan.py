@@ -247,6 +247,7 @@ def shrunk(study: Study) -> Study:
         controls={},
         components=few,
         pairs=(),
+        budget=replace(study.budget, control_seeds=1),
     )
 
 

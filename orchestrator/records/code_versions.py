@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 import orchestrator
 from trainables.lane_config import PREDICTOR, declaring_module
+from trainables.own_parts.source import imported_names
 
 Modules = Mapping[str, Path]  # source files by the names of their modules
 
@@ -160,7 +161,7 @@ class _Source(NamedTuple):
 @cache
 def _read(source: bytes) -> _Source:
     tree = _what_runs(ast.parse(source))
-    return _Source(hashlib.sha256(ast.dump(tree).encode()).hexdigest(), frozenset(_imports(tree)))
+    return _Source(hashlib.sha256(ast.dump(tree).encode()).hexdigest(), frozenset(imported_names(tree)))
 
 
 def _what_runs(tree: ast.Module) -> ast.Module:
@@ -172,17 +173,3 @@ def _what_runs(tree: ast.Module) -> ast.Module:
         elif isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
             node.body = []
     return tree
-
-
-def _imports(tree: ast.AST) -> Iterator[str]:
-    """Names that may be modules: of ``from a.b import c`` they are a, a.b and a.b.c."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.module:
-            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-        elif isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        else:
-            continue
-        for name in names:
-            parts = name.split(".")
-            yield from (".".join(parts[:length]) for length in range(1, len(parts) + 1))

@@ -149,6 +149,11 @@ class Evidence:
         hashes = [data.get("hash") for data in (self.data, *self.other_data)]
         return joint_hash([str(each) for each in hashes]) if all(hashes) else ""
 
+    @property
+    def after_the_fact(self) -> bool:
+        """Whether others measured this, and it was judged without a sealed plan."""
+        return bool(self.provenance.get("after_the_fact"))
+
     def write(self, path: Path) -> None:
         """Write the evidence as JSON, with clips in base64."""
         # Without an indent, which would take the encoder that is written in Python: ten times as long.
@@ -180,6 +185,7 @@ class Evidence:
                 replicates=[_replicate(r) for r in arm["replicates"]],
                 nulls=[_replicate(r) for r in arm["nulls"]],
                 plants=[_replicate(r) for r in arm["plants"]],
+                ridge=arm.get("ridge", {}),
             )
             for name, arm in data.pop("arms").items()
         }

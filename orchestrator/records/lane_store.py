@@ -63,13 +63,14 @@ def lane_key(
 ) -> str:
     """The name of a lane's result: a hash (32 hex digits) of everything that the result depends on.
 
-    Settings count with their values, whether they were named or are defaults. The objective counts only where
-    rungs drop lanes by it, or where exploration measures more because of it. Where rungs drop lanes, the
-    ``companions`` that a lane competes with in its pack count too.
+    Settings count with their values, whether they were named or are defaults; those that came later (see
+    :func:`trainables.predictor.config.later`) count for nothing at their defaults. The objective counts only
+    where rungs drop lanes by it, or where exploration measures more because of it. Where rungs drop lanes,
+    the ``companions`` that a lane competes with in its pack count too.
     """
-    settings = config.with_defaults()
+    settings = config.deciding()
     settings.pop("representation")  # the hash of the data says it
-    rivals = [companion.with_defaults() for companion in companions] if config.competes else []
+    rivals = [companion.deciding() for companion in companions] if config.competes else []
     if not rivals:  # the objective then decides what an exploration measures, and nothing else
         settings["objective"] = measured_for(settings["objective"]) if split == Split.VALIDATION else ""
     text = json.dumps([settings, rivals, split, data_hash, code], sort_keys=True, separators=(",", ":"))

@@ -1,6 +1,7 @@
 """Figures as inline SVG that follow the page: colours are CSS variables, text is text, ids are unique.
 
-Matplotlib draws with stand-in colours, replaced afterwards, so that one drawing serves light and dark.
+Matplotlib draws in the colours of the light scheme, which become variables afterwards, so that one drawing
+serves light and dark. Whoever wants the drawings themselves collects them (:func:`collected_figures`).
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import math
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from html import escape
 from itertools import accumulate
@@ -23,8 +25,8 @@ from matplotlib.ticker import MaxNLocator
 
 from orchestrator.statistics.intervals import Interval
 
-INK, GRID = "#010203", "#040506"
-ARMS = ("#a10001", "#a10002", "#a10003", "#a10004")  # stand-ins for var(--arm-0) ...
+INK, GRID = "#15191e", "#e1e5ea"
+ARMS = ("#0072b2", "#c24e00", "#00795a", "#96407a")  # var(--arm-0) ... of study.css
 _CSS = {INK: "currentColor", GRID: "var(--grid)", **{c: f"var(--arm-{i})" for i, c in enumerate(ARMS)}}
 _STROKES: tuple[str | tuple[int, tuple[int, ...]], ...] = ("-", (0, (5, 2)), (0, (3, 1, 1, 1)), (0, (8, 3)))
 _MARKERS = ("o", "s", "^", "D")
@@ -44,6 +46,20 @@ _STYLE = {
 _SIZE = (5.0, 3.7)  # inches; on a phone one figure fills the width and its text stays readable
 _STRONG = 1.0  # standard deviations at which a colour of a map is at its strongest
 _LEGEND_ROWS, _LEGEND_ROW = 3, 0.18  # the rows that it has room for, and how much higher one more makes it
+
+
+_kept: ContextVar[dict[str, Figure] | None] = ContextVar("drawings that somebody collects", default=None)
+
+
+@contextmanager
+def collected_figures() -> Iterator[dict[str, Figure]]:
+    """Within the block every figure that is made for a page is also kept as a drawing, under its name."""
+    drawings: dict[str, Figure] = {}
+    token = _kept.set(drawings)
+    try:
+        yield drawings
+    finally:
+        _kept.reset(token)
 
 
 @dataclass(frozen=True)
@@ -302,14 +318,16 @@ def _svg(figure: Figure, name: str, description: str) -> str:
     """The drawing as an element of a page: no XML header, no metadata, ids prefixed with ``name``."""
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
+    if (kept := _kept.get()) is not None:
+        kept[name] = figure
     drawn = buffer.getvalue()
     drawn = drawn[drawn.index("<svg") :]
     drawn = re.sub(r"<metadata>.*?</metadata>", "", drawn, flags=re.DOTALL)
     drawn = re.sub(r'\bid="', f'id="{name}-', drawn)
     drawn = re.sub(r"url\(#", f"url(#{name}-", drawn)
     drawn = re.sub(r'href="#', f'href="#{name}-', drawn)
-    for stand_in, css in _CSS.items():
-        drawn = drawn.replace(stand_in, css)
+    for colour, css in _CSS.items():
+        drawn = drawn.replace(colour, css)
     drawn = re.sub(r"<style.*?</style>", "", drawn, flags=re.DOTALL)  # it would apply to the whole page
     opening, rest = drawn.split(">", 1)
     opening = re.sub(r' (width|height)="[^"]*"', "", opening)

@@ -28,11 +28,35 @@ def question_section(run: JudgedRun) -> Section:
 
 def listening_section(run: JudgedRun) -> Section:
     """Clips to listen to, or why there are none."""
+    evidence = run.evidence
+    return clips_section(
+        evidence.exhibits,
+        str(evidence.data.get("representation", "")),
+        is_decodable=decodable(evidence),
+        agreement=agreement_rows(evidence.ratings),
+    )
+
+
+def clips_section(
+    exhibits: Sequence[Exhibit],
+    representation: str,
+    *,
+    is_decodable: bool = True,
+    agreement: Sequence[TableRow] = (),
+) -> Section:
+    """Exhibits with players and spectrograms, and whether machines hear what listeners heard in them.
+
+    Args:
+        exhibits: to listen to.
+        representation: whose sounds they are.
+        is_decodable: whether there could be any, where there are none.
+        agreement: rows of the table on machines and listeners.
+    """
     content = {
-        "exhibits": [_exhibit(exhibit) for exhibit in run.evidence.exhibits],
-        "what": kind_of_sound(str(run.evidence.data.get("representation", ""))),
-        "decodable": decodable(run.evidence),
-        "agreement": agreement_rows(run.evidence.ratings),
+        "exhibits": [_exhibit(exhibit) for exhibit in exhibits],
+        "what": kind_of_sound(representation),
+        "decodable": is_decodable,
+        "agreement": agreement,
         "agreement_columns": AGREEMENT_COLUMNS,
         "agreement_note": AGREEMENT_NOTE,
     }

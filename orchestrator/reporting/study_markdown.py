@@ -11,11 +11,11 @@ from orchestrator.reporting.ablation_section import ablation_columns, ablation_r
 from orchestrator.reporting.criteria_section import criterion_row
 from orchestrator.reporting.glossary import GLOSSARY
 from orchestrator.reporting.machine_agreement_rows import AGREEMENT_COLUMNS, AGREEMENT_NOTE, agreement_rows
-from orchestrator.reporting.markdown_text import as_block, as_code, as_table, as_text
 from orchestrator.reporting.run_sections import cost_rows
 from orchestrator.reporting.search_reliability import reliability_sentences
 from orchestrator.reporting.trust_section import assay_rows
 from orchestrator.reporting.verdict_header import deciding_figure
+from orchestrator.runtime.markdown_text import as_block, as_code, as_table, as_text
 from orchestrator.statistics.beliefs import RULE
 from search_spaces.study import Role, Study
 
@@ -47,12 +47,17 @@ def markdown(study: Study, evidence: Evidence, judgement: Judgement, effects: Se
     parts = [
         f"# {judgement.verdict}",
         *([as_text(FORCED.format(judgement.forced))] if judgement.forced else []),
+        *([f"**{as_text(judgement.after_the_fact.capitalize())}.**"] if judgement.after_the_fact else []),
         as_text(judgement.reason),
         f"**What follows:** {as_text(judgement.consequence)}",
         f"**Put to the test:** {as_text(study.hypothesis)}",
         _figure_line(deciding_figure(primary)),
         f"**Belief in the hypothesis:** {judgement.prior:.2f} before the run, {judgement.posterior:.2f} "
         f"after it. {RULE}",
+        *(
+            ["## What is missing for more", "\n".join(f"- {as_text(s)}" for s in judgement.missing)]
+            * bool(judgement.missing)
+        ),
         "## Criteria",
         as_table(_COLUMNS, rows),
         _CRITERIA_NOTE.format(level=f"{100 * judgement.level:.3g}"),

@@ -9,11 +9,15 @@ from markupsafe import Markup
 
 from orchestrator.reporting.archetypes_section import KIND as ARCHETYPES_KIND
 from orchestrator.reporting.archetypes_section import archetypes_section
+from orchestrator.reporting.components_section import COMPONENTS_KIND, components_section
 from orchestrator.reporting.figures import effects_figure
 from orchestrator.reporting.judged_run import JudgedRun
+from orchestrator.reporting.manifold_section import MANIFOLD_KIND, manifold_section
 from orchestrator.reporting.page_section import Section
 from orchestrator.reporting.readout_section import READOUT_KIND, readout_section
 from orchestrator.reporting.score_section import SCORE_KIND, score_section
+from orchestrator.reporting.two_stage_section import TWO_STAGE_KIND, two_stage_nulls, two_stage_section
+from orchestrator.statistics.intervals import Interval
 from orchestrator.statistics.wording import number, plain, spoken
 from search_spaces.study import Claim
 from trainables.latents.batching.surrogates import SURROGATES, Surrogate
@@ -23,6 +27,13 @@ SECTIONS: Mapping[str, Callable[[JudgedRun], Section | None]] = {
     ARCHETYPES_KIND: archetypes_section,
     READOUT_KIND: readout_section,
     SCORE_KIND: score_section,
+    MANIFOLD_KIND: manifold_section,
+    COMPONENTS_KIND: components_section,
+    TWO_STAGE_KIND: two_stage_section,
+}
+# Likewise, what its page shows beside the arms in the picture that decides, by label.
+PICTURE_NULLS: Mapping[str, Callable[[JudgedRun], list[tuple[str, Interval]]]] = {
+    TWO_STAGE_KIND: two_stage_nulls
 }
 _FRAMES = {
     Surrogate.REAL: "real frames",
@@ -43,6 +54,11 @@ def trainable_sections(run: JudgedRun) -> list[Section | None]:
     return [SECTIONS[name](run) for name in run.study.trainables if name in SECTIONS]
 
 
+def has_pages(run: JudgedRun) -> bool:
+    """Whether an arm of the study is shown in a section of its own, and decided by what stands there."""
+    return any(name in SECTIONS for name in run.study.trainables)
+
+
 def deciding_picture(run: JudgedRun) -> Picture | None:
     """The figure that decides, of every arm, and of surrogates where they have to be beaten; None where
     nothing was measured.
@@ -57,6 +73,9 @@ def deciding_picture(run: JudgedRun) -> Picture | None:
     ]
     if not values:
         return None
+    values += [
+        each for name in run.study.trainables if name in PICTURE_NULLS for each in PICTURE_NULLS[name](run)
+    ]
     absolute = primary.claim is Claim.GREATER and primary.versus is None
     # One line and one word where success begins where failure ends.
     named = {primary.failure: "failure", primary.success: "success"} if absolute else {}

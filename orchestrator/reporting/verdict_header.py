@@ -12,7 +12,7 @@ from orchestrator.judging.verdict import Verdict
 from orchestrator.reporting.criteria_section import thresholds
 from orchestrator.reporting.judged_run import JudgedRun
 from orchestrator.reporting.rollout_figures import CAPTIONS
-from orchestrator.reporting.trainable_pages import Picture, deciding_picture
+from orchestrator.reporting.trainable_pages import Picture, deciding_picture, has_pages
 from orchestrator.reporting.training_section import training_check
 from orchestrator.reporting.trust_section import trust_checks
 from orchestrator.statistics.wording import number, spelled
@@ -32,7 +32,7 @@ def verdict_header(run: JudgedRun, curves: Mapping[str, Markup]) -> dict[str, An
     judgement = run.judgement
     metric = _without_step(run)
     picture: Picture | None
-    if run.forecasts:
+    if run.forecasts and (metric in curves or not has_pages(run)):
         caption = CAPTIONS[metric] if metric in curves else f"{CAPTIONS['cos']} {_NO_CURVE}"
         picture = Picture(curves[lead_curve(run)], caption)
     else:

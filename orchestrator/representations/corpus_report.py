@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TypedDict
 
 import typer
 from rich.console import Console
@@ -22,7 +23,18 @@ _THREADS = 4  # decoding leaves Python to others
 _NAMED = 12  # speakers of a split
 
 
-def print_corpus(corpus: Corpus, source: Path, limit: int | None) -> None:
+class CorpusAnswer(TypedDict):
+    """What a folder of audio was understood to be, and how much of it would be encoded, by split."""
+
+    source: str
+    layout: str
+    recordings: dict[str, int]
+    speakers: dict[str, int]
+    seconds: dict[str, float]
+    not_encoded: int
+
+
+def print_corpus(corpus: Corpus, source: Path, limit: int | None) -> CorpusAnswer:
     """Print what ``source`` was understood to be; every file is read, and nothing is written.
 
     Raises:
@@ -56,6 +68,14 @@ def print_corpus(corpus: Corpus, source: Path, limit: int | None) -> None:
     warn(corpus.warnings)
     warn(require_distinct_audio(recordings))
     typer.echo(f"{len(recordings) - len(failed)} of {len(recordings)} recordings would be encoded")
+    return {
+        "source": str(source),
+        "layout": str(corpus.layout),
+        "recordings": {str(split): count for split, count in counts.items()},
+        "speakers": {str(split): len(found) for split, found in speakers.items()},
+        "seconds": {str(split): sum(found.values()) for split, found in speakers.items()},
+        "not_encoded": len(failed),
+    }
 
 
 def warn(sentences: Sequence[str]) -> None:

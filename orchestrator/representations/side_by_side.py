@@ -29,8 +29,8 @@ from trainables.latents.storage.dataset import LatentDataset, Split
 
 def diagnose_side_by_side(
     datasets: Sequence[LatentDataset], on: Sequence[str], train_heads: bool, json_file: Path | None
-) -> None:
-    """Diagnose each dataset and print its tables; the comparison of all follows.
+) -> list[dict[str, Any]]:
+    """Diagnose each dataset, print its tables and a comparison of all, and return the figures of each.
 
     Args:
         datasets: opened folders of latents, in the order of the output.
@@ -59,6 +59,7 @@ def diagnose_side_by_side(
             _print(console, dataset, result, on)
     for table in comparison_tables(records):
         print_table(console, table)
+    return records
 
 
 def _require_speakers(dataset: LatentDataset, on: Sequence[str]) -> None:
@@ -74,9 +75,9 @@ def _require_speakers(dataset: LatentDataset, on: Sequence[str]) -> None:
 
 def _require_writable(json_file: Path) -> None:
     if not json_file.absolute().parent.is_dir():
-        raise InputError(f"--json {json_file}: there is no folder {json_file.parent}; make it first")
+        raise InputError(f"--save {json_file}: there is no folder {json_file.parent}; make it first")
     if json_file.is_dir():
-        raise InputError(f"--json {json_file} is a folder; name a file in it")
+        raise InputError(f"--save {json_file} is a folder; name a file in it")
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import Any
 from orchestrator.roadmap.gates import Outlook, StepState
 from orchestrator.roadmap.log import Entry
 from search_spaces.conclusions import ARCHITECTURE, SECTION_6_3, SECTION_10, Part
-from search_spaces.roadmap import GO, NO_GO
+from search_spaces.roadmap import GO, NO_GO, ROADMAP
 from search_spaces.study import Study
 
 
@@ -22,7 +22,7 @@ def conclusions(
         "decisions": _decisions(outlook),
         "architecture": [
             {"part": part.name, "is": text, "because": key or None}
-            for part in ARCHITECTURE
+            for part in (ARCHITECTURE if outlook.roadmap is ROADMAP else ())  # of no other roadmap
             for key, text in [chosen(part, outlook)]
         ],
     }
@@ -42,7 +42,7 @@ def _beliefs(
     outlook: Outlook, studies: Mapping[str, Study], verdicts: Mapping[str, Entry]
 ) -> list[dict[str, Any]]:
     """The rows of section 10 in their order, then the hypotheses that it does not list."""
-    listed = {estimate.study: asdict(estimate) for estimate in SECTION_10}
+    listed = {estimate.study: asdict(estimate) for estimate in SECTION_10 if estimate.study in studies}
     others = [s.step.study for s in outlook.statuses if s.step.study not in listed]
     blank = {"previous": None, "updated": None, "reasoning": ""}
     rows = [*listed.values(), *({**blank, "study": n, "hypothesis": studies[n].title} for n in others)]
@@ -61,7 +61,8 @@ def _now(
 def _decisions(outlook: Outlook) -> list[dict[str, Any]]:
     """The decisions of section 6.3, each with what was taken; None while its study has not decided."""
     rows = []
-    for decision in SECTION_6_3:
+    asked = [status.step.study for status in outlook.statuses]
+    for decision in (decision for decision in SECTION_6_3 if decision.study in asked):
         status = outlook.status(decision.study)
         taken = {GO: decision.on_success, NO_GO: decision.on_failure}.get(status.verdict)
         rows.append({**asdict(decision), "key": status.key, "taken": taken})

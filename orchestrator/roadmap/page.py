@@ -14,7 +14,6 @@ from typing import Any
 from markupsafe import Markup
 
 from orchestrator.reporting.cell_text import NO_VALUE, hours_text
-from orchestrator.reporting.markdown_text import as_code, as_table, as_text
 from orchestrator.reporting.templating import render
 from orchestrator.roadmap.conclusions import conclusions
 from orchestrator.roadmap.deciding import beside_text, deciding_text, planned_text
@@ -23,6 +22,7 @@ from orchestrator.roadmap.graph import edges, graph, graph_text
 from orchestrator.roadmap.log import ENDED
 from orchestrator.roadmap.status import Standing, advice
 from orchestrator.runtime.atomic_files import write_atomically
+from orchestrator.runtime.markdown_text import as_code, as_table, as_text
 from orchestrator.statistics import beliefs
 
 _STATES = {

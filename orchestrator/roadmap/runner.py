@@ -8,19 +8,21 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-import search_spaces
 from orchestrator.datasets.collection import LatentCollection, checked_dataset, open_collection, same_audio
 from orchestrator.planning.design import Design, design_of
 from orchestrator.planning.needed_decoder import lacks_decoder
 from orchestrator.planning.plan import Plan, make_plan
-from orchestrator.records.code_versions import code_version, full_version
+from orchestrator.records.code_versions import full_version
 from orchestrator.records.journal import Journal
 from orchestrator.records.run_folders import fresh_folder, unfinished_run
+from orchestrator.records.study_code import code_of_study
+from orchestrator.records.study_file import keep_copy, require_copy
 from orchestrator.roadmap.gates import StepState
 from orchestrator.roadmap.log import STARTED, Entry, Logbook, unjudged
 from orchestrator.roadmap.page import write_roadmap
 from orchestrator.roadmap.sealed_runs import circumstances, ended_entry, merged, sealed_verdicts
 from orchestrator.roadmap.status import Standing, advice, outlook_from_log
+from orchestrator.roadmap.study_shelf import OURS, StudyShelf
 from search_spaces.effort import QUICK, with_effort
 from search_spaces.roadmap import ROADMAP, Roadmap
 from search_spaces.study import Study, bound, criteria_hash
@@ -60,8 +62,9 @@ class RoadmapRunner:
         roadmap: Roadmap = ROADMAP,
         say: Callable[[str], None] = print,
         sweep: Sweep | None = None,
+        shelf: StudyShelf = OURS,
     ) -> None:
-        self.order, self.roadmap, self.say = order, roadmap, say
+        self.order, self.roadmap, self.say, self.shelf = order, roadmap, say, shelf
         self.sweep = sweep or self._sweep
         self.logbook = Logbook(order.out, order.smoke)
         self.logbook.entries()  # a damaged log is refused now rather than after hours
@@ -89,6 +92,8 @@ class RoadmapRunner:
         why = "given" if self.order.others else "of the same audio, found beside it"
         what = f"with {', '.join(folders)}, {why}" if folders else "with nothing: no others were found"
         names = [name for name, study in self.studies.items() if study.compares]
+        if not names:
+            return "no study compares representations"
         return f"{' and '.join(names)} compares {given} {what}"
 
     def _folders(self) -> tuple[str, ...]:
@@ -100,9 +105,8 @@ class RoadmapRunner:
         if order.smoke:
             return logged
         compared = [d.meta.representation for d in (self.dataset, *self._others)]
-        return merged(
-            logged, sealed_verdicts(order.out, self.studies, compared, self._dataset_of, order.effort)
-        )
+        where = order.out, self.studies, compared, self._dataset_of, order.effort
+        return merged(logged, sealed_verdicts(*where, self.shelf.load))
 
     def standing(self) -> Standing:
         """The state of the roadmap according to its log and to the sealed runs beside it."""
@@ -175,13 +179,17 @@ class RoadmapRunner:
                     self.order.out,
                     arguments,
                     latents.content_hash,
-                    code_version(*study.trainables),
+                    code_of_study(study),
                     latents.where,
                 )
-                return unfinished_run(*run), True
+                folder = unfinished_run(*run)
+                require_copy(self.shelf.path(study.name), folder)
+                return folder, True
             except InputError as error:
                 self.say(f"{study.name} starts afresh: {error}")
-        return fresh_folder(self.order.out, study.name), False
+        folder = fresh_folder(self.order.out, study.name)
+        keep_copy(self.shelf.path(study.name), folder)
+        return folder, False
 
     def _sweep(
         self, study: Study, latents: LatentCollection, folder: Path, resumed: bool, design: Design
@@ -231,7 +239,7 @@ class RoadmapRunner:
 
     def _runnable_study(self, name: str) -> Study:
         """A study as it can run on these latents; one that compares waits for something to compare with."""
-        study = search_spaces.load(name)
+        study = self.shelf.load(name)
         if not study.compares or study.missing:
             return replace(study, missing=study.missing or lacks_decoder(study, self.dataset))
         if not self._others:

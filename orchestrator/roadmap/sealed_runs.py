@@ -8,7 +8,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import search_spaces
 from orchestrator.datasets.collection import LatentCollection
 from orchestrator.records.journal import Journal
 from orchestrator.records.seal import NAME_SEPARATOR, study_changes
@@ -24,7 +23,12 @@ DatasetOf = Callable[[str], LatentDataset | None]
 
 
 def sealed_verdicts(
-    out: Path, studies: Mapping[str, Study], compared: Sequence[str], dataset_of: DatasetOf, effort: str
+    out: Path,
+    studies: Mapping[str, Study],
+    compared: Sequence[str],
+    dataset_of: DatasetOf,
+    effort: str,
+    declared: Callable[[str], Study],
 ) -> list[Entry]:
     """The verdicts of all sealed runs in ``out`` that answer some studies on some latents, the oldest first.
 
@@ -38,12 +42,13 @@ def sealed_verdicts(
         compared: the representations that a study which compares takes, the reference first.
         dataset_of: gives the latents of a representation.
         effort: the least that counts.
+        declared: gives a study as it is declared, bound to no latents.
     """
     entries = []
     for path in sorted(out.glob("*/verdict.json")):
         try:
             seal = _seal(path.parent)
-            if seal is None or not _answers(seal, studies, compared, dataset_of, effort):
+            if seal is None or not _answers(seal, studies, compared, dataset_of, effort, declared):
                 continue
             first = dataset_of(_names(seal)[0])
             if first is not None:
@@ -140,12 +145,13 @@ def _answers(
     compared: Sequence[str],
     dataset_of: DatasetOf,
     effort: str,
+    declared: Callable[[str], Study],
 ) -> bool:
     """Whether a sealed run has answered one of the studies, as it is declared now, on these latents."""
     asked, names = seal["study"], _names(seal)
     if asked["name"] not in studies or asked["settings"]:
         return False
-    if study_changes(seal, search_spaces.load(asked["name"])):
+    if study_changes(seal, declared(asked["name"])):
         return False
     ranks = list(EFFORTS)
     if ranks.index(asked["effort"]) < ranks.index(effort):

@@ -15,6 +15,7 @@ from types import FrameType
 from typing import Any
 
 from orchestrator.runtime.descendants import kill_descendants
+from orchestrator.runtime.exit_codes import ExitCode
 
 _STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _SECONDS_TO_LEAVE = 0.05  # what swallowed an interrupt, before it is sent again
@@ -122,7 +123,7 @@ def _note(number: int) -> None:
         kill_descendants()
         with suppress(OSError):
             os.write(2, b"\nstopped at once\n")
-        os._exit(128 + number)
+        os._exit(ExitCode.INTERRUPTED)
 
 
 @contextmanager

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from orchestrator.runtime.cli import BAD_INPUT
 from orchestrator.runtime.descendants import descendants, kill_descendants
+from orchestrator.runtime.exit_codes import ExitCode
 from orchestrator.runtime.interrupts import interrupt_with
 from trainables.errors import InputError
 
@@ -63,7 +63,7 @@ def _end(lost: RayLostError) -> None:
     """
     kill_descendants()
     os.write(2, f"error: {lost}\n".encode())
-    os._exit(BAD_INPUT)
+    os._exit(ExitCode.BAD_INPUT)
 
 
 def _lost(needed: dict[int, str]) -> RayLostError | None:

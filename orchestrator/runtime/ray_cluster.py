@@ -13,6 +13,7 @@ from typing import Any
 from orchestrator.runtime.autoscaler import autoscaled_resources
 from orchestrator.runtime.interrupts import interrupt_on_signals, interrupted_afterwards
 from orchestrator.runtime.lost_ray import ended_with_ray
+from orchestrator.runtime.own_environment import own_environment
 from orchestrator.runtime.private_ray import private_environment
 from orchestrator.runtime.ray_internals import (
     is_for_want_of_token,
@@ -109,13 +110,14 @@ def connected(address: str | None, *, state_api: bool = False) -> Iterator[Clust
     import ray.data  # sets up its logging as it is imported
 
     _hush(logging.getLogger("ray"))
-    private = {} if address else {"include_dashboard": state_api, "dashboard_host": "127.0.0.1"}
+    private = {"include_dashboard": state_api, "dashboard_host": "127.0.0.1"}
+    options = {"runtime_env": own_environment()} if address else private
     interrupt_on_signals()
     private_folder = nullcontext() if address else short_socket_folder()
     with private_folder, nullcontext() if address else private_environment():
         read_environment_again()
         try:
-            _init(address, private)
+            _init(address, options)
             _hush(*(logging.getLogger(name) for name in ("ray", "ray.data")))
             # A worker that is lost is trained again, or its loss is said by what ends: no traceback besides.
             _hush(*(logging.getLogger(name) for name in ("ray.tune", "ray.train")), level=logging.CRITICAL)

@@ -54,7 +54,8 @@ def log_magnitude_cells(scores: Scores) -> tuple[Array, Array]:
 def from_scores(scores: Scores, metric: str) -> tuple[list[str], Array, Array] | None:
     """Speakers, numerators and denominators, each [S], of a metric; None where it was not measured."""
     try:
-        cells = log_magnitude_cells(scores) if metric == "log_magnitude_r2" else scores.per_speaker(metric)
+        derived = metric == "log_magnitude_r2" and metric not in scores.sums
+        cells = log_magnitude_cells(scores) if derived else scores.per_speaker(metric)
     except (KeyError, IndexError):
         return None
     return scores.speakers, *cells

@@ -6,8 +6,10 @@ import sys
 import pytest
 
 from orchestrator import sweep as sweep_module
+from orchestrator.judging.verdict import judge
 from orchestrator.sweep import main
 from orchestrator.sweep import sweep as sweep_command
+from tests.orchestrator.synthetic_evidence import STUDY, evidence
 from tests.orchestrator.tiny_world import SPEAKERS, sweep, write_latents
 
 
@@ -19,7 +21,7 @@ from tests.orchestrator.tiny_world import SPEAKERS, sweep, write_latents
         (["vmf_vs_mdn", "--trials", "0"], "--trials is 0; it must be at least 1"),
         (["vmf_vs_mdn", "--replicates", "3"], "3 paired seeds can never fall below p = 0.25"),
         (["vmf_vs_mdn", "--price", "-1"], "--price is -1; it must be a number, at least 0"),
-        (["two_stage"], "the study 'two_stage' cannot run yet: it waits for "),
+        (["two_stage", "--latents", "few4"], "the gate of two_stage on the roadmap is not"),
         (
             ["memory_as_basis", "--latents", "few4"],
             "the gate of memory_as_basis on the roadmap is not",
@@ -124,7 +126,8 @@ def test_a_sweep_is_handed_the_design_that_was_checked_before_it_started(tmp_pat
     monkeypatch.setattr(
         sweep_module, "design_of", lambda *of: worked_out.append(design_of(*of)) or worked_out[0]
     )
-    monkeypatch.setattr(lifecycle, "run_sweep", lambda order, progress: handed.append(order.design))
+    judgement = judge(STUDY, evidence())
+    monkeypatch.setattr(lifecycle, "run_sweep", lambda order, _: handed.append(order.design) or judgement)
     monkeypatch.setattr(sys, "argv", ["sweep", "vmf_vs_mdn", "--smoke", "--latents", "latents"])
     with pytest.raises(SystemExit):
         main()

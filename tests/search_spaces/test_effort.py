@@ -122,7 +122,8 @@ def test_a_setting_without_name_or_value_is_refused(given: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["archetypes", "linear_readout", "perception", "score_correction", "two_stage_oracle"]
+    "name",
+    ["archetypes", "linear_readout", "perception", "score_correction", "two_stage", "two_stage_oracle"],
 )
 def test_efforts_of_predictors_leave_other_trainables_alone(name: str) -> None:
     study = search_spaces.load(name)
@@ -149,4 +150,16 @@ def test_predictors_of_which_more_is_measured_are_trained_as_any_other(name: str
     assert all(
         small[setting] == value for setting, value in shrunk(plain).fixed.items() if setting == "steps"
     )
-    assert with_effort(study, "standard").fixed["width"] == with_effort(plain, "standard").fixed["width"]
+    asked, as_any = with_effort(study, STANDARD), with_effort(plain, STANDARD)
+    assert asked.fixed["width"] == as_any.fixed["width"]
+    assert asked.budget.exploration == as_any.budget.exploration == 0.25
+    assert with_effort(study, QUICK).budget == study.budget
+    plan = make_plan(asked)
+    explored = plan.exploring_epochs(asked.arms[0])
+    assert explored["teacher_epochs"] == round(0.25 * asked.fixed["teacher_epochs"])
+
+
+def test_a_smoke_run_trains_each_null_and_each_plant_on_one_seed() -> None:
+    study = search_spaces.load("heads")
+    assert make_plan(study, smoke=True).confirmed_lanes == 2 + 4
+    assert make_plan(study).confirmed_lanes == 6 + 4 * study.budget.control_seeds == 18

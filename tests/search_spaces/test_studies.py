@@ -12,6 +12,7 @@ from orchestrator.planning.plan import make_plan
 from orchestrator.records.ablation_evidence import stand_ins, variants
 from search_spaces.domains import Choice, Integer, Uniform
 from search_spaces.study import OTHERS, REFERENCE, Prior, Role, Study, StudyError, bound, criteria_hash
+from trainables.errors import InputError
 
 STUDIES = [search_spaces.load(name) for name in search_spaces.names()]
 VERDICTS = ("GO", "NO-GO", "INCONCLUSIVE", "INADMISSIBLE")
@@ -127,6 +128,12 @@ def test_a_study_that_contradicts_itself_is_refused():
         dataclasses.replace(study, criteria=(dataclasses.replace(study.criteria[0], arm="nobody"),))
     with pytest.raises(StudyError, match="between 0 and 1"):
         dataclasses.replace(study, prior=Prior(1.0, "nobody"))
+
+
+def test_a_study_whose_parts_do_not_exist_yet_says_what_it_waits_for():
+    study = dataclasses.replace(search_spaces.load("two_stage"), missing="a sampler of magnitudes")
+    with pytest.raises(InputError, match="'two_stage' cannot run yet: it waits for a sampler of magnitudes$"):
+        make_plan(study)
 
 
 def test_the_seal_covers_what_decides_and_nothing_else():

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from trainables.distributions.implicit import Implicit
 from trainables.distributions.law import Law, LawNoise, log_norm
 from trainables.distributions.polar import Polar
 
@@ -104,6 +105,8 @@ class Mapped:
         return known + stretch / len(self.map.probes.normal)
 
     def _draw(self, normal: Tensor, uniform: Tensor) -> Tensor:
+        if isinstance(self.base, Implicit):
+            return self.base.probe(normal)
         return self.base.sample(LawNoise(normal, uniform))
 
     def _polar_draw(self, normal: Tensor, uniform: Tensor) -> Tensor:
@@ -128,7 +131,7 @@ class Mapped:
 
     def tempered(self, temperature: float) -> Mapped:
         """The law whose density is this one's to the power 1 / temperature: a power of a density goes through
-        a linear map unchanged.
+        a linear map unchanged, and so does what a law without a density has instead.
 
         Raises:
             TypeError: the law of y has no such law.

@@ -15,7 +15,9 @@ from pathlib import Path
 
 from trainables.errors import InputError
 from trainables.latents.codecs.base import Codec
+from trainables.latents.codecs.own_codec import OwnCodec
 from trainables.latents.storage.parquet_file import PREFIX
+from trainables.own_parts.registry import PartKind, is_own_part
 
 _CLASSES = {  # each imported where it is asked for, because it loads a heavy library
     "soundstream": "soundstream.SoundStream",
@@ -37,7 +39,8 @@ def load_codec(name: str, weights: str | None) -> Codec:
 
     Args:
         name: one of ``CODECS``, one of ``QUANTISED`` and a number of codebooks, "mimi-12.5-q8", the name of a
-            derived representation, or that of a control world that can be heard.
+            derived representation, that of a control world that can be heard, or a codec of the user's own,
+            by an entry point or as ``module:attribute``.
         weights: a file or folder, a hub id where the codec has one, or None where it needs none; for a
             derived representation the folder of the derived latents.
 
@@ -49,6 +52,8 @@ def load_codec(name: str, weights: str | None) -> Codec:
         return _derived(name, weights)
     if name.startswith(PREFIX):
         return _of_world(name, weights)
+    if name not in _CLASSES and is_own_part(PartKind.CODEC, name):
+        return OwnCodec(name, weights)
     quantised = re.fullmatch(r"(.+)-q(\d+)", name)
     base, settings = (quantised[1], (int(quantised[2]),)) if quantised else (name, ())
     if base not in _CLASSES:

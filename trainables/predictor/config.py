@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from trainables.errors import InputError
 from trainables.latents.batching.surrogates import Surrogate
+from trainables.own_parts.registry import PartKind, is_own_part
 from trainables.setting_checks import require, require_kinds
 
 BACKBONES = ("transformer", "gru", "mlp")
@@ -20,6 +22,9 @@ HEADS = (
     "direction_codebook",
     "flow",
     "flow_matching",
+    "diffusion",
+    "mean_flow",
+    "energy",
 )
 FITTED_HEADS = ("persistence", "mean_reversion", "linear")  # in closed form, without a training loop
 ALL_HEADS = HEADS + FITTED_HEADS
@@ -27,6 +32,7 @@ FEEDBACKS = ("mean", "mode", "sample")
 TARGETS = ("delta", "state")
 COORDINATES = ("whitened", "raw")
 GRADIENTS = ("full", "stopped")
+ROLLOUT_LOSSES = ("nll", "energy", "mixed")
 BRANCHES = ("drawn", "marginal")
 COVARIANCES = ("diagonal", "isotropic", "low_rank")
 COUPLINGS = ("none", "kappa_on_magnitude", "magnitude_on_direction")
@@ -37,8 +43,17 @@ MOST_COMPONENTS, MOST_BRANCHES, MOST_RANK = 512, 32, 32
 BRANCHING = ("mdn", "movmf", "direction_codebook")
 GAUSSIANS = ("mdn", "gaussian")
 POLAR = ("vmf", "movmf", "power_spherical", "prototypes", "direction_codebook")  # direction x magnitude
-WITHOUT_DENSITY = ("flow_matching",)
-UNTEMPERED = ("flow", "flow_matching", *FITTED_HEADS)
+WITHOUT_DENSITY = ("flow_matching", "diffusion", "mean_flow", "energy")  # known by their samples alone
+UNTEMPERED = ("flow", *FITTED_HEADS)
+# Of these heads: how many noise levels, or samples, of each frame a step draws, from which law levels come,
+# and how many steps lead from noise to a sample, unless settings say otherwise.
+OWN_DRAWS = {"flow_matching": 1, "diffusion": 4, "mean_flow": 4, "energy": 2}
+OWN_NOISE_LAW = {"flow_matching": "uniform", "diffusion": "logit_normal", "mean_flow": "logit_normal"}
+OWN_SOLVER_STEPS = {"flow_matching": 8, "diffusion": 16, "mean_flow": 2}
+NOISE_LAWS = ("own", "uniform", "logit_normal")
+MOST_DRAWS, MOST_SOLVER_STEPS = 16, 64
+# The setting that names what a user's own code measures.
+OWN_METRICS = "metrics"
 INFORMATION = ("predictive_information_gaussian", "predictive_bits_per_second_gaussian")
 # What exploration measures, beside the rollout.
 _ONE_STEP = ("nll", "one_step_cosine", "log_magnitude_r2", *INFORMATION)
@@ -58,7 +73,12 @@ _ALLOWED = {
     "magnitude": MAGNITUDES,
     "dtype": ("float32", "float64"),
     "precision": PRECISIONS,
+    "noise_law": NOISE_LAWS,
+    "rollout_loss": ROLLOUT_LOSSES,
+    "clean_context": (True, False),
 }
+# Settings that may also name what a user brings, with the kind of it.
+_BROUGHT = {"head": PartKind.HEAD, "backbone": PartKind.BACKBONE}
 _COUNTS = (
     "width",
     "depth",
@@ -72,6 +92,11 @@ _COUNTS = (
 )
 _MAYBE_NONE = ("window", "steps", "max_frames", "teacher_epochs", "rollout_epochs", "rung_epochs", "patience")
 _SHARES = ("dropout", "ema")
+
+
+def later(default: Any) -> Any:
+    """A setting that came after lanes had been recorded: at its default it is no part of a lane's key."""
+    return field(default=default, metadata={"later": True})
 
 
 @dataclass(frozen=True)
@@ -135,15 +160,46 @@ class Structure:
     marginal_steps: int = 300  # optimiser steps of the same head without context, which a model has to beat
     # Each time so many epochs have passed, exploration drops the worse half of a pack; 0 = never.
     rung_epochs: int = 0
+    # What a user's own code measures, beside the usual: names of metrics, with commas between them.
+    metrics: str = ""
     # The metric that exploration ranks by: more is better, and a minus before the name turns it round. A
     # curve has its step behind it ("cos@16"), or steps, over which its mean is taken ("cos@1-16").
     objective: str = "cos@1"
     dtype: str = "float32"
+    # Of heads that are known by their samples: noise levels (flow_matching, diffusion, mean_flow) or samples
+    # (energy) of each frame in one optimiser step; 0 = as many as the head takes by itself.
+    draws: int = later(0)
+    # Where noise levels come from: "uniform", or "logit_normal", which has most of them half-way between
+    # noise and data; "own" = the head's.
+    noise_law: str = later("own")
+    solver_steps: int = later(0)  # from noise to a sample; 0 = as many as the head takes by itself
+    # What a free run is taught by: "nll", the head's objective of the one true future from where the run
+    # stands, which with sampled feedback asks it to know what it cannot; "energy", the energy score of what
+    # several sampled runs reach, in place of teacher forcing; "mixed", half of each.
+    rollout_loss: str = later("nll")
+    rollout_draws: int = later(2)  # sampled runs whose states that score compares
+    # Whether the last few frames are read as they are, by a small backbone of their own, beside all of them
+    # with their noise (S. Rouard et al., Continuous audio language models, 2025).
+    clean_context: bool = later(False)
+    # Standard deviation, in units of the training RMS, of the noise on what a free run reads of its own in
+    # evaluation.
+    inference_noise: float = later(0.0)
+    # Temperatures, such as "0.7,1"; each trained lane is judged at the one at which its sampled runs do best
+    # on validation speakers. "" = at ``temperature``.
+    temperatures: str = later("")
+    # Most of the standard deviation of log m that a polar head may predict.
+    magnitude_spread: float = later(1.5)
 
     def __post_init__(self) -> None:
         for name, allowed in _ALLOWED.items():
-            require(self, name, getattr(self, name) in allowed, f"one of {', '.join(map(str, allowed))}")
+            value = getattr(self, name)
+            brought = name in _BROUGHT and is_own_part(_BROUGHT[name], value)
+            remedy = " (or your own, as module:attribute)" if name in _BROUGHT else ""
+            require(self, name, value in allowed or brought, f"one of {', '.join(map(str, allowed))}{remedy}")
         require_kinds(self)
+        for name in self.own_metrics:
+            wanted = "names of metrics of your own, as module:attribute, with commas between them"
+            require(self, OWN_METRICS, is_own_part(PartKind.METRIC, name), wanted)
         for name in _COUNTS:
             require(self, name, getattr(self, name) >= 1, "at least 1")
         for name in (*_MAYBE_NONE, "warmup"):
@@ -156,7 +212,17 @@ class Structure:
         require(self, "temperature", self.temperature > 0, "above 0")
         require(self, "components", self.components <= MOST_COMPONENTS, f"at most {MOST_COMPONENTS}")
         require(self, "rank", self.rank <= MOST_RANK, f"at most {MOST_RANK}")
-        require(self, "objective", *_known_objective(self.objective, self.horizon))
+        known = re.fullmatch(r"(\d*\.?\d+(,\d*\.?\d+)+)?", self.temperatures)
+        positive = known is not None and all(value > 0 for value in self.swept_temperatures)
+        require(self, "temperatures", positive, "several numbers above 0, such as '0.7,1', or ''")
+        require(self, "rollout_draws", 2 <= self.rollout_draws <= 4, "between 2 and 4")
+        require(self, "inference_noise", self.inference_noise >= 0, "at least 0")
+        require(self, "magnitude_spread", 0.1 <= self.magnitude_spread <= 1.5, "between 0.1 and 1.5")
+        require(self, "draws", 0 <= self.draws <= MOST_DRAWS, f"between 0 and {MOST_DRAWS}")
+        fits = 0 <= self.solver_steps <= MOST_SOLVER_STEPS
+        require(self, "solver_steps", fits, f"between 0 and {MOST_SOLVER_STEPS}")
+        if self.objective.removeprefix("-") not in map(metric_name, self.own_metrics):
+            require(self, "objective", *_known_objective(self.objective, self.horizon))
         for clash, remedy in self._clashes():
             if clash:
                 raise InputError(remedy)
@@ -218,9 +284,41 @@ class Structure:
                 "would move it again; set magnitude to 'context' or coupling to 'none'",
             ),
             (
+                bool(self.temperatures) and not tempered,
+                f"temperatures is {self.temperatures!r}, and head {self.head!r} with coupling "
+                f"{self.coupling!r} cannot be heated or cooled; set temperatures to ''",
+            ),
+            (
                 self.temperature != 1 and not tempered,
                 f"temperature is {self.temperature}, and head {self.head!r} with coupling {self.coupling!r} "
                 "cannot be heated or cooled; set temperature to 1",
+            ),
+            *(
+                (
+                    getattr(self, name) != getattr(Structure, name) and self.head not in heads,
+                    f"{name} is {getattr(self, name)!r} and head {self.head!r}; only {', '.join(heads)} have "
+                    f"it, so set {name} to {getattr(Structure, name)!r}",
+                )
+                for name, heads in (
+                    ("draws", OWN_DRAWS),
+                    ("noise_law", OWN_NOISE_LAW),
+                    ("solver_steps", OWN_SOLVER_STEPS),
+                    ("magnitude_spread", POLAR),
+                )
+            ),
+            (
+                self.rollout_loss != "nll" and marginal,
+                f"rollout_loss is {self.rollout_loss!r} and rollout_branches 'marginal', whose weights a "
+                "score of states does not know; set rollout_branches to 'drawn'",
+            ),
+            (
+                self.rollout_loss == "nll" and self.rollout_draws != Structure.rollout_draws,
+                f"rollout_draws is {self.rollout_draws} and rollout_loss 'nll', which follows one run; set "
+                "rollout_loss to 'mixed' or 'energy'",
+            ),
+            (
+                self.head in ("energy", "mean_flow") and self.draws == 1,
+                f"draws is 1 and head {self.head!r} compares several; set draws to at least 2, or to 0",
             ),
             (
                 self.objective.lstrip("-") in ("nll", *INFORMATION) and self.head in WITHOUT_DENSITY,
@@ -228,6 +326,11 @@ class Structure:
                 "rollouts, such as '-energy_score@1'",
             ),
         )
+
+    @property
+    def own_metrics(self) -> tuple[str, ...]:
+        """What a user's own code measures: the parts, by name."""
+        return tuple(name.strip() for name in self.metrics.split(",") if name.strip())
 
     @property
     def window_frames(self) -> int:
@@ -238,6 +341,36 @@ class Structure:
     def factors(self) -> int:
         """How many normals a sample of the head's law takes beside the D + 1 that any law has."""
         return self.rank if self.covariance == "low_rank" else 0
+
+    @property
+    def swept_temperatures(self) -> tuple[float, ...]:
+        """The temperatures of which the best is chosen; none where it is fixed."""
+        return tuple(float(value) for value in self.temperatures.split(",")) if self.temperatures else ()
+
+    @property
+    def head_draws(self) -> int:
+        """Noise levels, or samples, of each frame that a step draws; 1 of a head with a density."""
+        return self.draws or OWN_DRAWS.get(self.head, 1)
+
+    @property
+    def head_noise_law(self) -> str:
+        """The law of noise levels; "" of a head without any."""
+        return self.noise_law if self.noise_law != "own" else OWN_NOISE_LAW.get(self.head, "")
+
+    @property
+    def head_solver_steps(self) -> int:
+        """Steps from noise to a sample; 0 of a head that takes none."""
+        return self.solver_steps or OWN_SOLVER_STEPS.get(self.head, 0)
+
+    def evaluation_normals(self, dim: int) -> int:
+        """How many normals a step of an evaluated run takes beside the D + 1 that any law has."""
+        return self.factors + (dim if self.inference_noise else 0)
+
+    def further_normals(self, dim: int) -> int:
+        """How many normals the objective of a frame takes beside those of one sample: those of all further
+        draws.
+        """
+        return (self.head_draws - 1) * dim
 
     @property
     def last_phase(self) -> tuple[str, int]:
@@ -264,6 +397,10 @@ class Lane:
     scheduled_sampling: float = 0.0
     # Standard deviation of the noise on inputs in training, in units of the training RMS.
     input_noise: float = 0.0
+    # Most of an input that noise takes the place of in training: a frame z is read as sqrt(1 - k) z + sqrt(k)
+    # noise, with k uniform from 0 to this for each frame (S. Rouard et al., Continuous audio language models,
+    # 2025, where it is 1).
+    input_mix: float = later(0.0)
     ridge: float = 1e-3  # penalty of the linear baseline, as a share of its inputs' mean variance
     surrogate: Surrogate = Surrogate.REAL  # the frames that it is trained and judged on
 
@@ -275,7 +412,15 @@ class Lane:
             require(self, name, getattr(self, name) > 0, "above 0")
         for name in ("weight_decay", "kappa_prior", "input_noise"):
             require(self, name, getattr(self, name) >= 0, "at least 0")
+        require(self, "input_mix", 0 <= self.input_mix <= 1, "between 0 and 1")
         require(self, "scheduled_sampling", 0 <= self.scheduled_sampling <= 1, "between 0 and 1")
+
+
+def metric_name(part: str) -> str:
+    """The name under which scores hold what a user's metric measures: that of its function, where it is given
+    as ``module:attribute``.
+    """
+    return part.rpartition(":")[2].rpartition(".")[2]
 
 
 def _known_objective(objective: str, horizon: int) -> tuple[bool, str]:

@@ -132,6 +132,8 @@ class Scores:
                 )
                 return np.sum(numerators, 0), np.sum(denominators, 0)
             return self._at_step(curve, steps[0] - 1)
+        if metric in self.sums:  # as it is; results of others hold what is derived here
+            return self.sums[metric], self.counts[metric]
         if metric in _PER_SECOND:
             nats, frames = self.per_speaker(_PER_SECOND[metric])
             return nats * self.frame_rate / math.log(2), frames
@@ -143,19 +145,21 @@ class Scores:
         if metric in _DIFFERENCES:
             plus, minus = _DIFFERENCES[metric]
             return self.sums[plus] - self.sums[minus], self.counts[minus]
-        return self.sums[metric], self.counts[metric]
+        raise KeyError(metric)
 
     def _at_step(self, curve: str, k: int) -> tuple[np.ndarray, np.ndarray]:
         """Numerators and denominators of a curve at one step, [S]. The ratio of magnitudes is a geometric
         mean over a speaker's frames, the energy skill the share of climatology's score that is saved.
         """
+        if curve in self.sums:
+            return self.sums[curve][:, k], self.counts[curve][:, k]
         if curve == SKILL:
             climate = self.sums["energy_score_of_climate"][:, k]
             return climate - self.sums["energy_score"][:, k], climate
         if curve.startswith(_RATIO):
             logs, counts = self.sums[f"log_{curve}"][:, k], self.counts[f"log_{curve}"][:, k]
             return counts * np.exp(logs / np.maximum(counts, 1)), counts
-        return self.sums[curve][:, k], self.counts[curve][:, k]
+        raise KeyError(curve)
 
     def value(self, metric: str) -> float:
         """A metric over all speakers: sum of sums over sum of counts; NaN where nothing was counted.

@@ -7,7 +7,10 @@ import sqlite3
 import threading
 import time
 from contextlib import closing
+from pathlib import Path
 
+import mlflow
+import numpy as np
 import pytest
 from mlflow import MlflowClient
 
@@ -15,12 +18,16 @@ from benchmarks.tracking_server import TrackingServer
 from orchestrator.execution import recording
 from orchestrator.execution.recording import SweepRecording
 from orchestrator.execution.run_mirror import DESCRIBED, record
+from orchestrator.handoff.winners import trained_predictor
 from orchestrator.judging.verdict import judge
 from orchestrator.records.journal import Journal
 from orchestrator.records.lane_store import LaneStore
 from orchestrator.reporting.study_page import write_report
+from tests.orchestrator.handoff.recipes_on_page import recipes_on_page
+from tests.orchestrator.handoff.spoken_run import record_of, spoken_run
 from tests.orchestrator.synthetic_evidence import STUDY, evidence
 from trainables.errors import InputError
+from trainables.latents.storage.dataset import open_dataset
 
 LANES = 3
 
@@ -176,6 +183,104 @@ def test_a_run_that_nobody_works_at_any_more_was_killed(store, tmp_path):
 def test_what_is_no_run_folder_is_refused(store, tmp_path):
     with pytest.raises(InputError, match=r"holds no journal\.jsonl"):
         record(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def judged(tmp_path_factory):
+    """A judged run whose arms have weights, as a sweep leaves it, but for its exploration."""
+    run = spoken_run(tmp_path_factory.mktemp("spoken"))
+    journal, data = Journal(run), record_of(run).data
+    lanes = LaneStore(run.parent / "lanes")
+    journal.append("opened")
+    described = {"name": STUDY.name, "tags": {}, "parameters": {}}
+    journal.append(DESCRIBED, **described, datasets=[data], hands_on=True)
+    for index, surrogate in enumerate(("real", "white", "planted_kept")):
+        lanes.keep(f"key{index}", {"history": [], "scores": None, "status": "finished"})
+        config = {"head": "vmf", "seed": 40 + index, "surrogate": surrogate}
+        lane = {"key": f"key{index}", "phase": "confirm", "arm": "vmf", "index": index, "config": config}
+        journal.append("finished", **lane, status="finished", objective=0.5, seconds=2.0, reused=False)
+    for name in ("report.html", "report.md"):
+        (run / name).write_text("a report")
+    journal.append("judged", verdict="GO")
+    return run
+
+
+def test_data_are_inputs_with_digest_and_source(judged, store):
+    record(judged)
+    record(judged)
+    (parent,) = store.search_runs(["1"], "tags.verdict = 'GO'")
+    data = record_of(judged).data
+    (given,) = parent.inputs.dataset_inputs
+    assert (given.dataset.name, given.dataset.digest) == ("logmel", data["hash"])
+    assert mlflow.data.get_source(given).uri == str(judged.parent / "latents")
+    assert json.loads(given.dataset.profile)["speakers_test"] == data["speakers"]["test"] == 2
+
+
+def test_children_say_what_their_lanes_are(judged, store):
+    record(judged)
+    (parent,) = store.search_runs(["1"], "tags.verdict = 'GO'")
+    runs = store.search_runs(["1"], f"tags.`mlflow.parentRunId` = '{parent.info.run_id}'")
+    known = {run.info.run_name: run.data for run in runs}
+    names = {
+        "vmf confirm 0": "real",
+        "vmf confirm 1 white": "white",
+        "vmf confirm 2 planted_kept": "planted_kept",
+    }
+    assert {name: data.tags["surrogate"] for name, data in known.items()} == names
+    assert [known[name].tags["phase"] for name in names] == ["confirm", "null", "plant"]
+    assert [known[name].tags["seed"] for name in names] == ["40", "41", "42"]
+    assert all(data.metrics == {"objective": 0.5, "seconds": 2.0} for data in known.values())
+    assert {run.info.end_time - run.info.start_time for run in runs} == {2000}, "milliseconds"
+
+
+def test_winners_are_models_that_continue_latents_as_the_run_did(judged, store, tmp_path):
+    record(judged)
+    record(judged)
+    (parent,) = store.search_runs(["1"], "tags.verdict = 'GO'")
+    ids = [output.model_id for output in parent.outputs.model_outputs]
+    models = {model.name: model for model in map(store.get_logged_model, ids)}
+    assert set(models) == {"mdn", "vmf"} and len(ids) == 2, "each once"
+    assert models["vmf"].tags["verdict"] == "GO" and models["vmf"].source_run_id == parent.info.run_id
+
+    folders = [Path(model.artifact_location.removeprefix("file://")) for model in models.values()]
+    kept = [path.name for folder in folders for path in folder.rglob("*") if path.is_file()]
+    assert {"weights.safetensors", "predictor.json", "winner_model.py"} <= set(kept)
+    assert not [name for name in kept if name.endswith((".pkl", ".pickle", ".pt"))]
+    (context,) = open_dataset(judged.parent / "latents").tables("test", ["test1"])
+    context_TD = np.asarray(context["latents"].to_pylist()[0], np.float32)
+    mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/mlflow.db")
+    for arm, model in models.items():
+        loaded = mlflow.pyfunc.load_model(f"models:/{model.model_id}")
+        made = loaded.predict(context_TD, params={"frames": 7, "seed": 3})
+        own = trained_predictor(judged, record_of(judged), arm).continue_latents(context_TD, 7, seed=3)
+        assert made.tobytes() == own.tobytes()
+    colder = loaded.predict(context_TD, params={"frames": 7, "feedback": "sample", "temperature": 0.1})
+    assert colder.shape == made.shape and not np.array_equal(colder, made)
+
+
+def test_the_recipe_for_mlflow_works_as_it_stands(judged, store, tmp_path):
+    record(judged)
+    made = {}
+    ((kind, text),) = recipes_on_page("hand on with MLflow")
+    assert kind == "python"
+    # By its full path: for one address MLflow keeps the store that it has opened first in this process.
+    here = text.replace("sqlite:///mlflow.db", f"sqlite:///{tmp_path}/mlflow.db")
+    assert here != text
+    exec(compile(here, "docs/handoff.md", "exec"), made)
+    assert made["latents"].shape == (50, 80) and made["data"].name == "logmel"
+
+
+def test_a_winner_without_weights_is_left_out_and_nothing_else(judged, store, tmp_path):
+    run = tmp_path / "runs" / "r"
+    shutil.copytree(judged, run)
+    shutil.copytree(judged.parent / "lanes", run.parent / "lanes")
+    for file in (run.parent / "lanes").glob("mdn-*.pt"):
+        file.unlink()
+    record(run)
+    (parent,) = store.search_runs(["1"], "tags.verdict = 'GO'")
+    assert parent.info.status == "FINISHED"
+    (output,) = parent.outputs.model_outputs
+    assert store.get_logged_model(output.model_id).name == "vmf"
 
 
 @pytest.mark.soak

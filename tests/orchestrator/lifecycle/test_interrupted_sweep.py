@@ -248,7 +248,7 @@ def test_a_signal_stops_a_real_sweep_cleanly_and_it_says_how_to_go_on(tmp_path, 
         time.sleep(0.1)
     process.send_signal(number)
     _, complaint = process.communicate(timeout=120)
-    assert process.returncode == 128 + number, complaint
+    assert process.returncode == 4, complaint
     assert complaint.strip() == f"interrupted; {RESUME}"
     client = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
     assert "RUNNING" not in runs(client).values()

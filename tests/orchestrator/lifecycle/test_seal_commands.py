@@ -69,7 +69,7 @@ def test_an_edited_seal_is_inadmissible_and_the_edit_is_named(run, monkeypatch, 
     said = call(monkeypatch, capsys, report, run)[1]
     assert said.startswith("INADMISSIBLE") and "success was 0.6 when sealed and is 0.5 now" in said
     code, said = call(monkeypatch, capsys, seal, "vmf_vs_mdn", "--run", run)
-    assert code == 1 and "does not have the hash" in said
+    assert code == 3 and "does not have the hash" in said
 
 
 def test_an_edit_with_its_hash_rewritten_is_found_by_the_journal(run, monkeypatch, capsys):
@@ -79,7 +79,7 @@ def test_an_edit_with_its_hash_rewritten_is_found_by_the_journal(run, monkeypatc
     write_seal(run, told)
     assert call(monkeypatch, capsys, report, run)[1].startswith("INADMISSIBLE")
     code, said = call(monkeypatch, capsys, seal, "vmf_vs_mdn", "--run", run)
-    assert code == 1 and "seeds" in said
+    assert code == 3 and "seeds" in said
 
 
 def test_a_seal_that_is_gone_is_put_back_from_the_journal(run, monkeypatch, capsys):
@@ -125,7 +125,17 @@ def test_a_sealed_plan_can_be_shared_and_compared_with(run, tmp_path, monkeypatc
     del told["hash"]
     shared.write_text(json.dumps({"hash": seal_hash(told), **told}))
     code, said = call(monkeypatch, capsys, seal, "vmf_vs_mdn", "--run", run, "--against", shared)
-    assert code == 1 and 'shared plan: code was "other"' in said
+    assert code == 3 and 'shared plan: code was "other"' in said
+
+
+def test_a_sealed_plan_is_exported_as_a_prml_manifest_too(run, tmp_path, monkeypatch, capsys):
+    shared = tmp_path / "plan.json"
+    words = ("vmf_vs_mdn", "--run", run, "--export", shared, "--producer", "example.org")
+    code, said = call(monkeypatch, capsys, seal, *words)
+    manifest = (tmp_path / "plan.prml.yaml").read_text()
+    digest = (tmp_path / "plan.prml.sha256").read_text().strip()
+    assert code == 0 and f"sha256 {digest}" in said and "producer:\n  id: example.org\n" in manifest
+    assert f"  seal: {json.loads(shared.read_text())['hash']}\n" in manifest
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from trainables.predictor.scores import LaneStatus
 
 
 def _record() -> Evidence:
-    record = evidence({"mdn": Truth(diverged=1), "vmf": Truth()}, exhibits=1)
+    record = evidence({"mdn": Truth(diverged=1), "vmf": Truth(ridge=(0.6, 0.1))}, exhibits=1)
     replicates = record.arms["vmf"].replicates
     record.ablations = [Ablation(["part"], {"depth": 1}, replicates, {"width": 8}, replicates[:1])]
     return record

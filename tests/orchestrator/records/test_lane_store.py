@@ -10,6 +10,7 @@ from trainables.errors import InputError
 from trainables.lane_config import LaneConfig
 
 LANE = {"head": "vmf", "learning_rate": 0.01, "seed": 3}
+BEFORE = "de58f208b3769a6741b2ce80eb29fa9f"
 
 
 def key(config=LANE, split="test", data="data", code="code", companions=()):
@@ -38,6 +39,26 @@ def test_the_objective_and_the_neighbours_count_only_where_lanes_compete():
     assert key(racing, companions=(racing, {**rival, "rung_epochs": 1})) != key(racing, companions=(racing,))
     objectives = [{**racing, "objective": name} for name in ("cos@16", "cos@1")]
     assert len({key(config, companions=(config,)) for config in objectives}) == 2
+
+
+def test_a_setting_that_came_later_makes_another_lane_where_it_is_not_at_its_default():
+    """The first key is that of a code which knew no such setting."""
+    assert (
+        key()
+        == key(
+            {
+                **LANE,
+                "draws": 0,
+                "noise_law": "own",
+                "solver_steps": 0,
+                "input_mix": 0.0,
+                "clean_context": False,
+            }
+        )
+        == BEFORE
+    )
+    heads = [{**LANE, "head": "flow_matching", **more} for more in ({}, {"draws": 4}, {"solver_steps": 16})]
+    assert len({key(config) for config in heads}) == 3
 
 
 def test_an_unknown_setting_has_no_key():

@@ -6,8 +6,8 @@ import pytest
 from markdown_it import MarkdownIt
 
 from orchestrator.judging.verdict import judge
-from orchestrator.reporting.markdown_text import as_block, as_code, as_text
 from orchestrator.reporting.study_markdown import markdown
+from orchestrator.runtime.markdown_text import as_block, as_code, as_text
 from search_spaces import load
 from tests.orchestrator.synthetic_evidence import Truth, evidence
 

@@ -151,7 +151,7 @@ def test_wrong_input_is_one_sentence(source, tmp_path, arguments, message):
     [
         (InputError("--trials is 0"), 2, "error: --trials is 0\n"),
         (StudyError("no study x"), 2, "error: no study x\n"),
-        (KeyboardInterrupt(), 130, "\ninterrupted; do this\n"),
+        (KeyboardInterrupt(), 4, "\ninterrupted; do this\n"),
     ],
 )
 def test_errors_become_a_sentence_and_an_exit_code(capsys, error, code, said):

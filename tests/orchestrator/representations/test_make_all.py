@@ -78,7 +78,7 @@ def interrupted_and_resumed(source, address, tmp_path_factory):
 
 def test_an_interrupted_run_says_how_to_go_on_and_has_kept_its_time(interrupted_and_resumed):
     _, (code, complained, taken, utterances), _ = interrupted_and_resumed
-    assert code == 130 and "interrupted; run the same command again to resume" in complained
+    assert code == 4 and "interrupted; run the same command again to resume" in complained
     assert "Traceback" not in complained
     assert taken[0] > 0 and 0 < taken[1] and 0 < utterances < SPEAKERS * EACH
 

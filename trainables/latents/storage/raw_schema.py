@@ -19,10 +19,11 @@ _SCHEMA_KEY, _EXTENSION = b"ARROW:schema", b"ARROW:extension:"
 _TEXT_FIELD = 0x18  # compact Thrift: the next field, and it is text
 
 
-def refuse_extension_types(file: Path) -> None:
+def refuse_extension_types(file: Path, remedy: str = "encode the corpus again") -> None:
     """Refuse a Parquet file with a column of an Arrow extension type; nothing of it is decoded but text.
 
-    A file that is no whole Parquet file passes: whoever reads it finds that out, and harmlessly.
+    A file that is no whole Parquet file passes: whoever reads it finds that out, and harmlessly. ``remedy``
+    is how another one is made.
 
     Raises:
         InputError: the file has such a column, or a schema that cannot be looked at.
@@ -31,7 +32,7 @@ def refuse_extension_types(file: Path) -> None:
     if _EXTENSION in footer or any(schema is None or _EXTENSION in schema for schema in _schemas(footer)):
         raise InputError(
             f"{file} has a column of an Arrow extension type, which can run code when it is read, so it is "
-            "not opened; encode the corpus again, and do not open the file with other tools"
+            f"not opened; {remedy}, and do not open the file with other tools"
         )
 
 

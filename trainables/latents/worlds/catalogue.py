@@ -20,6 +20,14 @@ Each world is a question to the whole path from Parquet to verdict:
 * ``ring_quiet``: the same frames and a model with less noise than the truth has along the ring: the same step
   does harm.
 * ``product``: all that is predictable are products of two coordinates, which no linear prediction sees.
+* ``jumps``: frames hardly move, and now and then jump; a direction and a magnitude that know nothing of each
+  other draw samples that leave the region of frames.
+* ``homing``: every step leads home, by the very law that a von Mises-Fisher head assumes: samples are frames.
+* ``kinds``: steps are of four kinds, each with a sound of its own, and frames lie at four places.
+* ``kinds_unheard``: the same frames, and sound goes with the place: kinds of steps say nothing of it.
+* ``bimodal``: every frame goes one of two ways, and none between them, where the mean is.
+* ``heavy_tailed``: steps are mostly small, and now and then very large: who knows their variance expects too
+  much of most. Of both the energy score that nobody can beat is known.
 * ``pong``, ``breakout``, ``ms_pacman``, and each with ``-actions``: games played at random, and no audio.
   Their optimum is unknown.
 """
@@ -27,9 +35,11 @@ Each world is a question to the whole path from Parquet to verdict:
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from difflib import get_close_matches
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -40,6 +50,10 @@ from trainables.latents.worlds.atari import ATARI_FRAME_RATE as GAME_RATE
 from trainables.latents.worlds.atari import Atari
 from trainables.latents.worlds.base import World
 from trainables.latents.worlds.directional import DIRECTIONAL
+from trainables.latents.worlds.driven import Driven, Fork, HeavyTailed
+from trainables.latents.worlds.homing import Homing
+from trainables.latents.worlds.jumps import Jumps
+from trainables.latents.worlds.kinds import Kinds
 from trainables.latents.worlds.linear import RotatingAR
 from trainables.latents.worlds.lorenz import Lorenz
 from trainables.latents.worlds.loud_white import LoudWhite
@@ -47,7 +61,9 @@ from trainables.latents.worlds.postures import Postures, PosturesOfSpeakers
 from trainables.latents.worlds.product import Product
 from trainables.latents.worlds.ring import Ring
 from trainables.latents.worlds.tones import Tones
+from trainables.own_parts.registry import PartKind, is_own_part, load_part
 
+_KINDS = Kinds(dim=16, count=4, hold=0.8, stride=1.5, spread=6.0, moves=0.03, noise=0.3, places_heard=False)
 WORLDS: dict[str, World] = {
     "directional": DIRECTIONAL,
     "white": RotatingAR(dim=32, decay=0.0, angle=0.0, scale=1.0),
@@ -60,6 +76,12 @@ WORLDS: dict[str, World] = {
     "ring": Ring(dim=16, radius=4.0, turn=0.3, drift=0.15, thickness=0.1, excess=0.5),
     "ring_quiet": Ring(dim=16, radius=4.0, turn=0.3, drift=0.15, thickness=0.1, excess=0.15),
     "product": Product(dim=32, products=8, share=0.8),
+    "jumps": Jumps(dim=32, rate=0.2, stir=0.05),
+    "homing": Homing(dim=8, cosine=0.7, step=1.0, spread=0.3),
+    "kinds": _KINDS,
+    "kinds_unheard": replace(_KINDS, places_heard=True),
+    "bimodal": Fork(dim=4, decay=0.5, jump=1.0, noise=0.05),
+    "heavy_tailed": HeavyTailed(dim=16, decay=0.5, scale=0.3, share=0.1, times=10.0),
     "pong": Atari("pong", actions=False),
     "pong-actions": Atari("pong", actions=True),
     "breakout": Atari("breakout", actions=False),
@@ -73,13 +95,14 @@ _SPEAKERS = {Split.TRAIN: 40, Split.VALIDATION: 10, Split.TEST: 10}
 _UTTERANCES = 8  # of each speaker
 _EPISODES = 2  # of each player of a game, because the emulator makes only a thousand frames a second
 _FRAMES = (160, 240)  # shortest and longest utterance
+_TRACKS = ("energy", "f0", "spectral_flux")
 
 
 def write_world(name: str, out: Path, seed: int = 0) -> None:
     """Write the control world ``name`` into a folder, one Parquet file for each split.
 
     ``world`` in the metadata holds its name, parameters and ``optimum``, see
-    :class:`~trainables.latents.worlds.base.Optimum`. Acoustic tracks are unknown: NaN.
+    :class:`~trainables.latents.worlds.base.Optimum`. Acoustic tracks are NaN where the world has no sound.
 
     Args:
         name: one of ``WORLDS``.
@@ -89,14 +112,29 @@ def write_world(name: str, out: Path, seed: int = 0) -> None:
     Raises:
         InputError: no world has that name, or it is a game and ale-py is not installed.
     """
-    world = _world(name)
+    world = world_of(name)
     meta = _meta(name, world, seed)
     for number, (split, speakers) in enumerate(_SPEAKERS.items()):
         rng = np.random.default_rng([seed, number])
         write_utterances(Path(out) / f"{split}.parquet", _utterances(world, split, speakers, rng), meta)
 
 
-def _world(name: str) -> World:
+def world_of(name: str) -> World:
+    """The control world of that name, or the one that a user brings under it.
+
+    Raises:
+        InputError: there is none, or it lacks what a world has.
+    """
+    if name not in WORLDS and is_own_part(PartKind.WORLD, name):
+        world = load_part(PartKind.WORLD, name)
+        lacking = [part for part in ("dim", "simulate", "optimum", "parameters") if not hasattr(world, part)]
+        if lacking or isinstance(world, type):
+            raise InputError(
+                f"control world {name!r} must be an object with dim, simulate, optimum and parameters, as "
+                f"trainables.latents.worlds.base says; it is {type(world).__name__!r} and lacks "
+                f"{', '.join(lacking) or 'being one: make an object of the class'}"
+            )
+        return world
     if name not in WORLDS:
         nearest = get_close_matches(name, WORLDS, n=1, cutoff=0.0)[0]
         raise InputError(
@@ -107,11 +145,13 @@ def _world(name: str) -> World:
 
 def _meta(name: str, world: World, seed: int) -> LatentMeta:
     optimum = world.optimum(HORIZON)
-    truth = {
+    truth: dict[str, Any] = {
         "name": name,
         "parameters": world.parameters(),
         "optimum": None if optimum is None else optimum.to_json(),
     }
+    if isinstance(world, Driven):
+        truth["energy_score"] = world.energy_score(HORIZON)
     kind = [name, world.parameters(), seed, _SPEAKERS, _utterances_each(world), _FRAMES]
     listing = json.dumps(kind, sort_keys=True)
     representation = f"{PREFIX}{name}"
@@ -134,33 +174,37 @@ def _utterances_each(world: World) -> int:
     return _EPISODES if isinstance(world, Atari) else _UTTERANCES
 
 
-def _paths(world: World, speakers: int, each: int, rng: np.random.Generator) -> np.ndarray:
-    """Stretches of the longest length, ``each`` of a speaker after the other."""
+def _paths(
+    world: World, speakers: int, each: int, rng: np.random.Generator
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Stretches [U, T, D] of the longest length, ``each`` of a speaker after the other, and their acoustic
+    tracks [U, T] by name: NaN where the world has no sound.
+    """
+    if isinstance(world, Kinds):
+        return world.sounding(speakers * each, _FRAMES[1], rng)
     if isinstance(world, PosturesOfSpeakers):
-        return np.concatenate(
-            [world.speaker(own).simulate(each, _FRAMES[1], own) for own in rng.spawn(speakers)]
-        )
-    return world.simulate(speakers * each, _FRAMES[1], rng)
+        own_paths = [world.speaker(own).simulate(each, _FRAMES[1], own) for own in rng.spawn(speakers)]
+        paths = np.concatenate(own_paths)
+    else:
+        paths = world.simulate(speakers * each, _FRAMES[1], rng)
+    return paths, dict.fromkeys(_TRACKS, np.full(paths.shape[:2], np.nan))
 
 
 def _utterances(world: World, split: str, speakers: int, rng: np.random.Generator) -> list[Utterance]:
     """Utterances of as many speakers, which differ in length, as real ones do."""
     each = _utterances_each(world)
     lengths = rng.integers(_FRAMES[0], _FRAMES[1], speakers * each, endpoint=True)
-    paths = _paths(world, speakers, each, rng)
+    paths, tracks = _paths(world, speakers, each, rng)
     rows = []
     for i, length in enumerate(lengths):
         speaker = f"{split}-{i // each:02d}"
-        unknown = np.full(length, np.nan, np.float32)
         rows.append(
             Utterance(
                 utterance_id=f"{speaker}-{i % each}",
                 speaker_id=speaker,
                 split=split,
                 latents=paths[i, :length],
-                energy=unknown,
-                f0=unknown,
-                spectral_flux=unknown,
+                **{name: track[i, :length].astype(np.float32) for name, track in tracks.items()},
             )
         )
     return rows

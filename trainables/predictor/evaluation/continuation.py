@@ -42,7 +42,8 @@ def continue_from(
         Start(h_BCH[:, -1], memory, context_CD[-1:]),
         frames,
         structure.feedback,
-        window_noise([name], (frames,), context_CD, structure.factors),
+        window_noise([name], (frames,), context_CD, structure.evaluation_normals(dim)),
         temperature=structure.temperature,
+        read_noise=structure.inference_noise,
     )
     return context_CD[-1] + deltas[0].cumsum(0)

@@ -127,28 +127,31 @@ def _evaluate_shard(
     rows_L = torch.tensor(
         [feed.surrogates.index(name) for name in surrogates], device=shard.frames_SND.device
     )
-    samples = options.sampled or (options.free_running and structure.feedback == "sample")
+    drawn = structure.feedback == "sample" or structure.inference_noise > 0
+    samples = options.sampled or ((options.free_running or options.inject) and drawn)
 
     def measure(predictor: AnyPredictor, window_BTD: Tensor, noise: LawNoise) -> dict[str, Tensor]:
         return _predict(structure, predictor, window_BTD, noise, options)
 
+    more = structure.evaluation_normals(shard.frames_SND.shape[-1])
     figures: list[list[dict[str, Tensor]]] = [[] for _ in surrogates]
     for first in range(0, len(starts), _WINDOWS_AT_ONCE):
         block = slice(first, first + _WINDOWS_AT_ONCE)
         starts_LB = torch.from_numpy(starts[block]).to(rows_L.device).expand(len(surrogates), -1)
         windows_LBTD = shard.gather(starts_LB, structure.context + structure.horizon, rows_L)
         noise = (
-            window_noise(names[block], (_ENSEMBLE, structure.horizon), windows_LBTD, structure.factors)
+            window_noise(names[block], (_ENSEMBLE, structure.horizon), windows_LBTD, more)
             if samples
             else _silence(structure, windows_LBTD)
         )
         every = noise.apply(lambda part: part.expand(len(surrogates), *part.shape))
         measured = stacked.map(measure, windows_LBTD, every)
+        known: dict[str, dict[str, Tensor]] = {}
         for lane, name in enumerate(surrogates):
             of_lane = {key: value[lane] for key, value in measured.items()}
             figures[lane].append(
                 figures_of(
-                    structure, windows_LBTD[lane], of_lane, moments, name, baselines, climate.get(name)
+                    structure, windows_LBTD[lane], of_lane, moments, name, baselines, climate.get(name), known
                 )
             )
     whole = [{key: torch.cat([part[key] for part in lane]) for key in lane[0]} for lane in figures]
@@ -178,7 +181,14 @@ def _predict(
         """``times`` runs from every window, side by side: [times, B, K, D]."""
         starts = tree_map(lambda x: x.repeat(times, *[1] * (x.dim() - 1)), start)
         _, deltas = free_run(
-            predictor, starts, horizon, rule, noise, temperature=temperature, injection=injection
+            predictor,
+            starts,
+            horizon,
+            rule,
+            noise,
+            temperature=temperature,
+            injection=injection,
+            read_noise=structure.inference_noise,
         )
         return deltas.unflatten(0, (times, -1))
 

@@ -12,8 +12,10 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from trainables.errors import InputError
 from trainables.latents.batching.shard import Moments
-from trainables.predictor.config import Structure
+from trainables.own_parts.registry import PartKind, made_part
+from trainables.predictor.config import Structure, metric_name
 from trainables.predictor.evaluation.proper_scores import crps, energy_score, energy_score_of_one
 
 # The injection diagnostic: the same run, put back to the true state after some of its steps. Run D never is:
@@ -45,6 +47,7 @@ def figures_of(
     surrogate: str,
     baselines: Baselines | None,
     climate_SD: Tensor | None = None,
+    known: dict[str, dict[str, Tensor]] | None = None,
 ) -> dict[str, Tensor]:
     """Every metric frame by frame, [B, K]; NaN where it is undefined.
 
@@ -58,6 +61,8 @@ def figures_of(
         baselines: densities without context, whose NLL is added where they are given.
         climate_SD: training frames of that surrogate, whose energy score as a forecast of every state stands
             beside that of sampled runs.
+        known: what other lanes have got from the same windows without a predictor, by surrogate; it is added
+            to.
     """
     true = window_BTD[:, structure.context :] - window_BTD[:, structure.context - 1 : -1]
     size = true.norm(dim=-1)
@@ -84,12 +89,34 @@ def figures_of(
         figures |= _ensemble_figures(
             window_BTD, measured["ensemble"], structure.context, moments, structure.runaway
         )
-        if climate_SD is not None:
-            states_BKD = window_BTD[:, structure.context :]
-            figures["energy_score_of_climate"] = _climate_score(states_BKD, climate_SD, moments)
-    if baselines is not None:
-        figures |= baselines.nll(surrogate, window_BTD[:, structure.context :], true)
+    known = {} if known is None else known
+    if surrogate not in known:
+        states_BKD, asked = window_BTD[:, structure.context :], "ensemble" in measured
+        known[surrogate] = (
+            {"energy_score_of_climate": _climate_score(states_BKD, climate_SD, moments)}
+            if asked and climate_SD is not None
+            else {}
+        )
+        if baselines is not None:
+            known[surrogate] |= baselines.nll(surrogate, states_BKD, true)
+    figures |= known[surrogate]
+    for name in structure.own_metrics:
+        if metric_name(name) in figures:
+            raise InputError(f"metric {name!r} has the name of another, {metric_name(name)!r}; rename yours")
+        figures[metric_name(name)] = _own_figure(name, structure, window_BTD, measured, moments)
     return figures
+
+
+def _own_figure(
+    name: str, structure: Structure, window_BTD: Tensor, measured: Mapping[str, Tensor], moments: Moments
+) -> Tensor:
+    """What a user's own metric says of every frame, [B, K]."""
+    values = made_part(PartKind.METRIC, name, structure, window_BTD, measured, moments)
+    shape = len(window_BTD), structure.horizon
+    if not isinstance(values, Tensor) or values.shape != shape:
+        given = tuple(values.shape) if isinstance(values, Tensor) else type(values).__name__
+        raise InputError(f"metric {name!r} gives {given}; it must give a tensor [windows, horizon], {shape}")
+    return values
 
 
 def rollout_figures(

@@ -72,8 +72,9 @@ def reached_states(structure: Structure, predictor: AnyPredictor, windows: Windo
         Start(h_BCH[:, -1], memory, last_BD),
         horizon,
         structure.feedback,
-        window_noise(windows.names, (horizon,), last_BD, structure.factors),
+        window_noise(windows.names, (horizon,), last_BD, structure.evaluation_normals(last_BD.shape[-1])),
         temperature=structure.temperature,
+        read_noise=structure.inference_noise,
     )
     return last_BD.unsqueeze(1) + delta_BKD.cumsum(1)
 

@@ -14,12 +14,16 @@ from torch import Tensor
 
 from trainables.distributions.polar import MAGNITUDE_FLOOR
 from trainables.errors import InputError
+from trainables.own_parts.registry import PartKind, made_part
 from trainables.predictor.heads.base import Head, Survey, Whitening
+from trainables.predictor.heads.diffusion import DiffusionHead
 from trainables.predictor.heads.direction_codebook import CodebookHead
+from trainables.predictor.heads.energy import EnergyHead
 from trainables.predictor.heads.flow import FlowHead
 from trainables.predictor.heads.flow_matching import FlowMatchingHead
 from trainables.predictor.heads.gaussian import GaussianHead
 from trainables.predictor.heads.mdn import MDNHead
+from trainables.predictor.heads.mean_flow import MeanFlowHead
 from trainables.predictor.heads.movmf import MoVMFHead
 from trainables.predictor.heads.polar import PolarForm
 from trainables.predictor.heads.power_spherical import PowerSphericalHead
@@ -42,15 +46,23 @@ _BUILDERS: dict[str, Callable[[Structure, int], Head]] = {
     "prototypes": lambda s, dim: PrototypesHead(s.width, dim, _form(s), s.components),
     "direction_codebook": lambda s, dim: CodebookHead(s.width, dim, _form(s), s.components),
     "flow": lambda s, dim: FlowHead(s.width, dim),
-    "flow_matching": lambda s, dim: FlowMatchingHead(s.width, dim),
+    "flow_matching": lambda s, dim: FlowMatchingHead(s.width, dim, s.head_noise_law, s.head_solver_steps),
+    "diffusion": lambda s, dim: DiffusionHead(s.width, dim, s.head_noise_law, s.head_solver_steps),
+    "mean_flow": lambda s, dim: MeanFlowHead(s.width, dim, s.head_noise_law, s.head_solver_steps),
+    "energy": lambda s, dim: EnergyHead(s.width, dim),
 }
 _WITH_CODES = ("prototypes", "direction_codebook")
 _KMEANS_ROUNDS, _KMEANS_SEED = 20, 0
 
 
 def build_head(structure: Structure, dim: int) -> Head:
-    """The head that a structure names, over delta in R^dim, on hidden states of ``structure.width``."""
-    head = _BUILDERS[structure.head](structure, dim)
+    """The head that a structure names, over delta in R^dim, on hidden states of ``structure.width``.
+
+    Raises:
+        InputError: it is a user's own, and cannot be made of the structure and the dimensions.
+    """
+    builder = _BUILDERS.get(structure.head)
+    head = _own_head(structure, dim) if builder is None else builder(structure, dim)
     return WhitenedHead(head, dim, structure.factors) if structure.coordinates == "whitened" else head
 
 
@@ -74,8 +86,20 @@ def survey(structure: Structure, steps_ND: Tensor, frames_ND: Tensor) -> Survey:
     return Survey(typical, codes_KD, whitening)
 
 
+def _own_head(structure: Structure, dim: int) -> Head:
+    head = made_part(PartKind.HEAD, structure.head, structure, dim)
+    if not isinstance(head, Head):
+        raise InputError(
+            f"head {structure.head!r} makes a {type(head).__name__}; it must be a Head of "
+            "trainables.predictor.heads"
+        )
+    return head
+
+
 def _form(structure: Structure) -> PolarForm:
-    return PolarForm(structure.kappa_prior_family, structure.jacobian, structure.magnitude)
+    return PolarForm(
+        structure.kappa_prior_family, structure.jacobian, structure.magnitude, structure.magnitude_spread
+    )
 
 
 def _codes(directions_ND: Tensor, count: int) -> Tensor:

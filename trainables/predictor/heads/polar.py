@@ -20,8 +20,8 @@ from trainables.predictor.linear import Linear
 
 _LOG_RATIO_BOUND = 8.0  # |log(kappa / D)| stays below it
 _LOG_MAGNITUDE_BOUND = 8.0  # of log m around the data's typical step
-# Of the standard deviation of log m; without the upper bound E[m] overflows in a rollout.
-_SCALE_RANGE = (0.02, 1.5)
+# Of the standard deviation of log m; without the form's upper bound E[m] overflows in a rollout.
+_LEAST_SCALE = 0.02
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,7 @@ class PolarForm:
     kappa_prior_family: str
     jacobian: bool
     magnitude: str
+    magnitude_spread: float = 1.5
 
 
 class Constant(nn.Module):
@@ -74,7 +75,7 @@ class PolarHead(Head[Polar]):
     def radius(self, h: Tensor) -> tuple[Tensor, Tensor]:
         """Location and scale of log m for hidden states ``h`` [..., H]: [...] each."""
         location, raw_scale = self.magnitude(h).unbind(-1)
-        low, high = _SCALE_RANGE
+        low, high = _LEAST_SCALE, self.form.magnitude_spread
         scale = low + (high - low) * torch.sigmoid(raw_scale - 1)
         return self.log_typical + bounded(location, _LOG_MAGNITUDE_BOUND), scale
 

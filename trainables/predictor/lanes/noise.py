@@ -46,6 +46,7 @@ def epoch_noise(
     owned: np.ndarray,
     *,
     laws_draw: bool,
+    runs: int = 1,
 ) -> Iterator[StepNoise]:
     """Yield the noise of every step of an epoch.
 
@@ -58,11 +59,16 @@ def epoch_noise(
         owned: the slots of this worker.
         laws_draw: whether anybody samples from a law; else the noise of laws is zeros, of size 1 where it
             would be D + 1 and more.
+        runs: how many runs draw from laws; the noise of all but the first stands behind everything else.
     """
     dim = like.shape[-1]
     streams = [_streams(lane, epoch) for lane in lanes]
-    factors = structure.factors
-    sigma = torch.tensor([lane.input_noise for lane in lanes], dtype=torch.float64).view(-1, 1, 1, 1, 1)
+    factors = structure.factors + structure.further_normals(dim)
+    factors += (runs - 1) * (dim + 1 + structure.factors)
+    sigma, most = (
+        torch.tensor([getattr(lane, name) for lane in lanes], dtype=torch.float64).view(-1, 1, 1, 1, 1)
+        for name in ("input_noise", "input_mix")
+    )
     frames, own = structure.window_frames, torch.as_tensor(owned)
 
     at_once = max(1, min(_STEPS_DRAWN, _NUMBERS_DRAWN // (structure.batch * frames * dim)))
@@ -78,8 +84,15 @@ def epoch_noise(
                 more = _draw(torch.randn, streams, "factors", (*shape, factors))[:, :, own]
                 normal = torch.cat([normal, more], -1)
             uniform = _draw(torch.rand, streams, "uniform", (*shape, 2))[:, :, own]
+            if runs > 1:
+                more = _draw(torch.rand, streams, "runs", (*shape, 2 * (runs - 1)))[:, :, own]
+                uniform = torch.cat([uniform, more], -1)
         if sigma.any():
             inputs = _draw(torch.randn, streams, "input", (*shape, dim))[:, :, own] * sigma
+        if most.any():
+            share = most * _draw(torch.rand, streams, "share", (*shape, 1))[:, :, own]
+            mixed = share.sqrt() * _draw(torch.randn, streams, "mixed", (*shape, dim))[:, :, own]
+            inputs = torch.cat([inputs + mixed, share], -1)
         if structure.dropout:
             units = _draw(torch.rand, streams, "units", (*shape[:2], structure.width))[:, :, own]
         drawn = [part.to(like) for part in (replace, normal, uniform, inputs, units)]
@@ -108,7 +121,7 @@ def _streams(lane: Lane, epoch: int) -> dict[str, torch.Generator]:
         for number, purpose in enumerate(purposes)
     }
     # Seeded apart: with one more purpose above, every stream would be another.
-    for purpose in ("factors", "units"):
+    for purpose in ("factors", "units", "runs", "share", "mixed"):
         name = f"{purpose} of lane {lane.seed} in epoch {epoch}"
         streams[purpose] = torch.Generator().manual_seed(zlib.crc32(name.encode()))
     return streams

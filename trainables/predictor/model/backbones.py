@@ -18,6 +18,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from trainables.errors import InputError
+from trainables.own_parts.registry import PartKind, made_part
 from trainables.predictor.config import Structure
 from trainables.predictor.heads.base import Survey
 from trainables.predictor.linear import Linear
@@ -28,16 +30,38 @@ BackboneState = Any
 
 
 def build_backbone(structure: Structure, dim: int) -> Backbone:
-    """The backbone that a structure names, over latents of ``dim`` dimensions."""
+    """The backbone that a structure names, over latents of ``dim`` dimensions.
+
+    Raises:
+        InputError: it is a user's own, and cannot be made of the structure and the dimensions.
+    """
     kinds: dict[str, Callable[[int, int, int], Backbone]] = {
         "gru": GRUBackbone,
         "mlp": WindowedMLP,
         "transformer": CausalTransformer,
     }
-    backbone = kinds[structure.backbone](dim, structure.width, structure.depth)
-    if structure.precision == "auto":
-        backbone = HalfPrecisionBackbone(backbone)
-    return WhitenedBackbone(backbone, dim) if structure.coordinates == "whitened" else backbone
+
+    def wrapped(backbone: Backbone) -> Backbone:
+        if structure.precision == "auto":
+            backbone = HalfPrecisionBackbone(backbone)
+        return WhitenedBackbone(backbone, dim) if structure.coordinates == "whitened" else backbone
+
+    kind = kinds.get(structure.backbone)
+    sizes = dim, structure.width, structure.depth
+    backbone = wrapped(_own_backbone(structure, dim) if kind is None else kind(*sizes))
+    if not structure.clean_context:
+        return backbone
+    return BesideCleanBackbone(backbone, wrapped(WindowedMLP(dim, structure.width, 1)), dim)
+
+
+def _own_backbone(structure: Structure, dim: int) -> Backbone:
+    backbone = made_part(PartKind.BACKBONE, structure.backbone, structure, dim)
+    if not isinstance(backbone, Backbone):
+        raise InputError(
+            f"backbone {structure.backbone!r} makes a {type(backbone).__name__}; it must be a Backbone of "
+            "trainables.predictor.model.backbones"
+        )
+    return backbone
 
 
 class Backbone(nn.Module):
@@ -149,6 +173,29 @@ class WhitenedBackbone(Backbone):
             return
         self.mean_D.copy_(survey.whitening.mean_D)
         self.inverse_DD.copy_(survey.whitening.inverse_DD)
+
+
+class BesideCleanBackbone(Backbone):
+    """Two backbones whose hidden states are added: one reads frames with their noise, one reads them clean.
+
+    Frames are [noisy, clean], 2 D numbers, or D of which there is but one reading.
+    """
+
+    def __init__(self, noisy: Backbone, clean: Backbone, dim: int) -> None:
+        super().__init__()
+        self.noisy, self.clean, self.dim = noisy, clean, dim
+
+    def read(self, z_BTD: Tensor, state: BackboneState = None) -> tuple[Tensor, BackboneState]:
+        """Hidden states [B, T, H], and the states of both."""
+        before = (None, None) if state is None else state
+        h_BTH, noisy = self.noisy.read(z_BTD[..., : self.dim], before[0])
+        more_BTH, clean = self.clean.read(z_BTD[..., -self.dim :], before[1])
+        return h_BTH + more_BTH, (noisy, clean)
+
+    def start_from(self, survey: Survey) -> None:
+        """Let both take what the survey says."""
+        self.noisy.start_from(survey)
+        self.clean.start_from(survey)
 
 
 class HalfPrecisionBackbone(Backbone):

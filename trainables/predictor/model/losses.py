@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_map
 
+from trainables.distributions.implicit import energy_of_draws
 from trainables.distributions.law import LawNoise
 from trainables.predictor.config import Structure
 from trainables.predictor.heads import Head
@@ -34,7 +35,8 @@ class WindowNoise(NamedTuple):
     Attributes:
         replace_BT: uniform; a teacher-forced input is replaced where it lies below the lane's share.
         law_noise: for sampled feedback and for heads that ask, [B, T, ...].
-        input_BTD: what is added to true frames before they are read.
+        input_BTD: what is added to true frames before they are read; where it has D + 1 numbers, the last is
+            the share of a frame that it takes the place of, see :func:`as_read`.
         unit_BH: uniform; a window does without the hidden units whose draw lies below ``dropout``.
     """
 
@@ -64,16 +66,33 @@ def teacher_loss(
     Either way targets lead from the input as it was read to the true next frame.
     """
     predictor = thinned(predictor, noise, structure)
-    inputs = window_BTD[:, :-1] + noise.input_BTD[:, :-1]
+    inputs = as_read(window_BTD, noise)[:, :-1]
+    clean = window_BTD[:, :-1]
     steps = inputs.shape[1]
     if mix:
         with torch.no_grad():
-            law = predictor.head(predictor.backbone.read(inputs)[0])
+            law = predictor.head(predictor.backbone.read(_beside(inputs, clean, structure))[0])
             predicted = inputs + feed_back(law, structure.feedback, noise.at(0, steps), structure.temperature)
             replaced = (noise.replace_BT[:, 1:steps] < lane["sampling_share"]).unsqueeze(-1)
-            inputs = torch.cat([inputs[:, :1], torch.where(replaced, predicted[:, :-1], inputs[:, 1:])], 1)
-    hidden, _ = predictor.backbone.read(inputs)
+            inputs, clean = (
+                torch.cat([part[:, :1], torch.where(replaced, predicted[:, :-1], part[:, 1:])], 1)
+                for part in (inputs, clean)
+            )
+    hidden, _ = predictor.backbone.read(_beside(inputs, clean, structure))
     return _objective(predictor, hidden, window_BTD[:, 1:] - inputs, noise.at(0, steps), lane).mean()
+
+
+def as_read(window_BTD: Tensor, noise: WindowNoise) -> Tensor:
+    """True frames with their noise: added, or in the place of a share k of each, sqrt(1 - k) z + noise."""
+    added, dim = noise.input_BTD, window_BTD.shape[-1]
+    if added.shape[-1] <= dim:
+        return window_BTD + added
+    return (1 - added[..., dim:]).sqrt() * window_BTD + added[..., :dim]
+
+
+def _beside(inputs_BTD: Tensor, clean_BTD: Tensor, structure: Structure) -> Tensor:
+    """What a backbone is given: inputs with their noise, and clean ones behind them where it reads both."""
+    return torch.cat([inputs_BTD, clean_BTD], -1) if structure.clean_context else inputs_BTD
 
 
 def thinned(predictor: AnyPredictor, noise: WindowNoise, structure: Structure) -> AnyPredictor:
@@ -106,20 +125,27 @@ def rollout_loss(
     ``rollout_target``: "delta" asks at every step for the true delta of that time; "state" for the step that
     leads from where the run stands to the true next state. ``rollout_gradient``: see :func:`free_run`.
     ``rollout_branches``: see :func:`_branching_objective`.
+
+    ``rollout_loss``: with "mixed" the energy score of sampled runs stands in the place of the objective along
+    a run, in nats (:func:`_energy_objective`); with "energy" it takes all of the loss.
     """
     predictor = thinned(predictor, noise, structure)
     steps = structure.rollout
     context = window_BTD.shape[1] - steps
-    inputs = window_BTD[:, :-1] + noise.input_BTD[:, :-1]
-    h_BCH, state = predictor.backbone.read(inputs[:, :context])
-    h_more, _ = predictor.backbone.read(inputs[:, context:], state)
-    every = noise.at(0, context + steps - 1)
+    inputs = as_read(window_BTD, noise)[:, :-1]
+    read_BTX = _beside(inputs, window_BTD[:, :-1], structure)
+    h_BCH, state = predictor.backbone.read(read_BTX[:, :context])
+    h_more, _ = predictor.backbone.read(read_BTX[:, context:], state)
+    every = _of_one_run(noise.at(0, context + steps - 1), window_BTD.shape[-1], structure)
     forced = _objective(predictor, torch.cat([h_BCH, h_more], 1), window_BTD[:, 1:] - inputs, every, lane)
-    along = _branching_objective if structure.rollout_branches == "marginal" else _free_objective
     start = Start(h_BCH[:, -1], state, inputs[:, context - 1])
     true_BTD, run_noise = window_BTD[:, context - 1 :], noise.at(context - 1, steps)
-    free = along(predictor, start, true_BTD, run_noise, structure, lane)
-    share = 0.5 * progress
+    if structure.rollout_loss == "nll":
+        along = _branching_objective if structure.rollout_branches == "marginal" else _free_objective
+        free = along(predictor, start, true_BTD, run_noise, structure, lane)
+    else:
+        free = _energy_objective(predictor, start, true_BTD, run_noise, structure)
+    share = progress if structure.rollout_loss == "energy" else 0.5 * progress
     return (1 - share) * forced.mean() + share * free.mean()
 
 
@@ -148,6 +174,44 @@ def _free_objective(
         gone = torch.cat([torch.zeros_like(moved[:, :1]), moved[:, :-1].cumsum(1)], 1)
         target = true_BTD[:, 1:] - (start.frame_BD.unsqueeze(1) + gone)
     return _objective(predictor, h_BKH, target, noise, lane)
+
+
+def _of_one_run(noise: LawNoise, dim: int, structure: Structure) -> LawNoise:
+    """What one run and the head's objective draw on, without what stands behind it for other runs."""
+    own = dim + 1 + structure.factors + structure.further_normals(dim)
+    return LawNoise(noise.normal[..., :own], noise.uniform[..., :2])
+
+
+def _energy_objective(
+    predictor: AnyPredictor, start: Start, true_BTD: Tensor, noise: LawNoise, structure: Structure
+) -> Tensor:
+    """The energy score of the states that sampled runs reach, at every step: [B, K].
+
+    It is proper for the law of where runs are after k steps, which the NLL of one true future from sampled
+    states is not (cf. weather models, trained on ensembles by such scores: S. Lang et al., AIFS-CRPS, 2024).
+    A score of e is counted as sqrt(D / 2) e: of independent frames of unit variance, about D / 2 nats. The
+    choice of a mixture's component has no gradient.
+    """
+    runs, dim = structure.rollout_draws, true_BTD.shape[-1]
+    stopped = structure.rollout_gradient == "stopped"
+    starts = tree_map(lambda part: part.repeat(runs, *[1] * (part.dim() - 1)), start)
+    own = dim + 1 + structure.factors  # numbers of one run; those of the others are the last
+    normal, behind = noise.normal[..., :own], noise.normal[..., noise.normal.shape[-1] - (runs - 1) * own :]
+    each = LawNoise(torch.cat([normal, *behind.split(own, -1)]), torch.cat(noise.uniform.split(2, -1)))
+    _, deltas = free_run(
+        predictor,
+        starts,
+        true_BTD.shape[1] - 1,
+        "sample",
+        each,
+        temperature=structure.temperature,
+        stopped=stopped,
+    )
+    gone = deltas.cumsum(1)
+    if stopped:
+        gone = gone.detach() + (deltas - deltas.detach())
+    states_SBKD = (starts.frame_BD.unsqueeze(1) + gone).unflatten(0, (runs, -1))
+    return (dim / 2) ** 0.5 * energy_of_draws(states_SBKD, true_BTD[:, 1:])
 
 
 def _branching_objective(

@@ -53,6 +53,7 @@ def free_run(
     temperature: float = 1.0,
     stopped: bool = False,
     injection: Injection | None = None,
+    read_noise: float = 0.0,
 ) -> tuple[Tensor, Tensor]:
     """Run for K steps on the predictor's own output, differentiably.
 
@@ -63,23 +64,35 @@ def free_run(
         stopped: no gradient flows back through what is fed back (the pushforward trick of Brandstetter et
             al., Message passing neural PDE solvers, 2022).
         injection: true states to go on from, where its mask says so.
+        read_noise: standard deviation of noise that a run adds to where it stands before it reads it, from
+            the last D numbers of the noise of the step that led there.
 
     Returns:
-        h_BKH from which each step was predicted, and delta_BKD that was fed back.
+        h_BKH from which each step was predicted, and delta_BKD that was fed back, with the noise on what it
+        was predicted from: where a run began and its first k deltas make where it is after k steps.
     """
     h_BH, state, z_BD = start
     hidden, deltas = [], []
+    shaken_BD: Tensor | None = None
     for k in range(steps):
         now = LawNoise(noise.normal[:, k], noise.uniform[:, k])
+        if read_noise:
+            now, more_BD = (
+                LawNoise(now.normal[:, : -z_BD.shape[1]], now.uniform),
+                now.normal[:, -z_BD.shape[1] :],
+            )
         delta_BD = feed_back(predictor.head(h_BH), rule, now, temperature)
         hidden.append(h_BH)
-        deltas.append(delta_BD)
+        deltas.append(delta_BD if shaken_BD is None else delta_BD + shaken_BD)
         if k + 1 < steps:
             z_BD = z_BD + delta_BD
             if stopped:
                 z_BD = z_BD.detach()
             if injection is not None:
                 z_BD = torch.where(injection.mask_BK[:, k, None], injection.frames_BKD[:, k], z_BD)
+            if read_noise:
+                shaken_BD = read_noise * more_BD
+                z_BD = z_BD + shaken_BD
             h_BH, state = predictor.backbone.step(z_BD, state)
     return torch.stack(hidden, 1), torch.stack(deltas, 1)
 

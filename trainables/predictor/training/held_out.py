@@ -76,6 +76,7 @@ def _noise(
     nothing = torch.zeros_like(ones).unsqueeze(-1)
     law_noise = LawNoise(nothing, nothing.expand(-1, -1, -1, 2))
     if pack.stacked.template.head.needs_noise:
-        drawn = window_noise(names, (frames,), windows_LBTD, structure.factors)
+        further = structure.factors + structure.further_normals(windows_LBTD.shape[-1])
+        drawn = window_noise(names, (frames,), windows_LBTD, further)
         law_noise = drawn.apply(lambda part: part.expand(lanes, *part.shape))
     return WindowNoise(ones, law_noise, nothing, ones[:, :, :1])

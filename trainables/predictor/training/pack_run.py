@@ -264,8 +264,9 @@ class PackRun:
         )
         like = self.data.pairs_2SND.new_empty(0, self.data.dim, device=context.device)
         owned = owned_slots(structure.batch, *ranks, chunk=train.in_chunks)
-        draws = structure.feedback == "sample" or self.pack.stacked.template.head.needs_noise
-        noise = epoch_noise(structure, lanes, like, epoch, steps, owned, laws_draw=draws)
+        runs = structure.rollout_draws if self.phase == ROLLOUT and structure.rollout_loss != "nll" else 1
+        draws = structure.feedback == "sample" or self.pack.stacked.template.head.needs_noise or runs > 1
+        noise = epoch_noise(structure, lanes, like, epoch, steps, owned, laws_draw=draws, runs=runs)
         number = epoch - first_epoch(structure, self.phase)
         cooling_from = [self.courses[row][self.phase].cooling_from for row in self.rows]
         rates = learning_rates(structure, self.phase, number, cooling_from, steps).to(like)

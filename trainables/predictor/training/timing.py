@@ -103,7 +103,7 @@ def pace(
     """
     like = like or Lane()
     own = replace(structure, teacher_epochs=2, rollout_epochs=2)
-    feed = _random_feed(own, dim, device)
+    feed = random_feed(own, dim, device)
     run = PackRun(own, [replace(like, seed=seed) for seed in range(lanes)], feed, SoloContext(device))
     teacher = _step_seconds(run, steps)
     if structure.head not in FITTED_HEADS:
@@ -121,7 +121,7 @@ def pace(
     )
 
 
-def _random_feed(structure: Structure, dim: int, device: torch.device | str) -> Feed:
+def random_feed(structure: Structure, dim: int, device: torch.device | str) -> Feed:
     """White frames and their nulls, resident on the device: as many evaluation windows as are timed."""
     windows = -(-_WINDOWS // _UTTERANCES)
     frames = max(_FRAMES, structure.window_frames, structure.context + windows * structure.horizon)

@@ -6,7 +6,9 @@ in a plain test, in a reused Tune actor and under Ray Train DDP, and gives the s
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from trainables.distributions.frame_flow import FrameFlow
 from trainables.latents.batching.feed import Feed
@@ -14,7 +16,7 @@ from trainables.predictor.config import FITTED_HEADS, Lane, Structure
 from trainables.predictor.evaluation.context_free import Marginals
 from trainables.predictor.evaluation.evaluate import evaluate
 from trainables.predictor.evaluation.options import EVERYTHING, EvaluationOptions
-from trainables.predictor.scores import Scores, merge
+from trainables.predictor.scores import Scores, is_sampled, merge
 from trainables.predictor.training.lane_result import LaneResult
 from trainables.predictor.training.pack_run import PackRun
 from trainables.training_context import Context
@@ -68,29 +70,74 @@ def train_pack(
         context.report({**progress, "lanes": [h[-1] for h in run.history if h]}, run.state())
     run.finish()
     if evaluate_each_epoch:
-        return run.results(_look(run, evaluation))
+        return _judged(run, _temperatures(run, evaluation, 0), lambda at: _look(run, evaluation, 0, at))
     marginals = Marginals.fit(structure, run.data, flows=flows)
     if validation is not None:
         marginals.choose(validation, context.gather)
-    return run.results(_evaluate(run, evaluation, marginals, final))
+    return _judged(
+        run,
+        _temperatures(run, validation, LOOK_WINDOWS),
+        lambda at: _evaluate(run, evaluation, marginals, final, at),
+    )
 
 
-def _look(run: PackRun, feed: Feed, windows: int = 0) -> list[Scores]:
+def _temperatures(run: PackRun, feed: Feed | None, windows: int) -> list[float]:
+    """Of every lane that is left, the temperature at which its sampled runs do best on validation speakers;
+    nothing is trained again.
+    """
+    structure = run.structure
+    if feed is None or not structure.swept_temperatures or not run.rows:
+        return [structure.temperature] * len(run.rows)
+    metric = structure.objective
+    if not is_sampled(metric):
+        metric = f"energy_skill@1-{structure.horizon}"
+    options = EvaluationOptions(sampled=True, free_running=False, windows=windows)
+    values = {
+        at: [scores.value(metric) for scores in _evaluate(run, feed, None, options, at)]
+        for at in structure.swept_temperatures
+    }
+
+    def rank(at: float, place: int) -> float:
+        return values[at][place] if math.isfinite(values[at][place]) else -math.inf
+
+    return [max(values, key=lambda at: rank(at, place)) for place in range(len(run.rows))]
+
+
+def _judged(
+    run: PackRun, temperatures: Sequence[float], scores_at: Callable[[float], list[Scores]]
+) -> list[LaneResult]:
+    """Results of all lanes, each that is left at a temperature of its own."""
+    by_temperature = {at: scores_at(at) for at in dict.fromkeys(temperatures or [run.structure.temperature])}
+    results = run.results([by_temperature[at][place] for place, at in enumerate(temperatures)])
+    if run.structure.swept_temperatures:
+        for row, at in zip(run.rows, temperatures, strict=True):
+            results[row].details["temperature"] = at
+    return results
+
+
+def _look(run: PackRun, feed: Feed, windows: int = 0, temperature: float | None = None) -> list[Scores]:
     """A look at validation speakers: as much as ranking lanes needs or, of some ``windows``, their curves."""
     options = EvaluationOptions(sampled=run.needs_samples, windows=windows)
     with run.optimiser.judged_weights():
-        return _evaluate(run, feed, run.marginals, options)
+        return _evaluate(run, feed, run.marginals, options, temperature)
 
 
 def _evaluate(
-    run: PackRun, feed: Feed, baselines: Marginals | None, options: EvaluationOptions
+    run: PackRun,
+    feed: Feed,
+    baselines: Marginals | None,
+    options: EvaluationOptions,
+    temperature: float | None = None,
 ) -> list[Scores]:
     """Scores of the lanes that are left, over the utterances of all ranks; each rank measures its own."""
     if not run.rows:
         return []
     surrogates = [lane.surrogate for lane in run.lanes_left]
+    structure = run.structure
+    if temperature is not None and temperature != structure.temperature:
+        structure = replace(structure, temperature=temperature)
     measured = evaluate(
-        run.structure,
+        structure,
         run.pack.stacked,
         surrogates,
         feed,

@@ -308,3 +308,28 @@ def test_climatology_has_no_skill_and_the_truth_has_all(make_feed: Callable[...,
     assert skills["climatology"] == pytest.approx([0, 0], abs=0.02)
     whole = 1 - scores.sums["energy_score"].sum() / scores.sums["energy_score_of_climate"].sum()
     assert scores.value(f"energy_skill@1-{HORIZON}") == pytest.approx(whole)
+
+
+def test_lanes_of_a_surrogate_share_what_no_predictor_decides(
+    make_feed: Callable[..., Feed],
+) -> None:
+    feed = make_feed()
+    data, shard = PreparedData.from_feed(feed), feed.shard(0)
+    starts, _ = shard.evaluation_windows(CONTEXT, HORIZON)
+    windows = shard.gather(torch.from_numpy(starts)[None], CONTEXT + HORIZON, torch.zeros(1).long())[0]
+    step = windows[:, CONTEXT:] - windows[:, CONTEXT - 1 : -1]
+    measured = {
+        "direction": step,
+        "log_magnitude": step.norm(dim=-1).log(),
+        "ensemble": torch.stack([step, 0.9 * step]),
+    }
+    asked = (structure("mdn"), windows, measured, data.moments, "real", None, data.climate()["real"])
+    alone, known = figures_of(*asked), {}
+    for _ in range(2):
+        together = figures_of(*asked, known)
+        assert list(together) == list(alone)
+        for name, values in alone.items():
+            torch.testing.assert_close(together[name], values, rtol=0, atol=0, equal_nan=True)
+        assert set(known) == {"real"} and set(known["real"]) == {"energy_score_of_climate"}
+    known["real"]["energy_score_of_climate"] = torch.zeros(1)
+    assert figures_of(*asked, known)["energy_score_of_climate"].tolist() == [0.0]

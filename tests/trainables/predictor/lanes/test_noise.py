@@ -13,10 +13,12 @@ DIM, RANK = 5, 3
 LIKE = torch.zeros(1, DIM, dtype=torch.float64)
 
 
-def drawn(epoch: int = 2, **settings: object) -> list[StepNoise]:
+def drawn(epoch: int = 2, runs: int = 1, **settings: object) -> list[StepNoise]:
     structure = Structure(head="mdn", context=2, rollout=2, batch=4, steps=10, **settings)
     lanes = [Lane(seed=seed, input_noise=0.1) for seed in (3, 8)]
-    return list(epoch_noise(structure, lanes, LIKE, epoch, structure.steps, np.arange(4), laws_draw=True))
+    return list(
+        epoch_noise(structure, lanes, LIKE, epoch, structure.steps, np.arange(4), laws_draw=True, runs=runs)
+    )
 
 
 def with_factors(epoch: int = 2) -> list[StepNoise]:
@@ -48,6 +50,17 @@ def test_factors_are_standard_normal_and_of_their_own_lane_epoch_and_step() -> N
     whole = with_factors()[0].noise.law_noise.normal.flatten(0, 2)
     across = torch.corrcoef(whole.mT)[: DIM + 1, DIM + 1 :]
     assert float(across.abs().max()) < 5 / len(whole) ** 0.5
+
+
+def test_further_runs_are_drawn_after_what_one_run_draws_and_are_their_own() -> None:
+    for one, more in zip(drawn(), drawn(runs=3), strict=True):
+        first, every = one.noise.law_noise, more.noise.law_noise
+        assert every.normal.shape[-1] == 3 * (DIM + 1) and every.uniform.shape[-1] == 6
+        assert torch.equal(every.normal[..., : DIM + 1], first.normal)
+        assert torch.equal(every.uniform[..., :2], first.uniform)
+    whole = drawn(runs=3)[0].noise.law_noise.normal.flatten(0, 2)
+    likeness = torch.corrcoef(whole.mT) - torch.eye(3 * (DIM + 1))
+    assert float(likeness.abs().max()) < 5 / len(whole) ** 0.5
 
 
 def test_evaluation_draws_them_after_the_rest_of_a_window() -> None:

@@ -28,6 +28,9 @@ KINDS = [
     ("flow", "mean"),
     ("flow", "sample"),
     ("flow_matching", "mean"),
+    ("diffusion", "mean"),
+    ("mean_flow", "sample"),
+    ("energy", "sample"),
     ("direction_codebook", "mode"),
 ]
 ASIDE = [
@@ -37,6 +40,7 @@ ASIDE = [
     {"head": "vmf", "coupling": "magnitude_on_direction", "kappa_prior_family": "beta"},
     {"head": "mdn", "covariance": "low_rank", "feedback": "sample"},
     {"head": "gaussian", "backbone": "mlp", "rollout_target": "state"},
+    {"head": "mdn", "rollout_loss": "mixed"},
     {"head": "gaussian", "backbone": "transformer", "width": 32},
 ]
 
@@ -63,8 +67,9 @@ def setting(device: str = "cpu", **settings: object) -> tuple[StackedPack, LaneA
     optimiser = LaneAdamW(list(pack.parameters()), *rates)
     shape, draw = (LANES, 4, 6), torch.Generator().manual_seed(0)
     windows, replaced = torch.randn(*shape, DIM, generator=draw), torch.rand(shape, generator=draw)
-    width = DIM + 1 + structure.factors
-    normal, uniform = torch.randn(*shape, width, generator=draw), torch.rand(*shape, 2, generator=draw)
+    runs, own = 1 if structure.rollout_loss == "nll" else structure.rollout_draws, DIM + 1 + structure.factors
+    width = own * runs + structure.further_normals(DIM)
+    normal, uniform = torch.randn(*shape, width, generator=draw), torch.rand(*shape, 2 * runs, generator=draw)
     noise = WindowNoise(replaced, LawNoise(normal, uniform), torch.zeros(*shape, 1), torch.ones(LANES, 4, 1))
     return pack, optimiser, tree_map(lambda part: part.to(device), Batch(windows, noise))
 

@@ -67,6 +67,11 @@ def _both(make_feed: Callable[..., Feed]) -> list[Feed]:
         ("mdn", {"feedback": "sample", "covariance": "low_rank", "temperature": 0.8}),
         ("flow", {"feedback": "mean"}),
         ("flow_matching", {"rollout_gradient": "stopped"}),
+        ("mdn", {"rollout_loss": "mixed", "rollout_draws": 3}),
+        ("gaussian", {"rollout_loss": "energy", "rollout_gradient": "stopped", "inference_noise": 0.1}),
+        ("diffusion", {"solver_steps": 4, "draws": 2}),
+        ("mean_flow", {"feedback": "sample"}),
+        ("energy", {"feedback": "sample", "temperature": 0.8, "rollout_loss": "mixed"}),
     ],
 )
 def test_four_lanes_end_like_four_solo_runs(
@@ -78,6 +83,33 @@ def test_four_lanes_end_like_four_solo_runs(
         assert own.status == alone.status == "finished"
         for name, value in alone.state.items():
             assert torch.allclose(own.state[name], value, rtol=0, atol=1e-9), name
+
+
+def test_a_lane_beside_one_with_mixed_inputs_ends_like_a_solo_run(make_feed: Callable[..., Feed]) -> None:
+    lanes = [LANES[0], Lane(seed=3, learning_rate=1e-2, input_mix=0.5)]
+    whole = structure("vmf", magnitude_spread=0.5, clean_context=True)
+    plain, mixed = train(whole, lanes, make_feed)
+    for lane, own in zip(lanes, (plain, mixed), strict=True):
+        (alone,) = train(whole, [lane], make_feed)
+        for name, value in alone.state.items():
+            assert torch.allclose(own.state[name], value, rtol=0, atol=1e-9), name
+    assert mixed.history[0]["loss"] > plain.history[0]["loss"] + 0.1
+
+
+def test_each_lane_is_judged_at_the_temperature_of_its_best_runs(make_feed: Callable[..., Feed]) -> None:
+    """Nothing is trained again: the weights are those of a lane judged at any one of them."""
+    swept = structure("mdn", temperatures="0.2,1", objective="energy_skill@1-5", rollout_epochs=0)
+    results = train(swept, LANES[:2], make_feed)
+    values = []
+    for at in (0.2, 1.0):
+        fixed = train(replace(swept, temperatures="", temperature=at), LANES[:2], make_feed)
+        values.append([Scores.from_json(r.scores).value(swept.objective) for r in fixed])
+        for own, other in zip(results, fixed, strict=True):
+            assert all(torch.equal(own.state[name], other.state[name]) for name in own.state)
+    best = [max(pair) for pair in zip(*values, strict=True)]
+    assert [Scores.from_json(r.scores).value(swept.objective) for r in results] == best
+    expected = [0.2 if cool > warm else 1.0 for cool, warm in zip(*values, strict=True)]
+    assert [r.details["temperature"] for r in results] == expected
 
 
 def test_lanes_of_other_settings_end_elsewhere(make_feed: Callable[..., Feed]) -> None:

@@ -5,17 +5,12 @@ of its parts.
 import pytest
 import torch
 
+from trainables.conformance.backbones import BACKBONE_PROMISES
+from trainables.conformance.promises import Promise
 from trainables.predictor.config import BACKBONES, Structure
-from trainables.predictor.lanes.stacked import Stacked
 from trainables.predictor.model.backbones import HalfPrecisionBackbone, build_backbone
 
 DIM, FRAMES = 5, 9
-
-
-@pytest.fixture(params=BACKBONES)
-def backbone(request: pytest.FixtureRequest) -> torch.nn.Module:
-    torch.manual_seed(0)
-    return build_backbone(Structure(head="mdn", backbone=request.param, width=32, depth=2), DIM).double()
 
 
 @pytest.fixture
@@ -23,30 +18,10 @@ def z_BTD() -> torch.Tensor:
     return torch.randn(3, FRAMES, DIM, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
 
 
-def test_reading_in_pieces_equals_reading_at_once(backbone: torch.nn.Module, z_BTD: torch.Tensor) -> None:
-    at_once, _ = backbone.read(z_BTD)
-    first, state = backbone.read(z_BTD[:, :2])
-    second, state = backbone.read(z_BTD[:, 2:5], state)
-    hidden = [*first.unbind(1), *second.unbind(1)]
-    for t in range(5, FRAMES):
-        h, state = backbone.step(z_BTD[:, t], state)
-        hidden.append(h)
-    assert torch.allclose(torch.stack(hidden, 1), at_once, atol=1e-12)
-
-
-def test_nothing_looks_ahead(backbone: torch.nn.Module, z_BTD: torch.Tensor) -> None:
-    changed = z_BTD.clone()
-    changed[:, 6:] += 1
-    before, after = backbone.read(z_BTD)[0], backbone.read(changed)[0]
-    assert torch.equal(before[:, :6], after[:, :6])
-    assert not torch.allclose(before[:, 6], after[:, 6])
-
-
-def test_gradients_reach_every_parameter(backbone: torch.nn.Module, z_BTD: torch.Tensor) -> None:
-    backbone.read(z_BTD)[0].square().sum().backward()
-    silent = [name for name, p in backbone.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
-    # Softmax does not feel a constant added to every key.
-    assert silent == []
+@pytest.mark.parametrize("promise", BACKBONE_PROMISES, ids=lambda promise: promise.__name__)
+@pytest.mark.parametrize("kind", BACKBONES)
+def test_every_backbone_keeps_its_promises(kind: str, promise: Promise) -> None:
+    assert list(promise(kind)) == []
 
 
 def test_the_recurrent_cell_is_torchs_own() -> None:
@@ -76,24 +51,3 @@ def test_half_precision_is_the_backbones_alone_and_close_to_full(
     half = made.read(z_BTD)[0].detach()
     assert half.dtype == torch.float32
     assert 1e-5 < float((half - outputs[0]).abs().max()) < 0.1
-
-
-def test_lanes_of_transformers_are_what_each_is_alone(z_BTD: torch.Tensor) -> None:
-    structure = Structure("mdn", backbone="transformer", width=32, depth=2)
-    models = [build_backbone(structure, DIM).double() for _ in range(3)]
-    stacked = Stacked(models)
-    windows_LBTD = torch.stack([z_BTD + lane for lane in range(3)])
-
-    def read(model: torch.nn.Module, window_BTD: torch.Tensor) -> torch.Tensor:
-        first, state = model.read(window_BTD[:, :4])
-        return torch.cat([first, model.read(window_BTD[:, 4:], state)[0]], 1)
-
-    together = stacked.map(read, windows_LBTD)
-    together.square().sum().backward()
-    for lane, model in enumerate(models):
-        alone = read(model, windows_LBTD[lane])
-        alone.square().sum().backward()
-        assert torch.allclose(together[lane], alone, atol=1e-10)
-        for name, parameter in model.named_parameters():
-            gradient = stacked.weights[name.replace(".", "/")].grad[lane]
-            assert torch.allclose(gradient, parameter.grad, atol=1e-8), name

@@ -9,8 +9,9 @@ import torch
 from trainables.distributions.law import LawNoise
 from trainables.errors import InputError
 from trainables.predictor.config import Lane, Structure
+from trainables.predictor.evaluation.proper_scores import energy_score
 from trainables.predictor.heads import Survey
-from trainables.predictor.model.losses import WindowNoise, rollout_loss, teacher_loss
+from trainables.predictor.model.losses import WindowNoise, as_read, rollout_loss, teacher_loss
 from trainables.predictor.model.predictor import Predictor
 from trainables.predictor.model.rollout import Injection, Start, free_run
 
@@ -117,6 +118,91 @@ def test_input_noise_is_added_to_what_is_read_and_asked_back() -> None:
     )
 
 
+def test_mixed_inputs_are_a_share_of_the_frame_and_noise_for_the_rest() -> None:
+    share, eps = torch.rand(BATCH, FRAMES, 1).double(), torch.randn(BATCH, FRAMES, DIM).double()
+    mixed = noise()._replace(input_BTD=torch.cat([share.sqrt() * eps, share], -1))
+    expected = (1 - share).sqrt() * window() + share.sqrt() * eps
+    assert torch.allclose(as_read(window(), mixed), expected, atol=1e-12)
+    assert torch.equal(as_read(window(), noise()), window())
+    model = predictor(structure())
+    law = model.head(model.backbone.read(expected[:, :-1])[0])
+    by_hand = -law.log_prob(window()[:, 1:] - expected[:, :-1]).mean()
+    loss = teacher_loss(model, window(), mixed, structure(), LANE, False)
+    assert loss.item() == pytest.approx(by_hand.item())
+
+
+def test_a_clean_context_reads_true_frames_beside_those_with_noise() -> None:
+    config = structure(clean_context=True)
+    model, noisy, frames = predictor(config), noise(0.3), window()
+    inputs = frames[:, :-1] + noisy.input_BTD[:, :-1]
+    hidden = sum(
+        part.read(given)[0]
+        for part, given in ((model.backbone.noisy, inputs), (model.backbone.clean, frames[:, :-1]))
+    )
+    by_hand = -model.head(hidden).log_prob(frames[:, 1:] - inputs).mean()
+    loss = teacher_loss(model, frames, noisy, config, LANE, False)
+    assert loss.item() == pytest.approx(by_hand.item())
+    whole, _ = model.backbone.read(frames)
+    first, state = model.backbone.read(frames[:, :3])
+    rest, _ = model.backbone.read(frames[:, 3:], state)
+    assert torch.allclose(torch.cat([first, rest], 1), whole, atol=1e-12)
+
+
+def noise_of_runs(runs: int) -> WindowNoise:
+    """Noise of one run, and of others behind it."""
+    generator, first = torch.Generator().manual_seed(7), noise().law_noise
+    normal = torch.randn(BATCH, FRAMES, (runs - 1) * (DIM + 1), generator=generator).double()
+    uniform = torch.rand(BATCH, FRAMES, 2 * (runs - 1), generator=generator).double()
+    both = LawNoise(torch.cat([first.normal, normal], -1), torch.cat([first.uniform, uniform], -1))
+    return noise()._replace(law_noise=both)
+
+
+@pytest.mark.parametrize(("name", "share"), [("mixed", 0.5), ("energy", 1.0)])
+@pytest.mark.parametrize("runs", [2, 3])
+def test_the_energy_of_a_rollout_is_that_of_states_that_sampled_runs_reach(
+    name: str, share: float, runs: int
+) -> None:
+    config = structure(rollout_loss=name, rollout_draws=runs)
+    model, frames, every = predictor(config), window(), noise_of_runs(runs)
+    h, state = model.backbone.read(frames[:, :CONTEXT])
+    start = Start(h[:, -1], state, frames[:, CONTEXT - 1])
+    reached = []
+    for run in range(runs):
+        normal = every.law_noise.normal[:, CONTEXT - 1 : -1, run * (DIM + 1) : (run + 1) * (DIM + 1)]
+        uniform = every.law_noise.uniform[:, CONTEXT - 1 : -1, 2 * run : 2 * run + 2]
+        _, deltas = free_run(model, start, STEPS, "sample", LawNoise(normal, uniform))
+        reached.append(frames[:, CONTEXT - 1 : CONTEXT] + deltas.cumsum(1))
+    states = torch.stack(reached).flatten(1, 2)
+    score = energy_score(states, frames[:, CONTEXT:].flatten(0, 1)).mean()
+    forced = teacher_loss(model, frames, noise(), config, LANE, False)
+    by_hand = (1 - share) * forced + share * (DIM / 2) ** 0.5 * score
+    loss = rollout_loss(model, frames, every, config, LANE, LAST)
+    assert loss.item() == pytest.approx(by_hand.item(), abs=1e-12)
+    stopped = replace(config, rollout_gradient="stopped")
+    other = rollout_loss(model, frames, every, stopped, LANE, LAST)
+    assert other.item() == pytest.approx(loss.item(), abs=1e-12)
+    pairs = gradients(model, loss), gradients(model, by_hand), gradients(model, other)
+    assert torch.allclose(pairs[0], pairs[1], atol=1e-10)
+    assert not torch.allclose(pairs[0], pairs[2], atol=1e-6)
+
+
+def test_a_run_that_reads_noise_goes_on_from_what_it_read() -> None:
+    model, frames = predictor(structure()), window()
+    h, state = model.backbone.read(frames[:, :CONTEXT])
+    start, drawn = Start(h[:, -1], state, frames[:, CONTEXT - 1]), noise_of_runs(2).at(0, STEPS)
+    wide = LawNoise(drawn.normal[..., : 2 * DIM + 1], drawn.uniform[..., :2])
+    _, deltas = free_run(model, start, STEPS, "mean", wide, read_noise=0.3)
+    h, now = start.hidden_BH, start.frame_BD
+    for k in range(STEPS):
+        now = now + model.head(h).mean()
+        stands = start.frame_BD + deltas[:, : k + 1].sum(1)
+        assert torch.allclose(stands, now, atol=1e-12)
+        now = now + 0.3 * wide.normal[:, k, -DIM:]
+        h, state = model.backbone.step(now, state)
+    quiet = free_run(model, start, STEPS, "mean", drawn)[1]
+    assert torch.equal(quiet[:, 0], deltas[:, 0]) and not torch.allclose(quiet, deltas, atol=1e-3)
+
+
 def test_scheduled_sampling_reads_predictions_where_it_replaces() -> None:
     model, frames = predictor(structure()), window()
     every = dict(LANE, sampling_share=torch.tensor(1.0).double())
@@ -171,7 +257,7 @@ def test_marginal_branches_teach_the_component_weights(backbone: str, steps: int
         ({"rollout_branches": "marginal", "feedback": "sample", "components": 64}, "use at most 32"),
         ({"coupling": "kappa_on_magnitude"}, "only 'vmf' couples"),
         ({"temperature": 0.0}, "temperature is 0.0; it must be above 0"),
-        ({"temperature": 0.5, "head": "flow_matching"}, "set temperature to 1"),
+        ({"temperature": 0.5, "head": "linear"}, "set temperature to 1"),
         ({"temperature": 0.5, "head": "flow"}, "set temperature to 1"),
         ({"objective": "cos@99"}, "k from 1 to 16"),
         (
@@ -182,6 +268,33 @@ def test_marginal_branches_teach_the_component_weights(backbone: str, steps: int
         ({"covariance": "low_rank", "head": "vmf"}, "set covariance to 'diagonal'"),
         ({"covariance": "low_rank", "rank": 33}, "rank is 33; it must be at most 32"),
         ({"rank": 2}, "set covariance to 'low_rank'"),
+        ({"draws": 2}, "only flow_matching, diffusion, mean_flow, energy have it, so set draws to 0"),
+        ({"draws": 17, "head": "energy"}, "draws is 17; it must be between 0 and 16"),
+        ({"draws": 1, "head": "energy"}, "set draws to at least 2, or to 0"),
+        ({"draws": 1, "head": "mean_flow"}, "set draws to at least 2, or to 0"),
+        ({"noise_law": "uniform", "head": "energy"}, "so set noise_law to 'own'"),
+        (
+            {"noise_law": "cosine", "head": "diffusion"},
+            "noise_law is 'cosine'; it must be one of own, uniform",
+        ),
+        ({"solver_steps": 8, "head": "vmf"}, "so set solver_steps to 0"),
+        ({"solver_steps": 65, "head": "diffusion"}, "solver_steps is 65; it must be between 0 and 64"),
+        ({"rollout_loss": "crps"}, "rollout_loss is 'crps'; it must be one of nll, energy, mixed"),
+        ({"rollout_loss": "mixed", "rollout_draws": 5}, "rollout_draws is 5; it must be between 2 and 4"),
+        ({"rollout_draws": 3}, "set rollout_loss to 'mixed' or 'energy'"),
+        (
+            {"rollout_loss": "energy", "rollout_branches": "marginal", "feedback": "sample"},
+            "set rollout_branches to 'drawn'",
+        ),
+        ({"inference_noise": -0.1}, "inference_noise is -0.1; it must be at least 0"),
+        (
+            {"magnitude_spread": 0.5},
+            "only vmf, movmf, power_spherical, prototypes, direction_codebook have it",
+        ),
+        ({"magnitude_spread": 2.0, "head": "vmf"}, "magnitude_spread is 2.0; it must be between 0.1 and 1.5"),
+        ({"temperatures": "0.7"}, "temperatures is '0.7'; it must be several numbers above 0"),
+        ({"temperatures": "0.7,0"}, "temperatures is '0.7,0'; it must be several numbers above 0"),
+        ({"temperatures": "0.7,1", "head": "flow"}, "set temperatures to ''"),
         ({"components": 513}, "components is 513; it must be at most 512"),
         ({"jacobian": False}, "jacobian is False and head 'mdn'; only vmf, movmf, power_spherical"),
         ({"jacobian": False, "head": "linear"}, "so set jacobian to True"),
@@ -201,7 +314,13 @@ def test_wrong_settings_get_one_sentence(settings: dict, said: str) -> None:
 
 @pytest.mark.parametrize(
     "settings",
-    [{"kappa_prior_width": 0.0}, {"input_noise": -1.0}, {"scheduled_sampling": 1.5}, {"ridge": 0.0}],
+    [
+        {"kappa_prior_width": 0.0},
+        {"input_noise": -1.0},
+        {"input_mix": 1.1},
+        {"scheduled_sampling": 1.5},
+        {"ridge": 0.0},
+    ],
 )
 def test_a_lanes_wrong_settings_too(settings: dict) -> None:
     (name,) = settings

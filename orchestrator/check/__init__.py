@@ -1,0 +1,1 @@
+"""The command that examines what a user brings: a study or a part of one."""

@@ -1,0 +1,1 @@
+"""The command that writes a winner into a folder of its own."""

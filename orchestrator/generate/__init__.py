@@ -1,0 +1,1 @@
+"""The command by which winners continue any audio, or latents."""

@@ -1,0 +1,1 @@
+"""What every head, backbone, codec, trainable, world and metric must keep, whoever brings it."""

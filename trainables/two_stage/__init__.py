@@ -1,0 +1,1 @@
+"""Directions of a rollout first, magnitudes afterwards, against both in one stage."""
