@@ -184,7 +184,7 @@ def test_runs_are_decoded_beside_both_floors():
     assert np.all(scores.sums["quality"] < 1)
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_where_the_state_says_how_long_a_step_is_drawn_magnitudes_lose():
     one, two = of_world("lorenz"), of_world("lorenz", **FIRST)
     skills = [scores.value("energy_skill@1-8") for scores in (one, two)]
