@@ -109,4 +109,4 @@ def test_they_run_to_a_sealed_verdict_on_real_speech(folder, librispeech):
     with (folder / "my_question.py").open("a") as file:
         file.write("# a remark\n")
     code, said = run("report", str(folder_of_run), "--study", "my_question.py")
-    assert code == 0 and said.startswith("INADMISSIBLE")
+    assert code == 3 and said.startswith("INADMISSIBLE")
