@@ -12,6 +12,7 @@ import os
 import shlex
 import time
 import uuid
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from importlib.metadata import version
@@ -156,9 +157,8 @@ class Tracker:
         """
         if self.has(name):
             return
-        judged = (
-            Phase.CONFIRM if phase in ("null", "plant") else Phase(phase)
-        )  # both are lanes of confirmation
+        # A null and a plant are lanes of confirmation.
+        judged = Phase.CONFIRM if phase in ("null", "plant") else Phase(phase)
         surrogate = str(config.get("surrogate", Surrogate.REAL))
         tags = {
             # A lane on other frames than the real ones says so where runs are listed and compared.
@@ -371,6 +371,8 @@ def import_mlflow() -> None:
         os.environ.setdefault(name, value)
     import mlflow.pyfunc  # noqa: F401
 
+    # Of a logged model: its signature is given.
+    warnings.filterwarnings("ignore", message=".*An input example was not provided", category=UserWarning)
     for chatty in ("mlflow", "alembic"):
         logging.getLogger(chatty).setLevel(logging.CRITICAL)  # what fails is raised, and said once
 

@@ -233,9 +233,10 @@ def test_children_say_what_their_lanes_are(judged, store):
     assert {run.info.end_time - run.info.start_time for run in runs} == {2000}, "milliseconds"
 
 
-def test_winners_are_models_that_continue_latents_as_the_run_did(judged, store, tmp_path):
+def test_winners_are_models_that_continue_latents_as_the_run_did(judged, store, tmp_path, recwarn):
     record(judged)
     record(judged)
+    assert not [str(w.message) for w in recwarn if "input example" in str(w.message)]
     (parent,) = store.search_runs(["1"], "tags.verdict = 'GO'")
     ids = [output.model_id for output in parent.outputs.model_outputs]
     models = {model.name: model for model in map(store.get_logged_model, ids)}
