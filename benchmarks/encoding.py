@@ -26,9 +26,9 @@ from orchestrator.representations.encoding_stream import encode_recordings
 from orchestrator.runtime.ray_cluster import Cluster, connected
 from orchestrator.runtime.threads import use_one_thread
 from trainables.latents.codec_registry import load_codec
+from trainables.latents.codecs.meta import meta_of
 from trainables.latents.codecs.random_weights import WRITERS, write_random_weights
 from trainables.latents.speech.corpus import Recording, find_corpus
-from trainables.latents.storage.parquet_file import LatentMeta
 
 _RECORDINGS = {"soundstream": 128, "logmel": 128, "mimi-12.5": 8, "encodec": 8}  # codec -> how many, of 12 s
 _REPEATS = 3
@@ -149,9 +149,7 @@ def _whole(
 ) -> tuple[Cost, float]:
     """The cost once each actor has handed in a block, and the seconds until then."""
     codec = load_codec(name, weights)
-    meta = LatentMeta(
-        name, codec.dim, codec.frame_rate, name, codec.hash, codec.weights, "", codec.lattice_step
-    )
+    meta = meta_of(codec)
     began, marks, speech = time.perf_counter(), [], 0.0
     with closing(encode_recordings(recordings, codec, meta, out, cluster)) as steps:
         for number, encoded in enumerate(steps, start=1):

@@ -11,20 +11,16 @@ empty cache is met by the first opening alone. Nothing is fetched from a network
 from __future__ import annotations
 
 import json
-import os
-import signal
-import socket
-import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import chdir, contextmanager
 from pathlib import Path
 from typing import Any
 
 from benchmarks.timing import machine, processor_time
+from benchmarks.tracking_server import TrackingServer
 from orchestrator.execution.run_mirror import DESCRIBED, record
 from orchestrator.judging.verdict import judge
 from orchestrator.records.journal import Journal
@@ -69,11 +65,11 @@ def main() -> None:
         )
         with (
             tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile,
-            _served() as address,
+            TrackingServer(Path()) as server,
             browser(Path(profile)) as tab,
         ):
             tab.call("Network.emulateNetworkConditions", offline=False, **_UNLIMITED)
-            for name, page, shown in _pages(address):
+            for name, page, shown in _pages(server.address):
                 costs = [_opened(tab, page, shown) for _ in range(_REPEATS)]
                 told = ", ".join(f"{wall:.1f} s ({processor:.1f} s)" for wall, processor in costs)
                 print(f"{name}: {told}", flush=True)
@@ -138,38 +134,6 @@ def _write_run(run: Path, lanes: int) -> None:
 def _explored(figures: Mapping[str, Any]) -> dict[str, Any]:
     """What of an evaluation an exploration measures."""
     return {name: figures[name] for name in _EXPLORED}
-
-
-@contextmanager
-def _served() -> Iterator[str]:
-    """MLflow's server on the store of the working folder; yields its address."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    line = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", "sqlite:///mlflow.db"]
-    line += ["--workers", "1"]
-    line += ["--host", "127.0.0.1", "--port", str(port)]
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    environment = {
-        **os.environ,
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # seven processes that no page needs
-    }
-    server = subprocess.Popen(line, env=environment, start_new_session=True, **quiet)
-    try:
-        address, deadline = f"http://127.0.0.1:{port}", time.monotonic() + 600
-        while True:
-            try:
-                urllib.request.urlopen(f"{address}/health", timeout=5).read()
-                break
-            except OSError:
-                if server.poll() is not None or time.monotonic() > deadline:
-                    raise
-                time.sleep(0.5)
-        yield address
-    finally:
-        os.killpg(server.pid, signal.SIGKILL)
-        server.wait()
 
 
 def _pages(address: str) -> list[tuple[str, str, str]]:

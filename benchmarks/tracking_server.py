@@ -37,10 +37,16 @@ class TrackingServer:
             return
         line = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(self._port)]
         line += ["--workers", "1", "--backend-store-uri", f"sqlite:///{self._folder.resolve()}/mlflow.db"]
+        # The latter is for seven processes that nobody here needs.
+        environment = {
+            **os.environ,
+            "MLFLOW_DISABLE_TELEMETRY": "true",
+            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        }
         self._process = subprocess.Popen(
             line,
             cwd=self._folder,
-            env={**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"},
+            env=environment,
             start_new_session=True,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

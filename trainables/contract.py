@@ -53,6 +53,19 @@ class OwnSettings:
         require_kinds(self)
 
 
+@dataclass(frozen=True)
+class CosineLane(OwnSettings):
+    """What one lane has of its own that AdamW trains."""
+
+    learning_rate: float = 5e-3  # at the start; a cosine brings it to 0
+    weight_decay: float = 1e-4
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self, "learning_rate", self.learning_rate > 0, "above 0")
+        require(self, "weight_decay", self.weight_decay >= 0, "0 or more")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
     """The frames that a pack is judged on, and how.

@@ -11,7 +11,6 @@ from orchestrator.reporting.cell_text import TableRow, interval_text
 from orchestrator.reporting.figures import effects_figure
 from orchestrator.reporting.judged_run import JudgedRun
 from orchestrator.reporting.page_section import Section
-from orchestrator.statistics.wording import number
 from trainables.analysis.archetype_acoustics import FEATURES
 from trainables.latents.batching.surrogates import SURROGATES, Surrogate
 
@@ -105,6 +104,5 @@ def _picture(run: JudgedRun, arm: str) -> Markup | None:
         "component-effects",
         values,
         xlabel="information about flux, pitch and energy change, nats per step",
-        description="; ".join(f"{title}: {number(value.estimate)}" for title, value in values),
     )
     return Markup(drawn)

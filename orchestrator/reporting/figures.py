@@ -24,6 +24,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from orchestrator.statistics.intervals import Interval
+from orchestrator.statistics.wording import number
 
 INK, GRID = "#15191e", "#e1e5ea"
 ARMS = ("#0072b2", "#c24e00", "#00795a", "#96407a")  # var(--arm-0) ... of study.css
@@ -171,12 +172,13 @@ def effects_figure(
     rows: Sequence[tuple[str, Interval]],
     *,
     xlabel: str,
-    description: str,
+    description: str = "",
     levels: Sequence[tuple[float, str]] = ((0.0, ""),),
 ) -> str:
     """Figures with their intervals, one line each, in the order given from the top, beside some levels: 0
-    where they are effects.
+    where they are effects. Where no description is given, it lists them.
     """
+    description = description or "; ".join(f"{label}: {number(value.estimate)}" for label, value in rows)
     with rc_context({**_STYLE, "svg.hashsalt": name}):
         figure = Figure(figsize=(_SIZE[0], 0.9 + 0.34 * len(rows)), layout="constrained")
         axes = figure.add_subplot()

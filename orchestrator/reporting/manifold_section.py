@@ -12,7 +12,7 @@ from orchestrator.reporting.cell_text import NO_VALUE, TableRow, interval_text
 from orchestrator.reporting.figures import effects_figure
 from orchestrator.reporting.judged_run import JudgedRun
 from orchestrator.reporting.page_section import Section
-from orchestrator.statistics.wording import number, spoken
+from orchestrator.statistics.wording import spoken
 from trainables.latents.batching.surrogates import SURROGATES
 
 MANIFOLD_KIND = "manifold"  # the trainable
@@ -89,6 +89,5 @@ def _picture(run: JudgedRun, arms: Sequence[str]) -> Markup | None:
         "failures",
         values,
         xlabel="share of states, less that of true frames",
-        description="; ".join(f"{label}: {number(value.estimate)}" for label, value in values),
     )
     return Markup(drawn)

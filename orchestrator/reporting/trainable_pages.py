@@ -18,7 +18,7 @@ from orchestrator.reporting.readout_section import READOUT_KIND, readout_section
 from orchestrator.reporting.score_section import SCORE_KIND, score_section
 from orchestrator.reporting.two_stage_section import TWO_STAGE_KIND, two_stage_nulls, two_stage_section
 from orchestrator.statistics.intervals import Interval
-from orchestrator.statistics.wording import number, plain, spoken
+from orchestrator.statistics.wording import plain, spoken
 from search_spaces.study import Claim
 from trainables.latents.batching.surrogates import SURROGATES, Surrogate
 
@@ -84,7 +84,6 @@ def deciding_picture(run: JudgedRun) -> Picture | None:
         "deciding",
         values,
         xlabel=metric,
-        description="; ".join(f"{label}: {number(value.estimate)}" for label, value in values),
         levels=tuple(named.items()),
     )
     nulls = ", beside what surrogates of the frames give" if primary.beats_null else ""

@@ -17,8 +17,9 @@ from orchestrator.runtime.atomic_files import exclusive_lock
 from orchestrator.runtime.ray_cluster import Cluster
 from trainables.errors import InputError
 from trainables.latents.codecs.base import Codec
+from trainables.latents.codecs.meta import meta_of
 from trainables.latents.speech.corpus import Corpus, Recording
-from trainables.latents.storage.dataset import SPLITS, LatentDataset, LatentMeta, open_dataset
+from trainables.latents.storage.dataset import SPLITS, LatentDataset, open_dataset
 
 NOTHING_ENCODED = 1  # exit code
 
@@ -111,18 +112,7 @@ def encode_into(
     # Loads Ray: only when there is something to do.
     from orchestrator.representations.encoding_stream import encode_recordings
 
-    meta = LatentMeta(
-        representation=codec.name,
-        dim=codec.dim,
-        frame_rate=codec.frame_rate,
-        codec=codec.name,
-        codec_hash=codec.hash,
-        weights=codec.weights,
-        corpus_hash=corpus.hash,
-        lattice_step=codec.lattice_step,
-        note=codec.note,
-        source=str(source.resolve()),
-    )
+    meta = meta_of(codec, corpus.hash, source=str(source.resolve()))
     ledger = EncodingLedger(out)
     progress.begin()
     try:

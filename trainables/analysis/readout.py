@@ -32,6 +32,7 @@ from trainables.analysis.readout_settings import (
     ReadoutStructure,
     bottleneck_dims,
 )
+from trainables.analysis.utterance_paths import long_paths, utterance_paths
 from trainables.contract import Evaluation
 from trainables.errors import InputError
 from trainables.latents.batching.feed import Feed
@@ -42,7 +43,6 @@ from trainables.predictor.scores import LaneStatus, Scores, merge
 from trainables.predictor.training.lane_result import LaneResult
 from trainables.training_context import Context
 
-_MOST_NUMBERS = 64_000_000  # of training frames that are held
 _WASHOUT = 8  # frames at the beginning of an utterance that only fill the state
 _SHOWN = 8  # the divisor of the bottleneck that is drawn
 
@@ -92,13 +92,7 @@ class Whitened:
         Raises:
             InputError: no training utterance is as long as a window.
         """
-        fewest, room = structure.window_frames + 1, _MOST_NUMBERS // train.dim
-        raw: list[Tensor] = []
-        for shard in train.chunks():
-            for path in utterance_paths(shard, train.surrogates.index(surrogate)):
-                if len(path) >= fewest and room > 0:
-                    raw.append(path)
-                    room -= len(path)
+        raw = long_paths(train, surrogate, structure.window_frames + 1)
         if not raw:
             longest = max(train.extent.lengths.values())
             raise InputError(
@@ -124,12 +118,6 @@ class Whitened:
     def white(self, path_TD: Tensor) -> Tensor:
         """The whitened path, float64."""
         return (path_TD - self.mean_D) @ self.factor_DD.T
-
-
-def utterance_paths(shard: Shard, row: int) -> list[Tensor]:
-    """The frames [T, D] of each utterance in one surrogate, float64."""
-    frames_ND = shard.frames_SND[row].double().cpu()
-    return [frames_ND[a:b] for a, b in zip(shard.offsets[:-1], shard.offsets[1:], strict=True)]
 
 
 def _lane(

@@ -10,12 +10,12 @@ hidden units.
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor, nn
 
+from trainables.analysis.best_moment import train_to_best_moment
 from trainables.analysis.readout_settings import NONLINEAR, ReadoutStructure
+from trainables.analysis.utterance_paths import PathWindows
 
 _MOST_LOG_SCALE = 3.0  # of the residual; a frame may be so many nats louder or quieter than all
 
@@ -98,31 +98,20 @@ def fit_dynamics(
     seed: int,
 ) -> BottleneckDynamics:
     """Train on random windows of whitened paths; of four moments the one that suits held-out paths best."""
-    T = structure.window_frames + 1
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = BottleneckDynamics(structure, paths[0].shape[1], bottleneck)
     rng = torch.Generator().manual_seed(seed)
-    rooms = torch.tensor([len(path) - T + 1 for path in paths])
-    ends, firsts = rooms.cumsum(0), torch.tensor([0, *(len(path) for path in paths)]).cumsum(0)
-    frames_ND = torch.cat(paths)
+    windows = PathWindows.of(paths, structure.window_frames + 1)
     optimiser = torch.optim.AdamW(model.parameters(), lr=learning_rate, weight_decay=weight_decay)
-    best, kept = -math.inf, {name: value.clone() for name, value in model.state_dict().items()}
-    checks = {round(structure.steps * part / 4) for part in (1, 2, 3, 4)}
-    for step in range(structure.steps):
-        for group in optimiser.param_groups:
-            group["lr"] = learning_rate * 0.5 * (1 + math.cos(math.pi * step / structure.steps))
-        draws = torch.randint(int(ends[-1]), (structure.batch,), generator=rng)
-        owner = torch.searchsorted(ends, draws, right=True)
-        start = firsts[owner] + draws - (ends[owner] - rooms[owner])
-        loss = -model.information(frames_ND[start[:, None] + torch.arange(T)]).mean()
-        optimiser.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 5.0)
-        optimiser.step()
-        if step + 1 in checks and (found := mean_information(model, held_out)) > best:
-            best, kept = found, {name: value.clone() for name, value in model.state_dict().items()}
-    model.load_state_dict(kept)
+    train_to_best_moment(
+        model,
+        optimiser,
+        structure.steps,
+        lambda: -model.information(windows.windows(windows.drawn(structure.batch, rng))).mean(),
+        lambda: -mean_information(model, held_out),
+        clip=5.0,
+    )
     return model
 
 

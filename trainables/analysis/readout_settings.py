@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from trainables.contract import OwnSettings, SharedSettings
+from trainables.contract import CosineLane, SharedSettings
 from trainables.setting_checks import require
 
 LINEAR, NONLINEAR = "linear", "mlp"
@@ -41,13 +41,5 @@ class ReadoutStructure(SharedSettings):
 
 
 @dataclass(frozen=True)
-class ReadoutLane(OwnSettings):
+class ReadoutLane(CosineLane):
     """What one lane has of its own; its seed begins the weights and draws the windows."""
-
-    learning_rate: float = 5e-3  # at the start; a cosine brings it to 0
-    weight_decay: float = 1e-4
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require(self, "learning_rate", self.learning_rate > 0, "above 0")
-        require(self, "weight_decay", self.weight_decay >= 0, "0 or more")

@@ -8,11 +8,12 @@ Shapes: N frames, D latent dimensions; [...] is any leading shape.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+
+from trainables.analysis.best_moment import train_to_best_moment
 
 _SPREAD = 3.0  # levels of noise from a correction's own over this to times this
 _LEARNING_RATE = 2e-3
@@ -79,20 +80,14 @@ def fit_score(
     optimiser = torch.optim.AdamW(model.parameters(), lr=_LEARNING_RATE)
     fixed = torch.Generator().manual_seed(0)
     judged = _noised(held_out_ND, sigma, fixed)
-    kept = {name: value.clone() for name, value in model.state_dict().items()}
-    least = float(_loss(model, *judged).detach())
-    checks = {round(steps * part / 4) for part in (1, 2, 3, 4)}
-    for step in range(steps):
-        for group in optimiser.param_groups:
-            group["lr"] = _LEARNING_RATE * 0.5 * (1 + math.cos(math.pi * step / steps))
+
+    def loss() -> Tensor:
         rows = torch.randint(len(frames_ND), (batch,), generator=rng)
-        loss = _loss(model, *_noised(frames_ND[rows], sigma, rng))
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        if step + 1 in checks and (now := float(_loss(model, *judged).detach())) < least:
-            least, kept = now, {name: value.clone() for name, value in model.state_dict().items()}
-    model.load_state_dict(kept)
+        return _loss(model, *_noised(frames_ND[rows], sigma, rng))
+
+    train_to_best_moment(
+        model, optimiser, steps, loss, lambda: float(_loss(model, *judged)), or_as_begun=True
+    )
     return model
 
 

@@ -17,11 +17,12 @@ from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from trainables.errors import InputError
 from trainables.own_parts.failure import place_and_error
 
+Instance = TypeVar("Instance")
 # The references that users have named, with spaces between them; in the environment, so that the processes
 # that a command starts know them too.
 NAMED = "LATENT_VERDICT_PARTS"
@@ -123,6 +124,21 @@ def load_part(kind: PartKind, name: str) -> Any:
             raise InputError(f"{kind} {name!r} is not there: {file} has no {attribute}")
         found = getattr(found, part)
     return found
+
+
+def made_instance(expected: type[Instance], kind: PartKind, name: str, *arguments: Any) -> Instance:
+    """What the part of a user's makes of some arguments, which has to be an instance of a class.
+
+    Raises:
+        InputError: as for :func:`made_part`; or it is something else.
+    """
+    made = made_part(kind, name, *arguments)
+    if not isinstance(made, expected):
+        raise InputError(
+            f"{kind} {name!r} makes a {type(made).__name__}; it must be a {expected.__name__} of "
+            f"{expected.__module__}"
+        )
+    return made
 
 
 def made_part(kind: PartKind, name: str, *arguments: Any) -> Any:

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
-from trainables.analysis.readout import utterance_paths
+from trainables.analysis.utterance_paths import utterance_paths
 from trainables.contract import Evaluation
 from trainables.latents.batching.feed import Feed
 from trainables.latents.batching.surrogates import Surrogate

@@ -14,15 +14,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from trainables.analysis.readout import utterance_paths
+from trainables.analysis.utterance_paths import PathWindows, long_paths
 from trainables.distributions.polar import MAGNITUDE_FLOOR
 from trainables.errors import InputError
 from trainables.latents.batching.feed import Feed
 from trainables.latents.batching.surrogates import Surrogate
 from trainables.predictor.heads.base import Whitening
 from trainables.two_stage.settings import WHITENED, TwoStageStructure
-
-_MOST_NUMBERS = 64_000_000  # of training frames that are held
 
 
 def split_steps(path: Tensor) -> tuple[Tensor, Tensor]:
@@ -83,46 +81,21 @@ class Coordinates:
 
 
 @dataclass(frozen=True)
-class LongPaths:
-    """Utterances that are as long as a window, end to end.
+class LongPaths(PathWindows):
+    """Utterances that are as long as a window, as the lane sees them.
 
     Attributes:
-        frames_ND: as the lane sees them.
-        features_NF: what was heard up to each.
-        first_U: where each utterance begins.
-        room_U: how many windows it holds.
-        window: frames of one.
+        features_NF: what was heard up to each frame.
     """
 
-    frames_ND: Tensor
     features_NF: Tensor
-    first_U: Tensor
-    room_U: Tensor
-    window: int
 
     @classmethod
-    def of(cls, paths: list[Tensor], coordinates: Coordinates, window: int) -> LongPaths:
+    def heard(cls, paths: list[Tensor], coordinates: Coordinates, window: int) -> LongPaths:
         """Those of some paths that are long enough."""
         inside = [coordinates.inside(path) for path in paths if len(path) >= window]
-        lengths = torch.tensor([len(path) for path in inside], dtype=torch.long)
-        return cls(
-            torch.cat(inside).float(),
-            torch.cat([heard_so_far(path) for path in inside]).float(),
-            lengths.cumsum(0) - lengths,
-            lengths - window + 1,
-            window,
-        )
-
-    def drawn(self, count: int, rng: torch.Generator) -> Tensor:
-        """First frames [B] of random windows, each as likely as any other."""
-        ends_U = self.room_U.cumsum(0)
-        draws = torch.randint(int(ends_U[-1]), (count,), generator=rng)
-        owner = torch.searchsorted(ends_U, draws, right=True)
-        return self.first_U[owner] + draws - (ends_U[owner] - self.room_U[owner])
-
-    def windows(self, starts_B: Tensor) -> Tensor:
-        """Windows [B, T, D] that begin at some frames."""
-        return self.frames_ND[starts_B[:, None] + torch.arange(self.window)]
+        features_NF = torch.cat([heard_so_far(path) for path in inside]).float()
+        return cls(**vars(PathWindows.of(inside, window)), features_NF=features_NF)
 
 
 def real_paths(feed: Feed, surrogate: Surrogate, fewest: int) -> list[Tensor]:
@@ -131,12 +104,7 @@ def real_paths(feed: Feed, surrogate: Surrogate, fewest: int) -> list[Tensor]:
     Raises:
         InputError: no utterance is that long.
     """
-    room, found = _MOST_NUMBERS // feed.dim, list[Tensor]()
-    for shard in feed.chunks():
-        for path in utterance_paths(shard, feed.surrogates.index(surrogate)):
-            if len(path) >= fewest and room > 0:
-                found.append(path)
-                room -= len(path)
+    found = long_paths(feed, surrogate, fewest)
     if not found:
         raise InputError(
             f"context and horizon are {fewest} frames together, but the longest utterance has "

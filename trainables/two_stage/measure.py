@@ -30,8 +30,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from trainables.analysis.readout import utterance_paths
 from trainables.analysis.score_settings import SKILL_STEPS
+from trainables.analysis.utterance_paths import utterance_paths
 from trainables.contract import Evaluation
 from trainables.distributions.law import log_norm
 from trainables.errors import InputError

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from trainables.analysis.score_settings import SKILL_STEPS
-from trainables.contract import OwnSettings, SharedSettings
+from trainables.contract import CosineLane, SharedSettings
 from trainables.errors import InputError
 from trainables.setting_checks import require
 
@@ -58,13 +58,5 @@ class TwoStageStructure(SharedSettings):
 
 
 @dataclass(frozen=True)
-class TwoStageLane(OwnSettings):
+class TwoStageLane(CosineLane):
     """What one lane has of its own; its seed begins the weights, and draws windows and samples."""
-
-    learning_rate: float = 5e-3  # at the start; a cosine brings it to 0
-    weight_decay: float = 1e-4
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require(self, "learning_rate", self.learning_rate > 0, "above 0")
-        require(self, "weight_decay", self.weight_decay >= 0, "0 or more")

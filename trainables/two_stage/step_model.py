@@ -6,11 +6,10 @@ N = S B runs.
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor, nn
 
+from trainables.analysis.best_moment import train_to_best_moment
 from trainables.distributions.law import LawNoise
 from trainables.distributions.polar import Polar
 from trainables.predictor.heads.base import Survey
@@ -112,20 +111,12 @@ def fit_steps(
     model.head.start_from(Survey(typical=float(split_steps(first)[1].mean().exp())))
     looked_at = held_out.windows(held_out.drawn(_LOOKED_AT, torch.Generator().manual_seed(0)))
     optimiser = torch.optim.AdamW(model.parameters(), lr=lane.learning_rate, weight_decay=lane.weight_decay)
-    least, kept = math.inf, {name: value.clone() for name, value in model.state_dict().items()}
-    checks = {round(structure.steps * part / 4) for part in (1, 2, 3, 4)}
-    for step in range(structure.steps):
-        for group in optimiser.param_groups:
-            group["lr"] = lane.learning_rate * 0.5 * (1 + math.cos(math.pi * step / structure.steps))
-        loss = model.loss(train.windows(train.drawn(structure.batch, rng)))
-        optimiser.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), _CLIP)
-        optimiser.step()
-        if step + 1 in checks:
-            with torch.no_grad():
-                now = float(model.loss(looked_at))
-            if now < least:
-                least, kept = now, {name: value.clone() for name, value in model.state_dict().items()}
-    model.load_state_dict(kept)
+    train_to_best_moment(
+        model,
+        optimiser,
+        structure.steps,
+        lambda: model.loss(train.windows(train.drawn(structure.batch, rng))),
+        lambda: float(model.loss(looked_at)),
+        clip=_CLIP,
+    )
     return model

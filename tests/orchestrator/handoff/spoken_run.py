@@ -17,8 +17,9 @@ from tests.orchestrator.inspection.test_listening import speechlike
 from tests.orchestrator.synthetic_evidence import STUDY, Truth, evidence
 from trainables.latents.batching.shard import Shard
 from trainables.latents.codec_registry import load_codec
+from trainables.latents.codecs.meta import meta_of
 from trainables.latents.storage.dataset import open_dataset
-from trainables.latents.storage.parquet_file import LatentMeta, Utterance, write_utterances
+from trainables.latents.storage.parquet_file import Utterance, write_utterances
 from trainables.predictor.heads import survey
 from trainables.predictor.model.predictor import build_predictor
 
@@ -75,16 +76,6 @@ def _latents(folder: Path) -> Path:
             unknown = np.full(len(frames), np.nan, np.float32)
             rows.append(Utterance(name, name, split, frames, unknown, unknown, unknown))
     (folder / "audio" / "LICENSE").write_text("\nMade voices, nobody's.\n")
-    meta = LatentMeta(
-        representation="logmel",
-        dim=codec.dim,
-        frame_rate=codec.frame_rate,
-        codec="logmel",
-        codec_hash=codec.hash,
-        weights=None,
-        corpus_hash="",
-        lattice_step=LATTICE,
-        source=str(folder / "audio"),
-    )
+    meta = meta_of(codec, lattice_step=LATTICE, source=str(folder / "audio"))
     write_utterances(folder / "latents" / "part.parquet", rows, meta)
     return folder / "latents"

@@ -22,6 +22,7 @@ from tests.orchestrator.inspection.test_listening import speechlike
 from trainables.lane_config import LaneConfig
 from trainables.latents.batching.surrogates import Surrogate
 from trainables.latents.codec_registry import load_codec
+from trainables.latents.codecs.meta import meta_of
 from trainables.latents.speech.acoustics import energy, spectral_flux
 from trainables.latents.storage.dataset import SPLITS, open_dataset
 from trainables.latents.storage.parquet_file import LatentMeta, Utterance, write_utterances
@@ -51,16 +52,7 @@ def dataset(tmp_path_factory):
         nothing = np.full(len(z), np.nan, np.float32)
         name = f"{split}{speaker}"
         rows.append(Utterance(f"{name}/0", name, split, z, energy(audio, len(z), hop), nothing, flux))
-    meta = LatentMeta(
-        representation="logmel",
-        dim=codec.dim,
-        frame_rate=codec.frame_rate,
-        codec="logmel",
-        codec_hash=codec.hash,
-        weights=None,
-        corpus_hash="",
-        lattice_step=None,
-    )
+    meta = meta_of(codec)
     write_utterances(out / "part.parquet", rows, meta)
     return open_dataset(out)
 

@@ -13,8 +13,9 @@ from orchestrator.inspection.listening import Voice, _score, _speak
 from orchestrator.judging.quality_floor import FLOORS
 from trainables.lane_config import LaneConfig
 from trainables.latents.codec_registry import load_codec
+from trainables.latents.codecs.meta import meta_of
 from trainables.latents.storage.dataset import open_dataset
-from trainables.latents.storage.parquet_file import LatentMeta, Utterance, write_utterances
+from trainables.latents.storage.parquet_file import Utterance, write_utterances
 from trainables.predictor.model.predictor import Predictor
 
 SPEAKERS, EACH, SECONDS = 3, 2, 3.4
@@ -50,17 +51,7 @@ def dataset(tmp_path_factory):
     rows.append(Utterance("s0/short", "s0", "test", short, *3 * [np.full(60, np.nan, np.float32)]))
     taught = rows[0].latents
     rows.append(Utterance("t/0", "t", "train", taught, *3 * [np.full(len(taught), np.nan, np.float32)]))
-    meta = LatentMeta(
-        representation="logmel",
-        dim=codec.dim,
-        frame_rate=codec.frame_rate,
-        codec="logmel",
-        codec_hash=codec.hash,
-        weights=None,
-        corpus_hash="",
-        lattice_step=None,
-        source=str(source),
-    )
+    meta = meta_of(codec, source=str(source))
     write_utterances(out / "part.parquet", rows, meta)
     return open_dataset(out)
 

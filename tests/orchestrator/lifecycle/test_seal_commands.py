@@ -6,12 +6,9 @@ import sys
 import pytest
 
 from orchestrator import report, seal
-from orchestrator.judging.verdict import TEST
 from orchestrator.lifecycle import rejudge
-from orchestrator.records.code_versions import code_version, judge_version
-from orchestrator.records.journal import Journal
 from orchestrator.records.seal import SEAL_FILE, seal_hash, write_seal
-from search_spaces.study import declared
+from tests.orchestrator.sealed_run import write_sealed_run
 from tests.orchestrator.synthetic_evidence import STUDY, evidence
 
 
@@ -19,26 +16,7 @@ from tests.orchestrator.synthetic_evidence import STUDY, evidence
 def run(tmp_path):
     """A run that was sealed and judged, made of synthetic evidence."""
     folder, record = tmp_path / "runs" / "vmf_vs_mdn-20260101-000000", evidence()
-    sealed = {
-        "study": declared(STUDY),
-        "arms": {
-            arm.name: {"title": arm.title, "settings": record.arms[arm.name].config.to_json()}
-            for arm in STUDY.arms
-        },
-        "test": TEST,
-        "seeds": [r.seed for r in record.arms["vmf"].replicates],
-        "data": {"hash": record.data["hash"], "representation": "toy", "test_speakers": ["a"]},
-        "code": code_version(),
-        "code_of_judge": judge_version(),
-    }
-    sealed = json.loads(json.dumps(sealed))
-    record.seal = sealed
-    journal = Journal(folder)
-    arguments = {"study": "vmf_vs_mdn", "seed": 0, "smoke": False}
-    journal.append("planned", arguments=arguments, data_hash="d", code="c")
-    journal.append("sealed", seal_hash=seal_hash(sealed), seal=sealed)
-    write_seal(folder, sealed)
-    record.write(folder / "evidence.json")
+    write_sealed_run(folder, STUDY, record)
     return folder
 
 

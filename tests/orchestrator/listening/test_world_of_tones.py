@@ -23,8 +23,9 @@ from tests.orchestrator.listening.listeners import ARM, GOOD, answer_file, prefe
 from tests.orchestrator.synthetic_evidence import evidence
 from trainables.errors import InputError
 from trainables.latents.codec_registry import load_codec
+from trainables.latents.codecs.meta import meta_of
 from trainables.latents.derived.derive_dataset import fit_transform
-from trainables.latents.storage.dataset import LatentMeta, Utterance, open_dataset, write_utterances
+from trainables.latents.storage.dataset import Utterance, open_dataset, write_utterances
 from trainables.latents.storage.parquet_file import of_control_world
 from trainables.latents.worlds.directional import DIRECTIONAL
 from trainables.latents.worlds.tones import Tones
@@ -57,17 +58,7 @@ def run(tmp_path_factory):
 
 def _latents(folder) -> str:
     """Write a few utterances of the world, and return their hash."""
-    meta = LatentMeta(
-        representation=Tones.name,
-        dim=Tones.dim,
-        frame_rate=Tones.frame_rate,
-        codec=Tones.name,
-        codec_hash=Tones.hash,
-        weights=None,
-        corpus_hash="",
-        lattice_step=None,
-        world={"name": "directional"},
-    )
+    meta = meta_of(Tones(None), world={"name": "directional"})
     splits = ["train", *["test"] * PAIRS]
     paths = DIRECTIONAL.simulate(len(splits), FRAMES, np.random.default_rng(0))
     unknown = np.full(FRAMES, np.nan, np.float32)

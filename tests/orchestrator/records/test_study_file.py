@@ -8,16 +8,16 @@ import pytest
 
 import search_spaces
 from orchestrator import report, seal, sweep
-from orchestrator.judging.verdict import TEST, Verdict
+from orchestrator.judging.verdict import Verdict
 from orchestrator.lifecycle.rejudge import judged
 from orchestrator.planning.plan import make_plan
 from orchestrator.planning.sound_settings import require_sound_settings
-from orchestrator.records.code_versions import code_version, judge_version
-from orchestrator.records.journal import Journal
-from orchestrator.records.seal import seal_hash, study_changes, write_seal
+from orchestrator.records.code_versions import code_version
+from orchestrator.records.seal import study_changes
 from orchestrator.records.study_code import code_of_lane, code_of_study
 from orchestrator.records.study_file import STUDY_COPY, keep_copy, load_study, require_copy
 from search_spaces.study import declared
+from tests.orchestrator.sealed_run import write_sealed_run
 from tests.orchestrator.synthetic_evidence import evidence
 from tests.orchestrator.tiny_world import write_latents
 from tests.own_files import begin, user_folder, write
@@ -144,24 +144,7 @@ def test_a_run_of_an_own_study_is_judged_by_the_file_that_the_user_names(folder,
     write(folder, mine=MINE)
     study, run = load_study("mine.py"), folder / "runs" / "mine-20260101-000000"
     record = replace(evidence(), study="mine")
-    sealed = {
-        "study": declared(study),
-        "arms": {
-            arm.name: {"title": arm.title, "settings": record.arms[arm.name].config.to_json()}
-            for arm in study.arms
-        },
-        "test": TEST,
-        "seeds": [r.seed for r in record.arms["vmf"].replicates],
-        "data": {"hash": record.data["hash"], "representation": "toy", "test_speakers": ["a"]},
-        "code": code_version(),
-        "code_of_judge": judge_version(),
-    }
-    record.seal = sealed
-    journal = Journal(run)
-    journal.append("planned", arguments={"study": "mine", "seed": 0, "smoke": False}, data_hash="d", code="c")
-    journal.append("sealed", seal_hash=seal_hash(sealed), seal=sealed)
-    write_seal(run, sealed)
-    record.write(run / "evidence.json")
+    write_sealed_run(run, study, record)
     keep_copy(folder / "mine.py", run)
     code, said = call(monkeypatch, capsys, report, run)
     assert code == 2 and "'mine' is no study of this project; give --study PATH" in said

@@ -54,7 +54,7 @@ def walks_of_pace(count: int, frames: int, seed: int) -> tuple[list[torch.Tensor
 
 def long_paths(settings: TwoStageStructure, paths: list[torch.Tensor]) -> LongPaths:
     coordinates = Coordinates.of(settings, torch.cat(paths))
-    return LongPaths.of(paths, coordinates, settings.context + settings.horizon)
+    return LongPaths.heard(paths, coordinates, settings.context + settings.horizon)
 
 
 def test_what_was_heard_so_far_knows_nothing_of_what_comes():

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from trainables.distributions.polar import MAGNITUDE_FLOOR
 from trainables.errors import InputError
-from trainables.own_parts.registry import PartKind, made_part
+from trainables.own_parts.registry import PartKind, made_instance
 from trainables.predictor.heads.base import Head, Survey, Whitening
 from trainables.predictor.heads.diffusion import DiffusionHead
 from trainables.predictor.heads.direction_codebook import CodebookHead
@@ -62,7 +62,11 @@ def build_head(structure: Structure, dim: int) -> Head:
         InputError: it is a user's own, and cannot be made of the structure and the dimensions.
     """
     builder = _BUILDERS.get(structure.head)
-    head = _own_head(structure, dim) if builder is None else builder(structure, dim)
+    head = (
+        made_instance(Head, PartKind.HEAD, structure.head, structure, dim)
+        if builder is None
+        else builder(structure, dim)
+    )
     return WhitenedHead(head, dim, structure.factors) if structure.coordinates == "whitened" else head
 
 
@@ -84,16 +88,6 @@ def survey(structure: Structure, steps_ND: Tensor, frames_ND: Tensor) -> Survey:
     moving = magnitude > MAGNITUDE_FLOOR
     codes_KD = _codes(steps_ND[moving] / magnitude[moving, None], structure.components)
     return Survey(typical, codes_KD, whitening)
-
-
-def _own_head(structure: Structure, dim: int) -> Head:
-    head = made_part(PartKind.HEAD, structure.head, structure, dim)
-    if not isinstance(head, Head):
-        raise InputError(
-            f"head {structure.head!r} makes a {type(head).__name__}; it must be a Head of "
-            "trainables.predictor.heads"
-        )
-    return head
 
 
 def _form(structure: Structure) -> PolarForm:

@@ -31,6 +31,29 @@ _LOG_SPREAD_BOUND = 3.0  # |log spread| stays below it
 _LOGIT_MEAN, _LOGIT_SPREAD = 0.4, 1.0
 
 
+class Located(Implicit):
+    """The law of ``scale`` times what noise is led to in so many steps, and whose mean is ``location``.
+
+    ``field`` says where a point goes, told its times.
+    """
+
+    def __init__(
+        self, field: Network, location: Tensor, scale: Tensor, probes_SD: Tensor, steps: int
+    ) -> None:
+        super().__init__(location.shape, probes_SD)
+        self.field, self.location, self.scale, self.steps = field, location, scale, steps
+
+    def mean(self) -> Tensor:
+        """The mean step, E[delta], [..., D]."""
+        return self.scale * self.location
+
+    def half_squared(self, error: Tensor, data: Tensor) -> Tensor:
+        """Half of the squared length, [...], of errors of the field [S, ..., D], mean over levels, and once
+        more in pure noise, where it is that of the mean of ``data`` [..., D].
+        """
+        return half_squared(error) + 0.5 * (self.location - data).square().sum(-1) / len(error)
+
+
 class DenoisingHead(Head[AnyImplicit]):
     """A head that starts from the Gaussian N(mean(h), spread(h)^2 I) of delta / scale; what that misses is a
     network's.

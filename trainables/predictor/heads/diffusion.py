@@ -13,40 +13,24 @@ Shapes: H hidden units, D latent dimensions, S noise levels; [...] is any leadin
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
-from trainables.distributions.implicit import MOST_PASSES, Implicit
+from trainables.distributions.implicit import MOST_PASSES
 from trainables.distributions.law import LawNoise
-from trainables.predictor.heads.denoiser import DenoisingHead, half_squared
+from trainables.predictor.heads.denoiser import DenoisingHead, Located
 
 _PURE_NOISE = math.pi / 2
 
 
-class Diffusion(Implicit):
-    """The law of ``scale`` times x, where ``v(x_a, a)`` leads from noise back to data.
+class Diffusion(Located):
+    """The law of ``scale`` times x, where v, the ``field(x_a, a)``, leads from noise back to data.
 
     At pure noise the best v is -E[x], whatever the noise; ``location`` is that mean, [..., D].
     """
 
     called = "a diffusion head"
-
-    def __init__(
-        self,
-        v: Callable[[Tensor, Tensor], Tensor],
-        location: Tensor,
-        scale: Tensor,
-        probes_SD: Tensor,
-        steps: int,
-    ) -> None:
-        super().__init__(location.shape, probes_SD)
-        self.v, self.location, self.scale, self.steps = v, location, scale, steps
-
-    def mean(self) -> Tensor:
-        """The mean step, E[delta], [..., D]."""
-        return self.scale * self.location
 
     def carry(self, x: Tensor, most: int = MOST_PASSES) -> Tensor:
         """The steps [..., D] that noise ``x`` [..., D] is turned to: at each step by the v half-way through
@@ -56,8 +40,8 @@ class Diffusion(Implicit):
         turn = _PURE_NOISE / steps
         for step in range(steps):
             angle = torch.full_like(x[..., :1], _PURE_NOISE - step * turn)
-            half = _turned(x, self.v(x, angle), turn / 2)
-            middle = self.v(half, angle - turn / 2)
+            half = _turned(x, self.field(x, angle), turn / 2)
+            middle = self.field(half, angle - turn / 2)
             # v itself turns with the angle: brought back by half a step, it leads through the whole of it.
             x = _turned(x, math.cos(turn / 2) * middle - math.sin(turn / 2) * half, turn)
         return self.scale * x
@@ -87,9 +71,9 @@ class DiffusionHead(DenoisingHead[Diffusion]):
         data, (start, time) = delta / law.scale, self.levels(noise)
         angle = torch.atan2(1 - time, time)  # odds of noise to data, 1 - t to t
         cos, sin = angle.cos(), angle.sin()
-        v = law.v(cos * data + sin * start, angle)
+        v = law.field(cos * data + sin * start, angle)
         error = v - (cos * start - sin * data)
-        return half_squared(error) + 0.5 * (law.location - data).square().sum(-1) / len(start)
+        return law.half_squared(error, data)
 
 
 def _turned(x: Tensor, v: Tensor, angle: float) -> Tensor:

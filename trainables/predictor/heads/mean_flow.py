@@ -12,48 +12,31 @@ Shapes: H hidden units, D latent dimensions, S noise levels; [...] is any leadin
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
 from torch.func import jvp
 
-from trainables.distributions.implicit import MOST_PASSES, Implicit
+from trainables.distributions.implicit import MOST_PASSES
 from trainables.distributions.law import LawNoise
-from trainables.predictor.heads.denoiser import DenoisingHead, evenly_spread, half_squared
+from trainables.predictor.heads.denoiser import DenoisingHead, Located, evenly_spread
 
 _LONG_OF = 4  # one level of so many spans a stretch of time
 
 
-class MeanFlow(Implicit):
-    """The law of ``scale`` times x_1, where ``velocity(x, t, s)`` is the mean one from time t to s.
+class MeanFlow(Located):
+    """The law of ``scale`` times x_1, where ``field(x, t, s)`` is the mean one from time t to s.
 
     At t = s = 0 it is E[x_1] - x_0; ``location`` is that mean, [..., D].
     """
 
     called = "a mean-flow head"
 
-    def __init__(
-        self,
-        velocity: Callable[[Tensor, Tensor, Tensor], Tensor],
-        location: Tensor,
-        scale: Tensor,
-        probes_SD: Tensor,
-        steps: int,
-    ) -> None:
-        super().__init__(location.shape, probes_SD)
-        self.velocity, self.location, self.scale, self.steps = velocity, location, scale, steps
-
-    def mean(self) -> Tensor:
-        """The mean step, E[delta], [..., D]."""
-        return self.scale * self.location
-
     def carry(self, x: Tensor, most: int = MOST_PASSES) -> Tensor:
         """The steps [..., D] that noise ``x`` [..., D] is carried to, in as many stretches as the law has."""
         steps = min(self.steps, most)
         for step in range(steps):
             ends = (torch.full_like(x[..., :1], (step + more) / steps) for more in (0, 1))
-            x = x + self.velocity(x, *ends) / steps
+            x = x + self.field(x, *ends) / steps
         return self.scale * x
 
 
@@ -82,15 +65,14 @@ class MeanFlowHead(DenoisingHead[MeanFlow]):
         noise, where it is that of the mean. ``noise.uniform`` places the ends of long stretches, uniformly.
         """
         data, (start, time) = delta / law.scale, self.levels(noise)
-        count = len(start)
-        long = max(1, count // _LONG_OF)
+        long = max(1, len(start) // _LONG_OF)
         time, end = _with_stretches(time, noise.uniform, long)
         path = data - start
         x = (1 - time) * start + time * data
         target = torch.cat([path[long:], _long_target(law, *(part[:long] for part in (x, time, end, path)))])
         ordered = (torch.cat([part[long:], part[:long]]) for part in (x, time, end))
-        error = law.velocity(*ordered) - target
-        return half_squared(error) + 0.5 * (law.location - data).square().sum(-1) / count
+        error = law.field(*ordered) - target
+        return law.half_squared(error, data)
 
 
 def _with_stretches(time: Tensor, uniform: Tensor, long: int) -> tuple[Tensor, Tensor]:
@@ -103,7 +85,7 @@ def _long_target(law: MeanFlow, x: Tensor, time: Tensor, end: Tensor, path: Tens
     """What the mean velocity of stretches has to be, without a gradient."""
     with torch.no_grad():
         ones = torch.ones_like(time)
-        _, slope = jvp(law.velocity, (x, time, end), (path, ones, torch.zeros_like(end)))
+        _, slope = jvp(law.field, (x, time, end), (path, ones, torch.zeros_like(end)))
         return path + (end - time) * slope
 
 

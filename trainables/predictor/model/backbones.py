@@ -18,8 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from trainables.errors import InputError
-from trainables.own_parts.registry import PartKind, made_part
+from trainables.own_parts.registry import PartKind, made_instance
 from trainables.predictor.config import Structure
 from trainables.predictor.heads.base import Survey
 from trainables.predictor.linear import Linear
@@ -48,20 +47,14 @@ def build_backbone(structure: Structure, dim: int) -> Backbone:
 
     kind = kinds.get(structure.backbone)
     sizes = dim, structure.width, structure.depth
-    backbone = wrapped(_own_backbone(structure, dim) if kind is None else kind(*sizes))
+    backbone = wrapped(
+        made_instance(Backbone, PartKind.BACKBONE, structure.backbone, structure, dim)
+        if kind is None
+        else kind(*sizes)
+    )
     if not structure.clean_context:
         return backbone
     return BesideCleanBackbone(backbone, wrapped(WindowedMLP(dim, structure.width, 1)), dim)
-
-
-def _own_backbone(structure: Structure, dim: int) -> Backbone:
-    backbone = made_part(PartKind.BACKBONE, structure.backbone, structure, dim)
-    if not isinstance(backbone, Backbone):
-        raise InputError(
-            f"backbone {structure.backbone!r} makes a {type(backbone).__name__}; it must be a Backbone of "
-            "trainables.predictor.model.backbones"
-        )
-    return backbone
 
 
 class Backbone(nn.Module):

@@ -14,6 +14,7 @@ from trainables.errors import InputError
 from trainables.latents.batching.feed import Feed
 from trainables.latents.codec_registry import load_derived
 from trainables.latents.codecs.logmel import LogMel
+from trainables.latents.codecs.meta import meta_of
 from trainables.latents.derived.beta_vae import BetaVae
 from trainables.latents.derived.bottleneck_settings import BottleneckSettings
 from trainables.latents.derived.bottleneck_training import BottleneckTraining, train_bottleneck
@@ -288,16 +289,7 @@ def test_codes_are_heard_through_the_codec_of_the_base(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     audio = (0.1 * rng.standard_normal(codec.sample_rate)).astype(np.float32)
     latents = codec.encode(audio)
-    meta = LatentMeta(
-        representation=codec.name,
-        dim=codec.dim,
-        frame_rate=codec.frame_rate,
-        codec=codec.name,
-        codec_hash=codec.hash,
-        weights=None,
-        corpus_hash="",
-        lattice_step=codec.lattice_step,
-    )
+    meta = meta_of(codec)
     track = np.full(len(latents), np.nan)
     rows = [Utterance(f"s{i}", f"s{i}", "train", latents + 0.1 * i, track, track, track) for i in range(3)]
     write_utterances(tmp_path / "base" / "x.parquet", rows, meta)

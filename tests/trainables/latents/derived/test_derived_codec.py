@@ -14,6 +14,7 @@ from tests.trainables.latents.codecs.test_codecs import CodecContract, RealSound
 from trainables.errors import InputError
 from trainables.latents.codec_registry import load_codec
 from trainables.latents.codecs.base import Codec
+from trainables.latents.codecs.meta import meta_of
 from trainables.latents.codecs.random_weights import write_random_weights
 from trainables.latents.derived.derive_dataset import derived_utterances, fit_transform
 from trainables.latents.encode_recording import read_audio
@@ -59,18 +60,7 @@ def _utterance(codec: Codec, recording) -> Utterance:
 
 
 def _meta(codec: Codec) -> LatentMeta:
-    return LatentMeta(
-        representation=codec.name,
-        dim=codec.dim,
-        frame_rate=codec.frame_rate,
-        codec=codec.name,
-        codec_hash=codec.hash,
-        weights=codec.weights,
-        corpus_hash="",
-        lattice_step=codec.lattice_step,
-        note=codec.note,
-        source="/speech",
-    )
+    return meta_of(codec, source="/speech")
 
 
 @pytest.fixture(scope="module")

@@ -72,9 +72,9 @@ def test_twice_the_steps_of_diffusion_err_at_most_a_quarter() -> None:
 def test_the_mean_velocity_of_a_gaussian_solves_the_identity_of_mean_flows() -> None:
     law = gaussian(MeanFlowHead, "uniform", 1)(normals(20, WIDTH, seed=1))
     x, (time, end) = normals(20, DIM, seed=2), torch.rand(2, 20, 1).double().sort(0).values
-    velocity = law.velocity(x, time, time)
+    velocity = law.field(x, time, time)
     arguments, directions = (x, time, end), (velocity, torch.ones_like(time), torch.zeros_like(end))
-    mean, slope = jvp(law.velocity, arguments, directions)
+    mean, slope = jvp(law.field, arguments, directions)
     assert torch.allclose(mean, velocity + (end - time) * slope, atol=1e-9)
 
 
