@@ -73,7 +73,7 @@ def model_card(predictor: ExportedPredictor, folder: str, data: Mapping[str, Any
         context=predictor.structure.context,
         seconds=predictor.structure.context / units.frame_rate,
         decided=_decided(origin),
-        replicates=origin.get("replicates", "no"),
+        replicates=origin.get("replicates", {}).get(predictor.arm, {}).get("finished", "no"),
         seed=origin.get("seed", ""),
         replicate=origin.get("replicate", ""),
         facts=as_table(("what", "is"), _facts(predictor, data, licence)),

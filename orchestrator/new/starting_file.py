@@ -40,7 +40,10 @@ def write_starting_file(what: Beginning, name: str, folder: Path) -> Path:
         InputError: the name is none for a module, is that of another, or the file exists.
     """
     if not name.isidentifier() or keyword.iskeyword(name) or not name.isascii() or name.startswith("_"):
-        raise InputError(f"NAME is {name!r}; it must be made of letters, digits and _, such as my_{what}")
+        raise InputError(
+            f"NAME is {name!r}; it must be made of letters, digits and _, begin with a letter and be no word "
+            f"of Python's own, such as my_{what}"
+        )
     path = folder / f"{name}.py"
     if path.exists():
         raise InputError(f"{path} exists already; name another, or another folder with --out")

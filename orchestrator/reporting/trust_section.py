@@ -22,6 +22,7 @@ def trust_section(run: JudgedRun) -> Section:
         "seal_hash": judgement.seal,
         "sealed_plan": json.dumps(evidence.seal, indent=1, ensure_ascii=False) if evidence.seal else "",
         "earlier": _earlier_verdicts(run),
+        "after_the_fact": judgement.after_the_fact,
         "looked_at": bool(run.arms),
         "prior": f"{judgement.prior:.2f}",
         "posterior": f"{judgement.posterior:.2f}",

@@ -105,6 +105,8 @@ def test_the_folder_says_what_it_holds(run, exported):
     judged = json.loads((run / "verdict.json").read_text())
     estimate = judged["criteria"][0]["estimate"]
     assert f"{estimate['estimate']:.4g} [{estimate['low']:.4g}, {estimate['high']:.4g}]" in card
+    finished = judged["replicates"]["vmf"]["finished"]
+    assert f"of the study, over {finished} seeds and the test speakers" in card
     assert judged["reason"] in card and card.count("\n- ") == len(judged["criteria"])
     rows = dict(re.findall(r"^\| ([^|]+) \| (.+) \|$", card, re.MULTILINE))
     assert rows["speakers"] == "1 train, 1 validation, 2 test"

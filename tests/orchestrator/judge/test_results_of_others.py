@@ -55,7 +55,8 @@ def test_results_that_have_all_are_judged_and_marked_as_not_sealed(tmp_path):
     assert primary.estimate == pytest.approx(0.75, abs=0.01)
     assert ids(run.judgement) == ["No plant", "No learning", "No ridge"]
     folder = write_judged(run, tmp_path / "runs")
-    assert "Not sealed: judged after the fact" in (folder / "report.html").read_text()
+    page = (folder / "report.html").read_text()
+    assert "Not sealed: judged after the fact" in page and "for the first time" not in page
     assert "not sealed: judged after the fact" in (folder / "report.md").read_text().lower()
     again = judged(folder).judgement
     assert (again.verdict, again.missing) == (run.judgement.verdict, run.judgement.missing)
