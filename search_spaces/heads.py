@@ -164,6 +164,7 @@ STUDY = Study(
         ),
     ),
     objective="energy_skill@1-8",
+    continuation="sample",  # as it is judged: the mean of a law is not what the energy score asks about
     prior=Prior(0.5, "ours: Research Discussion 7 gives no probability for this hypothesis"),
     consequences={
         "GO": "Compare other studies' arms against the von Mises-Fisher head.",

@@ -97,6 +97,7 @@ STUDY = Study(
         _better_than("teacher", "teacher forcing for as long", metric="cos@16"),
     ),
     objective="energy_skill@1-8",
+    continuation="sample",  # as it is judged: the mean of a law is not what the energy score asks about
     prior=Prior(0.5, "ours: Research Discussion 7 does not ask it"),
     consequences={
         "GO": "Train rollouts of sampled feedback with half NLL, half energy score.",

@@ -107,6 +107,7 @@ STUDY = Study(
         _better("clean_beside", "mixed_noise", "beside mixed noise, clean frames are better than none"),
     ),
     objective="energy_skill@1-8",
+    continuation="sample",  # as it is judged: the mean of a law is not what the energy score asks about
     prior=Prior(0.5, "ours: Research Discussion 7 gives no probability for this hypothesis"),
     consequences={
         "GO": "Train with the remedies whose removal costs skill, and leave out the others.",

@@ -147,6 +147,8 @@ class Budget:
 # The settings that say how many epochs each phase of training may last.
 PHASES = ("teacher_epochs", "rollout_epochs")
 
+_HEARD = ("", "mean", "mode", "sample")  # what may be fed back in continuations
+
 # Stands for as many epochs as both phases together may last, where a component is taken out.
 ALL_EPOCHS = "all epochs"
 
@@ -217,6 +219,8 @@ class Study:
     assay: str = "assay"  # the study that is asked of the control worlds
     # Where arms run something else than predictors: what an effort, or "smoke", puts in place of settings.
     efforts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    # What is fed back where continuations are decoded and scored; empty: what the rollouts of an arm do.
+    continuation: str = ""
     file_hash: str = ""  # SHA-256 of the file that declares it, where that is a user's own
 
     def __post_init__(self) -> None:
@@ -236,6 +240,11 @@ class Study:
             part_names = [part.name for part in getattr(self, kind)]
             if len(set(part_names)) < len(part_names):
                 raise StudyError(f"study {self.name!r} has two {kind} of one name; give each another name")
+        if self.continuation not in _HEARD:
+            raise StudyError(
+                f"study {self.name!r} has continuation {self.continuation!r}; it must be one of "
+                f"{', '.join(filter(None, _HEARD))}, or empty"
+            )
         if not 0 < self.prior.probability < 1:
             raise StudyError(
                 f"study {self.name!r} has prior {self.prior.probability}; it must lie between 0 and 1"
@@ -333,6 +342,8 @@ def _judged(study: Study) -> dict[str, Any]:
         _leave_out(criterion, "nulls", ("white",))
     design = {"prior": study.prior.probability, "alpha": budget.alpha, "power": budget.power}
     own = {} if study.assay == "assay" else {"assay": study.assay}
+    if study.continuation:
+        own["continuation"] = study.continuation
     return {
         **{n: fields[n] for n in _JUDGED},
         **own,

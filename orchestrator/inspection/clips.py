@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.compute as pc
@@ -84,6 +85,21 @@ def _taking_turns(dataset: LatentDataset, frames: int) -> list[str]:
         order.append((seen[row["speaker_id"]], row["speaker_id"], row["utterance_id"]))
         seen[row["speaker_id"]] += 1
     return [utterance for _, _, utterance in sorted(order)]
+
+
+def heard_structure(structure: Structure, feedback: str, details: Mapping[str, Any]) -> Structure:
+    """The settings with which a lane's continuations are heard.
+
+    Args:
+        structure: of the lane.
+        feedback: what is fed back, where that is not what the structure says; empty where it is.
+        details: of the lane's result, with the temperature that suited
+            validation speakers, where it was swept.
+    """
+    if not feedback:
+        return structure
+    at = float(details.get("temperature", structure.temperature))
+    return replace(structure, feedback=feedback, rollout_branches="drawn", temperature=at)
 
 
 def continued(

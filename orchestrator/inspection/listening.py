@@ -13,7 +13,15 @@ import torch
 
 from orchestrator.datasets.ray_latents import RayLatents
 from orchestrator.execution.progress import Progress
-from orchestrator.inspection.clips import SCORED, Clip, choose_clips, continued, original, others_of
+from orchestrator.inspection.clips import (
+    SCORED,
+    Clip,
+    choose_clips,
+    continued,
+    heard_structure,
+    original,
+    others_of,
+)
 from orchestrator.judging.quality_floor import FLOORS
 from orchestrator.records.evidence import ArmEvidence, Evidence, Exhibit
 from orchestrator.records.lane_store import LaneStore
@@ -53,7 +61,7 @@ def score_continuations(
         progress.say("nothing to listen to: fewer than two test utterances are long enough")
         return
     before = len(evidence.exhibits)
-    voices = {arm.name: _voice(arm, archive) for arm in arms}
+    voices = {arm.name: _voice(arm, evidence.continuation, archive) for arm in arms}
     speak, score = (ray.remote(f).options(scheduling_strategy=latents.near) for f in (_speak, _score))
     codec = (dataset.meta.codec, dataset.meta.weights)
     spoken = ray.get([speak.remote(codec, clip) for clip in clips])
@@ -93,16 +101,19 @@ def score_continuations(
 
 @dataclass(frozen=True)
 class Voice:
-    """An arm's predictors, which continue clips: structure, and weights of finished replicates by number."""
+    """An arm's predictors, which continue clips: structure and weights of finished replicates by number."""
 
-    structure: Structure
+    structures: dict[int, Structure]
     weights: dict[int, dict[str, torch.Tensor]]
 
 
-def _voice(arm: ArmEvidence, archive: LaneStore) -> Voice:
-    finished = {i: r.key for i, r in enumerate(arm.replicates) if r.status == LaneStatus.FINISHED}
-    loaded = {i: archive.weights(key) for i, key in finished.items()}
-    return Voice(arm.config.structure, {i: state for i, state in loaded.items() if state is not None})
+def _voice(arm: ArmEvidence, feedback: str, archive: LaneStore) -> Voice:
+    finished = {i: r for i, r in enumerate(arm.replicates) if r.status == LaneStatus.FINISHED}
+    loaded = {i: archive.weights(r.key) for i, r in finished.items()}
+    return Voice(
+        {i: heard_structure(arm.config.structure, feedback, r.details) for i, r in finished.items()},
+        {i: state for i, state in loaded.items() if state is not None},
+    )
 
 
 @lru_cache(maxsize=1)
@@ -148,7 +159,7 @@ def _score(
     qualities = {}
     for arm, voice in voices.items():
         for replicate, weights in voice.weights.items():
-            latents = continued(clip, voice.structure, weights, replicate, rms)
+            latents = continued(clip, voice.structures[replicate], weights, replicate, rms)
             if not np.isfinite(latents).all():
                 continue
             audio, continuation = decode_continuation(codec, clip.raw_TD[:context], latents)

@@ -112,6 +112,7 @@ def _listen(tools: SweepTools, evidence: Evidence) -> None:
         return
     tools.progress.say("baselines and listening")
     evidence.exhibits.clear()
+    evidence.continuation = tools.study.continuation
     rules = scores_of_rules({name: arm.config for name, arm in forecasting.items()}, tools.latents)
     for name, scores in rules.items():
         evidence.arms[name].ridge = scores[RIDGE]

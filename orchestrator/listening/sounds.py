@@ -12,7 +12,7 @@ import numpy as np
 import torch
 import torchaudio.functional as audio_functional
 
-from orchestrator.inspection.clips import Clip, choose_clips, continued
+from orchestrator.inspection.clips import Clip, choose_clips, continued, heard_structure
 from orchestrator.listening.panel import COPY, FROZEN, WALK, Trial
 from orchestrator.records.evidence import ArmEvidence, Evidence, Replicate
 from orchestrator.records.lane_store import LANES_FOLDER, LaneStore
@@ -42,6 +42,7 @@ class SoundMaker:
         self._dataset = _dataset(evidence)
         self._store = LaneStore(run.parent / LANES_FOLDER)
         self._arms = {name: _arm(evidence, name) for name in arms}
+        self._feedback = evidence.continuation
         self._loaded: dict[str, dict[str, torch.Tensor]] = {}  # weights, by the key of their lane
         # Whole clips and their continuations, by source and utterance.
         self._made: dict[tuple[str, str], tuple[np.ndarray, np.ndarray]] = {}
@@ -117,7 +118,8 @@ class SoundMaker:
             before_CD, after_KD = np.split(clip.raw_TD, [len(clip.normalised_CD)])
             return heard_path(arm.config.structure, replicate.seed, before_CD[-1], after_KD, number)
         weights = self._weights(arm.name, replicate)
-        latents = continued(clip, arm.config.structure, weights, number, self._dataset.rms)
+        structure = heard_structure(arm.config.structure, self._feedback, replicate.details)
+        latents = continued(clip, structure, weights, number, self._dataset.rms)
         # What left the numbers cannot be decoded: it is heard as standing still from there on.
         lost = np.flatnonzero(~np.isfinite(latents).all(1))
         if len(lost):

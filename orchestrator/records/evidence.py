@@ -118,6 +118,8 @@ class Evidence:
         str, Any
     ]  # command, git commit, versions, device, started, seconds, criteria_hash, workers
     exhibits: list[Exhibit] = field(default_factory=list)
+    # What is fed back where continuations are decoded; empty: what each arm's own rollouts feed back.
+    continuation: str = ""
     seal: dict[str, Any] = field(
         default_factory=dict
     )  # what was sealed before confirmation (records/seal.py)

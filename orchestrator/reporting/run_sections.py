@@ -33,6 +33,7 @@ def listening_section(run: JudgedRun) -> Section:
         evidence.exhibits,
         str(evidence.data.get("representation", "")),
         is_decodable=decodable(evidence),
+        are_drawn=evidence.continuation == "sample",
         agreement=agreement_rows(evidence.ratings),
     )
 
@@ -42,6 +43,7 @@ def clips_section(
     representation: str,
     *,
     is_decodable: bool = True,
+    are_drawn: bool = False,
     agreement: Sequence[TableRow] = (),
 ) -> Section:
     """Exhibits with players and spectrograms, and whether machines hear what listeners heard in them.
@@ -50,12 +52,14 @@ def clips_section(
         exhibits: to listen to.
         representation: whose sounds they are.
         is_decodable: whether there could be any, where there are none.
+        are_drawn: whether every step was drawn from the law that an arm predicts.
         agreement: rows of the table on machines and listeners.
     """
     content = {
         "exhibits": [_exhibit(exhibit) for exhibit in exhibits],
         "what": kind_of_sound(representation),
         "decodable": is_decodable,
+        "drawn": are_drawn,
         "agreement": agreement,
         "agreement_columns": AGREEMENT_COLUMNS,
         "agreement_note": AGREEMENT_NOTE,

@@ -177,3 +177,11 @@ def test_a_study_that_compares_is_bound_to_the_latents_given_and_only_to_several
         StudyError, match="'vmf_vs_mdn' runs on one representation, and 2 --latents were given"
     ):
         bound(search_spaces.load("vmf_vs_mdn"), ["a", "b"])
+
+
+def test_what_continuations_feed_back_is_judged_with_and_is_known():
+    heads = search_spaces.load("heads")
+    assert heads.continuation == "sample"
+    assert criteria_hash(dataclasses.replace(heads, continuation="")) != criteria_hash(heads)
+    with pytest.raises(StudyError, match="has continuation 'loud'; it must be one of mean, mode, sample, or"):
+        dataclasses.replace(heads, continuation="loud")

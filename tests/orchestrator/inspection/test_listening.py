@@ -8,7 +8,7 @@ import pytest
 import soundfile
 import torch
 
-from orchestrator.inspection.clips import choose_clips, original
+from orchestrator.inspection.clips import choose_clips, continued, heard_structure, original
 from orchestrator.inspection.listening import Voice, _score, _speak
 from orchestrator.judging.quality_floor import FLOORS
 from trainables.lane_config import LaneConfig
@@ -89,7 +89,7 @@ def test_continuations_are_scored_and_heard_and_a_broken_one_is_missing_not_zero
     torch.manual_seed(0)
     weights = {name: tensor.detach() for name, tensor in Predictor(structure, 80).state_dict().items()}
     broken = {name: torch.full_like(tensor, torch.nan) for name, tensor in weights.items()}
-    voices = {"mdn": Voice(structure, {0: weights, 1: broken})}
+    voices = {"mdn": Voice({0: structure, 1: structure}, {0: weights, 1: broken})}
     spoken = [_speak(CODEC, clip) for clip in clips[:3]]
     (whole, start), others = spoken[0], [audio[at:] for audio, at in spoken[1:]]
     mean, rms = clips[0].raw_TD.mean(0), dataset.rms
@@ -102,3 +102,22 @@ def test_continuations_are_scored_and_heard_and_a_broken_one_is_missing_not_zero
     lengths = {wave.open(BytesIO(clip)).getnframes() for clip in exhibit.clips.values()}
     assert lengths == {3 * load_codec(*CODEC).sample_rate}
     assert exhibit.context_seconds == 2.0
+
+
+def test_a_study_of_laws_is_heard_as_drawn_from_them_at_the_temperature_that_was_chosen(clips):
+    structure = CONFIG.structure
+    torch.manual_seed(0)
+    weights = {name: tensor.detach() for name, tensor in Predictor(structure, 80).state_dict().items()}
+    assert heard_structure(structure, "", {"temperature": 0.7}) == structure
+
+    def spread(temperature):
+        drawn = heard_structure(structure, "sample", {"temperature": temperature})
+        assert drawn.temperature == temperature
+        runs = [continued(clips[0], drawn, weights, number, 1.0) for number in range(4)]
+        again = continued(clips[0], drawn, weights, 0, 1.0)
+        np.testing.assert_array_equal(runs[0], again)
+        return np.std(runs, axis=0).mean()
+
+    of_means = [continued(clips[0], structure, weights, number, 1.0) for number in range(2)]
+    np.testing.assert_array_equal(*of_means)
+    assert 0 < spread(0.5) < 0.75 * spread(1.0)
