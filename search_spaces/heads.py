@@ -58,6 +58,7 @@ _ARMS = (
         fixed={"head": "power_spherical", **_COOLER},
         space=_CONCENTRATION,
     ),
+    Arm("sphere", "states on a sphere", {"head": "sphere", **_COOLER}, _CONCENTRATION),
     Arm(
         "prototypes",
         "memory as basis",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from orchestrator.datasets.collection import LatentCollection
 from orchestrator.planning.plan import Plan
 from trainables.errors import InputError
-from trainables.predictor.config import POLAR
+from trainables.predictor.config import ON_STATES, POLAR
 
 
 def require_directions(plan: Plan, latents: LatentCollection) -> None:
@@ -19,7 +19,7 @@ def require_directions(plan: Plan, latents: LatentCollection) -> None:
             settings = {**plan.fixed(arm), **structure}
             named = settings.get("representation")
             dataset = latents.of(named) if named else latents.first
-            if settings.get("head") in POLAR and dataset.meta.dim < 2:
+            if settings.get("head") in (*POLAR, *ON_STATES) and dataset.meta.dim < 2:
                 raise InputError(
                     f"{dataset.root} has latents of 1 dimension, and arm {arm.name!r} predicts directions "
                     f"by head {settings['head']!r}, for which it takes 2 at least; "

@@ -52,6 +52,10 @@ class HeadCase:
         """The structure with these settings, of few hidden units."""
         return Structure(**{"width": HIDDEN, "components": _COMPONENTS, **self.settings})
 
+    def hidden(self, dim: int = STEP_DIM) -> int:
+        """How many numbers the head is given of each frame."""
+        return HIDDEN if self.maker is not None else self.structure.hidden_units(dim)
+
     def untrained(self, dim: int = STEP_DIM) -> Head:
         """The head as it is made, float64."""
         head = build_head(self.structure, dim) if self.maker is None else self.maker(dim)
@@ -90,7 +94,7 @@ def answers(head: Head, h: Tensor, delta: Tensor, *drawn: Tensor) -> dict[str, T
 
 
 def _asked(case: HeadCase, *shape: int) -> tuple[Tensor, ...]:
-    return normals(*shape, HIDDEN), normals(*shape, STEP_DIM), *case.noise(*shape)
+    return normals(*shape, case.hidden()), normals(*shape, STEP_DIM), *case.noise(*shape)
 
 
 def shapes(case: HeadCase) -> Iterator[str]:
@@ -127,7 +131,7 @@ def branches(case: HeadCase) -> Iterator[str]:
 @torch.no_grad()
 def unit_direction(case: HeadCase) -> Iterator[str]:
     """The direction of a law is a unit vector."""
-    length = case.moved()(normals(9, HIDDEN)).direction().norm(dim=-1)
+    length = case.moved()(normals(9, case.hidden())).direction().norm(dim=-1)
     if not torch.allclose(length, torch.ones(9).double()):
         yield f"direction has length {float(length[0]):.4g}; it must be 1"
 
@@ -137,7 +141,7 @@ def density_is_one(case: HeadCase) -> Iterator[str]:
     """The density integrates to 1."""
     if not case.moved().has_density:
         return
-    law = case.moved(dim=2)(normals(HIDDEN))
+    law = case.moved(dim=2)(normals(case.hidden(2)))
     angle = torch.arange(_ANGLES, dtype=torch.float64) * (2 * math.pi / _ANGLES)
     log_radius = torch.linspace(-8, 4, _RADII, dtype=torch.float64)
     rays = torch.stack([angle.cos(), angle.sin()], -1)
@@ -153,7 +157,7 @@ def samples_agree(case: HeadCase) -> Iterator[str]:
     head = case.moved()
     if not head.has_density:  # only a trained one has samples about its mean
         return
-    law = head(normals(HIDDEN).expand(_DRAWS, HIDDEN))
+    law = head(normals(case.hidden()).expand(_DRAWS, case.hidden()))
     draws = law.sample(case.noise(_DRAWS))
     error = draws.std(0) / math.sqrt(_DRAWS)
     far = float(((draws.mean(0) - law.mean()[0]) / error).abs().max())
@@ -175,7 +179,7 @@ def samples_follow_the_density(case: HeadCase) -> Iterator[str]:
     head = case.moved()
     if not head.has_density:
         return
-    law = head(normals(HIDDEN).expand(_DRAWS, HIDDEN))
+    law = head(normals(case.hidden()).expand(_DRAWS, case.hidden()))
     draws, middle = law.sample(case.noise(_DRAWS)), law.mean()
     at_draws, log_jacobian = law.log_prob(draws), STEP_DIM * math.log(_STRETCH)
     wider = law.log_prob(middle + _STRETCH * (draws - middle)) + log_jacobian
@@ -202,7 +206,7 @@ def units(case: HeadCase) -> Iterator[str]:
         head.start_from(Survey(1.0, whitening=whitening) if white else Survey(typical))
         return head
 
-    small, large = (started(typical)(normals(20, HIDDEN)) for typical in (0.05, 20.0))
+    small, large = (started(typical)(normals(20, case.hidden())) for typical in (0.05, 20.0))
     scaled = {name: (getattr(small, name)(), getattr(large, name)()) for name in ("mean", "mode")}
     scaled["sample"] = small.sample(case.noise(20)), large.sample(case.noise(20))
     for name, (low, high) in scaled.items():
@@ -229,7 +233,7 @@ def gradients(case: HeadCase) -> Iterator[str]:
 def differentiable_samples(case: HeadCase) -> Iterator[str]:
     """Samples are a differentiable function of their noise, and of nothing else."""
     head = case.moved()
-    h, (normal, uniform) = normals(5, HIDDEN).requires_grad_(), case.noise(5)
+    h, (normal, uniform) = normals(5, case.hidden()).requires_grad_(), case.noise(5)
     normal.requires_grad_()
     delta = head(h).sample(LawNoise(normal, uniform))
     if not torch.equal(delta, head(h).sample(case.noise(5))):
@@ -298,7 +302,7 @@ def extremes(case: HeadCase) -> Iterator[str]:
     for size in (1e4, -1e4, 0.0):
         for dtype in (torch.float32, torch.float64):
             still = torch.zeros(2, STEP_DIM, dtype=dtype)  # a frame that does not move
-            h = torch.full((2, HIDDEN), size, dtype=dtype, requires_grad=True)
+            h = torch.full((2, case.hidden()), size, dtype=dtype, requires_grad=True)
             uniform = torch.tensor([[0.0, 1e-12], [1.0, 1.0]], dtype=dtype)  # float32 rounds up to 1
             replies = answers(case.moved().to(dtype), h, still, case.noise(2)[0].to(dtype), uniform)
             where = f"for hidden states of {size:g} in {dtype}"

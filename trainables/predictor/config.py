@@ -18,6 +18,7 @@ HEADS = (
     "vmf",
     "movmf",
     "power_spherical",
+    "sphere",
     "prototypes",
     "direction_codebook",
     "flow",
@@ -43,6 +44,7 @@ MOST_COMPONENTS, MOST_BRANCHES, MOST_RANK = 512, 32, 32
 BRANCHING = ("mdn", "movmf", "direction_codebook")
 GAUSSIANS = ("mdn", "gaussian")
 POLAR = ("vmf", "movmf", "power_spherical", "prototypes", "direction_codebook")  # direction x magnitude
+ON_STATES = ("sphere",)  # their law is that of the next frame, which the present one is handed to them for
 WITHOUT_DENSITY = ("flow_matching", "diffusion", "mean_flow", "energy")  # known by their samples alone
 UNTEMPERED = ("flow", *FITTED_HEADS)
 # Of these heads: how many noise levels, or samples, of each frame a step draws, from which law levels come,
@@ -274,6 +276,16 @@ class Structure:
                 "so set jacobian to True",
             ),
             (
+                self.head in ON_STATES and self.coordinates == "raw",
+                f"head is {self.head!r} and coordinates 'raw', where frames lie on no sphere about 0; set "
+                "coordinates to 'whitened'",
+            ),
+            (
+                self.head in ON_STATES and self.clean_context,
+                f"head is {self.head!r} and clean_context True, of which two frames would be handed to it; "
+                "set clean_context to False",
+            ),
+            (
                 self.magnitude != "context" and self.head not in POLAR,
                 f"magnitude is {self.magnitude!r} and head {self.head!r}; only {', '.join(POLAR)} predict a "
                 "magnitude of its own, so set magnitude to 'context'",
@@ -361,6 +373,10 @@ class Structure:
     def head_solver_steps(self) -> int:
         """Steps from noise to a sample; 0 of a head that takes none."""
         return self.solver_steps or OWN_SOLVER_STEPS.get(self.head, 0)
+
+    def hidden_units(self, dim: int) -> int:
+        """How many numbers of each frame the head is given: hidden units, and the frame if it asks for it."""
+        return self.width + (dim if self.head in ON_STATES else 0)
 
     def evaluation_normals(self, dim: int) -> int:
         """How many normals a step of an evaluated run takes beside the D + 1 that any law has."""

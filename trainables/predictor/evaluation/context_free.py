@@ -39,8 +39,9 @@ class ConstantHead(nn.Module):
 
     def __init__(self, structure: Structure, frames_ND: Tensor) -> None:
         super().__init__()
-        self.h = nn.Parameter(torch.randn(structure.width) / structure.width**0.5)
-        self.head = build_head(structure, frames_ND.shape[-1])
+        dim = frames_ND.shape[-1]
+        self.h = nn.Parameter(torch.randn(structure.hidden_units(dim)) / structure.width**0.5)
+        self.head = build_head(structure, dim)
         self.head.start_from(survey(structure, frames_ND, frames_ND))
 
 

@@ -28,6 +28,7 @@ from trainables.predictor.heads.movmf import MoVMFHead
 from trainables.predictor.heads.polar import PolarForm
 from trainables.predictor.heads.power_spherical import PowerSphericalHead
 from trainables.predictor.heads.prototypes import PrototypesHead
+from trainables.predictor.heads.sphere import SphereHead
 from trainables.predictor.heads.vmf import VMFHead
 from trainables.predictor.heads.whitened import WhitenedHead
 
@@ -43,6 +44,7 @@ _BUILDERS: dict[str, Callable[[Structure, int], Head]] = {
     "vmf": lambda s, dim: VMFHead(s.width, dim, _form(s), s.coupling),
     "movmf": lambda s, dim: MoVMFHead(s.width, dim, _form(s), s.components),
     "power_spherical": lambda s, dim: PowerSphericalHead(s.width, dim, _form(s)),
+    "sphere": lambda s, dim: SphereHead(s.width, dim, _form(s)),
     "prototypes": lambda s, dim: PrototypesHead(s.width, dim, _form(s), s.components),
     "direction_codebook": lambda s, dim: CodebookHead(s.width, dim, _form(s), s.components),
     "flow": lambda s, dim: FlowHead(s.width, dim),
@@ -56,7 +58,8 @@ _KMEANS_ROUNDS, _KMEANS_SEED = 20, 0
 
 
 def build_head(structure: Structure, dim: int) -> Head:
-    """The head that a structure names, over delta in R^dim, on hidden states of ``structure.width``.
+    """The head that a structure names, over delta in R^dim, on hidden states of
+    ``structure.hidden_units(dim)``.
 
     Raises:
         InputError: it is a user's own, and cannot be made of the structure and the dimensions.
@@ -77,17 +80,23 @@ def survey(structure: Structure, steps_ND: Tensor, frames_ND: Tensor) -> Survey:
     Raises:
         InputError: fewer steps move than the head wants codes.
     """
-    whitening = None
+    whitening, state = None, 1.0
     if structure.coordinates == "whitened":
         whitening = Whitening.fit(frames_ND)
-        steps_ND = steps_ND @ whitening.inverse_DD.mT.to(steps_ND)
+        inverse_DD = whitening.inverse_DD.mT.to(steps_ND)
+        steps_ND = steps_ND @ inverse_DD
+        state = _typical((frames_ND - whitening.mean_D.to(frames_ND)) @ inverse_DD)
     magnitude = steps_ND.norm(dim=-1)
-    typical = float(torch.exp(magnitude.clamp_min(1e-6).log().mean()))
+    typical = _typical(steps_ND)
     if structure.head not in _WITH_CODES:
-        return Survey(typical, whitening=whitening)
+        return Survey(typical, whitening=whitening, typical_state=state)
     moving = magnitude > MAGNITUDE_FLOOR
     codes_KD = _codes(steps_ND[moving] / magnitude[moving, None], structure.components)
-    return Survey(typical, codes_KD, whitening)
+    return Survey(typical, codes_KD, whitening, state)
+
+
+def _typical(vectors_ND: Tensor) -> float:
+    return float(torch.exp(vectors_ND.norm(dim=-1).clamp_min(1e-6).log().mean()))
 
 
 def _form(structure: Structure) -> PolarForm:

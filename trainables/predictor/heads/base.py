@@ -54,6 +54,8 @@ class Survey:
     codes_KD: Tensor | None = None
     # None where heads work in raw coordinates.
     whitening: Whitening | None = None
+    # As ``typical``, of whitened frames themselves.
+    typical_state: float = 1.0
 
 
 class Head(nn.Module, Generic[AnyLaw]):

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from trainables.own_parts.registry import PartKind, made_instance
-from trainables.predictor.config import Structure
+from trainables.predictor.config import ON_STATES, Structure
 from trainables.predictor.heads.base import Survey
 from trainables.predictor.linear import Linear
 from trainables.predictor.model.key_value_cache import KeyValueCache
@@ -43,6 +43,8 @@ def build_backbone(structure: Structure, dim: int) -> Backbone:
     def wrapped(backbone: Backbone) -> Backbone:
         if structure.precision == "auto":
             backbone = HalfPrecisionBackbone(backbone)
+        if structure.head in ON_STATES:
+            backbone = BesideFrameBackbone(backbone)
         return WhitenedBackbone(backbone, dim) if structure.coordinates == "whitened" else backbone
 
     kind = kinds.get(structure.backbone)
@@ -191,6 +193,19 @@ class BesideCleanBackbone(Backbone):
         self.clean.start_from(survey)
 
 
+class BesideFrameBackbone(Backbone):
+    """A backbone whose hidden states are followed by the frames that it read."""
+
+    def __init__(self, inner: Backbone) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def read(self, z_BTD: Tensor, state: BackboneState = None) -> tuple[Tensor, BackboneState]:
+        """Hidden states and frames [B, T, H + D], and the state of the backbone inside."""
+        h_BTH, state = self.inner.read(z_BTD, state)
+        return torch.cat([h_BTH, z_BTD], -1), state
+
+
 class HalfPrecisionBackbone(Backbone):
     """A backbone whose products are taken in bfloat16 on a GPU; what it hands on is in full precision."""
 
@@ -220,6 +235,8 @@ class ThinnedBackbone(Backbone):
         h_BTH, state = self.inner.read(z_BTD, state)
         # Branching runs follow several copies of every window, one after the other.
         kept_BH = self.kept_BH.repeat(len(h_BTH) // len(self.kept_BH), 1)
+        # A frame behind the hidden units is kept whole.
+        kept_BH = F.pad(kept_BH, (0, h_BTH.shape[-1] - kept_BH.shape[-1]), value=1.0)
         return h_BTH * kept_BH.unsqueeze(1).to(h_BTH), state
 
 

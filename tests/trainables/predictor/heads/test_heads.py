@@ -35,7 +35,12 @@ OPTIONS = {
 }
 FITTED = {"head": "linear"}  # and the other baselines, which have the same head
 RAW = {"coordinates": "raw"}
-CASES = [{"head": head, **option, **RAW} for head in HEADS for option in OPTIONS.get(head, [{}])] + [FITTED]
+CASES = [
+    {"head": head, **option, **RAW}
+    for head in HEADS
+    if head not in config.ON_STATES
+    for option in OPTIONS.get(head, [{}])
+] + [FITTED]
 CASES += [{"head": head, "coordinates": "whitened"} for head in HEADS]
 CASES += [{"head": head, "covariance": "low_rank", "coordinates": "whitened"} for head in GAUSSIANS]
 

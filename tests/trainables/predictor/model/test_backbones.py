@@ -8,7 +8,8 @@ import torch
 from trainables.conformance.backbones import BACKBONE_PROMISES
 from trainables.conformance.promises import Promise
 from trainables.predictor.config import BACKBONES, Structure
-from trainables.predictor.model.backbones import HalfPrecisionBackbone, build_backbone
+from trainables.predictor.heads import survey
+from trainables.predictor.model.backbones import HalfPrecisionBackbone, ThinnedBackbone, build_backbone
 
 DIM, FRAMES = 5, 9
 
@@ -51,3 +52,22 @@ def test_half_precision_is_the_backbones_alone_and_close_to_full(
     half = made.read(z_BTD)[0].detach()
     assert half.dtype == torch.float32
     assert 1e-5 < float((half - outputs[0]).abs().max()) < 0.1
+
+
+@pytest.mark.parametrize("kind", BACKBONES)
+def test_a_head_on_states_is_handed_the_whitened_frame_which_dropout_leaves_whole(
+    kind: str, z_BTD: torch.Tensor
+) -> None:
+    structure = Structure(head="sphere", backbone=kind, width=8)
+    backbone = build_backbone(structure, DIM).double()
+    frames_ND = z_BTD.flatten(0, 1) @ torch.randn(DIM, DIM, dtype=torch.float64) + 3
+    known = survey(structure, frames_ND, frames_ND)
+    backbone.start_from(known)
+    kept_BH = torch.tensor([[0.0, 2.0] * 4] * 3, dtype=torch.float64)
+    h_BTX, _ = ThinnedBackbone(backbone, kept_BH).read(frames_ND.unflatten(0, z_BTD.shape[:2]))
+    hidden, frames = h_BTX.split([8, DIM], -1)
+    assert h_BTX.shape[-1] == structure.hidden_units(DIM)
+    assert (hidden[..., ::2] == 0).all() and (hidden[..., 1::2] != 0).any()
+    white_ND = (frames_ND - known.whitening.mean_D) @ known.whitening.inverse_DD.mT
+    assert torch.allclose(frames.flatten(0, 1), white_ND, atol=1e-9)
+    assert known.typical_state == pytest.approx(float(white_ND.norm(dim=-1).log().mean().exp()))

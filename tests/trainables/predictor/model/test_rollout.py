@@ -299,6 +299,8 @@ def test_marginal_branches_teach_the_component_weights(backbone: str, steps: int
         ({"jacobian": False}, "jacobian is False and head 'mdn'; only vmf, movmf, power_spherical"),
         ({"jacobian": False, "head": "linear"}, "so set jacobian to True"),
         ({"jacobian": "no", "head": "vmf"}, "jacobian is 'no'; it must be one of True, False"),
+        ({"head": "sphere", "coordinates": "raw"}, "set coordinates to 'whitened'"),
+        ({"head": "sphere", "clean_context": True}, "set clean_context to False"),
         ({"magnitude": "marginal"}, "so set magnitude to 'context'"),
         ({"magnitude": "none", "head": "vmf"}, "magnitude is 'none'; it must be one of context, marginal"),
         (

@@ -52,6 +52,7 @@ HOLD_THE_TRUTH = [
 OTHERS: list[tuple[dict[str, Any], float]] = [
     *(({"head": head}, 0.7) for head in ("vmf", "movmf", "power_spherical")),
     *(({"head": "vmf", "coupling": coupling}, 0.7) for coupling in COUPLINGS[1:]),
+    ({"head": "sphere", "steps": 120}, 0.7),
     ({"head": "prototypes", "components": 64}, 0.4),
     # Directions from a list: the best of 256 is far from the true one in 32 dimensions.
     ({"head": "direction_codebook", "components": 256, "steps": 240}, 0.15),
