@@ -2,13 +2,14 @@
 
     python -m benchmarks.kills --kills 5 --what driver terminated raylet gcs actor mlflow
 
-For each sweep an undisturbed one runs first, in a folder of its own. Then, for each kind of process, as many
-are killed with SIGKILL ("terminated": the driver, asked by SIGTERM to end). What must come out: its verdict
-and its estimates; no lane that was there is written again, which is seen from the files of the lanes
-themselves; a sentence, not a traceback, where a run had to end; and every lane in the MLflow store, once
-``report --record`` has been asked for what is missing. Ray keeps its object store in the raylet, so the two
-die together. An MLflow server that was killed comes back some seconds later. The default sweeps are no smoke
-runs: control worlds and ablations are a part of them.
+For each sweep an undisturbed one runs first, in a folder of its own. Then one suffers all kinds of kills, in
+random order and so many of each: a process dies by SIGKILL ("terminated": the driver, asked by SIGTERM to
+end) within a quarter of what an undisturbed sweep takes, and what has ended is gone on with. What must come
+out: the same verdict and estimates; no lane that was there is written again, which is seen from the files of
+the lanes themselves; a sentence, not a traceback, where a run had to end; and every lane in the MLflow store,
+once ``report --record`` has been asked for what is missing. Ray keeps its object store in the raylet, so the
+two die together. An MLflow server that was killed comes back some seconds later. The default sweeps are no
+smoke runs: control worlds and ablations are a part of them.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from orchestrator.runtime.descendants import descendants
 from orchestrator.runtime.exit_codes import ExitCode
 
 SWEEPS = (
-    "vmf_vs_mdn --trials 4 --replicates 6 --no-diagnosis",
+    "vmf_vs_mdn --trials 2 --set steps=30 --no-diagnosis",
     "archetypes --latents control:postures --no-diagnosis",
 )
 DRIVER, TERMINATED, MLFLOW = "driver", "terminated", "mlflow"
@@ -50,14 +51,26 @@ _TRACEBACK = "Traceback (most recent call last)"
 
 
 @dataclass
-class Outcome:
-    """What became of a sweep of which one kind of process was killed again and again."""
+class Kills:
+    """The kills of one kind in a sweep."""
 
-    kind: str
-    moments: list[float] = field(default_factory=list)  # seconds after the start of a sweep or its resumption
-    survived: int = 0  # kills after which the same process went on
+    seconds: list[float] = field(default_factory=list)  # after the start of the sweep, a resumption or a kill
+    survived: int = 0  # after which the same process went on
     ended: list[int] = field(default_factory=list)  # exit codes of those that did not
+
+    def row(self, kind: str) -> str:
+        """A line of the table."""
+        codes = ", ".join(map(str, sorted(set(self.ended)))) or "-"
+        return f"| {kind} | {len(self.seconds)} | {self.survived} | {codes} |"
+
+
+@dataclass
+class Outcome:
+    """What became of a sweep whose processes were killed again and again."""
+
+    kills: dict[str, Kills]
     tracebacks: int = 0
+    there: dict[str, int] = field(default_factory=dict)  # inodes of the lanes' files, by name
     again: set[str] = field(default_factory=set)  # lanes that were there and were written once more
     unrecorded: int = 0  # lanes that MLflow does not have in the end
     verdict: str = ""
@@ -69,26 +82,16 @@ class Outcome:
         wrong = self.again or self.tracebacks or self.unrecorded
         return self.verdict == verdict and not wrong and self.apart < 1e-4
 
-    def row(self) -> str:
-        """A line of the table."""
-        codes = ",".join(map(str, sorted(set(self.ended)))) or "-"
-        cells = (
-            self.kind,
-            len(self.moments),
-            self.survived,
-            codes,
-            self.tracebacks,
-            len(self.again),
-            self.unrecorded,
+    def table(self) -> str:
+        """What was killed, and a sentence on what came of it."""
+        head = "| killed | times | went on | exit codes |\n| --- | --- | --- | --- |"
+        rows = [kills.row(kind) for kind, kills in self.kills.items()]
+        end = (
+            f"{self.verdict}, estimates at most {self.apart:.2g} from the undisturbed ones; of "
+            f"{len(self.there)} lanes {len(self.again)} trained again and {self.unrecorded} missing in "
+            f"MLflow; {self.tracebacks} tracebacks; {self.seconds:.0f} s"
         )
-        return f"| {' | '.join(map(str, cells))} | {self.verdict} | {self.apart:.2g} | {self.seconds:.0f} |"
-
-
-HEADER = (
-    "| killed | times | went on | exit codes | tracebacks | lanes trained again | "
-    "lanes missing in MLflow | verdict | difference | seconds |\n"
-    "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |"
-)
+        return "\n".join([head, *rows, "", end])
 
 
 def main() -> None:
@@ -108,19 +111,19 @@ def main() -> None:
 
 
 def compared(folder: Path, arguments: list[str], kinds: list[str], kills: int, rng: random.Random) -> bool:
-    """Run a sweep undisturbed and then with kills of each kind; print a row for each. Whether all is well."""
-    calm, good = folder / "calm", True
+    """Run a sweep undisturbed and then with kills; print what came of it. Whether all is well."""
+    calm, killed = folder / "calm", folder / "killed"
     seconds = undisturbed(calm, arguments)
     verdict, _ = numbers(calm)
-    print(f"\n{' '.join(arguments)}, undisturbed: {verdict} in {seconds:.0f} s\n\n{HEADER}", flush=True)
-    for kind in kinds:
-        outcome = disturbed(folder / kind, arguments, kind, kills, seconds, rng)
-        outcome.apart = apart(calm, folder / kind)
-        print(outcome.row(), flush=True)
-        if outcome.tracebacks:
-            print(_log(folder / kind), file=sys.stderr, flush=True)
-        good &= outcome.holds(verdict)
-    return good
+    print(f"\n{' '.join(arguments)}, undisturbed: {verdict} in {seconds:.0f} s\n", flush=True)
+    order = kinds * kills
+    rng.shuffle(order)
+    outcome = disturbed(killed, arguments, order, seconds, rng)
+    outcome.apart = apart(calm, killed)
+    print(outcome.table(), flush=True)
+    if outcome.tracebacks:
+        print(_log(killed), file=sys.stderr, flush=True)
+    return outcome.holds(verdict)
 
 
 def undisturbed(folder: Path, arguments: list[str]) -> float:
@@ -133,38 +136,46 @@ def undisturbed(folder: Path, arguments: list[str]) -> float:
 
 
 def disturbed(
-    folder: Path, arguments: list[str], kind: str, kills: int, seconds: float, rng: random.Random
+    folder: Path, arguments: list[str], order: list[str], seconds: float, rng: random.Random
 ) -> Outcome:
-    """Kill so often, each time somewhere in what an undisturbed sweep takes, then let it end."""
-    outcome, started = Outcome(kind), time.monotonic()
+    """Kill one kind after the other, each time within a quarter of what an undisturbed sweep takes.
+
+    The sweep may come to its end before all kills have come.
+    """
+    outcome, started = Outcome({kind: Kills() for kind in dict.fromkeys(order)}), time.monotonic()
     folder.mkdir()
-    with TrackingServer(folder) if kind == MLFLOW else nullcontext() as server:
+    with TrackingServer(folder) if MLFLOW in order else nullcontext() as server:
         address = server.address if server else ""
         process, since = _start(folder, arguments, address), time.monotonic()
-        there: dict[str, int] = {}
+        left, unasked = list(order), 0
         while process.poll() is None or process.returncode not in _WITH_VERDICT:
             if process.returncode is not None:  # ended by a kill: go on with it
-                outcome.ended.append(process.returncode)
+                if not left and (unasked := unasked + 1) > 3:
+                    raise SystemExit(f"the sweep ends with {process.returncode} by itself:\n{_log(folder)}")
                 process, since = _start(folder, arguments, address), time.monotonic()
-            moment = rng.uniform(1.0, 0.7 * seconds)
-            if len(outcome.moments) >= kills:
-                moment = float(_LONGEST)
-            deadline = since + moment
-            while process.poll() is None and time.monotonic() < deadline:
+            after = rng.uniform(1.0, seconds / 4) if left else float(_LONGEST)
+            while process.poll() is None and time.monotonic() < since + after:
                 time.sleep(0.2)
-                there = _compare(folder, there, outcome)
-            if process.poll() is not None or not _kill(process.pid, kind, server, rng):
-                since = time.monotonic()
-                continue
-            outcome.moments.append(moment)
-            # A driver that lost its Ray takes up to a minute to notice; what has lost its record goes on.
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(timeout=_AWAY if server else 90)
-            if server:
-                server.start()
-            outcome.survived += process.poll() is None or process.returncode in _WITH_VERDICT
+                _compare(folder, outcome)
             since = time.monotonic()
-        _compare(folder, there, outcome)
+            if process.poll() is None and not _kill(process.pid, left[0], server, rng):
+                continue  # there is none of this kind yet
+            if process.poll() is not None and process.returncode in _WITH_VERDICT:
+                break
+            kills = outcome.kills[left[0]]
+            kills.seconds.append(after)
+            # A driver that lost its Ray takes up to a minute to notice; what has lost its record goes on.
+            is_record = left.pop(0) == MLFLOW
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=_AWAY if is_record else 90)
+            if is_record and server:
+                server.start()
+            if process.poll() is None or process.returncode in _WITH_VERDICT:
+                kills.survived += 1
+            else:
+                kills.ended.append(process.returncode)
+            since = time.monotonic()
+            _compare(folder, outcome)
         outcome.unrecorded = _unrecorded(folder, address)
     outcome.tracebacks = _log(folder).count(_TRACEBACK)
     outcome.verdict, outcome.seconds = numbers(folder)[0], time.monotonic() - started
@@ -194,16 +205,16 @@ def _unrecorded(folder: Path, address: str) -> int:
     return max(0, len(lanes) - len(names))
 
 
-def _compare(folder: Path, before: dict[str, int], outcome: Outcome) -> dict[str, int]:
-    """The files of the lanes by name, each with its inode, which is another one where it is written again."""
+def _compare(folder: Path, outcome: Outcome) -> None:
+    """Look at the lanes' files: one that is written again is another inode."""
     now = {path.name: path.stat().st_ino for path in folder.glob("runs/lanes/*.json")}
-    outcome.again |= {name for name, inode in before.items() if now.get(name) != inode}
-    return now
+    outcome.again |= {name for name, inode in outcome.there.items() if now.get(name) != inode}
+    outcome.there = now
 
 
 def _kill(driver: int, kind: str, server: TrackingServer | None, rng: random.Random) -> bool:
     """Kill one process of a kind; return whether there was one."""
-    if server:
+    if kind == MLFLOW and server:
         server.send(signal.SIGKILL)
         return True
     if kind == TERMINATED:
