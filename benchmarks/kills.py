@@ -274,7 +274,7 @@ def numbers(folder: Path) -> tuple[str, list[float]]:
 
 
 def _judged(folder: Path) -> Path:
-    (path,) = [p for p in folder.glob("runs/*/verdict.json") if not p.parent.name.startswith("assay-")]
+    (path,) = [p for p in folder.glob("runs/*/verdict.json") if not p.parent.name.startswith("assay")]
     return path
 
 

@@ -20,12 +20,19 @@ from orchestrator.records.evidence import Evidence, Replicate
 from orchestrator.statistics.intervals import Interval, interval
 from orchestrator.statistics.power import smallest_effect, spread_of
 from orchestrator.statistics.wording import number, spelled, spoken
+from search_spaces.effort import QUICK, STANDARD, THOROUGH
 from trainables.predictor.scores import LaneStatus
 
 # By how much ridge has to be ahead, beyond its interval, before it counts: heads have families of their own,
 # and one that does not hold a Gaussian loses a little to ridge on frames that ridge fits exactly. In units of
 # the cosine, and in nats per dimension and frame.
 _COSINE_MARGIN, _NATS_MARGIN = 0.02, 0.05
+# What trains longer than an effort does.
+_MORE = {
+    QUICK: "--effort standard, or --set",
+    STANDARD: "--effort thorough, or --set",
+    THOROUGH: "--set teacher_epochs and rollout_epochs",
+}
 _POWER = 0.8  # with which an effect is detected
 _LAST_PART = 3  # the last third of a phase is what is looked at
 
@@ -101,9 +108,11 @@ def learning(
     )
 
 
-def unlearnt(failed: Sequence[CriterionResult], arms: Mapping[str, Learning]) -> list[str]:
+def unlearnt(
+    failed: Sequence[CriterionResult], arms: Mapping[str, Learning], effort: str = QUICK
+) -> list[str]:
     """Why no NO-GO follows from criteria that failed: sentences on every arm that has not learnt enough,
-    empty where all have.
+    empty where all have. What to do about it depends on the effort that was made.
     """
     sentences = []
     for arm in dict.fromkeys(result.criterion.arm for result in failed):
@@ -115,13 +124,13 @@ def unlearnt(failed: Sequence[CriterionResult], arms: Mapping[str, Learning]) ->
                 f"still learning: over the last third of its training the {arm} arm's {spoken(state.metric)} "
                 f"rose by {number(state.gain or 0.0)} on validation speakers, for certain by more than the "
                 f"{number(state.smallest or 0.0)} that this run can tell apart; train longer, "
-                f"{_longer(state)}"
+                f"about {2 * state.allowed} epochs instead of {state.allowed} ({_MORE[effort]})"
             )
         for metric, gap in state.behind_ridge.items():
             sentences.append(
                 f"worse than ridge: the {arm} arm's {spoken(metric)} minus that of ridge regression on the "
                 f"same past is {spelled(gap)}, so its failure says nothing about the hypothesis; train "
-                "longer (--effort standard) or search wider"
+                f"longer ({_MORE[effort]}) or search wider"
             )
     return sentences
 
@@ -138,10 +147,6 @@ def _detectable(arm: str, metric: str, results: Sequence[CriterionResult]) -> fl
                 return None
             return smallest_effect(spread_of(found), found.n_speakers, found.n_seeds, found.level, _POWER)
     return None
-
-
-def _longer(state: Learning) -> str:
-    return f"about {2 * state.allowed} epochs instead of {state.allowed} (--effort standard, or --set)"
 
 
 def _behind_ridge(arm: str, metric: str, evidence: Evidence, measures: Measures) -> dict[str, Interval]:

@@ -119,7 +119,8 @@ def judge(study: Study, evidence: Evidence) -> Judgement:
         if (state := learning(arm, _primary_of(study, arm), evidence, measures, results)) is not None
     }
     plants = plant_readings(study, evidence, measures)
-    verdict, reason = _verdict(results, problems(study, evidence, measures, results, plants), learnt)
+    obstacles = problems(study, evidence, measures, results, plants)
+    verdict, reason = _verdict(results, obstacles, learnt, study.effort)
     few = too_few_seeds(study, evidence, alpha) if evidence.after_the_fact else ""
     if few and verdict in (Verdict.GO, Verdict.NO_GO):
         verdict, reason = Verdict.INCONCLUSIVE, f"{few} {reason}"
@@ -181,7 +182,10 @@ def decodable(evidence: Evidence) -> bool:
 
 
 def _verdict(
-    results: tuple[CriterionResult, ...], obstacles: list[str], learnt: Mapping[str, Learning]
+    results: tuple[CriterionResult, ...],
+    obstacles: list[str],
+    learnt: Mapping[str, Learning],
+    effort: str,
 ) -> tuple[Verdict, str]:
     if obstacles:
         return Verdict.INADMISSIBLE, " ".join(obstacles)
@@ -191,7 +195,7 @@ def _verdict(
         return Verdict.INCONCLUSIVE, f"Two measures of the same thing disagree. {_joined(apart)}"
     failed = [r for r in binding if r.outcome is Outcome.FAILED and r.criterion.role is not Role.AGREEING]
     if failed:
-        excuses = unlearnt(failed, learnt)
+        excuses = unlearnt(failed, learnt, effort)
         if excuses:
             return Verdict.INCONCLUSIVE, " ".join([_joined(failed), *(f"{capital(e)}." for e in excuses)])
         return Verdict.NO_GO, _joined(failed)

@@ -47,7 +47,7 @@ def training_check(run: JudgedRun) -> dict[str, Any]:
         return {"ended": None}
     return {
         "ended": not state.goes_on,
-        "gain": NO_VALUE if state.gain is None else number(state.gain),
+        "gain": None if state.gain is None else number(state.gain),
         "metric": spoken(state.metric),
         "epochs": state.epochs,
         "allowed": state.allowed,

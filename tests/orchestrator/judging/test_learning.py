@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
 from orchestrator.judging.learning import validation_curves
@@ -81,3 +84,17 @@ def test_information_is_followed_by_the_nll() -> None:
     (replicate, *_) = evidence({"mdn": MDN, "vmf": Truth()}).arms["vmf"].replicates
     replicate.history = [{"phase": "teacher", "nll": nll} for nll in (5.0, 4.0, 3.5)]
     assert validation_curves([replicate], "predictive_information") == [[-5.0, -4.0, -3.5]]
+
+
+@pytest.mark.parametrize(
+    ("effort", "remedy"),
+    [("quick", "--effort standard"), ("standard", "--effort thorough"), ("thorough", "--set teacher_epochs")],
+)
+@pytest.mark.parametrize("why", [{"late_gain": 0.08}, {"ridge": (0.7, 0.2)}])
+def test_what_trains_longer_is_named_for_the_effort_that_was_made(
+    effort: str, remedy: str, why: dict[str, Any]
+) -> None:
+    study = replace(STUDY, effort=effort)
+    judgement = judge(study, evidence({"mdn": MDN, "vmf": Truth(**LOST, **why)}))
+    assert judgement.verdict is Verdict.INCONCLUSIVE
+    assert f"({remedy}" in judgement.reason
