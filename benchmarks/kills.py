@@ -3,13 +3,13 @@
     python -m benchmarks.kills --kills 5 --what driver terminated raylet gcs actor mlflow
 
 For each sweep an undisturbed one runs first, in a folder of its own. Then one suffers all kinds of kills, in
-random order and so many of each: a process dies by SIGKILL ("terminated": the driver, asked by SIGTERM to
-end) within a quarter of what an undisturbed sweep takes, and what has ended is gone on with. What must come
-out: the same verdict and estimates; no lane that was there is written again, which is seen from the files of
-the lanes themselves; a sentence, not a traceback, where a run had to end; and every lane in the MLflow store,
-once ``report --record`` has been asked for what is missing. Ray keeps its object store in the raylet, so the
-two die together. An MLflow server that was killed comes back some seconds later. The default sweeps are no
-smoke runs: control worlds and ablations are a part of them.
+random order and so many of each, and another one what is left of them: a process dies by SIGKILL
+("terminated": the driver, asked by SIGTERM to end) within an eighth of what an undisturbed sweep takes, and
+what has ended is gone on with. What must come out: the same verdict and estimates; no lane that was there is
+written again, which is seen from the files of the lanes themselves; a sentence, not a traceback, where a run
+had to end; and every lane in the MLflow store, once ``report --record`` has been asked for what is missing.
+Ray keeps its object store in the raylet, so the two die together. An MLflow server that was killed comes back
+some seconds later. The default sweeps are no smoke runs: control worlds and ablations are a part of them.
 """
 
 from __future__ import annotations
@@ -42,7 +42,8 @@ DRIVER, TERMINATED, MLFLOW = "driver", "terminated", "mlflow"
 _KINDS: dict[str, Callable[[str], bool]] = {
     "raylet": lambda line: line.split(" ")[0].endswith("/raylet"),
     "gcs": lambda line: line.split(" ")[0].endswith("/gcs_server"),
-    "actor": lambda line: line.startswith("ray::") and "IDLE" not in line,
+    # Ray's own agents bear such a name too, and a raylet ends with them.
+    "actor": lambda line: line.startswith("ray::") and "IDLE" not in line and "Agent" not in line,
 }
 _LONGEST = 3600  # seconds of one sweep
 _AWAY = 8.0  # seconds for which a killed MLflow server is away
@@ -66,30 +67,30 @@ class Kills:
 
 @dataclass
 class Outcome:
-    """What became of a sweep whose processes were killed again and again."""
+    """What became of sweeps whose processes were killed again and again."""
 
     kills: dict[str, Kills]
     tracebacks: int = 0
-    there: dict[str, int] = field(default_factory=dict)  # inodes of the lanes' files, by name
-    again: set[str] = field(default_factory=set)  # lanes that were there and were written once more
+    again: int = 0  # lanes that were there and were written once more
     unrecorded: int = 0  # lanes that MLflow does not have in the end
-    verdict: str = ""
-    apart: float = float("nan")  # largest difference of any estimate from the calm sweep
+    verdicts: list[str] = field(default_factory=list)  # of each sweep
+    apart: float = 0.0  # largest difference of any estimate from the calm sweep
     seconds: float = 0.0
 
     def holds(self, verdict: str) -> bool:
         """Whether nothing is wrong with it."""
         wrong = self.again or self.tracebacks or self.unrecorded
-        return self.verdict == verdict and not wrong and self.apart < 1e-4
+        return set(self.verdicts) == {verdict} and not wrong and self.apart < 1e-4
 
     def table(self) -> str:
         """What was killed, and a sentence on what came of it."""
         head = "| killed | times | went on | exit codes |\n| --- | --- | --- | --- |"
         rows = [kills.row(kind) for kind, kills in self.kills.items()]
+        sweeps = f"{len(self.verdicts)} sweep{'s' if len(self.verdicts) > 1 else ''}"
         end = (
-            f"{self.verdict}, estimates at most {self.apart:.2g} from the undisturbed ones; of "
-            f"{len(self.there)} lanes {len(self.again)} trained again and {self.unrecorded} missing in "
-            f"MLflow; {self.tracebacks} tracebacks; {self.seconds:.0f} s"
+            f"{sweeps}: {', '.join(self.verdicts)}, estimates at most {self.apart:.2g} from the undisturbed "
+            f"ones; {self.again} lanes trained again, {self.unrecorded} missing in MLflow, "
+            f"{self.tracebacks} tracebacks; {self.seconds:.0f} s"
         )
         return "\n".join([head, *rows, "", end])
 
@@ -112,17 +113,22 @@ def main() -> None:
 
 def compared(folder: Path, arguments: list[str], kinds: list[str], kills: int, rng: random.Random) -> bool:
     """Run a sweep undisturbed and then with kills; print what came of it. Whether all is well."""
-    calm, killed = folder / "calm", folder / "killed"
+    calm = folder / "calm"
     seconds = undisturbed(calm, arguments)
     verdict, _ = numbers(calm)
     print(f"\n{' '.join(arguments)}, undisturbed: {verdict} in {seconds:.0f} s\n", flush=True)
-    order = kinds * kills
-    rng.shuffle(order)
-    outcome = disturbed(killed, arguments, order, seconds, rng)
-    outcome.apart = apart(calm, killed)
-    print(outcome.table(), flush=True)
+    left = kinds * kills
+    rng.shuffle(left)
+    outcome = Outcome({kind: Kills() for kind in kinds})
+    while left:
+        killed = folder / f"killed-{len(outcome.verdicts)}"
+        disturb(killed, arguments, left, seconds, rng, outcome)
+        outcome.verdicts.append(numbers(killed)[0])
+        outcome.apart = max(outcome.apart, apart(calm, killed))
+        print(f"{outcome.table()}\n", flush=True)
     if outcome.tracebacks:
-        print(_log(killed), file=sys.stderr, flush=True)
+        for log in folder.glob("killed-*/log.txt"):
+            print(_log(log.parent), file=sys.stderr, flush=True)
     return outcome.holds(verdict)
 
 
@@ -135,35 +141,38 @@ def undisturbed(folder: Path, arguments: list[str]) -> float:
     return time.monotonic() - started
 
 
-def disturbed(
-    folder: Path, arguments: list[str], order: list[str], seconds: float, rng: random.Random
-) -> Outcome:
-    """Kill one kind after the other, each time within a quarter of what an undisturbed sweep takes.
+def disturb(
+    folder: Path, arguments: list[str], left: list[str], seconds: float, rng: random.Random, outcome: Outcome
+) -> None:
+    """Kill one kind of those ``left`` after the other, until the sweep has come to its end.
 
-    The sweep may come to its end before all kills have come.
+    Each comes within an eighth of the ``seconds`` that an undisturbed sweep takes.
     """
-    outcome, started = Outcome({kind: Kills() for kind in dict.fromkeys(order)}), time.monotonic()
+    started, there = time.monotonic(), dict[str, int]()
     folder.mkdir()
-    with TrackingServer(folder) if MLFLOW in order else nullcontext() as server:
+    with TrackingServer(folder) if MLFLOW in left else nullcontext() as server:
         address = server.address if server else ""
         process, since = _start(folder, arguments, address), time.monotonic()
-        left, unasked = list(order), 0
+        latest, late, most = Kills(), 0, len(left)
         while process.poll() is None or process.returncode not in _WITH_VERDICT:
             if process.returncode is not None:  # ended by a kill: go on with it
-                if not left and (unasked := unasked + 1) > 3:
-                    raise SystemExit(f"the sweep ends with {process.returncode} by itself:\n{_log(folder)}")
                 process, since = _start(folder, arguments, address), time.monotonic()
-            after = rng.uniform(1.0, seconds / 4) if left else float(_LONGEST)
+            after = rng.uniform(1.0, seconds / 8) if left else float(_LONGEST)
             while process.poll() is None and time.monotonic() < since + after:
                 time.sleep(0.2)
-                _compare(folder, outcome)
+                there = _compare(folder, there, outcome)
             since = time.monotonic()
-            if process.poll() is None and not _kill(process.pid, left[0], server, rng):
+            if process.returncode is not None:
+                if process.returncode not in _WITH_VERDICT:  # of the latest kill, noticed late
+                    latest.survived, late = latest.survived - 1, late + 1
+                    latest.ended.append(process.returncode)
+                if late > most:
+                    raise SystemExit(f"the sweep ends by itself:\n{_log(folder)}")
+                continue
+            if not _kill(process.pid, left[0], server, rng):
                 continue  # there is none of this kind yet
-            if process.poll() is not None and process.returncode in _WITH_VERDICT:
-                break
-            kills = outcome.kills[left[0]]
-            kills.seconds.append(after)
+            latest = outcome.kills[left[0]]
+            latest.seconds.append(after)
             # A driver that lost its Ray takes up to a minute to notice; what has lost its record goes on.
             is_record = left.pop(0) == MLFLOW
             with suppress(subprocess.TimeoutExpired):
@@ -171,15 +180,14 @@ def disturbed(
             if is_record and server:
                 server.start()
             if process.poll() is None or process.returncode in _WITH_VERDICT:
-                kills.survived += 1
+                latest.survived += 1
             else:
-                kills.ended.append(process.returncode)
+                latest.ended.append(process.returncode)
             since = time.monotonic()
-            _compare(folder, outcome)
-        outcome.unrecorded = _unrecorded(folder, address)
-    outcome.tracebacks = _log(folder).count(_TRACEBACK)
-    outcome.verdict, outcome.seconds = numbers(folder)[0], time.monotonic() - started
-    return outcome
+            there = _compare(folder, there, outcome)
+        outcome.unrecorded += _unrecorded(folder, address)
+    outcome.tracebacks += _log(folder).count(_TRACEBACK)
+    outcome.seconds += time.monotonic() - started
 
 
 def _unrecorded(folder: Path, address: str) -> int:
@@ -205,11 +213,11 @@ def _unrecorded(folder: Path, address: str) -> int:
     return max(0, len(lanes) - len(names))
 
 
-def _compare(folder: Path, outcome: Outcome) -> None:
-    """Look at the lanes' files: one that is written again is another inode."""
+def _compare(folder: Path, before: dict[str, int], outcome: Outcome) -> dict[str, int]:
+    """The files of the lanes by name, each with its inode, which is another one where it is written again."""
     now = {path.name: path.stat().st_ino for path in folder.glob("runs/lanes/*.json")}
-    outcome.again |= {name for name, inode in outcome.there.items() if now.get(name) != inode}
-    outcome.there = now
+    outcome.again += sum(now.get(name) != inode for name, inode in before.items())
+    return now
 
 
 def _kill(driver: int, kind: str, server: TrackingServer | None, rng: random.Random) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -121,6 +122,7 @@ def connected(address: str | None, *, state_api: bool = False) -> Iterator[Clust
             _hush(*(logging.getLogger(name) for name in ("ray", "ray.data")))
             # A worker that is lost is trained again, or its loss is said by what ends: no traceback besides.
             _hush(*(logging.getLogger(name) for name in ("ray.tune", "ray.train")), level=logging.CRITICAL)
+            logging.getLogger("ray.data.exceptions").addFilter(_is_not_told_otherwise)
             resources = ray.cluster_resources() | (autoscaled_resources() if address else {})
             nodes = sum(node["Alive"] for node in ray.nodes())
             with nullcontext() if address else ended_with_ray():
@@ -150,6 +152,13 @@ def _init(address: str | None, private: dict[str, Any]) -> None:
             f"--address is {address}, and no Ray that this machine belongs to answers there; start the "
             "command on a machine of the cluster, or leave --address out"
         ) from error
+
+
+def _is_not_told_otherwise(record: logging.LogRecord) -> bool:
+    """Whether what is being handled has no sentence of its own, such as that of a Ray that was lost while Ray
+    Data was at work: that would log it as a fault in itself, with a traceback.
+    """
+    return not isinstance(sys.exc_info()[1], InputError)
 
 
 def _hush(*loggers: logging.Logger, level: int = logging.ERROR) -> None:

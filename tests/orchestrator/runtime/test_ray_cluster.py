@@ -1,5 +1,6 @@
 """Joining a Ray that is there, and settings of the user's environment that are not borne."""
 
+import logging
 import socket
 from pathlib import Path
 
@@ -8,6 +9,8 @@ import ray
 from ray._private import ray_constants
 
 from orchestrator.runtime import ray_cluster
+from orchestrator.runtime.lost_ray import RayLostError
+from orchestrator.runtime.ray_cluster import _is_not_told_otherwise
 from tests.orchestrator.shared_ray import SHORT_WAITS
 from trainables.errors import InputError
 
@@ -59,3 +62,26 @@ def test_ray_reads_those_settings_under_these_names() -> None:
     sources = [path.read_text() for path in (Path(ray.__file__).parent / "data").rglob("*.py")]
     for name in ray_cluster._UNPICKLING:
         assert any(f'"{name}"' in source for source in sources), name
+
+
+@pytest.mark.parametrize(("problem", "lines"), [(RayLostError("lost"), 0), (RuntimeError("a fault"), 2)])
+def test_ray_data_logs_no_traceback_of_what_has_a_sentence_of_its_own(problem, lines):
+    from ray.data.exceptions import omit_traceback_stdout
+
+    said, logger = [], logging.getLogger("ray.data.exceptions")
+    handler = logging.Handler()
+    handler.emit = said.append
+    logger.addHandler(handler)
+    logger.addFilter(_is_not_told_otherwise)
+    try:
+
+        @omit_traceback_stdout
+        def works():
+            raise problem
+
+        with pytest.raises(type(problem)):
+            works()
+    finally:
+        logger.removeHandler(handler)
+        logger.removeFilter(_is_not_told_otherwise)
+    assert len(said) == lines

@@ -1,11 +1,15 @@
 """Mean-flow head: hidden state -> a flow from noise to delta that is learnt in long steps, so that one or two
-lead to a sample (Z. Geng et al., "Mean Flows for One-step Generative Modeling", 2025).
+lead to a sample.
 
 With x_t as in :mod:`trainables.predictor.heads.flow_matching`, u(x_t, t, s) is the mean velocity on the way
-from time t to s: x_s = x_t + (s - t) u. What it has to be follows from a derivative along the path, u = w +
-(s - t) (w d/dx + d/dt) u, with w = x_1 - x_0; the right side is a target without a gradient of its own. Three
-of four levels have s = t, where u is the velocity, as the paper recommends; its weighting of errors, which
-would move the minimum away from the mean velocity, is left out. The head makes no claim about a likelihood.
+from time t to s: the way leads to X = x_t + (s - t) u (Z. Geng et al., "Mean Flows for One-step Generative
+Modeling", 2025). Three of four levels have s = t, where u is the velocity and learns from x_1 - x_0, as that
+paper recommends. Of the others the end has to move with the velocity where it is, dX/ds = u(X, s, s), whose
+right side is a target without a gradient of its own (Lagrangian self-distillation: N. M. Boffi, M. S.
+Albergo, E. Vanden-Eijnden, "How to build a consistency model: learning flow maps via self-distillation",
+2025; it is what S. Rouard et al., "Continuous audio language models", 2025, train speech by). The mean flows'
+own target, a derivative along x_1 - x_0, is as noisy as steps are heavy-tailed, twice over. The head makes no
+claim about a likelihood.
 
 Shapes: H hidden units, D latent dimensions, S noise levels; [...] is any leading shape.
 """
@@ -61,17 +65,17 @@ class MeanFlowHead(DenoisingHead[MeanFlow]):
         return MeanFlow(velocity, mean, self.scale, self.probes_SD, self.steps)
 
     def objective(self, law: MeanFlow, delta: Tensor, noise: LawNoise) -> Tensor:
-        """Half the squared error of the mean velocity, [...], mean over noise levels and once more in pure
-        noise, where it is that of the mean. ``noise.uniform`` places the ends of long stretches, uniformly.
+        """Half the squared error of the velocity, [...], or of how the ends of long stretches move, mean over
+        noise levels and once more in pure noise, where it is that of the mean. ``noise.uniform`` places the
+        ends of long stretches, uniformly.
         """
         data, (start, time) = delta / law.scale, self.levels(noise)
         long = max(1, len(start) // _LONG_OF)
         time, end = _with_stretches(time, noise.uniform, long)
         path = data - start
         x = (1 - time) * start + time * data
-        target = torch.cat([path[long:], _long_target(law, *(part[:long] for part in (x, time, end, path)))])
-        ordered = (torch.cat([part[long:], part[:long]]) for part in (x, time, end))
-        error = law.field(*ordered) - target
+        short = law.field(x[long:], time[long:], time[long:]) - path[long:]
+        error = torch.cat([short, _drift_of_ends(law, x[:long], time[:long], end[:long])])
         return law.half_squared(error, data)
 
 
@@ -81,12 +85,16 @@ def _with_stretches(time: Tensor, uniform: Tensor, long: int) -> tuple[Tensor, T
     return torch.cat([both.amin(0), time[long:]]), torch.cat([both.amax(0), time[long:]])
 
 
-def _long_target(law: MeanFlow, x: Tensor, time: Tensor, end: Tensor, path: Tensor) -> Tensor:
-    """What the mean velocity of stretches has to be, without a gradient."""
+def _drift_of_ends(law: MeanFlow, x: Tensor, time: Tensor, end: Tensor) -> Tensor:
+    """By how much the ends of stretches move otherwise, as time goes on, than the velocity there says."""
+
+    def arrived(at: Tensor) -> Tensor:
+        return x + (at - time) * law.field(x, time, at)
+
+    there, moves = jvp(arrived, (end,), (torch.ones_like(end),))
     with torch.no_grad():
-        ones = torch.ones_like(time)
-        _, slope = jvp(law.field, (x, time, end), (path, ones, torch.zeros_like(end)))
-        return path + (end - time) * slope
+        velocity = law.field(there.detach(), end, end)
+    return moves - velocity
 
 
 def _gaussian_mean_velocity(mean: Tensor, variance: Tensor, x: Tensor, time: Tensor, end: Tensor) -> Tensor:
