@@ -13,7 +13,7 @@ from typing import Any
 
 from orchestrator.runtime.autoscaler import autoscaled_resources
 from orchestrator.runtime.interrupts import interrupt_on_signals, interrupted_afterwards
-from orchestrator.runtime.lost_ray import ended_with_ray
+from orchestrator.runtime.lost_ray import RayLostError, ended_with_ray
 from orchestrator.runtime.own_environment import own_environment
 from orchestrator.runtime.private_ray import private_environment
 from orchestrator.runtime.ray_internals import (
@@ -22,7 +22,7 @@ from orchestrator.runtime.ray_internals import (
     read_environment_again,
 )
 from orchestrator.runtime.socket_folder import short_socket_folder
-from trainables.errors import InputError
+from trainables.errors import InputError, reason_of
 
 RETRIES = 2  # of a trial or a job whose process or machine was lost
 # Read by Ray as it is imported, here and in its processes.
@@ -139,8 +139,18 @@ def _init(address: str | None, private: dict[str, Any]) -> None:
     try:
         with interrupted_afterwards(), no_handler_of_sigterm():  # a Ray half started would crash at the exit
             ray.init(address=address or "local", **options)
-    except (AuthenticationError, ConnectionError) as error:
+    except InputError:
+        raise
+    except Exception as error:
+        # Where its processes do not come up in time, Ray's has no class of its own.
         if address is None:
+            said = reason_of(error).partition("\n")[0].rstrip(".")
+            raise RayLostError(
+                f"Ray could not be started on this machine ({said}); where the machine is busy with "
+                "something else, or one of Ray's processes was killed, run the command again, a sweep with "
+                "--resume"
+            ) from error
+        if not isinstance(error, AuthenticationError | ConnectionError):
             raise
         if is_for_want_of_token(error):
             raise InputError(

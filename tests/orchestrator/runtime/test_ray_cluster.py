@@ -85,3 +85,15 @@ def test_ray_data_logs_no_traceback_of_what_has_a_sentence_of_its_own(problem, l
         logger.removeHandler(handler)
         logger.removeFilter(_is_not_told_otherwise)
     assert len(said) == lines
+
+
+def test_a_private_ray_that_does_not_come_up_is_a_sentence(monkeypatch) -> None:
+    def late(**_options):
+        raise Exception("The current node timed out during startup. Perhaps the raylet failed.\nMore of it.")
+
+    monkeypatch.setattr(ray, "init", late)
+    with pytest.raises(RayLostError, match="timed out during startup") as refused:
+        ray_cluster._init(None, {})
+    assert "run the command again" in str(refused.value) and "\n" not in str(refused.value)
+    with pytest.raises(Exception, match="More of it"):
+        ray_cluster._init("auto", {})
