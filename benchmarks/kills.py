@@ -55,14 +55,14 @@ _TRACEBACK = "Traceback (most recent call last)"
 class Kills:
     """The kills of one kind in a sweep."""
 
-    seconds: list[float] = field(default_factory=list)  # after the start of the sweep, a resumption or a kill
+    times: int = 0
     survived: int = 0  # after which the same process went on
     ended: list[int] = field(default_factory=list)  # exit codes of those that did not
 
     def row(self, kind: str) -> str:
         """A line of the table."""
         codes = ", ".join(map(str, sorted(set(self.ended)))) or "-"
-        return f"| {kind} | {len(self.seconds)} | {self.survived} | {codes} |"
+        return f"| {kind} | {self.times} | {self.survived} | {codes} |"
 
 
 @dataclass
@@ -172,7 +172,7 @@ def disturb(
             if not _kill(process.pid, left[0], server, rng):
                 continue  # there is none of this kind yet
             latest = outcome.kills[left[0]]
-            latest.seconds.append(after)
+            latest.times += 1
             # A driver that lost its Ray takes up to a minute to notice; what has lost its record goes on.
             is_record = left.pop(0) == MLFLOW
             with suppress(subprocess.TimeoutExpired):

@@ -93,8 +93,8 @@ def heard_structure(structure: Structure, feedback: str, details: Mapping[str, A
     Args:
         structure: of the lane.
         feedback: what is fed back, where that is not what the structure says; empty where it is.
-        details: of the lane's result, with the temperature that suited
-            validation speakers, where it was swept.
+        details: of the lane's result, with the temperature that suited validation speakers, where it was
+            swept.
     """
     if not feedback:
         return structure

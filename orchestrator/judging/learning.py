@@ -108,9 +108,7 @@ def learning(
     )
 
 
-def unlearnt(
-    failed: Sequence[CriterionResult], arms: Mapping[str, Learning], effort: str = QUICK
-) -> list[str]:
+def unlearnt(failed: Sequence[CriterionResult], arms: Mapping[str, Learning], effort: str) -> list[str]:
     """Why no NO-GO follows from criteria that failed: sentences on every arm that has not learnt enough,
     empty where all have. What to do about it depends on the effort that was made.
     """

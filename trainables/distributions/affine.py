@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from trainables.distributions.implicit import Implicit
-from trainables.distributions.law import Law, LawNoise, log_norm
+from trainables.distributions.law import Law, LawNoise, log_norm, mean_square
 from trainables.distributions.polar import Polar
 
 
@@ -74,13 +74,13 @@ class Mapped:
         """The direction of C y and the root mean square of |C d| times |y|, for directions d about that of y.
 
         With t = d.u, E[d d^T] = s u u^T + (1 - s) / (D - 1) (I - u u^T) where d is symmetric about u, and s =
-        E[t^2] is taken to be E[t]^2 + (1 - E[t]^2) / D: exact where d is uniform, and where it is certain.
+        E[t^2] is that of :func:`~trainables.distributions.law.mean_square`.
         """
         length = y.norm(dim=-1).clamp_min(1e-30)
         unit = y / length.unsqueeze(-1)
         squared = (base.direction_law.mean() * unit).sum(-1).square()
         dim = y.shape[-1]
-        share = squared + (1 - squared) / dim
+        share = mean_square(squared, dim)
         image = self.map.apply(unit)
         along, total = image.square().sum(-1), self.map.forward_DD.square().sum()
         stretch = (share * along + (1 - share) / (dim - 1) * (total - along)).sqrt()

@@ -91,6 +91,14 @@ def one_piece(delta: Tensor) -> tuple[Tensor, Tensor]:
     return torch.zeros_like(delta[..., :1]), delta.unsqueeze(-2)
 
 
+def mean_square(cosine_squared: Tensor, dim: int) -> Tensor:
+    """E[t^2] of the cosine t between a direction and its mean one, [...], from E[t]^2.
+
+    It is taken as E[t]^2 + (1 - E[t]^2) / D: exact where directions are uniform, and where they are certain.
+    """
+    return cosine_squared + (1 - cosine_squared) / dim
+
+
 def log_norm(x: Tensor) -> Tensor:
     """Log length of vectors [..., D], [...]; a vector without one counts as 1e-12 long."""
     return x.norm(dim=-1).clamp_min(1e-12).log()

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from trainables.distributions.law import LawNoise, one_piece
+from trainables.distributions.law import LawNoise, mean_square, one_piece
 from trainables.distributions.polar import Polar
 
 
@@ -46,8 +46,8 @@ class Shifted:
         """The mean log magnitude, E[log |delta|], [...], to second order in the variance of |delta|^2.
 
         With y = r u, |delta|^2 = r^2 - 2 r (u . o) + |o|^2. Where u is symmetric about its mean direction,
-        E[(u . o)^2] follows from E[t^2], t the cosine to that direction; E[t^2] is taken to be E[t]^2 + (1 -
-        E[t]^2) / D, which is exact where u is uniform, and where it is certain.
+        E[(u . o)^2] follows from E[t^2], t the cosine to that direction, which is that of
+        :func:`~trainables.distributions.law.mean_square`.
         """
         mean_u, dim = self.base.direction_law.mean(), self.origin.shape[-1]
         # Moments of r: E[r^n] = exp(n location + n^2 scale^2 / 2).
@@ -57,7 +57,7 @@ class Shifted:
         along = (mean_u * self.origin).sum(-1)
         length = self.origin.square().sum(-1)
         certain = mean_u.square().sum(-1)
-        share = certain + (1 - certain) / dim
+        share = mean_square(certain, dim)
         on_axis = along.square() / certain.clamp_min(1e-12)
         squared = share * on_axis + (1 - share) / (dim - 1) * (length - on_axis).clamp_min(0)
         expected = second - 2 * first * along + length

@@ -15,6 +15,7 @@ from torch import Tensor
 from trainables.distributions.polar import MAGNITUDE_FLOOR
 from trainables.errors import InputError
 from trainables.own_parts.registry import PartKind, made_instance
+from trainables.predictor.config import ON_STATES
 from trainables.predictor.heads.base import Head, Survey, Whitening
 from trainables.predictor.heads.diffusion import DiffusionHead
 from trainables.predictor.heads.direction_codebook import CodebookHead
@@ -85,7 +86,8 @@ def survey(structure: Structure, steps_ND: Tensor, frames_ND: Tensor) -> Survey:
         whitening = Whitening.fit(frames_ND)
         inverse_DD = whitening.inverse_DD.mT.to(steps_ND)
         steps_ND = steps_ND @ inverse_DD
-        state = _typical((frames_ND - whitening.mean_D.to(frames_ND)) @ inverse_DD)
+        if structure.head in ON_STATES:
+            state = _typical((frames_ND - whitening.mean_D.to(frames_ND)) @ inverse_DD)
     magnitude = steps_ND.norm(dim=-1)
     typical = _typical(steps_ND)
     if structure.head not in _WITH_CODES:

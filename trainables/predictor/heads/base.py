@@ -54,7 +54,7 @@ class Survey:
     codes_KD: Tensor | None = None
     # None where heads work in raw coordinates.
     whitening: Whitening | None = None
-    # As ``typical``, of whitened frames themselves.
+    # As ``typical``, of whitened frames themselves, where a head asks for it.
     typical_state: float = 1.0
 
 
