@@ -77,19 +77,18 @@ _EXPLORATION = {STANDARD: 0.25, THOROUGH: 0.25}
 
 
 def with_effort(study: Study, effort: str) -> Study:
-    """The study with the training that an effort stands for: of predictors as in :data:`EFFORTS`, of other
-    trainables as the study says.
+    """The study with the training that an effort stands for: of predictors as in :data:`EFFORTS`, less what
+    the study says of its own; of other trainables as the study says.
 
     Raises:
         StudyError: there is no such effort.
     """
     if effort not in EFFORTS:
         raise StudyError(f"--effort is {effort!r}; it must be one of {', '.join(EFFORTS)}")
+    usual = EFFORTS[effort] if study.trainables == ("predictor",) else {}
     settings = {
         name: value
-        for name, value in (EFFORTS if study.trainables == ("predictor",) else study.efforts)
-        .get(effort, {})
-        .items()
+        for name, value in {**usual, **study.efforts.get(effort, {})}.items()
         if not (name in PHASES and study.fixed.get(name) == 0)
     }
     share = _EXPLORATION.get(effort) if settings.keys() & set(PHASES) else None  # only epochs are shortened

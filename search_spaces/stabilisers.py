@@ -115,7 +115,9 @@ STUDY = Study(
         "INCONCLUSIVE": f"Add the test speakers or replicates that the reason asks for. {TOO_SMALL}",
         "INADMISSIBLE": DRAW_NO_CONCLUSION,
     },
-    budget=Budget(trials=2, lanes=2, replicates=6, alpha=0.05),
+    # Two of ten arms are bound by a plant.
+    budget=Budget(trials=2, lanes=2, replicates=6, control_seeds=1, alpha=0.05),
+    efforts={"standard": {"teacher_epochs": 4, "rollout_epochs": 1}},
     components=(
         *(Component(title, {setting: _NEUTRAL[setting]}) for _, title, setting, _ in _REMEDIES),
         Component("clean frames beside noisy ones", {"clean_context": False}),

@@ -95,6 +95,9 @@ class Arm:
     fixed: Mapping[str, Any]
     space: Mapping[str, Domain]
     trainable: str = "predictor"  # what its lanes run: a module of trainables/declared/
+    # How long an optimiser step of it takes, in those of the study's arms of pace 1: its epochs are as many
+    # fewer, so that all arms train for as long.
+    pace: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -217,7 +220,8 @@ class Study:
     effort: str = "quick"  # how much training stands in ``fixed`` (:mod:`search_spaces.effort`)
     settings: Mapping[str, Any] = field(default_factory=dict)  # in ``fixed``, as the user wants them
     assay: str = "assay"  # the study that is asked of the control worlds
-    # Where arms run something else than predictors: what an effort, or "smoke", puts in place of settings.
+    # What an effort, or "smoke", puts in place of settings: all of it where arms run something else than
+    # predictors, else what differs from :data:`search_spaces.effort.EFFORTS`.
     efforts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     # What is fed back where continuations are decoded and scored; empty: what the rollouts of an arm do.
     continuation: str = ""
@@ -325,6 +329,7 @@ def declared(study: Study) -> dict[str, Any]:
     fields = asdict(study)
     for arm in fields["arms"]:
         _leave_out(arm, "trainable", "predictor")
+        _leave_out(arm, "pace", 1.0)
     question = {name: fields[name] for name in ("arms", "fixed", "space", "effort", "settings")}
     own = {"file": study.file_hash} if study.file_hash else {}
     return json.loads(json.dumps({**_judged(study), **question, **own}))

@@ -65,7 +65,13 @@ class Plan:
         """The settings of an arm that are not searched."""
         searched = self.space(arm)
         kind = {} if arm.trainable == PREDICTOR else {TRAINABLE_SETTING: arm.trainable}
-        settings = {"objective": self.study.objective, **kind, **self.study.fixed, **arm.fixed}
+        study = self.study
+        paced = {
+            name: round(study.fixed[name] / arm.pace) or min(1, study.fixed[name])
+            for name in PHASES
+            if name in study.fixed and name not in study.settings  # what a user sets holds in every arm
+        }
+        settings = {"objective": study.objective, **kind, **study.fixed, **paced, **arm.fixed}
         return {name: value for name, value in settings.items() if name not in searched}
 
     def exploring_epochs(self, arm: Arm) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 import search_spaces
@@ -12,9 +14,41 @@ from orchestrator.runtime.cli import parsed_settings
 from search_spaces.effort import EFFORTS, QUICK, STANDARD, THOROUGH, with_effort, with_settings
 from search_spaces.study import PHASES, StudyError, declared
 from trainables.errors import InputError
+from trainables.predictor.config import FITTED_HEADS
 
 STUDY = search_spaces.load("vmf_vs_mdn")
 RUNNABLE = [name for name in search_spaces.names() if not search_spaces.load(name).missing]
+
+
+def test_a_study_of_predictors_may_train_otherwise_than_an_effort_says() -> None:
+    own = replace(STUDY, efforts={STANDARD: {"teacher_epochs": 5}})
+    asked = with_effort(own, STANDARD)
+    assert asked.fixed == {**with_effort(STUDY, STANDARD).fixed, "teacher_epochs": 5}
+    assert with_effort(own, QUICK) == own
+
+
+def test_arms_whose_steps_take_longer_have_fewer_epochs() -> None:
+    dear, cheap = replace(STUDY.arms[0], pace=2.3), replace(STUDY.arms[1], pace=0.8)
+    study = replace(STUDY, arms=(dear, cheap))
+    plan = make_plan(with_effort(study, STANDARD))
+    epochs = {arm.name: plan.fixed(arm)["teacher_epochs"] for arm in plan.study.arms}
+    assert epochs == {dear.name: 3, cheap.name: 10}  # of 8
+    shares = {arm.name: plan.exploring_epochs(arm)["teacher_epochs"] for arm in plan.study.arms}
+    assert shares == {dear.name: 1, cheap.name: 2}
+    asked = make_plan(with_settings(study, {"teacher_epochs": 6}))
+    assert {asked.fixed(arm)["teacher_epochs"] for arm in asked.study.arms} == {6}
+    tiny = make_plan(study, smoke=True)
+    assert all(tiny.fixed(arm)["teacher_epochs"] >= 1 for arm in tiny.study.arms)
+    assert declared(study)["arms"][0]["pace"] == 2.3 and "pace" not in declared(STUDY)["arms"][0]
+
+
+@pytest.mark.parametrize("effort", EFFORTS)
+def test_heads_are_compared_after_equal_time(effort: str) -> None:
+    plan = make_plan(with_effort(search_spaces.load("heads"), effort))
+    trained = [arm for arm in plan.study.arms if arm.fixed["head"] not in FITTED_HEADS]
+    times = [arm.pace * plan.fixed(arm)["teacher_epochs"] for arm in trained]
+    assert max(times) < 4 / 3 * min(times)  # epochs are whole
+    assert {plan.fixed(arm)["rollout_epochs"] for arm in trained} == {0}
 
 
 @pytest.mark.parametrize("name", RUNNABLE)
@@ -162,4 +196,4 @@ def test_predictors_of_which_more_is_measured_are_trained_as_any_other(name: str
 def test_a_smoke_run_trains_each_null_and_each_plant_on_one_seed() -> None:
     study = search_spaces.load("heads")
     assert make_plan(study, smoke=True).confirmed_lanes == 2 + 4
-    assert make_plan(study).confirmed_lanes == 6 + 4 * study.budget.control_seeds == 18
+    assert make_plan(study).confirmed_lanes == 6 + 4 * study.budget.control_seeds == 10
