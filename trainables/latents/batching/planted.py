@@ -23,7 +23,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.signal import lfilter
 from scipy.special import ndtr
 
 from trainables.errors import InputError
@@ -164,6 +163,8 @@ class PlantWorld:
 
     def walk(self, start: State, frames: int, rng: np.random.Generator) -> np.ndarray:
         """Frames [T, W, D] less their mean, in the axes of the covariance; the first is where they start."""
+        from scipy.signal import lfilter  # seconds to load, in every process that trains
+
         places, walkers = len(self.prototypes_PD), len(start.place)
         size = (frames - 1, walkers)
         # A slip leads to any place but the next one.

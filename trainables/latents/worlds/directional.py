@@ -11,7 +11,6 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy.optimize import brentq
 from scipy.special import ive
 
 from trainables.latents.worlds.base import Optimum
@@ -84,6 +83,8 @@ class DirectionalWorld:
     @cached_property
     def kappa(self) -> float:
         """The concentration at which A_D(kappa) = cosine."""
+        from scipy.optimize import brentq  # a second to load, in every process that trains
+
         return float(brentq(lambda k: mean_resultant(self.dim, k) - self.cosine, 1e-3, 100 * self.dim))
 
     def optimum(self, horizon: int) -> Optimum:

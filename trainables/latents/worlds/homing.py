@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy.optimize import brentq
 
 from trainables.latents.worlds.directional import mean_resultant, vmf_cosines
 
@@ -55,6 +54,8 @@ class Homing:
     @cached_property
     def kappa(self) -> float:
         """The concentration at which A_D(kappa) = cosine."""
+        from scipy.optimize import brentq  # a second to load, in every process that trains
+
         return float(brentq(lambda k: mean_resultant(self.dim, k) - self.cosine, 1e-3, 100 * self.dim))
 
     def optimum(self, horizon: int) -> None:

@@ -10,8 +10,7 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy.special import logsumexp
-from scipy.stats import chi2, norm
+from scipy.special import gammaincinv, logsumexp, ndtri
 
 from trainables.latents.worlds.base import Optimum, known_direction, oblique_axes
 
@@ -73,7 +72,7 @@ class LoudWhite:
         """Entropy of a frame, nats, by quantiles of its loudness and of |x|; that of delta given the past,
         too.
         """
-        squared_lengths_N = chi2.ppf(_middles(_LENGTHS), self.dim)
+        squared_lengths_N = 2 * gammaincinv(self.dim / 2, _middles(_LENGTHS))  # of chi^2
         squared_radii = np.exp(2 * self._log_loudness)[:, None] * squared_lengths_N
         return -float(self._log_density(squared_radii).mean())
 
@@ -92,7 +91,7 @@ class LoudWhite:
     @cached_property
     def _log_loudness(self) -> np.ndarray:
         """Quantiles of log s, all equally likely."""
-        return self.spread * norm.ppf(_middles(_LOUDNESSES))
+        return self.spread * ndtri(_middles(_LOUDNESSES))
 
     def _first_step(self) -> tuple[float, float]:
         """E |E[d | z_t]|, and exp E log(|z_t| / |delta|)."""

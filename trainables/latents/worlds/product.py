@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from trainables.latents.worlds.base import Optimum, known_direction, oblique_axes
 
@@ -103,9 +103,11 @@ class Product:
 
         Given a factor a, c is N(0, share a^2 + 1 - share); its density is the mean of these over a.
         """
-        factor_N = norm.ppf((np.arange(_NODES) + 0.5) / _NODES)
+        factor_N = ndtri((np.arange(_NODES) + 0.5) / _NODES)
         deviation_N = np.sqrt(self.share * factor_N**2 + 1 - self.share)
-        density = norm.pdf(_GRID[:, None], scale=deviation_N).mean(1)
+        density = (np.exp(-0.5 * (_GRID[:, None] / deviation_N) ** 2) / deviation_N).mean(1) / math.sqrt(
+            2 * math.pi
+        )
         surprise = np.where(density > 0, -density * np.log(np.maximum(density, 1e-300)), 0)
         entropy = float(np.trapezoid(surprise, _GRID))
         return entropy - 0.5 * math.log(2 * math.pi * math.e * (1 - self.share))
