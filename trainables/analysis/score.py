@@ -1,17 +1,20 @@
-"""A correction of rollouts by the score of single frames, as something that a lane runs.
+"""A correction of rollouts by the score of single frames, or teaching by it, as something that a lane runs.
 
-Samples of a forecaster are fed back, and each is corrected before it is. Beside the correction run, with the
-same forecaster and the same noise, its nulls: no correction, a shrinking towards the mean by the same
-distance, and the same correction by the score of a Gaussian. Sums and counts per speaker, over windows whose
-horizons tile judged utterances:
+Samples of a forecaster are fed back. What is asked about (:mod:`trainables.analysis.score_runs`) is either a
+correction of each frame before it is, or a predictor that was taught by a score loss as well. Beside it run,
+with the same noise, its nulls. Of a correction they are the same forecaster with none, with a shrinking
+towards the mean by the same distance, and with the same correction by the score of a Gaussian; of a loss, a
+predictor taught as long by NLL alone. Sums and counts per speaker, over windows whose horizons tile judged
+utterances:
 
-* ``skill_gained``, ``skill_over_shrinking``, ``skill_over_gaussian``: by how much the energy score of the
-  corrected samples is below that of each null, over that of climatology; steps 1 to 8 together;
-* ``skill_of_`` and the name of a rule: one less the energy score over climatology's, likewise;
+* ``skill_gained``: by how much the energy score of the samples is below that of no correction, or of NLL
+  alone, over that of climatology; steps 1 to 8 together; ``skill_over_shrinking`` and
+  ``skill_over_gaussian`` likewise, of the other nulls of a correction;
+* ``skill_of_`` and the name of a run: one less the energy score over climatology's, likewise;
 * ``magnitude_drift_of_``: how far the mean log ratio of predicted and true steps of a window is from 0, and
-  ``magnitude_loss``: by how much the correction makes that greater;
+  ``magnitude_loss``: by how much the correction, or the loss, makes that greater;
 * ``state_error_of_``: the distance of the samples' mean from the truth at the last step, and
-  ``state_error_gained``: by how much the correction makes it smaller.
+  ``state_error_gained``: by how much the correction, or the loss, makes it smaller.
 
 Shapes: B windows, S samples, K rollout steps, D latent dimensions.
 """
@@ -26,10 +29,8 @@ import torch
 from torch import Tensor
 
 from trainables.analysis.frame_density import some_frames
-from trainables.analysis.score_forecasters import FreeForecaster, forecaster_of
-from trainables.analysis.score_model import FrameScore, fit_score
+from trainables.analysis.score_runs import BY_GAUSSIAN, SHRUNK, FreeRun, corrected_runs, taught_runs
 from trainables.analysis.score_settings import LANGEVIN, SKILL_STEPS, ScoreLane, ScoreStructure
-from trainables.analysis.score_steps import Correction, score_correction, shrinking, untouched
 from trainables.contract import Evaluation
 from trainables.distributions.law import LawNoise, log_norm
 from trainables.errors import InputError
@@ -43,10 +44,7 @@ from trainables.predictor.scores import LaneStatus, Scores, merge
 from trainables.predictor.training.lane_result import LaneResult
 from trainables.training_context import Context
 
-CORRECTED, PLAIN, SHRUNK, BY_GAUSSIAN = "corrected", "plain", "shrinking", "gaussian_score"
-RULES = (CORRECTED, PLAIN, SHRUNK, BY_GAUSSIAN)
 _MOST_FRAMES = 200_000  # of training, for the score model
-_MOST_HELD_OUT = 5_000
 _MOST_EXPLORED = 400  # windows that rank lanes
 _CLIMATE = 64  # training frames that stand for all
 _AT_ONCE = 128  # windows
@@ -59,7 +57,7 @@ def train_scores(
     evaluation: Evaluation,
     context: Context,
 ) -> list[LaneResult]:
-    """Train forecaster and score model of each lane, and judge the correction, see
+    """Train forecaster and score model of each lane, and judge what is done with them, see
     :class:`trainables.contract.TrainPack`.
 
     Raises:
@@ -70,20 +68,12 @@ def train_scores(
 
 def _lane(structure: ScoreStructure, lane: ScoreLane, train: Feed, evaluation: Evaluation) -> LaneResult:
     frames_ND = some_frames(train, lane.surrogate, _MOST_FRAMES).double()
-    model = fit_score(
-        frames_ND.float(),
-        some_frames(evaluation.held_out, lane.surrogate, _MOST_HELD_OUT).float(),
-        sigma=structure.sigma,
-        width=structure.score_width,
-        steps=structure.score_steps,
-        batch=structure.score_batch,
-        seed=lane.seed,
-    )
-    forecaster, weights = forecaster_of(structure, lane, train, evaluation)
+    compared = taught_runs if structure.score_loss else corrected_runs
+    runs, state = compared(structure, lane, train, evaluation, frames_ND)
     judged = evaluation.judged
     most = _MOST_EXPLORED if evaluation.exploring else 0  # else all
     share = window_share(judged.extent.lengths, structure.context, structure.horizon, most)
-    judge = _Judge.of(structure, lane, model, forecaster, frames_ND, share)
+    judge = _Judge.of(structure, lane, runs, frames_ND, share)
     scores = merge(judge.scores(judged, shard) for shard in judged.chunks())
     if not sum(counts.sum() for counts in scores.counts.values()):
         raise InputError(
@@ -91,8 +81,6 @@ def _lane(structure: ScoreStructure, lane: ScoreLane, train: Feed, evaluation: E
             f"together, {structure.context + structure.horizon} frames; make it smaller"
         )
     is_finite = all(np.isfinite(values).all() for values in scores.sums.values())
-    state = {f"forecaster.{k}": v for k, v in weights.items()}
-    state |= {f"score.{k}": v.float() for k, v in model.network.state_dict().items()}
     return LaneResult(
         status=LaneStatus.FINISHED if is_finite else LaneStatus.DIVERGED,
         scores=scores.to_json() if is_finite else None,
@@ -107,8 +95,7 @@ def _lane(structure: ScoreStructure, lane: ScoreLane, train: Feed, evaluation: E
 class _Judge:
     structure: ScoreStructure
     lane: ScoreLane
-    forecaster: FreeForecaster
-    rules: Mapping[str, Correction]
+    runs: Mapping[str, FreeRun]
     climate_SD: Tensor
     share: EvenShare
 
@@ -117,21 +104,12 @@ class _Judge:
         cls,
         structure: ScoreStructure,
         lane: ScoreLane,
-        model: FrameScore,
-        forecaster: FreeForecaster,
+        runs: Mapping[str, FreeRun],
         frames_ND: Tensor,
         share: EvenShare,
     ) -> _Judge:
-        exact = FrameScore(type(model.gaussian).fit(frames_ND), structure.score_width).double()
-        exact.network.load_state_dict(model.network.double().state_dict())
-        rules = {
-            CORRECTED: score_correction(structure, exact),
-            PLAIN: untouched,
-            SHRUNK: shrinking(structure, exact, exact.gaussian.mean_D),
-            BY_GAUSSIAN: score_correction(structure, exact.gaussian),
-        }
         rows = torch.from_numpy(np.random.default_rng(lane.seed).integers(len(frames_ND), size=_CLIMATE))
-        return cls(structure, lane, forecaster, rules, frames_ND[rows], share)
+        return cls(structure, lane, runs, frames_ND[rows], share)
 
     @torch.no_grad()
     def scores(self, feed: Feed, shard: Shard) -> Scores:
@@ -165,8 +143,8 @@ class _Judge:
         def add(name: str, above_B: Tensor, below_B: Tensor | None = None) -> None:
             scores.add(name, whose_B, above_B.numpy(), None if below_B is None else below_B.numpy())
 
-        for name, rule in self.rules.items():
-            runs_SBKD = self._runs(rule, frames_BTD[:, :C], noise, more_NKJD)
+        for name, run in self.runs.items():
+            runs_SBKD = self._drawn(run, frames_BTD[:, :C], noise, more_NKJD)
             score_BK = energy_score(runs_SBKD.flatten(1, 2), truth_BKD.flatten(0, 1)).reshape(B, K)
             last_BD = frames_BTD[:, C - 1]
             steps_SBKD = torch.diff(runs_SBKD, dim=2, prepend=last_BD.expand(S, B, D).unsqueeze(2))
@@ -177,20 +155,22 @@ class _Judge:
             add(f"skill_of_{name}", under_B - found[name][0], under_B)
             add(f"magnitude_drift_of_{name}", drift_B)
             add(f"state_error_of_{name}", error_B)
-        (best, drift_B, error_B), (plain, plain_drift_B, plain_error_B) = found[CORRECTED], found[PLAIN]
+        (best, drift_B, error_B), (plain, plain_drift_B, plain_error_B), *_ = found.values()
         add("skill_gained", plain - best, under_B)
-        add("skill_over_shrinking", found[SHRUNK][0] - best, under_B)
-        add("skill_over_gaussian", found[BY_GAUSSIAN][0] - best, under_B)
+        for name, null in ((SHRUNK, "shrinking"), (BY_GAUSSIAN, "gaussian")):
+            if name in found:
+                add(f"skill_over_{null}", found[name][0] - best, under_B)
         add("magnitude_loss", drift_B - plain_drift_B)
         add("state_error_gained", plain_error_B - error_B)
 
-    def _runs(self, rule: Correction, context_BCD: Tensor, noise: LawNoise, more_NKJD: Tensor) -> Tensor:
-        """Corrected free runs [S, B, K, D]."""
+    def _drawn(self, run: FreeRun, context_BCD: Tensor, noise: LawNoise, more_NKJD: Tensor) -> Tensor:
+        """Free runs [S, B, K, D]."""
+        forecaster, correct = run
         S, (B, C, D) = self.structure.samples, context_BCD.shape
-        memory = self.forecaster.begin(context_BCD.expand(S, B, C, D).reshape(S * B, C, D))
+        memory = forecaster.begin(context_BCD.expand(S, B, C, D).reshape(S * B, C, D))
         frames = []
         for k in range(self.structure.horizon):
-            drawn_ND = self.forecaster.draw(memory, LawNoise(noise.normal[:, k], noise.uniform[:, k]))
-            frames.append(rule(drawn_ND, more_NKJD[:, k]))
-            memory = self.forecaster.show(memory, frames[-1])
+            drawn_ND = forecaster.draw(memory, LawNoise(noise.normal[:, k], noise.uniform[:, k]))
+            frames.append(correct(drawn_ND, more_NKJD[:, k]))
+            memory = forecaster.show(memory, frames[-1])
         return torch.stack(frames, 1).reshape(S, B, -1, D)

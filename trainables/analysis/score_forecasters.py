@@ -48,7 +48,14 @@ def forecaster_of(
     """
     if structure.forecaster == OF_WORLD:
         return _WorldForecaster.of(evaluation), {}
-    settings = Structure(
+    settings = predictor_settings(structure, train)
+    weights = trained_weights(settings, lane, train, evaluation)
+    return SampledPredictor(predictor_of(settings, weights, train.dim).double()), weights
+
+
+def predictor_settings(structure: ScoreStructure, train: Feed) -> Structure:
+    """What a predictor of such frames is trained with."""
+    return Structure(
         head=structure.head,
         width=structure.predictor_width,
         context=structure.context,
@@ -59,14 +66,20 @@ def forecaster_of(
         objective="-nll",
         dtype=str(next(iter(train.chunks())).frames_SND.dtype).removeprefix("torch."),
     )
+
+
+def trained_weights(
+    settings: Structure, lane: ScoreLane, train: Feed, evaluation: Evaluation
+) -> Mapping[str, Tensor]:
+    """The weights of a predictor that was taught by NLL, by teacher forcing."""
     own = Lane(seed=lane.seed, surrogate=lane.surrogate, learning_rate=lane.learning_rate)
     (result,) = train_pack(
         settings, [own], train, evaluation.held_out, SoloContext(train.device), evaluate_each_epoch=True
     )
-    return _Trained(predictor_of(settings, result.state, train.dim).double()), result.state
+    return result.state
 
 
-class _Trained:
+class SampledPredictor:
     """A predictor whose samples are fed back."""
 
     def __init__(self, predictor: AnyPredictor) -> None:

@@ -1,12 +1,15 @@
-"""Score: corrections of a forecaster's free runs by the score of single frames, beside their nulls."""
+"""Score: corrections of a forecaster's free runs by the score of single frames, or teaching by it, beside
+their nulls.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from trainables.analysis.score_settings import LANGEVIN, ScoreLane, ScoreStructure
+from trainables.analysis.score_settings import LANGEVIN, WHITENED_ERROR, ScoreLane, ScoreStructure
 from trainables.contract import CostPerFrame, Evaluation, Trainable
+from trainables.predictor.config import Structure
 
 if TYPE_CHECKING:
     import torch
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
 
 _PER_WEIGHT = 3e-11  # seconds for each weight that a frame meets forwards; training is three times that
 _PER_DRAW = 3e-6  # seconds to draw, and to score, a frame of a run
+_PER_STEP = 0.02  # seconds of a step of further teaching, however small
 
 
 def _train(
@@ -39,13 +43,23 @@ def _cost(structure: ScoreStructure, lanes: int, dim: int, device: torch.device 
     drawn = 4 * structure.samples * (_PER_DRAW + _PER_WEIGHT * (predictor + calls * weights))
     epochs = 6 * structure.predictor_epochs * _PER_WEIGHT * predictor
     trained = 3 * structure.score_steps * structure.score_batch * weights * _PER_WEIGHT
+    seconds = 1 + (0 if structure.score_loss == WHITENED_ERROR else trained)
+    if structure.score_loss:
+        each = 3 * (_PER_DRAW + _PER_WEIGHT * (2 * predictor + weights))
+        seconds += structure.further_steps * (2 * _PER_STEP + each * _further_frames(structure))
     return CostPerFrame(
-        per_frame=lanes * (drawn + epochs), fixed=lanes * (1 + trained), bytes=24 * (weights + predictor)
+        per_frame=lanes * (drawn + epochs), fixed=lanes * seconds, bytes=24 * (weights + predictor)
     )
 
 
 def _frames_seen(structure: ScoreStructure, frames: int) -> int:
-    return structure.predictor_epochs * frames
+    further = structure.further_steps * _further_frames(structure) if structure.score_loss else 0
+    return structure.predictor_epochs * frames + further
+
+
+def _further_frames(structure: ScoreStructure) -> int:
+    """Frames in a step of further teaching."""
+    return Structure.batch * (structure.context + 1)
 
 
 TRAINABLE = Trainable(

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from tests.trainables.small_data import feed_of_paths, small_evaluation
-from trainables.analysis.score import RULES
 from trainables.analysis.score_model import GaussianScore, fit_score
+from trainables.analysis.score_runs import RULES
 from trainables.analysis.score_settings import ScoreStructure
 from trainables.analysis.score_steps import score_correction, shrinking, untouched
 from trainables.errors import InputError
