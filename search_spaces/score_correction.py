@@ -36,7 +36,7 @@ _CORRECTED = Arm(
     trainable=_KIND,
 )
 _TEACHING = {
-    "score_loss_weight": Choice((0.01, 0.03, 0.1), each=True),
+    "score_loss_weight": Choice((0.01, 0.05, 0.25), each=True),
     "sigma": Choice((0.1, 0.3), each=True),
 }
 _SCORE_LOSS = Arm(
