@@ -16,11 +16,13 @@ import numpy as np
 
 from orchestrator.judging.criteria import CriterionResult
 from orchestrator.judging.measures import Measures
+from orchestrator.judging.ratio_claims import metric_above_null
 from orchestrator.records.evidence import Evidence, Replicate
 from orchestrator.statistics.intervals import Interval, interval
 from orchestrator.statistics.power import smallest_effect, spread_of
 from orchestrator.statistics.wording import number, spelled, spoken
 from search_spaces.effort import QUICK, STANDARD, THOROUGH
+from search_spaces.study import Claim
 from trainables.predictor.scores import LaneStatus
 
 # By how much ridge has to be ahead, beyond its interval, before it counts: heads have families of their own,
@@ -103,7 +105,7 @@ def learning(
         gain=sum(drawn) / len(drawn) if drawn else None,
         sure_gain=interval(np.array(drawn)[:, None], np.ones((len(drawn), 1))).low if drawn else None,
         metric=metric,
-        smallest=_detectable(arm, metric, results),
+        smallest=_detectable(arm, metric, measures, results),
         behind_ridge=_behind_ridge(arm, metric, evidence, measures),
     )
 
@@ -133,17 +135,24 @@ def unlearnt(failed: Sequence[CriterionResult], arms: Mapping[str, Learning], ef
     return sentences
 
 
-def _detectable(arm: str, metric: str, results: Sequence[CriterionResult]) -> float | None:
-    """The smallest effect on an arm's metric that a run of such spread detects with a power of 0.8.
+def _detectable(
+    arm: str, metric: str, measures: Measures, results: Sequence[CriterionResult]
+) -> float | None:
+    """The smallest effect on an arm's metric that a run of such spread detects with a power of 0.8, in units
+    of the metric also where the claim is about a ratio.
 
     None where the metric was not measured.
     """
     for result in results:
-        found = result.estimate
-        if (result.criterion.arm, result.criterion.metric) == (arm, metric) and found is not None:
+        criterion, found = result.criterion, result.estimate
+        if (criterion.arm, criterion.metric) == (arm, metric) and found is not None:
             if not math.isfinite(found.high):
                 return None
-            return smallest_effect(spread_of(found), found.n_speakers, found.n_seeds, found.level, _POWER)
+            effect = smallest_effect(spread_of(found), found.n_speakers, found.n_seeds, found.level, _POWER)
+            if criterion.claim is not Claim.TIMES:
+                return effect
+            below = metric_above_null(measures, criterion, criterion.versus or arm)
+            return None if below is None else effect * below.estimate
     return None
 
 

@@ -9,6 +9,8 @@ import pytest
 
 from orchestrator.judging.learning import validation_curves
 from orchestrator.judging.verdict import Judgement, Verdict, judge
+from orchestrator.statistics.power import smallest_effect, spread_of
+from search_spaces.study import Claim
 from tests.orchestrator.synthetic_evidence import STUDY, Truth, evidence
 
 MDN = Truth(cos=(0.7, 0.2))
@@ -44,6 +46,21 @@ def test_less_than_the_run_can_tell_apart_is_no_excuse() -> None:
     assert wide.verdict is Verdict.NO_GO
     half = (wide.criteria[0].estimate.high - wide.criteria[0].estimate.low) / 2
     assert wide.learning["vmf"].gain < half
+
+
+def test_a_ratio_is_told_apart_in_units_of_its_metric() -> None:
+    times = replace(STUDY.primary, claim=Claim.TIMES, versus="mdn", success=3.0, failure=2.0)
+    study = replace(STUDY, criteria=(times,))
+    judged = {
+        gain: judge(study, evidence({"mdn": MDN, "vmf": Truth(cos=(0.7, 0.3), late_gain=gain)}))
+        for gain in (0.05, 0.3)
+    }
+    for gain, judgement in judged.items():
+        state, found = judgement.learning["vmf"], judgement.criteria[0].estimate
+        of_ratio = smallest_effect(spread_of(found), found.n_speakers, found.n_seeds, found.level, 0.8)
+        assert state.smallest == pytest.approx(0.2 * of_ratio, rel=0.1)  # of the 0.2 that mdn reaches
+        assert 0.05 < state.smallest < 0.3 < of_ratio
+        assert state.goes_on == (gain == 0.3)
 
 
 def test_a_rise_that_may_be_chance_is_no_excuse() -> None:
