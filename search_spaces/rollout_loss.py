@@ -3,8 +3,9 @@
 The NLL of the one true future, asked of a run that has drifted from it by its own samples, teaches a law that
 is wider and wider: a known harm. The energy score of several sampled runs is proper for where runs arrive,
 and asks for no more than the law. It is compared with teacher forcing alone, which is given at least as many
-seconds of training; and with rollouts as other studies train them. Every arm is judged in the best state that validation speakers saw, so
-that what NLL along sampled rollouts destroys stands in its learning curve, and not in its score.
+seconds of training; and with rollouts as other studies train them. Every arm is judged in the best state that
+validation speakers saw, so that what NLL along sampled rollouts destroys stands in its learning curve, and
+not in its score.
 """
 
 from __future__ import annotations
