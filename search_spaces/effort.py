@@ -52,7 +52,7 @@ EFFORTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     }
 )
 # Of predictors in a smoke run.
-SMOKE_SETTINGS: Mapping[str, Any] = MappingProxyType(
+_SMOKE_SETTINGS: Mapping[str, Any] = MappingProxyType(
     {
         "width": 8,
         "depth": 1,
@@ -68,27 +68,33 @@ SMOKE_SETTINGS: Mapping[str, Any] = MappingProxyType(
         "patience": 0,
     }
 )
-# What studies declare whose arms are predictors of which more is measured.
+# What predictors train, also in a smoke run; what studies declare whose predictors are measured further.
 PREDICTOR_EFFORTS: Mapping[str, Mapping[str, Any]] = {
-    name: dict(settings) for name, settings in {**EFFORTS, SMOKE: SMOKE_SETTINGS}.items()
+    name: dict(settings) for name, settings in {**EFFORTS, SMOKE: _SMOKE_SETTINGS}.items()
 }
 # Share of these epochs that explored lanes train, where it is not all of them.
 _EXPLORATION = {STANDARD: 0.25, THOROUGH: 0.25}
 
 
+def effort_settings(study: Study, effort: str) -> dict[str, Any]:
+    """What an effort, or :data:`SMOKE`, puts in the place of a study's settings: of predictors what is usual,
+    unless the study says otherwise; of other trainables what the study says.
+    """
+    usual = PREDICTOR_EFFORTS if study.trainables == ("predictor",) else {}
+    return {**usual.get(effort, {}), **study.efforts.get(effort, {})}
+
+
 def with_effort(study: Study, effort: str) -> Study:
-    """The study with the training that an effort stands for: of predictors as in :data:`EFFORTS`, less what
-    the study says of its own; of other trainables as the study says.
+    """The study with the training that an effort stands for, see :func:`effort_settings`.
 
     Raises:
         StudyError: there is no such effort.
     """
     if effort not in EFFORTS:
         raise StudyError(f"--effort is {effort!r}; it must be one of {', '.join(EFFORTS)}")
-    usual = EFFORTS[effort] if study.trainables == ("predictor",) else {}
     settings = {
         name: value
-        for name, value in {**usual, **study.efforts.get(effort, {})}.items()
+        for name, value in effort_settings(study, effort).items()
         if not (name in PHASES and study.fixed.get(name) == 0)
     }
     share = _EXPLORATION.get(effort) if settings.keys() & set(PHASES) else None  # only epochs are shortened

@@ -221,7 +221,7 @@ class Study:
     settings: Mapping[str, Any] = field(default_factory=dict)  # in ``fixed``, as the user wants them
     assay: str = "assay"  # the study that is asked of the control worlds
     # What an effort, or "smoke", puts in place of settings: all of it where arms run something else than
-    # predictors, else what differs from :data:`search_spaces.effort.EFFORTS`.
+    # predictors, else what differs from :data:`search_spaces.effort.PREDICTOR_EFFORTS`.
     efforts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     # What is fed back where continuations are decoded and scored; empty: what the rollouts of an arm do.
     continuation: str = ""

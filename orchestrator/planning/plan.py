@@ -13,7 +13,7 @@ from orchestrator.planning.structures import TIME_SUFFIX, Coverage, combinations
 from orchestrator.records.phase import Phase
 from orchestrator.statistics.power import fewest_seeds, smallest_p
 from search_spaces.domains import Domain
-from search_spaces.effort import SMOKE, SMOKE_SETTINGS
+from search_spaces.effort import SMOKE, effort_settings
 from search_spaces.study import PHASES, Arm, Plant, Study
 from trainables.errors import InputError
 from trainables.lane_config import PREDICTOR, TRAINABLE_SETTING, LaneConfig, trainable
@@ -239,7 +239,7 @@ def with_devices(plan: Plan, devices: int) -> Plan:
 
 def shrunk(study: Study) -> Study:
     """The same study with tiny predictors and a few components, for a smoke run."""
-    tiny = SMOKE_SETTINGS if study.trainables == (PREDICTOR,) else study.efforts.get(SMOKE, {})
+    tiny = effort_settings(study, SMOKE)
     keep = lambda space: {  # noqa: E731
         k: v for k, v in space.items() if k.removesuffix(TIME_SUFFIX) not in tiny
     }

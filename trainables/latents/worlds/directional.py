@@ -83,9 +83,7 @@ class DirectionalWorld:
     @cached_property
     def kappa(self) -> float:
         """The concentration at which A_D(kappa) = cosine."""
-        from scipy.optimize import brentq  # a second to load, in every process that trains
-
-        return float(brentq(lambda k: mean_resultant(self.dim, k) - self.cosine, 1e-3, 100 * self.dim))
+        return concentration(self.dim, self.cosine)
 
     def optimum(self, horizon: int) -> Optimum:
         """The optimum: NLL, cos@1 and magnitude ratios by formula, cos@2 onwards by Monte Carlo.
@@ -125,6 +123,13 @@ class DirectionalWorld:
 
 
 DIRECTIONAL = DirectionalWorld(dim=32, cosine=0.85, step=0.5, spread=0.4, radius=2.5, pull=0.5)
+
+
+def concentration(dim: int, cosine: float) -> float:
+    """The kappa at which A_D(kappa) = cosine, up to 100 D."""
+    from scipy.optimize import brentq  # a second to load, in every process that trains
+
+    return float(brentq(lambda kappa: mean_resultant(dim, kappa) - cosine, 1e-3, 100 * dim))
 
 
 def mean_resultant(dim: int, kappa: float) -> float:

@@ -10,7 +10,7 @@ from functools import cached_property
 
 import numpy as np
 
-from trainables.latents.worlds.directional import mean_resultant, vmf_cosines
+from trainables.latents.worlds.directional import concentration, vmf_cosines
 
 _BURN_IN = 50  # frames: a step forgets most of where it came from
 
@@ -54,9 +54,7 @@ class Homing:
     @cached_property
     def kappa(self) -> float:
         """The concentration at which A_D(kappa) = cosine."""
-        from scipy.optimize import brentq  # a second to load, in every process that trains
-
-        return float(brentq(lambda k: mean_resultant(self.dim, k) - self.cosine, 1e-3, 100 * self.dim))
+        return concentration(self.dim, self.cosine)
 
     def optimum(self, horizon: int) -> None:
         """None: what is known beyond one step is that samples of the right head are frames."""
