@@ -41,9 +41,8 @@ test: $(STAMP)
 quick: $(STAMP)
 	@$(PYTEST) -m "not ray and not slow and not soak" $(ARGS)
 
-# One after the other: each of these wants the whole machine.
 soak: $(STAMP)
-	@$(BIN)/python -m pytest -m "soak and not cluster" --durations 8 $(ARGS)
+	@$(PYTEST) -m "soak and not cluster" $(ARGS)
 	@$(BIN)/python -m benchmarks.kills --kills 1 --sweep "vmf_vs_mdn --smoke"
 
 # What plays the laptop and AWS has an environment of its own: boto3 and moto are no part of the project's. Without a

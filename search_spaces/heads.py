@@ -116,6 +116,7 @@ _PRIMARY = Criterion(
     success=0.0,
     failure=0.0,
     role=Role.PRIMARY,
+    beats_null=True,  # a law of a better shape is better on frames in random order too, and knows no past
     source="Gneiting, Raftery, Strictly proper scoring rules, prediction, and estimation (2007)",
 )
 

@@ -14,14 +14,16 @@ from typing import Self
 from orchestrator.execution.mlflow_tracking import first_line, import_mlflow
 from orchestrator.execution.run_mirror import STOPPED, RunMirror
 from orchestrator.records.journal import RESUME, Journal
+from orchestrator.runtime.disk_space import unwritable
 from orchestrator.runtime.interrupts import signal_name, uninterrupted
 from orchestrator.runtime.secrets import without_passwords
 from trainables.errors import InputError
 
 _BETWEEN = 1.0  # seconds between two looks at what is new
 _LATER, _LATEST = 5.0, 60.0  # seconds until a store that has failed is tried again, at first and at last
-# Seconds for which the end waits: in all, and for a store that takes nothing.
-_LONGEST, _STALLED = 120.0, 20.0
+# Seconds for which the end waits: in all, for a store that takes nothing, and for one where a full disk ended
+# the work, which is likely to be the store's as well.
+_LONGEST, _STALLED, _FULL = 120.0, 20.0, 2.0
 
 
 class SweepRecording:
@@ -51,7 +53,7 @@ class SweepRecording:
         self._ending.set()
         self._changed.set()
         with uninterrupted():
-            self._wait()
+            self._wait(_STALLED if error is None or unwritable(error) is None else _FULL)
         for mirror in self._mirrors.values():
             if mirror.is_missing():
                 reason = first_line(self._problem) if self._problem else "it does not answer"
@@ -84,13 +86,13 @@ class SweepRecording:
         """Lines for the user, once the end has come: where a run is in MLflow; none where it is not."""
         return self._mirrors[folder].where() if self._mirrors[folder].is_closed else ""
 
-    def _wait(self) -> None:
-        """Wait while the store takes something, but never long."""
+    def _wait(self, stalled: float) -> None:
+        """Wait while the store takes something, but never long; it may take nothing for so many seconds."""
         begun = self._last_success = time.monotonic()
         while self._thread.is_alive():
             self._thread.join(timeout=0.05)
             now = time.monotonic()
-            if now > begun + _LONGEST or now > self._last_success + _STALLED:
+            if now > begun + _LONGEST or now > self._last_success + stalled:
                 break
         self._given_up.set()
 

@@ -15,7 +15,6 @@ from tests.orchestrator.tiny_world import command, sweep, write_latents
 pytestmark = [pytest.mark.soak, pytest.mark.ray, pytest.mark.timeout(900)]
 REPOSITORY = Path(__file__).resolve().parents[2]
 SMOKE = ("vmf_vs_mdn", "--smoke", "--no-ablation", "--latents", "latents")
-SMALL_SHM = "mount -t tmpfs -o size=64m none /dev/shm && "
 
 
 def run(cwd, shell="", namespaces=(), prefix="", environment=(), without=()):
@@ -42,23 +41,13 @@ def assert_judged(done, cwd, runs=1):
     assert "runs/" in done.stdout and "--record" not in done.stdout
 
 
-def test_a_folder_with_an_uncommon_name(tmp_path):
+@pytest.mark.skipif(not may_have("-m", "-n"), reason="needs root")
+def test_a_folder_with_an_uncommon_name_little_shared_memory_and_no_network_but_loopback(tmp_path):
     cwd = tmp_path / "Prüfung 中 #1?%20&x"
     cwd.mkdir()
     write_latents(cwd / "latents")
-    assert_judged(run(cwd), cwd)
-
-
-@pytest.mark.skipif(not may_have("-m"), reason="needs root")
-def test_little_shared_memory(tmp_path):
-    write_latents(tmp_path / "latents")
-    assert_judged(run(tmp_path, SMALL_SHM, ["-m"]), tmp_path)
-
-
-@pytest.mark.skipif(not may_have("-n"), reason="needs root")
-def test_no_network_but_loopback(tmp_path):
-    write_latents(tmp_path / "latents")
-    assert_judged(run(tmp_path, "ip link set lo up && ", ["-n"]), tmp_path)
+    shell = "ip link set lo up && mount -t tmpfs -o size=64m none /dev/shm && "
+    assert_judged(run(cwd, shell, ["-m", "-n"]), cwd)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
