@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from orchestrator.judging.ablation_effects import Effect
+from orchestrator.judging.ranking import RankedArm
 from orchestrator.judging.verdict import Judgement
 from orchestrator.records.evidence import Evidence
 from orchestrator.reporting.ablation_section import ablation_columns, ablation_rows, ablation_warning
 from orchestrator.reporting.criteria_section import criterion_row
 from orchestrator.reporting.glossary import GLOSSARY
 from orchestrator.reporting.machine_agreement_rows import AGREEMENT_COLUMNS, AGREEMENT_NOTE, agreement_rows
+from orchestrator.reporting.ranking_section import RANKING_COLUMNS, ranking_rows, undecided_in_words
 from orchestrator.reporting.run_sections import cost_rows
 from orchestrator.reporting.search_reliability import reliability_sentences
 from orchestrator.reporting.trust_section import assay_rows
 from orchestrator.reporting.verdict_header import deciding_figure
 from orchestrator.runtime.markdown_text import as_block, as_code, as_table, as_text
 from orchestrator.statistics.beliefs import RULE
+from orchestrator.statistics.wording import spoken
 from search_spaces.study import Role, Study
 
 FORCED = "Forced: it was run although its gate on the roadmap was not open: {}."
@@ -40,7 +43,13 @@ _CRITERIA_NOTE = (
 )
 
 
-def markdown(study: Study, evidence: Evidence, judgement: Judgement, effects: Sequence[Effect] = ()) -> str:
+def markdown(
+    study: Study,
+    evidence: Evidence,
+    judgement: Judgement,
+    effects: Sequence[Effect] = (),
+    ranked: Sequence[RankedArm] = (),
+) -> str:
     """Verdict first, then the figure that decided, what follows, and everything that stands behind it."""
     primary = next(r for r in judgement.criteria if r.criterion.role is Role.PRIMARY)
     rows = [[criterion_row(result)[column] for column in _COLUMNS] for result in judgement.criteria]
@@ -62,6 +71,12 @@ def markdown(study: Study, evidence: Evidence, judgement: Judgement, effects: Se
         as_table(_COLUMNS, rows),
         _CRITERIA_NOTE.format(level=f"{100 * judgement.level:.3g}"),
     ]
+    if ranked:
+        parts += [
+            f"## All arms in order of {spoken(study.primary.metric)}",
+            as_text(undecided_in_words(ranked)),
+            as_table(RANKING_COLUMNS, ranking_rows(ranked, study)),
+        ]
     if judgement.plants and not evidence.provenance.get("smoke"):
         parts += ["## Plants", " ".join(as_text(reading.sentence) for reading in judgement.plants)]
     if effects:

@@ -14,6 +14,7 @@ from orchestrator.reporting.study_markdown import markdown
 from orchestrator.reporting.study_page import write_report
 from orchestrator.reporting.templating import TEMPLATES
 from orchestrator.statistics.intervals import Interval
+from search_spaces import load
 from search_spaces.study import criteria_hash
 from tests.orchestrator.synthetic_evidence import STUDY, Truth, evidence
 
@@ -67,9 +68,9 @@ class _Page(HTMLParser):
         return re.sub(r"\s+", " ", " ".join(self.words))
 
 
-def _report(folder, record):
-    judgement = judge(STUDY, record)
-    raw = write_report(folder, STUDY, record, judgement)[0].read_text(encoding="utf-8")
+def _report(folder, record, study=STUDY):
+    judgement = judge(study, record)
+    raw = write_report(folder, study, record, judgement)[0].read_text(encoding="utf-8")
     return judgement, raw, _Page(raw)
 
 
@@ -225,6 +226,28 @@ def test_verdict_json_carries_the_numbers_the_study_and_the_hashes(tmp_path):
     }
     assert found["posterior"] == judgement.posterior and found["assays"][0]["verdict"] == "GO"
     assert found["declared"]["name"] == "vmf_vs_mdn" and found["modes"]["mdn"][-1] == "A"
+
+
+def test_the_arms_of_a_study_of_many_stand_in_order_with_the_differences_that_are_not_decided(tmp_path):
+    study = load("rollout_loss")
+    skills = {"mixed": 0.6, "energy": 0.6, "linear": 0.1, "teacher": 0.3, "today": 0.2}
+    record = evidence({name: Truth(cos=(skill, skill)) for name, skill in skills.items()}, study=study)
+    _, raw, page = _report(tmp_path, record, study)
+    assert "All arms in order" in page.text and "Not measured, and so in no place: harm." in page.text
+    table = raw[raw.index('aria-label="All arms, by what decides"') :]
+    places = [table.index(f"{arm.name} ({arm.title})") for arm in study.arms if arm.name in skills]
+    mixed, teacher, today, energy, linear = places
+    assert max(mixed, energy) < teacher < today < linear
+    ranking = json.loads((tmp_path / "verdict.json").read_text(encoding="utf-8"))["ranking"]
+    assert [each["arm"] for each in ranking][2:] == ["teacher", "today", "linear"]
+    assert ranking[0]["behind"] is None and ranking[0]["undecided"] == [ranking[1]["arm"]]
+    assert "told apart from " + ranking[1]["arm"] in (tmp_path / "report.md").read_text(encoding="utf-8")
+
+
+def test_two_arms_are_not_put_in_order(tmp_path):
+    _, raw, _ = _report(tmp_path, evidence())
+    assert "All arms in order" not in raw
+    assert json.loads((tmp_path / "verdict.json").read_text(encoding="utf-8"))["ranking"] == []
 
 
 def test_the_summary_opens_with_the_verdict():
