@@ -8,6 +8,7 @@ from functools import cached_property
 from orchestrator.judging.ablation_effects import Effect, effects
 from orchestrator.judging.criteria import CriterionResult
 from orchestrator.judging.measures import Measures
+from orchestrator.judging.ranking import RankedArm, ranking
 from orchestrator.judging.verdict import Judgement
 from orchestrator.records.evidence import Evidence
 from search_spaces.study import Role, Study
@@ -31,6 +32,13 @@ class JudgedRun:
     def effects(self) -> list[Effect]:
         """What each ablation showed, the most useful component first."""
         return effects(self.study, self.evidence, self.judgement.level)
+
+    @cached_property
+    def ranking(self) -> list[RankedArm]:
+        """The arms in order of what decides, greatest first; none in a study of two arms, or of
+        representations, whose units differ.
+        """
+        return [] if self.study.compares else ranking(self.measures, self.arms, self.study.primary.metric)
 
     @property
     def primary(self) -> CriterionResult:

@@ -5,11 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from markupsafe import Markup
 
 from orchestrator.reporting.templating import render
+
+
+class Picture(NamedTuple):
+    """A figure, and what it shows in words."""
+
+    figure: Markup
+    caption: str
 
 
 @dataclass(frozen=True)

@@ -6,50 +6,52 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from orchestrator.judging.ranking import RankedArm, ranking
+from orchestrator.judging.ranking import RankedArm
 from orchestrator.reporting.cell_text import NO_VALUE, TableRow, interval_text
 from orchestrator.reporting.figures import effects_figure
 from orchestrator.reporting.judged_run import JudgedRun
-from orchestrator.reporting.page_section import Section
+from orchestrator.reporting.page_section import Picture, Section
 from orchestrator.statistics.wording import capital, spoken
-from search_spaces.study import Study
 
-RANKING_COLUMNS = ("", "arm", "value", "the best is ahead by", "not told apart from")
-
-
-def places_of(run: JudgedRun) -> list[RankedArm]:
-    """The arms in order of what decides, greatest first; none in a study of two arms, or of representations,
-    whose units differ.
-    """
-    return [] if run.study.compares else ranking(run.measures, run.arms, run.study.primary.metric)
+RANKING_COLUMNS = ("arm", "value", "the best is ahead by", "not told apart from")
 
 
 def ranking_section(run: JudgedRun) -> Section | None:
-    """The table and the picture; None where nothing is put in order."""
-    found = places_of(run)
+    """The table, and the picture unless it stands at the top; None where nothing is put in order."""
+    found = run.ranking
     if not found:
         return None
-    metric = spoken(run.study.primary.metric)
-    values = [(place.arm, place.value) for place in found]
+    measured = [place.arm for place in found]
+    titles = {arm.name: arm.title for arm in run.study.arms}
     content = {
-        "metric": metric,
+        "metric": spoken(run.study.primary.metric),
+        "rows": [(row, titles[place.arm]) for row, place in zip(ranking_rows(found), found, strict=True)],
         "columns": tuple(map(capital, RANKING_COLUMNS)),
-        "rows": ranking_rows(found, run.study),
-        "picture": Markup(effects_figure("ranking", values, xlabel=metric, levels=())),
         "undecided": undecided_in_words(found),
-        "unmeasured": [arm.name for arm in run.study.arms if arm.name not in dict(values)],
-        "level": run.level,
+        "unmeasured": [arm.name for arm in run.study.arms if arm.name not in measured],
+        "alpha": f"{1 - run.judgement.level:.3g}",
     }
     return Section("ranking", "arms in order", "ranking.html", content)
 
 
-def ranking_rows(found: Sequence[RankedArm], study: Study) -> list[TableRow]:
-    """A row of each arm, with its place."""
-    titles = {arm.name: arm.title for arm in study.arms}
+def ranking_picture(run: JudgedRun) -> Picture | None:
+    """Every arm with its interval, in order; None where nothing is put in order."""
+    if not run.ranking:
+        return None
+    metric = spoken(run.study.primary.metric)
+    values = [(place.arm, place.value) for place in run.ranking]
+    caption = (
+        f"The {metric} of every arm, with {run.level} % intervals. Whether two arms differ is told by their "
+        "paired difference, and not by whether their intervals overlap."
+    )
+    return Picture(Markup(effects_figure("ranking", values, xlabel=metric)), caption)
+
+
+def ranking_rows(found: Sequence[RankedArm]) -> list[TableRow]:
+    """A row of each arm, headed by its place."""
     return [
         [
-            str(number),
-            f"{place.arm} ({titles[place.arm]})",
+            f"{number} {place.arm}",
             interval_text(place.value),
             NO_VALUE if number == 1 else interval_text(place.behind),
             ", ".join(place.undecided) or NO_VALUE,

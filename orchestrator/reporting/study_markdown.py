@@ -75,7 +75,7 @@ def markdown(
         parts += [
             f"## All arms in order of {spoken(study.primary.metric)}",
             as_text(undecided_in_words(ranked)),
-            as_table(RANKING_COLUMNS, ranking_rows(ranked, study)),
+            as_table(RANKING_COLUMNS, ranking_rows(ranked)),
         ]
     if judgement.plants and not evidence.provenance.get("smoke"):
         parts += ["## Plants", " ".join(as_text(reading.sentence) for reading in judgement.plants)]

@@ -21,7 +21,7 @@ from orchestrator.reporting.judged_run import JudgedRun
 from orchestrator.reporting.mixture_section import mixture_section
 from orchestrator.reporting.one_step_section import one_step_section
 from orchestrator.reporting.page_section import Section
-from orchestrator.reporting.ranking_section import places_of, ranking_section
+from orchestrator.reporting.ranking_section import ranking_section
 from orchestrator.reporting.representation_section import representation_section
 from orchestrator.reporting.rollout_figures import rollout_curves
 from orchestrator.reporting.rollout_section import rollout_section
@@ -51,7 +51,7 @@ def write_report(
     written = {
         "report.html": page(run),
         "verdict.json": json.dumps(verdict_record(run), indent=1, ensure_ascii=False, allow_nan=False),
-        "report.md": markdown(study, evidence, judgement, run.effects, places_of(run)),
+        "report.md": markdown(study, evidence, judgement, run.effects, run.ranking),
     }
     for name, text in written.items():
         write_atomically(folder / name, text)
@@ -99,7 +99,7 @@ def verdict_record(run: JudgedRun) -> dict[str, Any]:
     }
     return {
         **judgement.to_json(),
-        "ranking": [place.to_json() for place in places_of(run)],
+        "ranking": [place.to_json() for place in run.ranking],
         "ablations": [effect.to_json() for effect in run.effects],
         "assays": [asdict(assay) for assay in evidence.assays],
         "cost": evidence.cost,

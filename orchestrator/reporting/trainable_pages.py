@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
 
 from markupsafe import Markup
 
@@ -13,7 +12,7 @@ from orchestrator.reporting.components_section import COMPONENTS_KIND, component
 from orchestrator.reporting.figures import effects_figure
 from orchestrator.reporting.judged_run import JudgedRun
 from orchestrator.reporting.manifold_section import MANIFOLD_KIND, manifold_section
-from orchestrator.reporting.page_section import Section
+from orchestrator.reporting.page_section import Picture, Section
 from orchestrator.reporting.readout_section import READOUT_KIND, readout_section
 from orchestrator.reporting.score_section import SCORE_KIND, score_section
 from orchestrator.reporting.two_stage_section import TWO_STAGE_KIND, two_stage_nulls, two_stage_section
@@ -40,13 +39,6 @@ _FRAMES = {
     Surrogate.WHITE: "frames in random order",
     Surrogate.GAUSSIAN: "Gaussian copy",
 }
-
-
-class Picture(NamedTuple):
-    """A figure, and what it shows in words."""
-
-    figure: Markup
-    caption: str
 
 
 def trainable_sections(run: JudgedRun) -> list[Section | None]:

@@ -11,8 +11,10 @@ from orchestrator.judging.criteria import CriterionResult
 from orchestrator.judging.verdict import Verdict
 from orchestrator.reporting.criteria_section import thresholds
 from orchestrator.reporting.judged_run import JudgedRun
+from orchestrator.reporting.page_section import Picture
+from orchestrator.reporting.ranking_section import ranking_picture
 from orchestrator.reporting.rollout_figures import CAPTIONS
-from orchestrator.reporting.trainable_pages import Picture, deciding_picture, has_pages
+from orchestrator.reporting.trainable_pages import deciding_picture, has_pages
 from orchestrator.reporting.training_section import training_check
 from orchestrator.reporting.trust_section import trust_checks
 from orchestrator.statistics.wording import number, spelled
@@ -30,13 +32,8 @@ _NO_CURVE = "It did not decide: the primary metric has no curve over the rollout
 def verdict_header(run: JudgedRun, curves: Mapping[str, Markup]) -> dict[str, Any]:
     """What ``verdict.html`` shows; ``curves`` are the figures of :func:`rollout_curves`, by metric."""
     judgement = run.judgement
-    metric = _without_step(run)
-    picture: Picture | None
-    if run.forecasts and (metric in curves or not has_pages(run)):
-        caption = CAPTIONS[metric] if metric in curves else f"{CAPTIONS['cos']} {_NO_CURVE}"
-        picture = Picture(curves[lead_curve(run)], caption)
-    else:
-        picture = deciding_picture(run)
+    lead = lead_curve(run)
+    picture = Picture(curves[lead], _caption(run, lead)) if lead in curves else _values(run)
     return {
         "study": run.study,
         "judgement": judgement,
@@ -54,9 +51,22 @@ def verdict_header(run: JudgedRun, curves: Mapping[str, Markup]) -> dict[str, An
 
 
 def lead_curve(run: JudgedRun) -> str:
-    """The curve shown at the top: the one that decided, else the direction cosine."""
+    """The curve shown at the top: the one that decided, else the direction cosine; "" where another picture
+    shows what decided.
+    """
     metric = _without_step(run)
-    return metric if metric in CAPTIONS else "cos"
+    if run.forecasts and metric in CAPTIONS:
+        return metric
+    return "" if run.ranking or has_pages(run) else "cos"
+
+
+def _caption(run: JudgedRun, curve: str) -> str:
+    return CAPTIONS[curve] if curve == _without_step(run) else f"{CAPTIONS[curve]} {_NO_CURVE}"
+
+
+def _values(run: JudgedRun) -> Picture | None:
+    """The figures that decided: of every arm where arms are put in order, else beside what a section adds."""
+    return deciding_picture(run) if has_pages(run) else ranking_picture(run)
 
 
 def deciding_figure(result: CriterionResult) -> dict[str, str]:
