@@ -95,9 +95,11 @@ def log_uniform_density(dim: int) -> float:
 
 
 class _Quantity(torch.autograd.Function):
-    """``offset + sign * quantity``, where the derivative of every quantity is another one."""
+    """``offset + sign * quantity``, where the derivative of every quantity is another one.
 
-    generate_vmap_rule = True
+    It acts on each number by itself, so that what is stacked may be taken as it is: the rule that torch would
+    make up costs as much again as the series.
+    """
 
     @staticmethod
     def forward(kappa: Tensor, dim: int, quantity: str, sign: int, offset: float) -> Tensor:
@@ -107,6 +109,12 @@ class _Quantity(torch.autograd.Function):
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
         kappa, ctx.dim, ctx.quantity, ctx.sign, _ = inputs
         ctx.save_for_backward(kappa)
+
+    @staticmethod
+    def vmap(
+        info: Any, in_dims: tuple[Any, ...], kappa: Tensor, dim: int, quantity: str, sign: int, offset: float
+    ) -> tuple[Tensor, int]:
+        return _Quantity.apply(kappa, dim, quantity, sign, offset), in_dims[0]
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None, None]:

@@ -75,8 +75,6 @@ _FAMILIES = {"lognormal": _log_normal, "gamma": _gamma, "beta": _beta}
 
 
 class _Balanced(torch.autograd.Function):
-    generate_vmap_rule = True
-
     @staticmethod
     def forward(log_ratio: Tensor, dim: int) -> Tensor:
         return log_ratio.clone()
@@ -85,6 +83,10 @@ class _Balanced(torch.autograd.Function):
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
         log_ratio, ctx.dim = inputs
         ctx.save_for_backward(log_ratio)
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[Any, ...], log_ratio: Tensor, dim: int) -> tuple[Tensor, int]:
+        return _Balanced.apply(log_ratio, dim), in_dims[0]  # each number by itself
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:

@@ -186,6 +186,20 @@ def test_vmap_equals_a_loop(dim: int) -> None:
     assert torch.allclose(stacked, alone, rtol=4e-16, atol=0)
 
 
+@pytest.mark.parametrize("in_dim", [0, 1, 2])
+def test_what_is_stacked_along_any_dimension_has_the_values_and_gradients_of_what_is_not(in_dim: int) -> None:
+    k = torch.linspace(0.1, 900, 24, dtype=torch.float64).reshape(2, 3, 4)
+    weight = torch.linspace(-1, 1, 24, dtype=torch.float64).reshape(2, 3, 4)
+
+    def alone(x: torch.Tensor) -> torch.Tensor:
+        return vmf_kl_to_uniform(16, x) * vmf_mean_resultant_slope(16, x)
+
+    stacked, gradient = torch.func.vjp(vmap(alone, in_dims=in_dim, out_dims=in_dim), k)
+    whole, expected = torch.func.vjp(alone, k)
+    assert torch.equal(stacked, whole)
+    assert torch.allclose(gradient(weight)[0], expected(weight)[0], rtol=1e-15, atol=0)
+
+
 @pytest.mark.slow
 def test_compiles_to_one_graph_with_its_gradient() -> None:
     def loss(k: torch.Tensor) -> torch.Tensor:

@@ -27,7 +27,7 @@ from trainables.predictor.evaluation.options import EVERYTHING, EvaluationOption
 from trainables.predictor.training.held_out import MOST_WINDOWS
 from trainables.predictor.training.pack_run import PackRun
 from trainables.predictor.training.schedule import epoch_steps
-from trainables.predictor.training.train import LOOK_WINDOWS
+from trainables.predictor.training.train import LOOK_WINDOWS, ranked_windows
 from trainables.training_context import SoloContext
 
 # Random utterances, and the fewest frames of each: more than a head has codes.
@@ -80,9 +80,11 @@ class Pace:
         )
         held_out = min(MOST_WINDOWS, validation) / structure.batch * _FORWARD_SHARE
         trained += held_out * structure.teacher_epochs * self.teacher_step
-        looked_at = structure.epochs * min(LOOK_WINDOWS, validation)
+        looks = structure.epochs + len(structure.swept_temperatures)
+        looked_at = looks * min(LOOK_WINDOWS, validation)
         if not test:
-            return trained + (looked_at + validation) * self.look_window
+            ranked_by = min(ranked_windows(structure) or validation, validation)
+            return trained + (looked_at + ranked_by) * self.look_window
         return trained + looked_at * self.look_window + self.marginals + test * self.final_window
 
 

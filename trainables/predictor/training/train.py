@@ -22,6 +22,7 @@ from trainables.predictor.training.pack_run import PackRun
 from trainables.training_context import Context
 
 LOOK_WINDOWS = 160  # of validation speakers, for the curves of training; patience goes by the loss on more
+_RANKED_WINDOWS = 320  # ... by which lanes are ranked where that takes sampled runs
 
 
 def train_pack(
@@ -70,7 +71,9 @@ def train_pack(
         context.report({**progress, "lanes": [h[-1] for h in run.history if h]}, run.state())
     run.finish()
     if evaluate_each_epoch:
-        return _judged(run, _temperatures(run, evaluation, 0), lambda at: _look(run, evaluation, 0, at))
+        windows = ranked_windows(structure)
+        temperatures = _temperatures(run, evaluation, LOOK_WINDOWS)
+        return _judged(run, temperatures, lambda at: _look(run, evaluation, windows, at))
     marginals = Marginals.fit(structure, run.data, flows=flows)
     if validation is not None:
         marginals.choose(validation, context.gather)
@@ -79,6 +82,11 @@ def train_pack(
         _temperatures(run, validation, LOOK_WINDOWS),
         lambda at: _evaluate(run, evaluation, marginals, final, at),
     )
+
+
+def ranked_windows(structure: Structure) -> int:
+    """How many windows of validation speakers an exploration ranks lanes by; 0 stands for all of them."""
+    return _RANKED_WINDOWS if is_sampled(structure.objective) else 0
 
 
 def _temperatures(run: PackRun, feed: Feed | None, windows: int) -> list[float]:

@@ -15,6 +15,7 @@ from trainables.latents.batching.surrogates import Surrogate
 from trainables.latents.worlds.catalogue import WORLDS
 from trainables.latents.worlds.driven import Driven
 from trainables.predictor.config import Lane, Structure
+from trainables.predictor.evaluation.options import EvaluationOptions
 from trainables.predictor.evaluation.proper_scores import energy_score
 from trainables.predictor.scores import Scores
 from trainables.predictor.training.train import train_pack
@@ -79,6 +80,7 @@ def ratios(name: str, head: str, steps: int, **settings: Any) -> np.ndarray:
             "rollout_epochs": 0,
             "cooling": 0.6,
             "ema": 0.98,
+            "marginal_steps": 2,
             "objective": "energy_skill@1-4",
             "dtype": "float64",
             **RECOMMENDED.get(head, {}),
@@ -87,7 +89,15 @@ def ratios(name: str, head: str, steps: int, **settings: Any) -> np.ndarray:
     )
     train, test = feeds(name)
     lanes = [Lane(seed=1, learning_rate=5e-3)]
-    (result,) = train_pack(structure, lanes, train, test, SoloContext(), evaluate_each_epoch=True)
+    (result,) = train_pack(
+        structure,
+        lanes,
+        train,
+        test,
+        SoloContext(),
+        evaluate_each_epoch=False,
+        final=EvaluationOptions(sampled=True),
+    )
     distance = float(train.shard(0).moments.frame_distance)
     return Scores.from_json(result.scores).curve("energy_score") * distance / own_scores(name)
 
