@@ -14,7 +14,7 @@ from trainables.predictor.evaluation.evaluate import evaluate
 from trainables.predictor.lanes.optimiser_step import EagerStep
 from trainables.predictor.training import pack_run, timing
 from trainables.predictor.training.timing import Pace, pace
-from trainables.predictor.training.train import train_pack
+from trainables.predictor.training.train import ranked_windows, train_pack
 from trainables.training_context import SoloContext
 
 DIM, LANES = 5, 3
@@ -149,3 +149,19 @@ def test_a_pass_over_more_frames_costs_more() -> None:
     per_step = own.batch * own.window_frames
     one, three = (COSTS.seconds(own, count * per_step, 0) for count in (1, 3))
     assert (one, three) == (1, 3)
+
+
+@pytest.mark.parametrize("objective", ["energy_skill@1", "cos@1"])
+def test_an_exploration_judges_so_many_windows_and_is_priced_by_them(
+    objective: str, make_feed: Callable[..., Feed]
+) -> None:
+    own = structure(
+        rollout=1, horizon=1, objective=objective, rollout_epochs=0, temperatures="0.7,1", dtype="float64"
+    )
+    (result,) = train_pack(own, [Lane()], make_feed(), make_feed(), SoloContext(), evaluate_each_epoch=True)
+    whole = sum(frames - own.context for frames in make_feed().extent.lengths.values())
+    ranked = int(sum(row[0] for row in result.scores["counts"]["cos"]))
+    assert whole > 640
+    assert ranked == whole if objective == "cos@1" else 160 < ranked <= 320
+    looks = COSTS.seconds(replace(own, teacher_epochs=0), 1000, whole) / COSTS.look_window
+    assert looks == 2 * 160 + min(whole, ranked_windows(own) or whole)  # two temperatures, then the ranking
