@@ -16,7 +16,7 @@ _RULES = {
     "gaussian_score": "corrected by the score of a Gaussian",
 }
 _TAUGHT = {"score": "NLL and the score loss", "whitened": "NLL and a whitened squared error"}
-_MEASURES = ("skill_of", "magnitude_drift_of", "state_error_of")
+_MEASURES = ("skill_of", "magnitude_drift_of", "state_error_of", "runaway_of")
 
 
 def score_section(run: JudgedRun) -> Section | None:
@@ -41,7 +41,9 @@ def score_section(run: JudgedRun) -> Section | None:
 
 
 def rule_rows(run: JudgedRun, arm: str) -> list[TableRow]:
-    """Skill, drift of magnitudes and state error under each rule; empty where nothing was measured."""
+    """Skill, drift of magnitudes, state error and runaways under each rule; empty where nothing was
+    measured.
+    """
     return [row for rule, title in _RULES.items() if (row := _row(run, arm, rule, title))]
 
 

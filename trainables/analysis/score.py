@@ -14,7 +14,9 @@ utterances:
 * ``magnitude_drift_of_``: how far the mean log ratio of predicted and true steps of a window is from 0, and
   ``magnitude_loss``: by how much the correction, or the loss, makes that greater;
 * ``state_error_of_``: the distance of the samples' mean from the truth at the last step, and
-  ``state_error_gained``: by how much the correction, or the loss, makes it smaller.
+  ``state_error_gained``: by how much the correction, or the loss, makes it smaller;
+* ``runaway_of_``: the share of runs that have run away by then, which stand still from there on, and whose
+  steps are counted until then (:mod:`trainables.analysis.run_bound`).
 
 Shapes: B windows, S samples, K rollout steps, D latent dimensions.
 """
@@ -29,6 +31,7 @@ import torch
 from torch import Tensor
 
 from trainables.analysis.frame_density import some_frames
+from trainables.analysis.run_bound import RunBound
 from trainables.analysis.score_runs import BY_GAUSSIAN, SHRUNK, FreeRun, corrected_runs, taught_runs
 from trainables.analysis.score_settings import LANGEVIN, SKILL_STEPS, ScoreLane, ScoreStructure
 from trainables.contract import Evaluation
@@ -97,6 +100,7 @@ class _Judge:
     lane: ScoreLane
     runs: Mapping[str, FreeRun]
     climate_SD: Tensor
+    bound: RunBound
     share: EvenShare
 
     @classmethod
@@ -109,7 +113,7 @@ class _Judge:
         share: EvenShare,
     ) -> _Judge:
         rows = torch.from_numpy(np.random.default_rng(lane.seed).integers(len(frames_ND), size=_CLIMATE))
-        return cls(structure, lane, runs, frames_ND[rows], share)
+        return cls(structure, lane, runs, frames_ND[rows], RunBound.of(frames_ND), share)
 
     @torch.no_grad()
     def scores(self, feed: Feed, shard: Shard) -> Scores:
@@ -144,17 +148,21 @@ class _Judge:
             scores.add(name, whose_B, above_B.numpy(), None if below_B is None else below_B.numpy())
 
         for name, run in self.runs.items():
-            runs_SBKD = self._drawn(run, frames_BTD[:, :C], noise, more_NKJD)
-            score_BK = energy_score(runs_SBKD.flatten(1, 2), truth_BKD.flatten(0, 1)).reshape(B, K)
             last_BD = frames_BTD[:, C - 1]
+            drawn_SBKD = self._drawn(run, frames_BTD[:, :C], noise, more_NKJD)
+            runs_SBKD, gone_SBK = self.bound.stopped(drawn_SBKD, last_BD.expand(S, B, D))
+            score_BK = energy_score(runs_SBKD.flatten(1, 2), truth_BKD.flatten(0, 1)).reshape(B, K)
+            left_SBK = (~gone_SBK).double()  # a run that stands still has no magnitude to compare
             steps_SBKD = torch.diff(runs_SBKD, dim=2, prepend=last_BD.expand(S, B, D).unsqueeze(2))
             true_BKD = torch.diff(truth_BKD, dim=1, prepend=last_BD.unsqueeze(1))
-            drift_B = (log_norm(steps_SBKD) - log_norm(true_BKD)).mean((0, 2)).abs()
+            log_ratio_SBK = (log_norm(steps_SBKD) - log_norm(true_BKD)) * left_SBK
+            drift_B = (log_ratio_SBK.sum((0, 2)) / left_SBK.sum((0, 2)).clamp_min(1)).abs()
             error_B = (runs_SBKD[:, :, -1].mean(0) - truth_BKD[:, -1]).norm(dim=-1)
             found[name] = score_BK[:, :SKILL_STEPS].sum(1), drift_B, error_B
             add(f"skill_of_{name}", under_B - found[name][0], under_B)
             add(f"magnitude_drift_of_{name}", drift_B)
             add(f"state_error_of_{name}", error_B)
+            add(f"runaway_of_{name}", gone_SBK[..., -1].double().mean(0))
         (best, drift_B, error_B), (plain, plain_drift_B, plain_error_B), *_ = found.values()
         add("skill_gained", plain - best, under_B)
         for name, null in ((SHRUNK, "shrinking"), (BY_GAUSSIAN, "gaussian")):

@@ -11,14 +11,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from trainables.analysis.run_bound import RunBound
 from trainables.distributions.law import LawNoise
 from trainables.latents.batching.feed import Feed
 from trainables.two_stage.heard_so_far import Coordinates, LongPaths, real_paths
 from trainables.two_stage.magnitudes import StepMagnitudes
 from trainables.two_stage.settings import JOINT, TwoStageLane, TwoStageStructure
 from trainables.two_stage.step_model import StepModel, fit_steps
-
-_RUNAWAY = 10.0  # RMS distances between frames from their mean: as far as a run may go
 
 
 @dataclass(frozen=True)
@@ -30,7 +29,7 @@ class Generator:
         magnitudes: the second stage; a single stage has one that it does not use.
         coordinates: in which steps are made.
         paths: the training utterances that all was learnt from.
-        farthest: from the mean frame of the representation that a run may go.
+        bound: how far a run may go, in frames of the representation.
     """
 
     structure: TwoStageStructure
@@ -38,7 +37,7 @@ class Generator:
     magnitudes: StepMagnitudes
     coordinates: Coordinates
     paths: LongPaths
-    farthest: float
+    bound: RunBound
 
     @classmethod
     def fit(cls, structure: TwoStageStructure, lane: TwoStageLane, train: Feed, held_out: Feed) -> Generator:
@@ -51,12 +50,11 @@ class Generator:
         own = real_paths(train, lane.surrogate, window)
         frames_ND = torch.cat(own)
         coordinates = Coordinates.of(structure, frames_ND)
-        farthest = _RUNAWAY * float((2 * frames_ND.var(0).sum()).sqrt())
         paths = LongPaths.heard(own, coordinates, window)
         watched = LongPaths.heard(real_paths(held_out, lane.surrogate, window), coordinates, window)
         model = fit_steps(structure, lane, paths, watched).double()
         magnitudes = StepMagnitudes.fit(structure, paths, lane.seed)
-        return cls(structure, model, magnitudes, coordinates, paths, farthest)
+        return cls(structure, model, magnitudes, coordinates, paths, RunBound.of(frames_ND))
 
     def state(self) -> dict[str, Tensor]:
         """All that runs are made of, by name."""
@@ -73,14 +71,3 @@ class Generator:
         features_NF = features_BF.repeat(len(noise.normal) // len(features_BF), 1)
         magnitude_NK = self.magnitudes.draw(features_NF, noise.normal[..., -1])
         return self.model.run(context_BCD, noise, magnitude_NK)
-
-    def stopped(self, frames: Tensor, last: Tensor) -> tuple[Tensor, Tensor]:
-        """Runs [..., K, D] in frames of the representation, begun behind ``last`` [..., D], which stand still
-        from where they run away or leave the numbers; and whether they have, [..., K].
-        """
-        away = (frames - self.coordinates.mean_D).norm(dim=-1)
-        gone = (~(away <= self.farthest)).long().cumsum(-1) > 0
-        kept: list[Tensor] = []
-        for frame, lost in zip(frames.unbind(-2), gone.unbind(-1), strict=True):
-            kept.append(torch.where(lost.unsqueeze(-1), kept[-1] if kept else last, frame))
-        return torch.stack(kept, -2), gone

@@ -61,7 +61,7 @@ def heard_quality(
         )
         steps_KD = generator.steps(context_BCD, features_BF, noise)[0]
         run_KD = generator.coordinates.outside(context_BCD[0, -1] + steps_KD.cumsum(0))
-        run_KD, _ = generator.stopped(run_KD, torch.from_numpy(path[start + C - 1]))
+        run_KD, _ = generator.bound.stopped(run_KD, torch.from_numpy(path[start + C - 1]))
         before_CD, after_KD = path[start : start + C], path[start + C : start + C + K]
         true = heard(before_CD, after_KD)
         candidates = (run_KD.numpy(), np.repeat(before_CD[-1:], K, 0), np.repeat(mean_D[None], K, 0))

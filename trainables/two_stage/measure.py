@@ -155,7 +155,7 @@ class _Judge:
         def paths(steps_NKD: Tensor) -> tuple[Tensor, Tensor]:
             """Frames [S, B, K, D] of the representation, and whether a run had run away, [S, B, K]."""
             frames_SBKD = outside(window_BTD[:, C - 1, None] + steps_NKD.cumsum(1).reshape(S, B, K, D))
-            return self.generator.stopped(frames_SBKD, last_BD.expand(S, B, D))
+            return self.generator.bound.stopped(frames_SBKD, last_BD.expand(S, B, D))
 
         def score(steps_NKD: Tensor) -> Tensor:
             frames_SBKD, _ = paths(steps_NKD)

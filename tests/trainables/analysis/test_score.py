@@ -103,6 +103,26 @@ def test_too_much_noise_is_taken_away_and_too_little_is_not_made_less():
     assert {f"skill_of_{rule}" for rule in RULES} < set(loud.sums)
 
 
+@pytest.mark.parametrize("where_to", [np.nan, 1e200])
+def test_runs_that_run_away_are_counted_and_spoil_no_other(monkeypatch, where_to):
+    kind = type(WORLDS["ring"])
+    step = kind.model_step
+
+    def exploding(self, now, rng):
+        following = step(self, now, rng)
+        following[following[:, 2] > np.quantile(following[:, 2], 0.999)] = where_to
+        return following
+
+    calm = of_world("ring", score_steps=1, samples=4)
+    monkeypatch.setattr(kind, "model_step", exploding)
+    found = of_world("ring", score_steps=1, samples=4)
+    assert calm.value("runaway_of_plain") == 0 < found.value("runaway_of_plain") < 0.3
+    for rule in RULES:
+        # A run that stands still is a poor one, and no more than that.
+        for metric in (f"skill_of_{rule}", f"magnitude_drift_of_{rule}"):
+            assert found.value(metric) == pytest.approx(calm.value(metric), abs=0.2), metric
+
+
 def test_a_world_without_a_model_has_none_to_correct():
     with pytest.raises(InputError, match="^forecaster is 'world', but directional come with no model"):
         of_world("directional", score_steps=1)

@@ -14,7 +14,6 @@ from trainables.latents.batching.surrogates import Surrogate
 from trainables.latents.worlds.catalogue import WORLDS
 from trainables.predictor.scores import Scores
 from trainables.training_context import SoloContext
-from trainables.two_stage.generator import Generator
 from trainables.two_stage.heard_so_far import Coordinates, LongPaths, heard_so_far
 from trainables.two_stage.magnitudes import StepMagnitudes
 from trainables.two_stage.settings import TwoStageStructure
@@ -130,22 +129,6 @@ def test_whitened_coordinates_lead_back():
         spread = made.inside(frames).std(0)
         # The covariance is shrunk a little, so that it can always be inverted.
         assert bool((spread - 1).abs().max() < 0.2) == (coordinates == "whitened")
-
-
-def test_a_run_that_runs_away_stands_still_from_there_on():
-    paths, _ = walks_of_pace(4, 40, 1)
-    settings = structure()
-    long = long_paths(settings, paths)
-    coordinates = Coordinates.of(settings, torch.cat(paths))
-    model, magnitudes = StepModel(settings, D), StepMagnitudes.fit(settings, long, 0)
-    generator = Generator(settings, model, magnitudes, coordinates, long, farthest=5.0)
-    run = coordinates.mean_D + torch.tensor([[1.0], [2.0], [9.0], [1.0]]).double() * torch.eye(D)[0]
-    lost = run.clone()
-    lost[1:, 0] = torch.nan
-    kept, gone = generator.stopped(torch.stack([run, lost]), run[:1].expand(2, D))
-    torch.testing.assert_close(kept[0], run[[0, 1, 1, 1]])
-    torch.testing.assert_close(kept[1], run[[0, 0, 0, 0]])
-    assert gone.tolist() == [[False, False, True, True], [False, True, True, True]]
 
 
 def test_one_stage_has_no_directions_that_wait():
