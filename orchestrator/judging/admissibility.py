@@ -7,7 +7,7 @@ from __future__ import annotations
 from orchestrator.datasets.fewest_speakers import FEWEST_SPEAKERS
 from orchestrator.judging.criteria import CriterionResult, Outcome
 from orchestrator.judging.measures import Measures
-from orchestrator.judging.plants import PlantReading
+from orchestrator.judging.plants import PlantReading, binding_arms
 from orchestrator.judging.preference import panel_problem
 from orchestrator.records.evidence import Evidence
 from orchestrator.records.seal import study_changes
@@ -32,9 +32,7 @@ def problems(
     for early in () if evidence.after_the_fact else (_assay_problems, _seal_problems, _look_problems):
         if sentences := early(study, evidence):
             return sentences
-    sentences = []
-    for arm in study.arms:
-        sentences += _problems_of(arm.name, evidence, measures)
+    sentences = _of_arms(study, evidence, measures, binding=True)
     # The predictors of a smoke run are too small, and trained too little, to find anything.
     if not sentences and not evidence.provenance.get("smoke"):
         planted = [r for r in plants if r.kept is not None or not evidence.after_the_fact]
@@ -45,6 +43,18 @@ def problems(
         return sentences
     binding = [r for r in results if r.criterion.role is not Role.REPORTED]
     return [capital(r.sentence) for r in binding if r.outcome in _no_answers(r.criterion.role)]
+
+
+def unanswered(study: Study, evidence: Evidence, measures: Measures) -> tuple[str, ...]:
+    """What is missing of arms that no binding criterion asks about, a sentence each: no verdict waits for it."""
+    return tuple(_of_arms(study, evidence, measures, binding=False))
+
+
+def _of_arms(study: Study, evidence: Evidence, measures: Measures, *, binding: bool) -> list[str]:
+    """What is missing of the arms that binding criteria ask about, or of the others."""
+    bound = binding_arms(study.criteria)
+    arms = [arm.name for arm in study.arms if (arm.name in bound) is binding]
+    return [sentence for arm in arms for sentence in _problems_of(arm, evidence, measures)]
 
 
 def _no_answers(role: Role) -> tuple[Outcome, ...]:

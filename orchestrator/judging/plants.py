@@ -88,7 +88,7 @@ def plant_readings(study: Study, evidence: Evidence, measures: Measures) -> tupl
     """What the arms that binding criteria name made of the plants; none where the study plants nothing."""
     if study.plant is Plant.NONE:
         return ()
-    arms = [arm for arm in _binding_arms(study.criteria) if arm in evidence.arms]
+    arms = [arm for arm in binding_arms(study.criteria) if arm in evidence.arms]
     if study.plant is Plant.INFORMATION:
         return tuple(_information(arm, measures) for arm in arms)
     return tuple(_direction(arm, study.primary, evidence, measures) for arm in arms)
@@ -141,7 +141,7 @@ def _information(arm: str, measures: Measures) -> PlantReading:
     )
 
 
-def _binding_arms(criteria: Sequence[Criterion]) -> list[str]:
+def binding_arms(criteria: Sequence[Criterion]) -> list[str]:
     """The arms that binding criteria are about, each once, in the order of the criteria."""
     binding = [c for c in criteria if c.role is not Role.REPORTED]
     return list(dict.fromkeys(arm for c in binding for arm in (c.arm, c.versus) if arm is not None))

@@ -4,8 +4,8 @@ GO needs the primary criterion met and every required one that applies. NO-GO ne
 required one failed, by an arm that has learnt what it can; where another measure was asked to agree with the
 primary one and does not, the verdict is INCONCLUSIVE. A verdict is INADMISSIBLE where the plan was
 changed after it was sealed, where the control worlds were misread, where an arm missed what was planted for
-it, or where something that the criteria ask for is missing. Everything else is INCONCLUSIVE, and the reason
-says what would help; so is one on results of others with too few seeds. Binding criteria are
+it, or where something that binding criteria ask for is missing. Everything else is INCONCLUSIVE; the reason
+says what would help. So is one on results of others with too few seeds. Binding criteria are
 decided at the full alpha, since all must hold; those that are only reported are corrected for their number.
 """
 
@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from orchestrator.judging.admissibility import problems
+from orchestrator.judging.admissibility import problems, unanswered
 from orchestrator.judging.after_the_fact import NOT_SEALED, shortcomings, too_few_seeds
 from orchestrator.judging.claims import assess
 from orchestrator.judging.criteria import CriterionResult, Outcome, subject
@@ -79,7 +79,7 @@ class Judgement:
     seal: str  # hash of the sealed plan; empty where there is none
     forced: str = ""  # what its gate on the roadmap waited for, where it was run all the same
     after_the_fact: str = ""  # what a verdict on results of others is called; empty of a sweep's
-    missing: tuple[str, ...] = ()  # what results of others lack, a sentence each
+    missing: tuple[str, ...] = ()  # what results of others lack, or arms that decide nothing, a sentence each
 
     def to_json(self) -> dict[str, Any]:
         """The judgement as plain data, for ``verdict.json``."""
@@ -148,7 +148,10 @@ def judge(study: Study, evidence: Evidence) -> Judgement:
         seal=seal_hash(evidence.seal) if evidence.seal else "",
         forced=str(evidence.provenance.get("forced", "")),
         after_the_fact=NOT_SEALED if evidence.after_the_fact else "",
-        missing=shortcomings(study, evidence, measures, alpha) if evidence.after_the_fact else (),
+        missing=(
+            *(shortcomings(study, evidence, measures, alpha) if evidence.after_the_fact else ()),
+            *unanswered(study, evidence, measures),
+        ),
     )
 
 

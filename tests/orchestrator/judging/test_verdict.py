@@ -135,6 +135,27 @@ def test_inadmissible_where_data_are_missing(vmf, how, said):
     assert said in judgement.reason
 
 
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        (Truth(diverged=6), "All 6 replicates of the mdn arm diverged."),
+        (None, "Nothing was measured for the"),
+    ],
+)
+def test_an_arm_that_no_binding_criterion_asks_about_spoils_no_verdict_and_is_named(other, said):
+    reported = tuple(
+        dataclasses.replace(c, role=Role.REPORTED) if "mdn" in (c.arm, c.versus) else c
+        for c in STUDY.criteria
+    )
+    study = dataclasses.replace(STUDY, criteria=reported)
+    arms = {"vmf": Truth(), **({"mdn": other} if other else {})}
+    judgement = judge(study, evidence(arms, study=study))
+    assert judgement.verdict is Verdict.GO, judgement.reason
+    assert [sentence.startswith(said) for sentence in judgement.missing] == [True]
+    bound = judge(STUDY, evidence({"mdn": MDN, "vmf": Truth()}))
+    assert bound.missing == ()
+
+
 def test_inadmissible_where_the_criteria_moved_after_sealing():
     softer = tuple(
         dataclasses.replace(c, success=0.5) if c.role is Role.PRIMARY else c for c in STUDY.criteria
