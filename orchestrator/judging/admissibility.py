@@ -46,7 +46,7 @@ def problems(
 
 
 def unanswered(study: Study, evidence: Evidence, measures: Measures) -> tuple[str, ...]:
-    """What is missing of arms that no binding criterion asks about, a sentence each: no verdict waits for it."""
+    """What is missing of arms that no binding criterion asks about, for which no verdict waits; sentences."""
     return tuple(_of_arms(study, evidence, measures, binding=False))
 
 
