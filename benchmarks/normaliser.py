@@ -2,7 +2,8 @@
 
 Accuracy is the largest relative error on the reference of the tests. Speed is log C and A' of a million
 float64 values, against scipy's ``ive`` at the two orders that both need and, where it is installed, TFP on
-JAX; repeats are interleaved, medians are shown.
+JAX; repeats are interleaved, medians are shown. Last, what it costs that lanes are stacked: a loss and its
+gradient under vmap, beside the same numbers without.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from trainables.distributions.bessel_series import evaluate_series
 
 COUNT = 1_000_000
 REPEATS = 5
+LANES, STACKED, TIMES = 4, (32, 1024), 200
 
 
 def main() -> None:
@@ -36,6 +38,10 @@ def main() -> None:
             print(f"d = {dim:3d}  {name:>10}  {value:.3f} s  {value / seconds['ours']:.1f} x ours")
     if not tfp_works():
         print("tensorflow_probability on JAX: not installed, or not with a JAX that it works with")
+    for each in STACKED:
+        seconds = stacked(each)
+        ratio = seconds["stacked"] / seconds["alone"]
+        print(f"{LANES} lanes x {each}  {1e3 * seconds['stacked']:.2f} ms, {ratio:.2f} x not stacked")
 
 
 def accuracy() -> dict[str, float]:
@@ -65,6 +71,25 @@ def timings(dim: int) -> dict[str, float]:
     for run in contestants.values():
         run()
     return {name: statistics.median(own) for name, own in interleaved(contestants, REPEATS).items()}
+
+
+def stacked(count: int) -> dict[str, float]:
+    """Median seconds of the normaliser of ``count`` concentrations of each lane and its gradient, with the
+    lanes stacked and without.
+    """
+    kappa = (torch.rand(LANES, count) * 50 + 5).requires_grad_()
+    over_lanes = torch.func.vmap(lambda k: vmf_log_normalizer(64, k))
+
+    def run(law: Callable[[torch.Tensor], torch.Tensor]) -> None:
+        torch.autograd.grad(law(kappa).sum(), kappa)
+
+    contestants = {
+        "stacked": lambda: run(over_lanes),
+        "alone": lambda: run(lambda k: vmf_log_normalizer(64, k)),
+    }
+    for warm_up in contestants.values():
+        warm_up()
+    return {name: statistics.median(own) for name, own in interleaved(contestants, TIMES).items()}
 
 
 @functools.cache
