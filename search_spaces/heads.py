@@ -6,7 +6,8 @@ optimiser step takes longer has fewer epochs. Heads that are known by their samp
 that their sources recommend, each named in its module: several noise levels of a frame in one step, of a
 logit-normal law, 16 steps of a solver, a running mean of weights. Sampled runs may be cooler than what was
 learnt: of most heads each trained lane is judged at the temperature that suits validation speakers best, of
-one it is searched; a direction that is coupled to its magnitude cannot be cooled.
+one it is searched. Direction and magnitude are independent of each other: a direction that is coupled to its
+magnitude cannot be cooled.
 """
 
 from __future__ import annotations
@@ -41,12 +42,8 @@ _ARMS = (
     Arm(
         name="vmf",
         title="von Mises-Fisher direction x LogNormal magnitude",
-        fixed={"head": "vmf"},
-        space={
-            **_CONCENTRATION,
-            # Direction and magnitude are independent, or know of each other in one of two ways.
-            "coupling": Choice(("none", "kappa_on_magnitude", "magnitude_on_direction")),
-        },
+        fixed={"head": "vmf", **_COOLER},
+        space=_CONCENTRATION,
         pace=0.95,
     ),
     Arm(

@@ -6,7 +6,8 @@ Shapes: L lanes.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Generic, TypeVar
+from copy import deepcopy
+from typing import Any, Generic, Self, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -76,6 +77,12 @@ class Stacked(nn.Module, Generic[Module_co]):
         for name in self.buffer_names:
             slot = "stacked/" + name.replace(".", "/")
             setattr(self, slot, getattr(self, slot)[chosen])
+
+    def part(self, rows: Sequence[int]) -> Self:
+        """The modules at ``rows``, as a copy of their own."""
+        chosen = deepcopy(self)
+        chosen.keep(rows)
+        return chosen
 
     def take(self, states: Sequence[Mapping[str, Tensor]]) -> None:
         """Hold modules of these states, as :meth:`lane_state` gives them, in place of those it has."""

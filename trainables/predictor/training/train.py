@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 from trainables.distributions.frame_flow import FrameFlow
 from trainables.latents.batching.feed import Feed
@@ -73,15 +74,12 @@ def train_pack(
     if evaluate_each_epoch:
         windows = ranked_windows(structure)
         temperatures = _temperatures(run, evaluation, LOOK_WINDOWS)
-        return _judged(run, temperatures, lambda at: _look(run, evaluation, windows, at))
+        return _judged(run, temperatures, partial(_look, run, evaluation, windows))
     marginals = Marginals.fit(structure, run.data, flows=flows)
     if validation is not None:
         marginals.choose(validation, context.gather)
-    return _judged(
-        run,
-        _temperatures(run, validation, LOOK_WINDOWS),
-        lambda at: _evaluate(run, evaluation, marginals, final, at),
-    )
+    temperatures = _temperatures(run, validation, LOOK_WINDOWS)
+    return _judged(run, temperatures, partial(_evaluate, run, evaluation, marginals, final))
 
 
 def ranked_windows(structure: Structure) -> int:
@@ -112,22 +110,31 @@ def _temperatures(run: PackRun, feed: Feed | None, windows: int) -> list[float]:
 
 
 def _judged(
-    run: PackRun, temperatures: Sequence[float], scores_at: Callable[[float], list[Scores]]
+    run: PackRun, temperatures: Sequence[float], scores_at: Callable[[float, Sequence[int]], list[Scores]]
 ) -> list[LaneResult]:
     """Results of all lanes, each that is left at a temperature of its own."""
-    by_temperature = {at: scores_at(at) for at in dict.fromkeys(temperatures or [run.structure.temperature])}
-    results = run.results([by_temperature[at][place] for place, at in enumerate(temperatures)])
+    by_place: dict[int, Scores] = {}
+    for at in dict.fromkeys(temperatures):
+        places = [place for place, own in enumerate(temperatures) if own == at]
+        by_place |= zip(places, scores_at(at, places), strict=True)
+    results = run.results([by_place[place] for place in range(len(temperatures))])
     if run.structure.swept_temperatures:
         for row, at in zip(run.rows, temperatures, strict=True):
             results[row].details["temperature"] = at
     return results
 
 
-def _look(run: PackRun, feed: Feed, windows: int = 0, temperature: float | None = None) -> list[Scores]:
+def _look(
+    run: PackRun,
+    feed: Feed,
+    windows: int = 0,
+    temperature: float | None = None,
+    places: Sequence[int] | None = None,
+) -> list[Scores]:
     """A look at validation speakers: as much as ranking lanes needs or, of some ``windows``, their curves."""
     options = EvaluationOptions(sampled=run.needs_samples, windows=windows)
     with run.optimiser.judged_weights():
-        return _evaluate(run, feed, run.marginals, options, temperature)
+        return _evaluate(run, feed, run.marginals, options, temperature, places)
 
 
 def _evaluate(
@@ -136,18 +143,23 @@ def _evaluate(
     baselines: Marginals | None,
     options: EvaluationOptions,
     temperature: float | None = None,
+    places: Sequence[int] | None = None,
 ) -> list[Scores]:
-    """Scores of the lanes that are left, over the utterances of all ranks; each rank measures its own."""
+    """Scores of the lanes that are left, or of those at some places, over the utterances of all ranks; each
+    rank measures its own.
+    """
     if not run.rows:
         return []
-    surrogates = [lane.surrogate for lane in run.lanes_left]
+    stacked, lanes = run.pack.stacked, run.lanes_left
+    if places is not None and len(places) < len(lanes):
+        stacked, lanes = stacked.part(places), [lanes[place] for place in places]
     structure = run.structure
     if temperature is not None and temperature != structure.temperature:
         structure = replace(structure, temperature=temperature)
     measured = evaluate(
         structure,
-        run.pack.stacked,
-        surrogates,
+        stacked,
+        [lane.surrogate for lane in lanes],
         feed,
         run.data.moments,
         baselines,
@@ -155,4 +167,4 @@ def _evaluate(
         climate=run.data.climate() if options.sampled else None,
     )
     ranks = run.context.gather([scores.to_json() for scores in measured])
-    return [merge(Scores.from_json(rank[place]) for rank in ranks) for place in range(len(run.rows))]
+    return [merge(Scores.from_json(rank[place]) for rank in ranks) for place in range(len(lanes))]

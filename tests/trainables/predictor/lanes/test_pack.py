@@ -4,6 +4,7 @@ import io
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 
+import numpy as np
 import pytest
 import torch
 
@@ -14,6 +15,7 @@ from trainables.predictor.heads import Survey
 from trainables.predictor.lanes.optimiser import LaneAdamW
 from trainables.predictor.lanes.pack import StackedPack
 from trainables.predictor.scores import LaneStatus, Scores
+from trainables.predictor.training import train as training
 from trainables.predictor.training.lane_result import LaneResult
 from trainables.predictor.training.train import train_pack
 from trainables.training_context import SoloContext
@@ -110,6 +112,21 @@ def test_each_lane_is_judged_at_the_temperature_of_its_best_runs(make_feed: Call
     assert [Scores.from_json(r.scores).value(swept.objective) for r in results] == best
     expected = [0.2 if cool > warm else 1.0 for cool, warm in zip(*values, strict=True)]
     assert [r.details["temperature"] for r in results] == expected
+
+
+def test_each_lane_is_judged_at_its_own_temperature_as_if_it_were_alone(
+    make_feed: Callable[..., Feed], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own, at = structure("mdn", objective="energy_skill@1-5", rollout_epochs=0), (0.2, 1.0, 0.2)
+    fixed = {t: train(replace(own, temperature=t), LANES[:3], make_feed) for t in set(at)}
+    monkeypatch.setattr(training, "_temperatures", lambda *_: list(at))
+    swept = train(replace(own, temperatures="0.2,1"), LANES[:3], make_feed)
+    assert [result.details["temperature"] for result in swept] == list(at)
+    for place, temperature in enumerate(at):
+        found, expected = (Scores.from_json(r[place].scores) for r in (swept, fixed[temperature]))
+        for name, sums in expected.sums.items():
+            np.testing.assert_allclose(found.sums[name], sums, rtol=1e-12, err_msg=name)
+        assert all(torch.equal(swept[place].state[k], v) for k, v in fixed[temperature][place].state.items())
 
 
 def test_lanes_of_other_settings_end_elsewhere(make_feed: Callable[..., Feed]) -> None:
