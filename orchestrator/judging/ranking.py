@@ -28,10 +28,13 @@ class RankedArm:
     undecided: tuple[str, ...]  # in order of the metric
 
     def to_json(self) -> dict[str, Any]:
-        """The place for programs: estimates with their ends, and names."""
-        sides = {"value": self.value, "behind": self.behind}
-        ends = {name: each and [each.estimate, each.low, each.high] for name, each in sides.items()}
-        return {"arm": self.arm, **ends, "undecided": list(self.undecided)}
+        """The place for programs."""
+        intervals = {"value": self.value, "behind": self.behind}
+        return {
+            "arm": self.arm,
+            **{name: interval.to_json() if interval else None for name, interval in intervals.items()},
+            "undecided": list(self.undecided),
+        }
 
 
 def ranking(measures: Measures, arms: Sequence[str], metric: str) -> list[RankedArm]:

@@ -72,10 +72,10 @@ def undecided_in_words(found: Sequence[RankedArm]) -> str:
 
 
 def _ahead(found: Sequence[RankedArm]) -> str:
-    *most, last = found[0].undecided or ("",)
-    if not last:
+    """How the first arm stands to the others."""
+    alike = found[0].undecided
+    if not alike:
         return "ahead of all others"
-    if len(most) + 2 == len(found):
+    if len(alike) == len(found) - 1:
         return "told apart from no other"
-    alike = f"{', '.join(most)} and {last}" if most else last
-    return f"not told apart from {alike}, and ahead of all others"
+    return f"not told apart from {' and '.join(alike)}, and ahead of all others"

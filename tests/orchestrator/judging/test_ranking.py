@@ -1,6 +1,8 @@
 """Arms in order: what differs is told apart, what is equal hardly ever, whatever order they are given in."""
 
 import itertools
+import json
+import math
 
 import pytest
 
@@ -46,3 +48,16 @@ def test_two_arms_have_no_order_and_what_nobody_measured_has_no_place() -> None:
     assert ranking(measures, ["a", "b", "d"], METRIC) == []
     assert ranking(measures, ["a", "b", "c"], "skill_gained") == []
     assert [each.arm for each in ranking(measures, ["a", "d", "b", "c"], METRIC)] == ["a", "b", "c"]
+
+
+def test_an_interval_without_ends_is_told_to_programs_as_one() -> None:
+    truths = {"a": Truth(cos=(0.8, 0.6)), "b": Truth(cos=(0.8, 0.4)), "c": Truth(cos=(0.8, 0.2))}
+    lonely = evidence(truths, replicates=1, speakers=1)
+    found = ranking(Measures(lonely), "abc", METRIC)
+    assert not math.isfinite(found[0].value.high)
+    told = json.loads(json.dumps([each.to_json() for each in found], allow_nan=False))
+    assert [(each["arm"], each["value"]["high"], each["undecided"]) for each in told] == [
+        ("a", None, ["b", "c"]),
+        ("b", None, ["a", "c"]),
+        ("c", None, ["a", "b"]),
+    ]

@@ -73,12 +73,12 @@ def train_pack(
     run.finish()
     if evaluate_each_epoch:
         windows = ranked_windows(structure)
-        temperatures = _temperatures(run, evaluation, LOOK_WINDOWS)
+        temperatures = _temperatures(run, evaluation)
         return _judged(run, temperatures, partial(_look, run, evaluation, windows))
     marginals = Marginals.fit(structure, run.data, flows=flows)
     if validation is not None:
         marginals.choose(validation, context.gather)
-    temperatures = _temperatures(run, validation, LOOK_WINDOWS)
+    temperatures = _temperatures(run, validation)
     return _judged(run, temperatures, partial(_evaluate, run, evaluation, marginals, final))
 
 
@@ -87,7 +87,7 @@ def ranked_windows(structure: Structure) -> int:
     return _RANKED_WINDOWS if is_sampled(structure.objective) else 0
 
 
-def _temperatures(run: PackRun, feed: Feed | None, windows: int) -> list[float]:
+def _temperatures(run: PackRun, feed: Feed | None) -> list[float]:
     """Of every lane that is left, the temperature at which its sampled runs do best on validation speakers;
     nothing is trained again.
     """
@@ -97,7 +97,7 @@ def _temperatures(run: PackRun, feed: Feed | None, windows: int) -> list[float]:
     metric = structure.objective
     if not is_sampled(metric):
         metric = f"energy_skill@1-{structure.horizon}"
-    options = EvaluationOptions(sampled=True, free_running=False, windows=windows)
+    options = EvaluationOptions(sampled=True, free_running=False, windows=LOOK_WINDOWS)
     values = {
         at: [scores.value(metric) for scores in _evaluate(run, feed, None, options, at)]
         for at in structure.swept_temperatures
@@ -127,7 +127,7 @@ def _judged(
 def _look(
     run: PackRun,
     feed: Feed,
-    windows: int = 0,
+    windows: int,
     temperature: float | None = None,
     places: Sequence[int] | None = None,
 ) -> list[Scores]:
