@@ -20,7 +20,10 @@ _CONCENTRATION: dict[str, Domain] = {
     "kappa_prior": Uniform(1e-4, 1e-1, log=True),
     "kappa_prior_ratio": Uniform(0.3, 5.0, log=True),
 }
-_FEW, _MANY = Choice((2, 4, 8)), Choice((32, 64))
+_FEW = Choice((2, 4, 8))
+# Of K directions in D dimensions the nearest to any lies at a cosine of at most about sqrt(2 ln(K) / D): few
+# of them can hardly say where to go.
+_MANY = Choice((64, 256))
 # Of sampled runs: errors compound in them, and a cooler law than was learnt may end nearer to the truth.
 _COOLER = {"temperatures": "0.7,0.85,1"}
 # What the sources of flow matching and diffusion agree on.
@@ -73,7 +76,6 @@ _ARMS = (
         "directions from a codebook",
         {"head": "direction_codebook", **_COOLER},
         {"components": _MANY},
-        pace=0.8,
     ),
     Arm(
         name="flow_matching",

@@ -60,7 +60,7 @@ def train_pack(
     run = PackRun(structure, lanes, train, context, held_out)
     if structure.head in FITTED_HEADS:
         run.fit()
-    windows = LOOK_WINDOWS if structure.rung_epochs == 0 else 0
+    windows = LOOK_WINDOWS if structure.rung_epochs == 0 else ranked_windows(structure)
     phase = run.phase
     while (epoch := run.next_epoch()) is not None:
         if held_out is not None and run.phase != phase:
