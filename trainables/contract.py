@@ -67,6 +67,26 @@ class CosineLane(OwnSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Auxiliary:
+    """Something fitted that lanes need beside what they train, the same for all that name it.
+
+    Attributes:
+        kind: in one word, for names of files.
+        title: in words, in the plural.
+        surrogate: the frames that it is fitted to.
+        settings: names and values that it is fitted with.
+        fit: fits it to frames of training speakers, stopped by those of validation speakers; what it returns
+            are tensors and plain numbers. A function of a module, which has the same result wherever it runs.
+    """
+
+    kind: str
+    title: str
+    surrogate: Surrogate
+    settings: tuple[tuple[str, Any], ...]
+    fit: Callable[[Auxiliary, Feed, Feed], dict[str, Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Evaluation:
     """The frames that a pack is judged on, and how.
 
@@ -80,6 +100,7 @@ class Evaluation:
         codec: name and weights of what decodes the frames; None where nothing does.
         rms: by which stored frames were divided.
         world: what the latents say of the control world that they are of; None where they are of none.
+        auxiliaries: those that were fitted before, for all lanes at once.
     """
 
     judged: Feed
@@ -91,6 +112,12 @@ class Evaluation:
     codec: tuple[str, str | None] | None = None
     rms: float = 1.0
     world: Mapping[str, Any] | None = None
+    auxiliaries: Mapping[Auxiliary, dict[str, Any]] = field(default_factory=dict)
+
+    def fitted(self, wanted: Auxiliary, train: Feed) -> dict[str, Any]:
+        """What the fit of an auxiliary leaves, which is fitted now where it was not before."""
+        known = self.auxiliaries.get(wanted)
+        return wanted.fit(wanted, train, self.held_out) if known is None else known
 
 
 class LastPhase(NamedTuple):
@@ -159,6 +186,11 @@ def no_phase(structure: Any) -> None:
     """Nothing is trained epoch by epoch."""
 
 
+def no_auxiliaries(structure: Any, lane: Any) -> Sequence[Auxiliary]:
+    """None: a lane needs nothing fitted that another could share."""
+    return ()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Trainable:
     """A kind of lane, as search, archive, seal, judge, costs and report know it.
@@ -171,6 +203,7 @@ class Trainable:
         frames_seen: the training frames that a lane goes through, of so many that there are.
         last_phase: of training epoch by epoch, whose validation curve has to have ended before a failure
             counts; None where there is none.
+        auxiliaries: what a lane of such a structure needs fitted, and may share with others.
         required: settings without a default, and what each must be.
         forecasts: whether lanes forecast frames, so that rollouts, one-step figures and ridge regression
             stand beside them.
@@ -184,6 +217,7 @@ class Trainable:
     cost: Callable[[Any, int, int, torch.device | str], PackCost]
     frames_seen: Callable[[Any, int], int] = all_frames
     last_phase: Callable[[Any], LastPhase | None] = no_phase
+    auxiliaries: Callable[[Any, Any], Sequence[Auxiliary]] = no_auxiliaries
     required: Mapping[str, str] = field(default_factory=dict)
     forecasts: bool = False
     distributes: bool = False

@@ -14,7 +14,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from orchestrator.datasets.feed_cache import FeedCache
 from orchestrator.datasets.latent_source import LatentSource, StoredFile, accepted, first_row, rows_of_files
-from trainables.contract import Tracks
+from trainables.contract import Auxiliary, Tracks
 from trainables.distributions.frame_flow import FrameFlow
 from trainables.latents.batching.planted import PlantWorld, plants_of
 from trainables.latents.batching.surrogates import Surrogate
@@ -55,6 +55,7 @@ class RayLatents:
     budget_bytes: int = 2 << 30
     # Of surrogates that have one, the state of a density of single frames, which knows no past.
     flows: dict[Surrogate, dict[str, Any]] = field(default_factory=dict)
+    auxiliaries: dict[Auxiliary, ray.ObjectRef] = field(default_factory=dict)  # what was fitted before
     tracks: dict[str, ray.ObjectRef] = field(default_factory=dict)  # split -> acoustic tracks by utterance
     codec: tuple[str, str | None] | None = None  # name and weights; None where nothing decodes the frames
     world: dict[str, Any] | None = None  # the control world that they are of, as their metadata have it

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from orchestrator.datasets.ray_latents import RayLatents
+from orchestrator.execution.auxiliaries import AUXILIARIES_FOLDER, share_auxiliaries
 from orchestrator.execution.lane_recorder import LaneRecorder
 from orchestrator.execution.progress import Progress
 from orchestrator.execution.ray_tune import Task, actors_at_once, pack_resources, run_pack, run_packs
@@ -15,6 +16,7 @@ from orchestrator.planning.pack import Pack, cut
 from orchestrator.records.phase import Phase
 from orchestrator.runtime.checkpoint_store import CheckpointStore
 from orchestrator.runtime.ray_cluster import Cluster
+from trainables.lane_config import LaneConfig
 from trainables.latents.storage.dataset import Split
 
 
@@ -38,11 +40,17 @@ class PackRunner:
         self._folder, self._recorder, self._progress = folder, recorder, progress
         self._objective, self._thorough = objective, thorough
 
+    def share(self, configs: Iterable[LaneConfig]) -> None:
+        """Fit what lanes like these need beside what they train, once for all of them."""
+        folder = self._folder.parent / AUXILIARIES_FOLDER
+        share_auxiliaries(configs, self._latents, folder, self._progress.say)
+
     def run_fixed(self, phase: Phase, packs: Mapping[str, Sequence[Pack]]) -> None:
         """Train packs that are known from the start, by arm, and judge them on the test speakers.
 
         Where an arm has fewer packs than its share of the devices, each is cut so that all devices have work.
         """
+        self.share(config for whole in packs.values() for pack in whole for config in pack.configs)
         share = max(1, self._cluster.devices // self._workers // max(1, len(packs)))
         sources = {
             arm: FixedPacks(

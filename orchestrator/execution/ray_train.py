@@ -147,7 +147,5 @@ def _train_on_worker(config: Mapping[str, Any]) -> None:
             (task.evaluation, held_out),
         )
     )
-    results = trainable.train(
-        structure, lanes, train, task.evaluation_of(structure, judged, validation), context
-    )
+    results = trainable.train(structure, lanes, train, task.evaluation_of(pack, judged, validation), context)
     ray.train.report(final_report(pack, results, task) if context.rank == 0 else {})

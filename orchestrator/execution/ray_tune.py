@@ -64,9 +64,12 @@ class Task:
         """The latents that lanes of a structure learn from."""
         return self.latents[structure.representation]
 
-    def evaluation_of(self, structure: Any, judged: Feed, held_out: Feed) -> Evaluation:
+    def evaluation_of(self, pack: Pack, judged: Feed, held_out: Feed) -> Evaluation:
         """What a pack is judged on, in the frames of some feeds."""
+        trainable, structure, lanes = pack_config(pack)
         latents = self.latents_of(structure)
+        wanted = {each for lane in lanes for each in trainable.auxiliaries(structure, lane)}
+        known = latents.auxiliaries
         return Evaluation(
             judged=judged,
             held_out=held_out,
@@ -77,6 +80,7 @@ class Task:
             codec=latents.codec,
             rms=latents.rms,
             world=latents.world,
+            auxiliaries={each: ray.get(known[each]) for each in wanted if each in known},
         )
 
 
@@ -140,7 +144,7 @@ def run_pack(config: Mapping[str, Any], task: Task) -> None:
             feed(latents, split, task.surrogates_for(pack), device, dtype)
             for split in (Split.TRAIN, task.evaluation, Split.VALIDATION)
         )
-        evaluation = task.evaluation_of(structure, judged, held_out)
+        evaluation = task.evaluation_of(pack, judged, held_out)
         results = trainable.train(structure, lanes, train, evaluation, TuneContext(pack, task.depot, device))
     except Exception as error:
         if isinstance(error, RayError) and not isinstance(error, InputError):

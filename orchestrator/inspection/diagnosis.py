@@ -121,7 +121,8 @@ def diagnose_with_ray(
     import ray
 
     from orchestrator.datasets.ray_latents import RayLatents
-    from orchestrator.inspection.frame_density import DENSITY_FOLDER, fit_flows
+    from orchestrator.execution.auxiliaries import AUXILIARIES_FOLDER
+    from orchestrator.inspection.frame_density import fit_flows
 
     stopped = bool(dataset.speakers(Split.VALIDATION))
     splits = dict.fromkeys((Split.TRAIN, *([Split.VALIDATION] if stopped else []), *on))
@@ -130,7 +131,7 @@ def diagnose_with_ray(
         latents.read(split)
     if stopped:
         with tempfile.TemporaryDirectory() as thrown_away:
-            fit_flows(latents, runs / DENSITY_FOLDER if runs else Path(thrown_away), say, flow_steps)
+            fit_flows(latents, runs / AUXILIARIES_FOLDER if runs else Path(thrown_away), say, flow_steps)
     head = ray.remote(_head).options(num_cpus=1, num_gpus=1 if cluster.gpus else 0, max_retries=2)
     closed = ray.remote(_closed).options(num_cpus=1, max_retries=2)
     tasks = {head.remote(latents, s, tuple(on)): name for name, s in structures.items()}

@@ -5,10 +5,9 @@ Source: Research Discussion 7, section 9, question 4.
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +16,14 @@ import ray
 import torch
 
 from orchestrator.datasets.ray_latents import RayLatents, constants, feed
+from orchestrator.execution.auxiliaries import AUXILIARIES_FOLDER, fit_auxiliaries
 from orchestrator.execution.progress import Progress
 from orchestrator.inspection.clips import Clip, choose_clips
 from orchestrator.records.code_versions import code_version
 from orchestrator.records.evidence import ArmEvidence, Evidence
 from orchestrator.records.lane_store import LaneStore
-from orchestrator.runtime.atomic_files import write_atomically
-from orchestrator.runtime.tensor_files import read_tensors
 from orchestrator.runtime.threads import use_one_thread
-from trainables.analysis.frame_density import OFF, FrameDensity
+from trainables.analysis.frame_density import OFF, FrameDensity, shared_density
 from trainables.analysis.frame_likelihoods import (
     NOISE,
     dithered_frames,
@@ -44,8 +42,6 @@ from trainables.latents.storage.parquet_file import Utterance, of_control_world,
 from trainables.predictor.config import Structure
 from trainables.predictor.scores import LaneStatus, Scores
 
-DENSITY_FOLDER = "densities"  # beside the runs
-SEED = 0
 _WARM_UP = 0.5  # seconds that a codec's state needs before its second encoding can be compared
 
 
@@ -59,9 +55,8 @@ def densities(
     """
     if not all(latents.ids.get(split) for split in SPLITS):
         return {}
-    for split in SPLITS:
-        latents.read(split)
-    fit_flows(latents, archive.folder.parent / DENSITY_FOLDER, progress.say, surrogates=(Surrogate.REAL,))
+    latents.read(Split.TEST)
+    fit_flows(latents, archive.folder.parent / AUXILIARIES_FOLDER, progress.say, surrogates=(Surrogate.REAL,))
     fitted = latents.flows[Surrogate.REAL]
     shared, test = ray.put(fitted), latents.only(Split.TRAIN, Split.TEST)
     references = ray.remote(_references).remote(test, shared)
@@ -109,36 +104,10 @@ def fit_flows(
         most_steps: of training; None stands for as many as suit the dimensions.
         surrogates: the real frames, and whatever else a density is wanted of.
     """
-    wanted = [name for name in surrogates if name not in latents.flows]
-    paths = {name: _path(folder, latents, name, most_steps) for name in wanted}
-    missing = [name for name, path in paths.items() if not path.exists()]
-    if missing:
-        say("fitting densities of single frames, which know no past")
-        shown = latents.only(Split.TRAIN, Split.VALIDATION)
-        states = ray.get([ray.remote(_fit).remote(shown, name, most_steps) for name in missing])
-        for name, state in zip(missing, states, strict=True):
-            buffer = io.BytesIO()
-            torch.save(state, buffer)
-            write_atomically(paths[name], buffer.getvalue())
-    for name, path in paths.items():
-        latents.flows[name] = read_tensors(path, str(path), "delete it, and it is fitted again")
+    wanted = [shared_density(name, most_steps) for name in surrogates if name not in latents.flows]
+    states = fit_auxiliaries(wanted, latents, code_version(), folder, say)
+    latents.flows.update(zip((each.surrogate for each in wanted), states, strict=True))
     latents.flows[Surrogate.WHITE] = latents.flows[Surrogate.REAL]
-
-
-def _path(folder: Path, latents: RayLatents, surrogate: Surrogate, most_steps: int | None) -> Path:
-    kind = str(surrogate) + ("" if most_steps is None else f"-{most_steps}-steps")
-    return folder / f"{latents.content_hash}-{code_version()[:16]}-{kind}-{SEED}.pt"
-
-
-def _fit(latents: RayLatents, surrogate: Surrogate, most_steps: int | None) -> dict[str, Any]:
-    use_one_thread()
-    train, validation = (
-        feed(latents, split, (surrogate,), "cpu", torch.float32) for split in (Split.TRAIN, Split.VALIDATION)
-    )
-    settings = settings_for(train.dim)
-    if most_steps is not None:
-        settings = replace(settings, steps=most_steps)
-    return FrameDensity.fit(train, validation, SEED, settings).state()
 
 
 def _real(latents: RayLatents, split: Split) -> Feed:

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from orchestrator.execution.auxiliaries import AUXILIARIES_FOLDER
 from orchestrator.inspection.clips import SCORED
-from orchestrator.inspection.frame_density import DENSITY_FOLDER, fit_flows
+from orchestrator.inspection.frame_density import fit_flows
 from orchestrator.inspection.listening import HEARD, score_continuations
 from orchestrator.inspection.reference_rules import RIDGE, scores_of_rules
 from orchestrator.judging.verdict import Judgement, Verdict, judge
@@ -20,7 +21,6 @@ from orchestrator.records.seal import breaches, seal_hash, study_changes, write_
 from orchestrator.records.study_code import code_of_study
 from orchestrator.statistics.alpha_spending import replicates_per_look
 from trainables.lane_config import LaneConfig
-from trainables.latents.storage.dataset import Split
 
 _SMOKE_STEPS = 50  # of the densities of frames of a run that is no evidence
 _WORLD_STEPS = 100  # ... and of control worlds, which are small
@@ -72,9 +72,7 @@ def _fit_flows(tools: SweepTools, forecasting: Mapping[str, LaneConfig]) -> None
     """Fit densities that know no past to the frames of every representation that an arm is judged on."""
     most_steps = _SMOKE_STEPS if tools.plan.smoke else _WORLD_STEPS if tools.request.quiet else None
     for name in dict.fromkeys(config.structure.representation for config in forecasting.values()):
-        for split in (Split.TRAIN, Split.VALIDATION):
-            tools.latents[name].read(split)
-        folder = tools.lane_store.folder.parent / DENSITY_FOLDER
+        folder = tools.lane_store.folder.parent / AUXILIARIES_FOLDER
         fit_flows(tools.latents[name], folder, tools.progress.say, most_steps)
 
 

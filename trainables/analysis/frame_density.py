@@ -15,13 +15,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from trainables.distributions.frame_flow import FlowSettings, FrameFlow
+from trainables.contract import Auxiliary
+from trainables.distributions.frame_flow import FlowSettings, FrameFlow, settings_for
 from trainables.latents.batching.even_share import EvenShare
 from trainables.latents.batching.feed import Feed
 from trainables.latents.batching.surrogates import Surrogate
@@ -122,6 +123,26 @@ class FrameDensity(FrameFlow):
         density = super().from_state(state, settings)
         density.edges = Edges(**state["edges"])
         return density
+
+
+def shared_density(surrogate: Surrogate, most_steps: int | None = None) -> Auxiliary:
+    """The density of the frames of a surrogate, trained for at most so many steps; None stands for as many as
+    suit the dimensions.
+    """
+    return Auxiliary(
+        kind="density",
+        title="densities of single frames, which know no past",
+        surrogate=surrogate,
+        settings=(("most_steps", most_steps),),
+        fit=_fit_density,
+    )
+
+
+def _fit_density(wanted: Auxiliary, train: Feed, held_out: Feed) -> dict[str, Any]:
+    most_steps, settings = dict(wanted.settings)["most_steps"], settings_for(train.dim)
+    if most_steps is not None:
+        settings = replace(settings, steps=most_steps)
+    return FrameDensity.fit(train, held_out, settings=settings).state()
 
 
 def some_frames(feed: Feed, surrogate: Surrogate | None = None, most: int = _MOST_FRAMES) -> Tensor:

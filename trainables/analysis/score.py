@@ -32,6 +32,7 @@ from torch import Tensor
 
 from trainables.analysis.frame_density import some_frames
 from trainables.analysis.run_bound import RunBound
+from trainables.analysis.score_model import MOST_FRAMES
 from trainables.analysis.score_runs import BY_GAUSSIAN, SHRUNK, FreeRun, corrected_runs, taught_runs
 from trainables.analysis.score_settings import LANGEVIN, SKILL_STEPS, ScoreLane, ScoreStructure
 from trainables.contract import Evaluation
@@ -47,7 +48,6 @@ from trainables.predictor.scores import LaneStatus, Scores, merge
 from trainables.predictor.training.lane_result import LaneResult
 from trainables.training_context import Context
 
-_MOST_FRAMES = 200_000  # of training, for the score model
 _MOST_EXPLORED = 400  # windows that rank lanes
 _CLIMATE = 64  # training frames that stand for all
 _AT_ONCE = 128  # windows
@@ -60,8 +60,8 @@ def train_scores(
     evaluation: Evaluation,
     context: Context,
 ) -> list[LaneResult]:
-    """Train forecaster and score model of each lane, and judge what is done with them, see
-    :class:`trainables.contract.TrainPack`.
+    """Train the forecaster of each lane, beside a score model that they share, and judge what is done with
+    them, see :class:`trainables.contract.TrainPack`.
 
     Raises:
         InputError: no utterance is as long as a window, or frames come with no model where one is asked for.
@@ -70,7 +70,7 @@ def train_scores(
 
 
 def _lane(structure: ScoreStructure, lane: ScoreLane, train: Feed, evaluation: Evaluation) -> LaneResult:
-    frames_ND = some_frames(train, lane.surrogate, _MOST_FRAMES).double()
+    frames_ND = some_frames(train, lane.surrogate, MOST_FRAMES).double()
     compared = taught_runs if structure.score_loss else corrected_runs
     runs, state = compared(structure, lane, train, evaluation, frames_ND)
     judged = evaluation.judged

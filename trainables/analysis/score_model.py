@@ -8,15 +8,22 @@ Shapes: N frames, D latent dimensions; [...] is any leading shape.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from trainables.analysis.best_moment import train_to_best_moment
+from trainables.analysis.frame_density import some_frames
+from trainables.contract import Auxiliary
+from trainables.latents.batching.feed import Feed
 
 _SPREAD = 3.0  # levels of noise from a correction's own over this to times this
 _LEARNING_RATE = 2e-3
+_SEED = 0  # all lanes share one model, whatever their own seeds
+_MOST_HELD_OUT = 5_000  # validation frames that choose a moment
+MOST_FRAMES = 200_000  # of training
 
 
 @dataclass(frozen=True)
@@ -65,6 +72,24 @@ class FrameScore(nn.Module):
         level = torch.as_tensor(sigma).to(z).expand(*z.shape[:-1], 1)
         added = self.network(torch.cat([z - self.gaussian.mean_D, level.log()], -1))
         return self.gaussian(z, level) + added / level
+
+
+def fit_shared_score(wanted: Auxiliary, train: Feed, held_out: Feed) -> dict[str, Tensor]:
+    """What the network of a score model has learnt, see :class:`trainables.contract.Auxiliary`."""
+    model = fit_score(
+        some_frames(train, wanted.surrogate, MOST_FRAMES).float(),
+        some_frames(held_out, wanted.surrogate, _MOST_HELD_OUT).float(),
+        **dict(wanted.settings),
+        seed=_SEED,
+    )
+    return model.network.state_dict()
+
+
+def score_of(frames_ND: Tensor, width: int, learnt: Mapping[str, Tensor]) -> FrameScore:
+    """The score of frames whose network has learnt what :func:`fit_shared_score` left, in their precision."""
+    model = FrameScore(GaussianScore.fit(frames_ND), width).to(frames_ND)
+    model.network.load_state_dict(learnt)
+    return model
 
 
 def fit_score(

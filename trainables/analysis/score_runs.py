@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from trainables.analysis.frame_density import some_frames
 from trainables.analysis.score_forecasters import (
     FreeForecaster,
     SampledPredictor,
@@ -21,8 +20,8 @@ from trainables.analysis.score_forecasters import (
     trained_weights,
 )
 from trainables.analysis.score_loss import FurtherTeaching, ScoreLoss
-from trainables.analysis.score_model import FrameScore, GaussianScore, fit_score
-from trainables.analysis.score_settings import BY_SCORE, ScoreLane, ScoreStructure
+from trainables.analysis.score_model import GaussianScore, score_of
+from trainables.analysis.score_settings import BY_SCORE, ScoreLane, ScoreStructure, shared_score
 from trainables.analysis.score_steps import AnyScore, Correction, score_correction, shrinking, untouched
 from trainables.contract import Evaluation
 from trainables.latents.batching.feed import Feed
@@ -31,7 +30,6 @@ from trainables.predictor.evaluation.replay import lane as predictor_of
 CORRECTED, PLAIN, SHRUNK, BY_GAUSSIAN = "corrected", "plain", "shrinking", "gaussian_score"
 RULES = (CORRECTED, PLAIN, SHRUNK, BY_GAUSSIAN)
 TAUGHT = "taught"
-_MOST_HELD_OUT = 5_000  # validation frames that choose a moment of the score model
 
 
 class FreeRun(NamedTuple):
@@ -45,18 +43,17 @@ def corrected_runs(
     structure: ScoreStructure, lane: ScoreLane, train: Feed, evaluation: Evaluation, frames_ND: Tensor
 ) -> tuple[dict[str, FreeRun], dict[str, Tensor]]:
     """One forecaster under a correction and under its nulls, and all weights."""
-    model = _fit_score(structure, lane, evaluation, frames_ND)
+    learnt = evaluation.fitted(shared_score(structure, lane.surrogate), train)
+    score = score_of(frames_ND, structure.score_width, learnt)
     forecaster, weights = forecaster_of(structure, lane, train, evaluation)
-    exact = FrameScore(type(model.gaussian).fit(frames_ND), structure.score_width).double()
-    exact.network.load_state_dict(model.network.state_dict())
     rules = {
-        CORRECTED: score_correction(structure, exact),
+        CORRECTED: score_correction(structure, score),
         PLAIN: untouched,
-        SHRUNK: shrinking(structure, exact, exact.gaussian.mean_D),
-        BY_GAUSSIAN: score_correction(structure, exact.gaussian),
+        SHRUNK: shrinking(structure, score, score.gaussian.mean_D),
+        BY_GAUSSIAN: score_correction(structure, score.gaussian),
     }
     runs = {name: FreeRun(forecaster, rule) for name, rule in rules.items()}
-    return runs, _named("forecaster", weights) | _named("score", model.network.state_dict())
+    return runs, _named("forecaster", weights) | _named("score", learnt)
 
 
 def taught_runs(
@@ -67,9 +64,9 @@ def taught_runs(
     """
     state: dict[str, Tensor] = {}
     if structure.score_loss == BY_SCORE:
-        model = _fit_score(structure, lane, evaluation, frames_ND).requires_grad_(False)
-        score: AnyScore = model
-        state = _named("score", model.network.state_dict())
+        learnt = evaluation.fitted(shared_score(structure, lane.surrogate), train)
+        score: AnyScore = score_of(frames_ND.float(), structure.score_width, learnt).requires_grad_(False)
+        state = _named("score", learnt)
     else:
         score = GaussianScore.fit(frames_ND.float())
     settings = predictor_settings(structure, train)
@@ -83,20 +80,6 @@ def taught_runs(
             state |= _named("forecaster", predictor.state_dict())
         runs[name] = FreeRun(SampledPredictor(predictor.double()), untouched)
     return runs, state
-
-
-def _fit_score(
-    structure: ScoreStructure, lane: ScoreLane, evaluation: Evaluation, frames_ND: Tensor
-) -> FrameScore:
-    return fit_score(
-        frames_ND.float(),
-        some_frames(evaluation.held_out, lane.surrogate, _MOST_HELD_OUT).float(),
-        sigma=structure.sigma,
-        width=structure.score_width,
-        steps=structure.score_steps,
-        batch=structure.score_batch,
-        seed=lane.seed,
-    )
 
 
 def _named(part: str, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:

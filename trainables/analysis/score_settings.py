@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from trainables.contract import OwnSettings, SharedSettings
+from trainables.contract import Auxiliary, OwnSettings, SharedSettings
 from trainables.errors import InputError
+from trainables.latents.batching.surrogates import Surrogate
 from trainables.predictor.config import FITTED_HEADS
 from trainables.setting_checks import require
+
+if TYPE_CHECKING:
+    from trainables.latents.batching.feed import Feed
 
 TRAINED, OF_WORLD = "predictor", "world"
 FORECASTERS = (TRAINED, OF_WORLD)
@@ -73,10 +78,33 @@ class ScoreStructure(SharedSettings):
 
 @dataclass(frozen=True)
 class ScoreLane(OwnSettings):
-    """What one lane has of its own; its seed begins predictor and score model, and draws noise."""
+    """What one lane has of its own; its seed begins the predictor, and draws noise."""
 
     learning_rate: float = 5e-3  # of the predictor
 
     def __post_init__(self) -> None:
         super().__post_init__()
         require(self, "learning_rate", self.learning_rate > 0, "above 0")
+
+
+def shared_score(structure: ScoreStructure, surrogate: Surrogate) -> Auxiliary:
+    """The score model that lanes of a structure share, whatever their seeds."""
+    settings = {
+        "sigma": structure.sigma,
+        "width": structure.score_width,
+        "steps": structure.score_steps,
+        "batch": structure.score_batch,
+    }
+    return Auxiliary(
+        kind="score",
+        title="scores of single frames",
+        surrogate=surrogate,
+        settings=tuple(settings.items()),
+        fit=_fit_score,
+    )
+
+
+def _fit_score(wanted: Auxiliary, train: Feed, held_out: Feed) -> dict[str, Any]:
+    from trainables.analysis.score_model import fit_shared_score  # torch takes seconds to load
+
+    return fit_shared_score(wanted, train, held_out)

@@ -7,8 +7,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from trainables.analysis.score_settings import LANGEVIN, WHITENED_ERROR, ScoreLane, ScoreStructure
-from trainables.contract import CostPerFrame, Evaluation, Trainable
+from trainables.analysis.score_settings import (
+    LANGEVIN,
+    WHITENED_ERROR,
+    ScoreLane,
+    ScoreStructure,
+    shared_score,
+)
+from trainables.contract import Auxiliary, CostPerFrame, Evaluation, Trainable
 from trainables.predictor.config import Structure
 
 if TYPE_CHECKING:
@@ -43,12 +49,13 @@ def _cost(structure: ScoreStructure, lanes: int, dim: int, device: torch.device 
     drawn = 4 * structure.samples * (_PER_DRAW + _PER_WEIGHT * (predictor + calls * weights))
     epochs = 6 * structure.predictor_epochs * _PER_WEIGHT * predictor
     trained = 3 * structure.score_steps * structure.score_batch * weights * _PER_WEIGHT
-    seconds = 1 + (0 if structure.score_loss == WHITENED_ERROR else trained)
+    shared = 0 if structure.score_loss == WHITENED_ERROR else trained  # once, however many lanes there are
+    seconds = 1.0
     if structure.score_loss:
         each = 3 * (_PER_DRAW + _PER_WEIGHT * (2 * predictor + weights))
         seconds += structure.further_steps * (2 * _PER_STEP + each * _further_frames(structure))
     return CostPerFrame(
-        per_frame=lanes * (drawn + epochs), fixed=lanes * seconds, bytes=24 * (weights + predictor)
+        per_frame=lanes * (drawn + epochs), fixed=shared + lanes * seconds, bytes=24 * (weights + predictor)
     )
 
 
@@ -62,6 +69,15 @@ def _further_frames(structure: ScoreStructure) -> int:
     return Structure.batch * (structure.context + 1)
 
 
+def _auxiliaries(structure: ScoreStructure, lane: ScoreLane) -> list[Auxiliary]:
+    return [] if structure.score_loss == WHITENED_ERROR else [shared_score(structure, lane.surrogate)]
+
+
 TRAINABLE = Trainable(
-    structure=ScoreStructure, lane=ScoreLane, train=_train, cost=_cost, frames_seen=_frames_seen
+    structure=ScoreStructure,
+    lane=ScoreLane,
+    train=_train,
+    cost=_cost,
+    frames_seen=_frames_seen,
+    auxiliaries=_auxiliaries,
 )

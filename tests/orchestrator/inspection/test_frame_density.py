@@ -13,8 +13,9 @@ import pytest
 import torch
 
 from orchestrator.datasets.ray_latents import RayLatents
+from orchestrator.execution.auxiliaries import AUXILIARIES_FOLDER
 from orchestrator.execution.progress import Progress
-from orchestrator.inspection.frame_density import DENSITY_FOLDER, densities
+from orchestrator.inspection.frame_density import densities
 from orchestrator.inspection.mixture_components import mixture_components
 from orchestrator.records.evidence import ArmEvidence, Evidence, Replicate
 from orchestrator.records.lane_store import LaneStore
@@ -111,7 +112,7 @@ def test_densities_of_every_kind_of_frame_and_of_every_sound_replicate(speech, d
     before, again = (found["reconstructed"][name] for name in ("before", "again"))
     assert before["counts"]["log_density"] == again["counts"]["log_density"] == [125.0] * EACH["test"]
     assert before["sums"]["log_density"] != again["sums"]["log_density"]
-    (kept,) = (folder / DENSITY_FOLDER).iterdir()
+    (kept,) = (folder / AUXILIARIES_FOLDER).iterdir()
     made = kept.stat().st_mtime_ns
     assert densities(*asked) == found and kept.stat().st_mtime_ns == made  # fitted once
 

@@ -9,8 +9,8 @@ import optuna
 import pytest
 
 import search_spaces
+from orchestrator.execution.auxiliaries import AUXILIARIES_FOLDER
 from orchestrator.inspection.diagnosis import DIAGNOSIS_FOLDER
-from orchestrator.inspection.frame_density import DENSITY_FOLDER
 from orchestrator.judging.search_reliability import EQUALS
 from orchestrator.planning.plan import make_plan
 from orchestrator.roadmap.log import ENDED, Logbook
@@ -23,7 +23,7 @@ pytestmark = [
 ]
 
 
-INSPECTED = (DIAGNOSIS_FOLDER, DENSITY_FOLDER)
+INSPECTED = (DIAGNOSIS_FOLDER, AUXILIARIES_FOLDER)
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from trainables.analysis import score_runs
 from trainables.analysis.frame_density import some_frames
 from trainables.analysis.score_forecasters import predictor_settings, trained_weights
 from trainables.analysis.score_loss import FurtherTeaching, ScoreLoss, nats
-from trainables.analysis.score_model import FrameScore, GaussianScore
+from trainables.analysis.score_model import FrameScore, GaussianScore, fit_score, score_of
 from trainables.analysis.score_settings import ScoreLane, ScoreStructure
 from trainables.errors import InputError
 from trainables.lane_config import LaneConfig
@@ -123,18 +123,16 @@ def test_samples_come_nearer_in_score_and_nll_pays_for_it(made, frames, taught):
 
 
 def test_the_score_is_frozen_and_the_predictor_learns_through_it(feeds, frames, monkeypatch):
-    fitted = []
+    made = []
 
-    def kept(*arguments, **settings):
-        fitted.append(fit(*arguments, **settings))
-        fitted[-1].zero_grad()  # of its own training
-        return fitted[-1]
+    def kept(*arguments):
+        made.append(score_of(*arguments))
+        return made[-1]
 
-    fit = score_runs.fit_score
-    monkeypatch.setattr(score_runs, "fit_score", kept)
+    monkeypatch.setattr(score_runs, "score_of", kept)
     runs, state = score_runs.taught_runs(STRUCTURE, LANE, feeds[0], small_evaluation(*feeds), frames.double())
-    (score,) = fitted
-    again = fit(frames, frames_held_out(feeds), sigma=0.3, width=8, steps=200, batch=32, seed=LANE.seed)
+    (score,) = made
+    again = fit_score(frames, frames_held_out(feeds), sigma=0.3, width=8, steps=200, batch=32, seed=0)
     assert all(parameter.grad is None for parameter in score.parameters())
     assert same(score, again)
     assert any(name.startswith("forecaster.head") for name in state) and list(runs) == ["taught", "plain"]

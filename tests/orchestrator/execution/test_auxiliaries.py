@@ -1,0 +1,107 @@
+"""What lanes share is fitted once, is what each would have fitted, and is what they are given."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from orchestrator.datasets.ray_latents import RayLatents
+from orchestrator.execution.auxiliaries import fit_auxiliaries, share_auxiliaries
+from orchestrator.execution.ray_tune import Task
+from orchestrator.planning.pack import Pack
+from orchestrator.records.phase import Phase
+from tests.orchestrator.tiny_world import write_latents
+from trainables.analysis.score_settings import shared_score
+from trainables.errors import InputError
+from trainables.lane_config import LaneConfig
+from trainables.latents.batching.feed import Feed
+from trainables.latents.batching.surrogates import SURROGATES, Surrogate
+from trainables.latents.storage.dataset import Split, open_dataset
+from trainables.training_context import SoloContext
+
+pytestmark = [
+    pytest.mark.ray,
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+SMALL = {
+    "trainable": "score",
+    "forecaster": "predictor",
+    "context": 5,
+    "horizon": 8,
+    "samples": 2,
+    "predictor_width": 6,
+    "predictor_epochs": 1,
+    "score_width": 8,
+    "score_steps": 40,
+    "score_batch": 32,
+    "further_steps": 4,
+}
+CODE = "the code"
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory):
+    return open_dataset(write_latents(tmp_path_factory.mktemp("latents")))
+
+
+@pytest.fixture
+def latents(cluster, dataset):
+    return RayLatents.of(dataset, (Split.TRAIN, Split.VALIDATION))
+
+
+def lanes(**settings) -> list[LaneConfig]:
+    return [LaneConfig.of({**SMALL, "seed": seed, **settings}) for seed in (1, 2)]
+
+
+def test_lanes_that_differ_by_seed_share_a_score_and_others_have_their_own(latents, tmp_path):
+    said = []
+    wide = lanes(score_width=9)
+    configs = [*lanes(), *lanes(surrogate="white"), *wide, *lanes(score_loss="whitened")]
+    share_auxiliaries(configs, {"": latents}, tmp_path, said.append)
+    assert said == ["fitting scores of single frames (3)"]
+    assert len(list(tmp_path.iterdir())) == len(latents.auxiliaries) == 3
+    share_auxiliaries(configs, {"": latents}, tmp_path, said.append)
+    kept = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+    again = replace(latents, auxiliaries={})  # another study, in another process
+    share_auxiliaries(configs, {"": again}, tmp_path, said.append)
+    assert len(said) == 1 and again.auxiliaries.keys() == latents.auxiliaries.keys()
+    assert kept == {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+
+
+def test_what_is_shared_is_what_a_lane_would_fit_and_is_not_fitted_by_it(dataset, latents, tmp_path):
+    configs = lanes()
+    share_auxiliaries(configs, {"": latents}, tmp_path, print)
+    task = Task(latents={"": latents}, evaluation=Split.VALIDATION, depot=None, scratch="")
+    train, judged = (
+        Feed.from_dataset(dataset, split, surrogates=SURROGATES) for split in (Split.TRAIN, Split.VALIDATION)
+    )
+    pack = Pack(Phase.EXPLORE, "corrected", 0, (0, 1), tuple(configs))
+    told = task.evaluation_of(pack, judged, judged)
+    assert list(told.auxiliaries) == [shared_score(configs[0].structure, Surrogate.REAL)]
+    alone = replace(told, auxiliaries={})
+
+    def trained(evaluation):
+        run = configs[0].trainable.train
+        own = [config.lane for config in configs]
+        return run(configs[0].structure, own, train, evaluation, SoloContext())
+
+    for shared, fitted in zip(trained(told), trained(alone), strict=True):
+        assert shared.scores == fitted.scores
+    # A lane takes what it is given: another score changes what it measures.
+    (wanted, learnt), *_ = told.auxiliaries.items()
+    other = {name: value + 1 for name, value in learnt.items()}
+    changed = trained(replace(told, auxiliaries={wanted: other}))
+    assert changed[0].scores != trained(told)[0].scores
+
+
+def test_other_code_fits_anew_and_a_damaged_file_is_refused(latents, tmp_path):
+    wanted = [shared_score(lanes()[0].structure, Surrogate.REAL)]
+    (first,) = fit_auxiliaries(wanted, latents, CODE, tmp_path, print)
+    (second,) = fit_auxiliaries(wanted, latents, "other code", tmp_path, print)
+    assert len(list(tmp_path.iterdir())) == 2
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    for path in tmp_path.iterdir():
+        path.write_bytes(b"damaged")
+    with pytest.raises(InputError, match="delete it, and it is fitted again"):
+        fit_auxiliaries(wanted, latents, CODE, tmp_path, print)
