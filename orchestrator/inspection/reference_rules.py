@@ -5,6 +5,7 @@ the test speakers.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import ray
@@ -20,6 +21,7 @@ from trainables.predictor.evaluation.evaluate import baseline_scores, evaluate
 from trainables.predictor.evaluation.options import EvaluationOptions
 from trainables.predictor.lanes.stacked import Stacked
 from trainables.predictor.model.closed_form import fit_baselines
+from trainables.predictor.training.train import judged_windows
 
 RIDGE = "ridge"
 _SPLITS = (Split.TRAIN, Split.TEST)
@@ -40,22 +42,25 @@ def scores_of_rules(
         configs: of the arms' winners.
         latents: by representation.
     """
-    of_arm = {arm: _ridge_beside(config.structure) for arm, config in configs.items()}
+    of_arm = {
+        arm: (_ridge_beside(config.structure), judged_windows(config.structure))
+        for arm, config in configs.items()
+    }
     asked = list(dict.fromkeys(of_arm.values()))
-    for structure in asked:
+    for structure, _ in asked:
         for split in _SPLITS:
             latents[structure.representation].read(split)
     task = ray.remote(_fit_and_score)
-    parts = [task.remote(latents[s.representation].only(*_SPLITS), s) for s in asked]
+    parts = [task.remote(latents[s.representation].only(*_SPLITS), s, windows) for s, windows in asked]
     scores = dict(zip(asked, ray.get(parts), strict=True))
-    return {arm: scores[structure] for arm, structure in of_arm.items()}
+    return {arm: scores[rules] for arm, rules in of_arm.items()}
 
 
 def _ridge_beside(arm: Structure) -> Structure:
     return Structure(head="linear", **{name: getattr(arm, name) for name in _SHARED})
 
 
-def _fit_and_score(latents: RayLatents, ridge: Structure) -> dict[str, dict[str, Any]]:
+def _fit_and_score(latents: RayLatents, ridge: Structure, windows: int) -> dict[str, dict[str, Any]]:
     train, test = (feed(latents, split, (Surrogate.REAL,), "cpu", torch.float32) for split in _SPLITS)
     data = PreparedData.from_feed(train)
     (fitted,) = evaluate(
@@ -64,7 +69,7 @@ def _fit_and_score(latents: RayLatents, ridge: Structure) -> dict[str, dict[str,
         [Surrogate.REAL],
         test,
         data.moments,
-        options=_MEASURED,
+        options=replace(_MEASURED, windows=windows),
         climate=data.climate(),
     )
     scores = {RIDGE: fitted, **baseline_scores(test, data.moments, ridge.context, ridge.horizon)}

@@ -94,8 +94,11 @@ class Mapped:
         """The mean log magnitude, E[log |delta|], [...].
 
         It is E[log |y|], which the law of y knows, plus E[log(|C y| / |y|)], averaged over a few draws of y
-        from noise that is the same for every law: the second varies far less than a magnitude does.
+        from noise that is the same for every law: the second varies far less than a magnitude does. A law
+        that is known by its samples alone takes both from the same ones.
         """
+        if isinstance(self.base, Implicit):
+            return self.base.log_magnitude(self.map.apply)
         known = self.base.log_magnitude()
         draw = self._polar_draw if isinstance(self.base, Polar) else self._draw
         stretch = torch.zeros_like(known)
@@ -105,8 +108,6 @@ class Mapped:
         return known + stretch / len(self.map.probes.normal)
 
     def _draw(self, normal: Tensor, uniform: Tensor) -> Tensor:
-        if isinstance(self.base, Implicit):
-            return self.base.probe(normal)
         return self.base.sample(LawNoise(normal, uniform))
 
     def _polar_draw(self, normal: Tensor, uniform: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ Shapes: D latent dimensions, S probes or draws; [...] is any leading shape, one 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import copy
 from typing import Self
 
@@ -17,7 +17,6 @@ from trainables.distributions.law import LawNoise, log_norm, one_piece
 
 MOST_PASSES = 1 << 10  # of a solver: no bound
 _PROBE_PASSES = 4  # behind E[log |delta|]
-_STRETCH_PASSES = 8  # behind what a linear map does to it
 
 
 class Implicit:
@@ -62,17 +61,20 @@ class Implicit:
         """The mean's direction, [..., D]."""
         return torch.nn.functional.normalize(self.mean(), dim=-1)
 
-    def log_magnitude(self) -> Tensor:
-        """The mean log magnitude, E[log |delta|], [...], over the fixed probes."""
-        return log_norm(self.carry(self._probes(), _PROBE_PASSES)).mean(0)
+    def log_magnitude(self, image: Callable[[Tensor], Tensor] | None = None) -> Tensor:
+        """The mean log magnitude, E[log |delta|], or that of an ``image`` of delta, [...], over the probes.
+
+        They are carried one after the other: of all at once no intermediate result would fit a cache.
+        """
+        origin, total = self._origin(), torch.zeros_like(self._origin()[..., 0])
+        for probe_D in self.probes_SD:
+            delta = self.carry(probe_D + origin, _PROBE_PASSES)
+            total = total + log_norm(delta if image is None else image(delta))
+        return total / len(self.probes_SD)
 
     def sample(self, noise: LawNoise) -> Tensor:
         """A sample of delta, [..., D], differentiable; the uniform noise is not used."""
         return self.carry(self.noise_scale * noise.normal[..., : self.shape[-1]])
-
-    def probe(self, normal: Tensor) -> Tensor:
-        """A sample of delta, [..., D], from normal noise [..., D + 1], as good as an expectation needs it."""
-        return self.carry(normal[..., : self.shape[-1]], _STRETCH_PASSES)
 
     def branches(self, noise: LawNoise) -> tuple[Tensor, Tensor]:
         """Log weights [..., 1] of the one piece, all 0, and a sample of it, [..., 1, D]."""

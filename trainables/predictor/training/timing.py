@@ -27,7 +27,7 @@ from trainables.predictor.evaluation.options import EVERYTHING, EvaluationOption
 from trainables.predictor.training.held_out import MOST_WINDOWS
 from trainables.predictor.training.pack_run import PackRun
 from trainables.predictor.training.schedule import epoch_steps
-from trainables.predictor.training.train import LOOK_WINDOWS, ranked_windows
+from trainables.predictor.training.train import LOOK_WINDOWS, judged_windows, ranked_windows
 from trainables.training_context import SoloContext
 
 # Random utterances, and the fewest frames of each: more than a head has codes.
@@ -85,7 +85,8 @@ class Pace:
         if not test:
             ranked_by = min(ranked_windows(structure) or validation, validation)
             return trained + (looked_at + ranked_by) * self.look_window
-        return trained + looked_at * self.look_window + self.marginals + test * self.final_window
+        judged = min(judged_windows(structure) or test, test)
+        return trained + looked_at * self.look_window + self.marginals + judged * self.final_window
 
 
 def pace(

@@ -5,6 +5,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from trainables.latents.batching.feed import Feed
@@ -12,9 +13,9 @@ from trainables.predictor.config import FITTED_HEADS, HEADS, Lane, Structure
 from trainables.predictor.evaluation.context_free import Marginals
 from trainables.predictor.evaluation.evaluate import evaluate
 from trainables.predictor.lanes.optimiser_step import EagerStep
-from trainables.predictor.training import pack_run, timing
+from trainables.predictor.training import pack_run, timing, train
 from trainables.predictor.training.timing import Pace, pace
-from trainables.predictor.training.train import ranked_windows, train_pack
+from trainables.predictor.training.train import judged_windows, ranked_windows, train_pack
 from trainables.training_context import SoloContext
 
 DIM, LANES = 5, 3
@@ -165,3 +166,20 @@ def test_an_exploration_judges_so_many_windows_and_is_priced_by_them(
     assert ranked == whole if objective == "cos@1" else 160 < ranked <= 320
     looks = COSTS.seconds(replace(own, teacher_epochs=0), 1000, whole) / COSTS.look_window
     assert looks == 2 * 160 + min(whole, ranked_windows(own) or whole)  # two temperatures, then the ranking
+
+
+@pytest.mark.parametrize("objective", ["energy_skill@1", "cos@1"])
+def test_a_confirmation_of_sampled_runs_judges_so_many_windows_and_is_priced_by_them(
+    objective: str, make_feed: Callable[..., Feed], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(train, "_JUDGED_WINDOWS", 400)
+    own = structure(rollout=1, horizon=1, objective=objective, rollout_epochs=0, dtype="float64")
+    feed = make_feed()
+    (result,) = train_pack(own, [Lane()], feed, feed, SoloContext(), evaluate_each_epoch=False)
+    whole = sum(frames - own.context for frames in feed.extent.lengths.values())
+    counts = np.array([row[0] for row in result.scores["counts"]["cos"]])
+    assert counts.min() > 0.4 * counts.max(), "speakers of equal length share alike"
+    assert counts.sum() == whole if objective == "cos@1" else 200 < counts.sum() <= 400
+    untrained = replace(own, teacher_epochs=0)
+    judged = (COSTS.seconds(untrained, 1000, 0, whole) - COSTS.marginals) / COSTS.final_window
+    assert judged == min(judged_windows(own) or whole, whole)
