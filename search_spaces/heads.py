@@ -20,7 +20,7 @@ _CONCENTRATION: dict[str, Domain] = {
     "kappa_prior": Uniform(1e-4, 1e-1, log=True),
     "kappa_prior_ratio": Uniform(0.3, 5.0, log=True),
 }
-_FEW = Choice((2, 4, 8))
+_FEW = Choice((2, 4))
 # Of K directions in D dimensions the nearest to any lies at a cosine of at most about sqrt(2 ln(K) / D): few
 # of them can hardly say where to go.
 _MANY = Choice((64, 256))
@@ -187,9 +187,9 @@ STUDY = Study(
         "INCONCLUSIVE": f"Add the test speakers or replicates that the reason asks for. {TOO_SMALL}",
         "INADMISSIBLE": DRAW_NO_CONCLUSION,
     },
-    # Lanes of a pack share their structure: three packs try each that an arm has. Two of fifteen arms are
-    # bound by a plant, and one seed of it costs as many lanes as there are arms.
-    budget=Budget(trials=6, lanes=2, replicates=6, control_seeds=1, alpha=0.05),
+    # Lanes of a pack share their structure: two packs try each that an arm has. Two of fifteen arms are bound
+    # by a plant, and one seed of it costs as many lanes as there are arms.
+    budget=Budget(trials=6, lanes=3, replicates=6, control_seeds=1, alpha=0.05),
     # Skill on validation speakers is no greater after six.
     efforts={"standard": {"teacher_epochs": 4}},
     plant=Plant.INFORMATION,
