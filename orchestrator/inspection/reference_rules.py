@@ -18,10 +18,9 @@ from trainables.latents.batching.surrogates import Surrogate
 from trainables.latents.storage.dataset import Split
 from trainables.predictor.config import Lane, Structure
 from trainables.predictor.evaluation.evaluate import baseline_scores, evaluate
-from trainables.predictor.evaluation.options import EvaluationOptions
+from trainables.predictor.evaluation.options import EvaluationOptions, judged_windows
 from trainables.predictor.lanes.stacked import Stacked
 from trainables.predictor.model.closed_form import fit_baselines
-from trainables.predictor.training.train import judged_windows
 
 RIDGE = "ridge"
 _SPLITS = (Split.TRAIN, Split.TEST)
@@ -43,7 +42,7 @@ def scores_of_rules(
         latents: by representation.
     """
     of_arm = {
-        arm: (_ridge_beside(config.structure), judged_windows(config.structure))
+        arm: (_ridge_beside(config.structure), judged_windows(config.structure.objective))
         for arm, config in configs.items()
     }
     asked = list(dict.fromkeys(of_arm.values()))

@@ -12,6 +12,7 @@ import typer
 
 from orchestrator.derive import derive
 from orchestrator.diagnose import diagnose
+from orchestrator.execution.auxiliaries import AUXILIARIES_FOLDER
 from orchestrator.inspection.diagnosis import cached_diagnosis
 from orchestrator.inspection.diagnosis_record import estimate_record
 from orchestrator.judging.verdict import judge
@@ -168,7 +169,7 @@ def test_heads_are_trained_in_tasks_and_a_diagnosis_is_made_once(
         real = made["models"][model]["real"]
         figures = [real[f"bits_per_second{name}"]["estimate"] for name in ("", "_gaussian", "_flow")]
         assert figures[0] <= min(figures[1:])
-    assert (tmp_path / "densities").is_dir()
+    assert (tmp_path / AUXILIARIES_FOLDER).is_dir()
     assert "no training utterance is as long" in made["refused"]["long"]
     assert "long" not in made["models"]
     said.clear()

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from trainables.predictor.scores import is_sampled
+
+_JUDGED_WINDOWS = 1024  # by which lanes are judged where that takes sampled runs
+
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluationOptions:
@@ -22,3 +26,8 @@ class EvaluationOptions:
 ONE_STEP = EvaluationOptions(free_running=False)
 FREE_RUNS = EvaluationOptions()
 EVERYTHING = EvaluationOptions(inject=True, sampled=True)
+
+
+def judged_windows(objective: str) -> int:
+    """How many windows, evenly spread, judge lanes of such an objective on test speakers; 0 = all of them."""
+    return _JUDGED_WINDOWS if is_sampled(objective) else 0

@@ -23,11 +23,11 @@ from trainables.latents.batching.surrogates import SURROGATES
 from trainables.predictor.config import FITTED_HEADS, Lane, Structure
 from trainables.predictor.evaluation.context_free import Marginals
 from trainables.predictor.evaluation.evaluate import evaluate
-from trainables.predictor.evaluation.options import EVERYTHING, EvaluationOptions
+from trainables.predictor.evaluation.options import EVERYTHING, EvaluationOptions, judged_windows
 from trainables.predictor.training.held_out import MOST_WINDOWS
 from trainables.predictor.training.pack_run import PackRun
 from trainables.predictor.training.schedule import epoch_steps
-from trainables.predictor.training.train import LOOK_WINDOWS, judged_windows, ranked_windows
+from trainables.predictor.training.train import LOOK_WINDOWS, ranked_windows
 from trainables.training_context import SoloContext
 
 # Random utterances, and the fewest frames of each: more than a head has codes.
@@ -85,7 +85,7 @@ class Pace:
         if not test:
             ranked_by = min(ranked_windows(structure) or validation, validation)
             return trained + (looked_at + ranked_by) * self.look_window
-        judged = min(judged_windows(structure) or test, test)
+        judged = min(judged_windows(structure.objective) or test, test)
         return trained + looked_at * self.look_window + self.marginals + judged * self.final_window
 
 

@@ -16,7 +16,7 @@ from trainables.latents.batching.feed import Feed
 from trainables.predictor.config import FITTED_HEADS, Lane, Structure
 from trainables.predictor.evaluation.context_free import Marginals
 from trainables.predictor.evaluation.evaluate import evaluate
-from trainables.predictor.evaluation.options import EVERYTHING, EvaluationOptions
+from trainables.predictor.evaluation.options import EVERYTHING, EvaluationOptions, judged_windows
 from trainables.predictor.scores import Scores, is_sampled, merge
 from trainables.predictor.training.lane_result import LaneResult
 from trainables.predictor.training.pack_run import PackRun
@@ -24,7 +24,6 @@ from trainables.training_context import Context
 
 LOOK_WINDOWS = 160  # of validation speakers, for the curves of training; patience goes by the loss on more
 _RANKED_WINDOWS = 320  # ... by which lanes are ranked where that takes sampled runs
-_JUDGED_WINDOWS = 1024  # of test speakers, by which lanes are judged where that takes sampled runs
 
 
 def train_pack(
@@ -80,18 +79,13 @@ def train_pack(
     if validation is not None:
         marginals.choose(validation, context.gather)
     temperatures = _temperatures(run, validation)
-    final = replace(final, windows=final.windows or judged_windows(structure))
+    final = replace(final, windows=final.windows or judged_windows(structure.objective))
     return _judged(run, temperatures, partial(_evaluate, run, evaluation, marginals, final))
 
 
 def ranked_windows(structure: Structure) -> int:
     """How many windows of validation speakers an exploration ranks lanes by; 0 stands for all of them."""
     return _RANKED_WINDOWS if is_sampled(structure.objective) else 0
-
-
-def judged_windows(structure: Structure) -> int:
-    """How many windows of test speakers, evenly spread, a confirmation judges lanes by; 0 stands for all."""
-    return _JUDGED_WINDOWS if is_sampled(structure.objective) else 0
 
 
 def _temperatures(run: PackRun, feed: Feed | None) -> list[float]:

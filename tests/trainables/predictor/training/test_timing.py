@@ -10,12 +10,13 @@ import pytest
 
 from trainables.latents.batching.feed import Feed
 from trainables.predictor.config import FITTED_HEADS, HEADS, Lane, Structure
+from trainables.predictor.evaluation import options
 from trainables.predictor.evaluation.context_free import Marginals
 from trainables.predictor.evaluation.evaluate import evaluate
 from trainables.predictor.lanes.optimiser_step import EagerStep
-from trainables.predictor.training import pack_run, timing, train
+from trainables.predictor.training import pack_run, timing
 from trainables.predictor.training.timing import Pace, pace
-from trainables.predictor.training.train import judged_windows, ranked_windows, train_pack
+from trainables.predictor.training.train import ranked_windows, train_pack
 from trainables.training_context import SoloContext
 
 DIM, LANES = 5, 3
@@ -172,7 +173,7 @@ def test_an_exploration_judges_so_many_windows_and_is_priced_by_them(
 def test_a_confirmation_of_sampled_runs_judges_so_many_windows_and_is_priced_by_them(
     objective: str, make_feed: Callable[..., Feed], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(train, "_JUDGED_WINDOWS", 400)
+    monkeypatch.setattr(options, "_JUDGED_WINDOWS", 400)
     own = structure(rollout=1, horizon=1, objective=objective, rollout_epochs=0, dtype="float64")
     feed = make_feed()
     (result,) = train_pack(own, [Lane()], feed, feed, SoloContext(), evaluate_each_epoch=False)
@@ -182,4 +183,4 @@ def test_a_confirmation_of_sampled_runs_judges_so_many_windows_and_is_priced_by_
     assert counts.sum() == whole if objective == "cos@1" else 200 < counts.sum() <= 400
     untrained = replace(own, teacher_epochs=0)
     judged = (COSTS.seconds(untrained, 1000, 0, whole) - COSTS.marginals) / COSTS.final_window
-    assert judged == min(judged_windows(own) or whole, whole)
+    assert judged == min(options.judged_windows(objective) or whole, whole)
