@@ -96,7 +96,7 @@ def ratios(name: str, head: str, steps: int, **settings: Any) -> np.ndarray:
         test,
         SoloContext(),
         evaluate_each_epoch=False,
-        final=EvaluationOptions(sampled=True),
+        final=EvaluationOptions(sampled=True, windows=1 << 20),  # all, as the world's own score
     )
     distance = float(train.shard(0).moments.frame_distance)
     return Scores.from_json(result.scores).curve("energy_score") * distance / own_scores(name)
