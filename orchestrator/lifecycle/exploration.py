@@ -31,10 +31,13 @@ def explore(tools: SweepTools) -> None:
         for arm in tools.study.arms
         if plan.settled(arm) is None
     }
-    for arm in tools.study.arms:
-        if arm.name in searches:
-            fixed = {**plan.fixed(arm), **plan.exploring_epochs(arm)}
-            tools.packs.share(plan.lane_config({**fixed, **drawn}) for drawn in plan.structures(arm))
+    # Of all arms at once, so that they are fitted side by side.
+    tools.packs.share(
+        plan.lane_config({**plan.fixed(arm), **plan.exploring_epochs(arm), **drawn})
+        for arm in tools.study.arms
+        if arm.name in searches
+        for drawn in plan.structures(arm)
+    )
     tools.packs.run_search(Phase.EXPLORE, dict.fromkeys(searches, plan.packs), list(searches.values()))
     if searches:
         write_exploration(tools.request.folder / EXPLORATION_FILE, plan, _explored(tools))

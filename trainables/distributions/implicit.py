@@ -66,7 +66,8 @@ class Implicit:
 
         They are carried one after the other: of all at once no intermediate result would fit a cache.
         """
-        origin, total = self._origin(), torch.zeros_like(self._origin()[..., 0])
+        origin = self._origin()
+        total = torch.zeros_like(origin[..., 0])
         for probe_D in self.probes_SD:
             delta = self.carry(probe_D + origin, _PROBE_PASSES)
             total = total + log_norm(delta if image is None else image(delta))

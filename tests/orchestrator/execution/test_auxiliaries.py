@@ -11,6 +11,7 @@ from orchestrator.execution.ray_tune import Task
 from orchestrator.planning.pack import Pack
 from orchestrator.records.phase import Phase
 from tests.orchestrator.tiny_world import write_latents
+from tests.trainables.analysis.small_score import SMALL_SCORE
 from trainables.analysis.score_settings import shared_score
 from trainables.errors import InputError
 from trainables.lane_config import LaneConfig
@@ -24,19 +25,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 
-SMALL = {
-    "trainable": "score",
-    "forecaster": "predictor",
-    "context": 5,
-    "horizon": 8,
-    "samples": 2,
-    "predictor_width": 6,
-    "predictor_epochs": 1,
-    "score_width": 8,
-    "score_steps": 40,
-    "score_batch": 32,
-    "further_steps": 4,
-}
+SMALL = {**SMALL_SCORE, "trainable": "score", "score_steps": 40, "further_steps": 4}
 CODE = "the code"
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.trainables.analysis.small_score import SMALL_SCORE
 from tests.trainables.small_data import small_evaluation, small_feed
 from trainables.analysis import score_runs
 from trainables.analysis.frame_density import some_frames
@@ -19,16 +20,10 @@ from trainables.predictor.scores import Scores
 from trainables.training_context import SoloContext
 
 SMALL = {
+    **SMALL_SCORE,
     "score_loss": "score",
     "sigma": 0.3,
-    "context": 5,
-    "horizon": 8,
-    "samples": 2,
-    "predictor_width": 6,
-    "predictor_epochs": 1,
-    "score_width": 8,
     "score_steps": 200,
-    "score_batch": 32,
     "further_steps": 30,
     "further_rate": 1e-2,
 }
