@@ -105,7 +105,7 @@ def sweep(
         ablate=ablation,
         frame_rates=collection.frame_rates,
     )
-    if file is not None:
+    if file is not None or settings:  # what is declared here is known to be sound
         require_sound_settings(plan, file)
     require_own_parts(plan.study)
     require_directions(plan, collection)

@@ -20,8 +20,9 @@ from trainables.lane_config import PREDICTOR, TRAINABLE_SETTING, LaneConfig, tra
 from trainables.latents.batching.surrogates import NULLS, PLANTS, Surrogate
 
 _REPEATS = 8  # configurations per arm that are trained on a second seed: see judging/search_reliability.py
-# A smoke run goes through every step in a minute; its numbers mean nothing.
+# A smoke run goes through every step in a minute or two; its numbers mean nothing.
 SMOKE_BUDGET = {"trials": 2, "lanes": 2, "replicates": 2}
+_SMOKE_PACKS = 2  # of an arm, however many combinations its study tries
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -198,6 +199,7 @@ def make_plan(
     asked = shrunk(study) if smoke else study
     if trials is None:  # every combination gets a pack, in every arm the same number
         most = max(len(combinations({**asked.space, **arm.space})) for arm in asked.arms)
+        most = min(most, _SMOKE_PACKS) if smoke else most
         trials = max(defaults["trials"], most * defaults["lanes"])
     replicates = defaults["replicates"] if replicates is None else replicates
     _at_least("--trials", trials, 1)

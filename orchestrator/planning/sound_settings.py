@@ -13,11 +13,12 @@ from search_spaces.study import REFERENCE
 from trainables.errors import InputError
 
 
-def require_sound_settings(plan: Plan, file: Path) -> None:
-    """Refuse a user's study with a setting that is unknown or wrong, or that clashes with another.
+def require_sound_settings(plan: Plan, file: Path | None) -> None:
+    """Refuse a study with a setting that is unknown or wrong, or that clashes with another.
 
     Raises:
-        InputError: it has one; the sentence begins with the line of ``file`` that names it.
+        InputError: it has one; of a user's study the sentence begins with the line of its ``file`` that
+            names it.
     """
     for arm in plan.study.arms:
         for settings in _tried(plan.fixed(arm), plan.space(arm)):
@@ -26,6 +27,8 @@ def require_sound_settings(plan: Plan, file: Path) -> None:
             try:
                 plan.lane_config(settings)
             except InputError as error:
+                if file is None:
+                    raise
                 raise InputError(f"{file}, line {line_of(file, str(error))}: {error}") from None
 
 

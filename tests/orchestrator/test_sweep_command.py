@@ -20,6 +20,8 @@ from tests.orchestrator.tiny_world import SPEAKERS, sweep, write_latents
         ([], "no study was named; known are "),
         (["vmf_vs_mdn", "--trials", "0"], "--trials is 0; it must be at least 1"),
         (["vmf_vs_mdn", "--replicates", "3"], "3 paired seeds can never fall below p = 0.25"),
+        (["vmf_vs_mdn", "--set", "teacher_epochs=-1"], "teacher_epochs is -1; it must be at least 0"),
+        (["archetypes", "--set", "widht=3"], "widht"),
         (["vmf_vs_mdn", "--price", "-1"], "--price is -1; it must be a number, at least 0"),
         (["two_stage", "--latents", "few4"], "the gate of two_stage on the roadmap is not"),
         (

@@ -193,6 +193,12 @@ def test_predictors_of_which_more_is_measured_are_trained_as_any_other(name: str
     assert explored["teacher_epochs"] == round(0.25 * asked.fixed["teacher_epochs"])
 
 
+@pytest.mark.parametrize("study", RUNNABLE)
+def test_a_smoke_run_trains_at_most_two_packs_of_each_arm(study: str) -> None:
+    plan = make_plan(search_spaces.load(study), smoke=True)
+    assert plan.packs <= 2 and plan.lanes <= 2
+
+
 def test_a_smoke_run_trains_each_null_and_each_plant_on_one_seed() -> None:
     study = search_spaces.load("heads")
     assert make_plan(study, smoke=True).confirmed_lanes == 2 + 4
