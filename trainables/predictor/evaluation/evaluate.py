@@ -192,7 +192,11 @@ def _predict(
         )
         return deltas.unflatten(0, (times, -1))
 
-    measured = {"direction": law.direction(), "log_magnitude": law.log_magnitude()}
+    measured = {}
+    if options.directions:
+        measured["direction"] = law.direction()
+    if options.magnitudes:
+        measured["log_magnitude"] = law.log_magnitude()
     first = noise.apply(lambda part: part[0])
     if options.free_running:
         measured["deltas"] = run(1, structure.feedback, first, structure.temperature)[0]

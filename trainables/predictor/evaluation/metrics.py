@@ -53,9 +53,9 @@ def figures_of(
 
     Args:
         window_BTD: true frames of one lane's surrogate; the horizon follows the context.
-        measured: what the lane predicts: "direction" [B, K, D], "log_magnitude" [B, K] and, where they were
-            asked for, "nll" [B, K], "deltas" [B, K, D] of free runs, "injected" runs and the "ensemble" of
-            sampled ones [runs, B, K, D].
+        measured: what the lane predicts, as far as it was asked for: "direction" [B, K, D], "log_magnitude"
+            and "nll" [B, K], "deltas" [B, K, D] of free runs, "injected" runs and the "ensemble" of sampled
+            ones [runs, B, K, D].
         moments: of the training frames.
         surrogate: name of the lane's surrogate.
         baselines: densities without context, whose NLL is added where they are given.
@@ -67,13 +67,16 @@ def figures_of(
     true = window_BTD[:, structure.context :] - window_BTD[:, structure.context - 1 : -1]
     size = true.norm(dim=-1)
     moves = size > _STILL
-    log_size = torch.where(moves, size, torch.nan).log()
-    figures = {
-        "one_step_cosine": torch.where(moves, _cosine(measured["direction"], true), torch.nan),
-        "log_magnitude": log_size,
-        "log_magnitude_squared": log_size.square(),
-        "log_magnitude_squared_error": (measured["log_magnitude"] - log_size).square(),
-    }
+    figures = {}
+    if "direction" in measured:
+        figures["one_step_cosine"] = torch.where(moves, _cosine(measured["direction"], true), torch.nan)
+    if "log_magnitude" in measured:
+        log_size = torch.where(moves, size, torch.nan).log()
+        figures |= {
+            "log_magnitude": log_size,
+            "log_magnitude_squared": log_size.square(),
+            "log_magnitude_squared_error": (measured["log_magnitude"] - log_size).square(),
+        }
     if "deltas" in measured:
         figures |= rollout_figures(
             window_BTD, measured["deltas"], structure.context, moments, bound=structure.runaway

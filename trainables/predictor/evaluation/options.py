@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from trainables.predictor.config import Structure
 from trainables.predictor.scores import is_sampled
 
 _JUDGED_WINDOWS = 1024  # by which lanes are judged where that takes sampled runs
@@ -11,8 +12,12 @@ _JUDGED_WINDOWS = 1024  # by which lanes are judged where that takes sampled run
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluationOptions:
-    """What an evaluation measures beside what one step ahead says."""
+    """What an evaluation measures beside the NLL of what follows, where a law has one."""
 
+    # Of one step ahead, which way it goes and how far. A law that is known by its samples is asked dozens of
+    # them for either, and one behind a map for the second.
+    directions: bool = True
+    magnitudes: bool = True
     # Free runs from every window, by the structure's feedback rule.
     free_running: bool = True
     # The injection diagnostic: the same runs, put back to the true state after some steps.
@@ -26,6 +31,27 @@ class EvaluationOptions:
 ONE_STEP = EvaluationOptions(free_running=False)
 FREE_RUNS = EvaluationOptions()
 EVERYTHING = EvaluationOptions(inject=True, sampled=True)
+
+
+def look_options(structure: Structure, windows: int) -> EvaluationOptions:
+    """What a look at validation speakers measures of so many windows: what lanes are ranked by, and the
+    curves of their runs.
+    """
+    objective, own = structure.objective.removeprefix("-"), bool(structure.own_metrics)
+    return EvaluationOptions(
+        directions=own or not is_sampled(objective),
+        magnitudes=own or objective == "log_magnitude_r2",
+        sampled=is_sampled(objective),
+        windows=windows,
+    )
+
+
+def sampled_runs(structure: Structure, windows: int) -> EvaluationOptions:
+    """Sampled runs of so many windows, and nothing else that costs anything."""
+    own = bool(structure.own_metrics)  # which may read whatever there is
+    return EvaluationOptions(
+        directions=own, magnitudes=own, free_running=False, sampled=True, windows=windows
+    )
 
 
 def judged_windows(objective: str) -> int:

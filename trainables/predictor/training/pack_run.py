@@ -27,7 +27,7 @@ from trainables.predictor.lanes.optimiser_step import CapturedStep, EagerStep
 from trainables.predictor.lanes.pack import Batch, StackedPack, lane_tensor
 from trainables.predictor.lanes.stacked import Stacked
 from trainables.predictor.model.closed_form import fit_baselines
-from trainables.predictor.scores import LaneStatus, Scores, is_sampled
+from trainables.predictor.scores import LaneStatus, Scores
 from trainables.predictor.training.course import Course
 from trainables.predictor.training.held_out import held_out_losses
 from trainables.predictor.training.lane_result import LaneResult
@@ -106,13 +106,6 @@ class PackRun:
         if self.structure.objective.removeprefix("-") not in INFORMATION:
             return None
         return Marginals.fit(self.structure, self.data, own_family=False)
-
-    @property
-    def needs_samples(self) -> bool:
-        """Whether looks have to hold sampled runs, which cost several single ones: where lanes are ranked by
-        them.
-        """
-        return is_sampled(self.structure.objective)
 
     def fit(self) -> None:
         """Fit every lane in closed form, in place of any training."""

@@ -23,7 +23,7 @@ from trainables.latents.batching.surrogates import SURROGATES
 from trainables.predictor.config import FITTED_HEADS, Lane, Structure
 from trainables.predictor.evaluation.context_free import Marginals
 from trainables.predictor.evaluation.evaluate import evaluate
-from trainables.predictor.evaluation.options import EVERYTHING, EvaluationOptions, judged_windows
+from trainables.predictor.evaluation.options import EVERYTHING, judged_windows, look_options
 from trainables.predictor.training.held_out import MOST_WINDOWS
 from trainables.predictor.training.pack_run import PackRun
 from trainables.predictor.training.schedule import epoch_steps
@@ -173,7 +173,7 @@ def _marginals(run: PackRun, steps: int) -> tuple[float, Marginals]:
 
 def _window_seconds(run: PackRun, marginals: Marginals | None) -> float:
     """Seconds of one evaluation window of a look or, with marginals, of the last evaluation."""
-    options = EVERYTHING if marginals is not None else EvaluationOptions(sampled=run.needs_samples)
+    options = EVERYTHING if marginals is not None else look_options(run.structure, 0)
     names = [lane.surrogate for lane in run.lanes]
 
     def look(feed: Feed) -> None:

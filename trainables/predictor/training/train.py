@@ -16,7 +16,13 @@ from trainables.latents.batching.feed import Feed
 from trainables.predictor.config import FITTED_HEADS, Lane, Structure
 from trainables.predictor.evaluation.context_free import Marginals
 from trainables.predictor.evaluation.evaluate import evaluate
-from trainables.predictor.evaluation.options import EVERYTHING, EvaluationOptions, judged_windows
+from trainables.predictor.evaluation.options import (
+    EVERYTHING,
+    EvaluationOptions,
+    judged_windows,
+    look_options,
+    sampled_runs,
+)
 from trainables.predictor.scores import Scores, is_sampled, merge
 from trainables.predictor.training.lane_result import LaneResult
 from trainables.predictor.training.pack_run import PackRun
@@ -98,7 +104,7 @@ def _temperatures(run: PackRun, feed: Feed | None) -> list[float]:
     metric = structure.objective
     if not is_sampled(metric):
         metric = f"energy_skill@1-{structure.horizon}"
-    options = EvaluationOptions(sampled=True, free_running=False, windows=LOOK_WINDOWS)
+    options = sampled_runs(structure, LOOK_WINDOWS)
     values = {
         at: [scores.value(metric) for scores in _evaluate(run, feed, None, options, at)]
         for at in structure.swept_temperatures
@@ -133,7 +139,7 @@ def _look(
     places: Sequence[int] | None = None,
 ) -> list[Scores]:
     """A look at validation speakers: as much as ranking lanes needs or, of some ``windows``, their curves."""
-    options = EvaluationOptions(sampled=run.needs_samples, windows=windows)
+    options = look_options(run.structure, windows)
     with run.optimiser.judged_weights():
         return _evaluate(run, feed, run.marginals, options, temperature, places)
 

@@ -18,7 +18,14 @@ from trainables.predictor.evaluation.context_free import Marginals
 from trainables.predictor.evaluation.continuation import continue_from
 from trainables.predictor.evaluation.evaluate import baseline_scores, evaluate
 from trainables.predictor.evaluation.metrics import figures_of
-from trainables.predictor.evaluation.options import EVERYTHING, FREE_RUNS, ONE_STEP, EvaluationOptions
+from trainables.predictor.evaluation.options import (
+    EVERYTHING,
+    FREE_RUNS,
+    ONE_STEP,
+    EvaluationOptions,
+    look_options,
+    sampled_runs,
+)
 from trainables.predictor.evaluation.tally import tally
 from trainables.predictor.lanes.stacked import Stacked
 from trainables.predictor.model.predictor import Predictor
@@ -142,6 +149,33 @@ def test_an_evaluation_measures_what_its_options_say(
     (scores,) = evaluate(config, stacked, ["real"], feed, feed.shard(0).moments, options=options)
     assert {name for name in scores.sums if is_curve(name)} == curves
     assert {"nll", "one_step_cosine", "log_magnitude"} < set(scores.sums)
+
+
+@pytest.mark.parametrize(
+    ("objective", "one_step"),
+    [
+        ("cos@2", {"one_step_cosine"}),
+        ("log_magnitude_r2", {"one_step_cosine", "log_magnitude"}),
+        ("energy_skill@1-3", set()),
+    ],
+)
+def test_a_look_measures_what_lanes_are_ranked_by_and_no_more_of_one_step_than_that(
+    objective: str, one_step: set[str], make_feed: Callable[..., Feed]
+) -> None:
+    config, feed = replace(structure("vmf"), objective=objective), make_feed()
+    moments, climate = feed.shard(0).moments, {"real": torch.randn(50, 6, dtype=torch.float64)}
+    stacked = Stacked([Predictor(config, 6).double()])
+
+    def measured(options: EvaluationOptions) -> Scores:
+        return evaluate(config, stacked, ["real"], feed, moments, options=options, climate=climate)[0]
+
+    look, whole = measured(look_options(config, 0)), measured(EVERYTHING)
+    assert one_step == {"one_step_cosine", "log_magnitude"} & set(look.sums)
+    assert look.value(objective) == whole.value(objective)
+    assert RUNS < set(look.sums)
+    runs = measured(sampled_runs(config, 0))
+    assert runs.value("energy_skill@1-3") == whole.value("energy_skill@1-3")
+    assert not {*RUNS, "one_step_cosine", "log_magnitude"} & set(runs.sums)
 
 
 def test_proper_scores_of_sampled_runs_rank_heads_with_and_without_a_density(
