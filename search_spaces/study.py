@@ -266,6 +266,14 @@ class Study:
         return next(c for c in self.criteria if c.role is Role.PRIMARY)
 
     @property
+    def binding_arms(self) -> tuple[str, ...]:
+        """The arms that binding criteria are about, each once, in the order of the criteria: those of which
+        plants are asked.
+        """
+        binding = [c for c in self.criteria if c.role is not Role.REPORTED]
+        return tuple(dict.fromkeys(arm for c in binding for arm in (c.arm, c.versus) if arm is not None))
+
+    @property
     def trainables(self) -> tuple[str, ...]:
         """What the lanes of its arms run, by name, sorted."""
         return tuple(sorted({arm.trainable for arm in self.arms}))

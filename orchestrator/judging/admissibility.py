@@ -7,7 +7,7 @@ from __future__ import annotations
 from orchestrator.datasets.fewest_speakers import FEWEST_SPEAKERS
 from orchestrator.judging.criteria import CriterionResult, Outcome
 from orchestrator.judging.measures import Measures
-from orchestrator.judging.plants import PlantReading, binding_arms
+from orchestrator.judging.plants import PlantReading
 from orchestrator.judging.preference import panel_problem
 from orchestrator.records.evidence import Evidence
 from orchestrator.records.seal import study_changes
@@ -52,7 +52,7 @@ def unanswered(study: Study, evidence: Evidence, measures: Measures) -> tuple[st
 
 def _of_arms(study: Study, evidence: Evidence, measures: Measures, *, binding: bool) -> list[str]:
     """What is missing of the arms that binding criteria ask about, or of the others."""
-    bound = binding_arms(study.criteria)
+    bound = study.binding_arms
     arms = [arm.name for arm in study.arms if (arm.name in bound) is binding]
     return [sentence for arm in arms for sentence in _problems_of(arm, evidence, measures)]
 

@@ -7,7 +7,6 @@ Plants are frames of the user's own sizes in which the best possible figure is k
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -15,7 +14,7 @@ from orchestrator.judging.measures import Measures
 from orchestrator.records.evidence import Evidence
 from orchestrator.statistics.intervals import Interval
 from orchestrator.statistics.wording import number, plain, spelled, spoken
-from search_spaces.study import Claim, Criterion, Plant, Role, Study
+from search_spaces.study import Claim, Criterion, Plant, Study
 from trainables.latents.batching.surrogates import PLANTS, Surrogate
 
 TO_REACH = 0.9  # of the optimum on the plant whose direction is kept
@@ -88,7 +87,7 @@ def plant_readings(study: Study, evidence: Evidence, measures: Measures) -> tupl
     """What the arms that binding criteria name made of the plants; none where the study plants nothing."""
     if study.plant is Plant.NONE:
         return ()
-    arms = [arm for arm in binding_arms(study.criteria) if arm in evidence.arms]
+    arms = [arm for arm in study.binding_arms if arm in evidence.arms]
     if study.plant is Plant.INFORMATION:
         return tuple(_information(arm, measures) for arm in arms)
     return tuple(_direction(arm, study.primary, evidence, measures) for arm in arms)
@@ -139,9 +138,3 @@ def _information(arm: str, measures: Measures) -> PlantReading:
         needed=0.0,
         ceiling=None,
     )
-
-
-def binding_arms(criteria: Sequence[Criterion]) -> list[str]:
-    """The arms that binding criteria are about, each once, in the order of the criteria."""
-    binding = [c for c in criteria if c.role is not Role.REPORTED]
-    return list(dict.fromkeys(arm for c in binding for arm in (c.arm, c.versus) if arm is not None))

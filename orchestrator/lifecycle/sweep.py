@@ -35,7 +35,6 @@ from orchestrator.reporting.study_page import write_report
 from orchestrator.runtime.durations import duration
 from orchestrator.runtime.ray_cluster import Cluster, connected
 from trainables.lane_config import LaneConfig
-from trainables.latents.batching.surrogates import NULLS
 from trainables.latents.storage.dataset import SPLITS
 
 
@@ -101,7 +100,7 @@ def _announce(tools: SweepTools) -> dict[str, Any]:
     tools.progress.say(
         f"{tools.cluster}; {', '.join(latents.representations)} latents of {speakers} speakers; per arm "
         f"{plan.trials} configurations in packs of {plan.lanes}, then {plan.replicates} replicates, and "
-        f"{', '.join([*NULLS, *plan.plants])} frames with {len(plan.control_seeds)} seeds each"
+        f"{plan.controls_text}"
     )
     for arm in tools.study.arms:
         if (coverage := plan.coverage(arm)).tried < coverage.structures:

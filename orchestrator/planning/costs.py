@@ -123,10 +123,9 @@ def _counts(plan: Plan) -> tuple[int, int]:
     """Lanes and packs of a sweep; the winner decides how ablations are packed, so that part is a guess."""
     searched = [arm for arm in plan.study.arms if plan.settled(arm) is None]
     taken_out, taking = _ablations(plan)
-    lanes = (
-        len(searched) * (plan.trials + plan.repeats) + len(plan.study.arms) * plan.confirmed_lanes + taking
-    )
-    confirming = len(plan.study.arms) * (2 if plan.plants else 1)
+    confirmed = sum(plan.confirmed_lanes(arm.name) for arm in plan.study.arms)
+    lanes = len(searched) * (plan.trials + plan.repeats) + confirmed + taking
+    confirming = len(plan.study.arms) + len(plan.planted_arms)
     return lanes, len(searched) * plan.packs + confirming + math.ceil(taken_out / 2)
 
 
@@ -151,7 +150,7 @@ def _arm_seconds(
     exploring = cost.seconds((config | plan.exploring_epochs(arm)).structure, train, validation)
     judged = cost.seconds(config.structure, train, validation, test)
     packs = 0 if plan.settled(arm) is not None else (plan.trials + plan.repeats) / plan.lanes
-    confirmed = plan.confirmed_lanes / plan.lanes
+    confirmed = plan.confirmed_lanes(arm.name) / plan.lanes
     if arm.name == plan.study.primary.arm:
         confirmed += _ablations(plan)[1] / plan.lanes
     return packs * exploring + confirmed * judged, cost.bytes

@@ -19,7 +19,6 @@ from orchestrator.runtime.terminal_text import wrapped
 from orchestrator.statistics.power import replicates_to_bound, share_bounded_by
 from orchestrator.statistics.wording import spoken
 from search_spaces.domains import Choice, Domain
-from trainables.latents.batching.surrogates import NULLS
 from trainables.latents.storage.dataset import SPLITS, LatentDataset, Split
 
 _SOUND_SEEDS = 0.9  # the share of seeds that a plan says how to show, where a study asks for none
@@ -97,8 +96,7 @@ def _text(
         f"lanes, {plan.random_trials} at random and the others by their results, maximising "
         f"{spoken(plan.study.objective)} on validation speakers; {plan.repeats} of them on a second seed too"
         f"{_shortened(plan)}",
-        f"confirm     {plan.replicates} replicates per arm, and {', '.join([*NULLS, *plan.plants])} frames "
-        f"with {len(plan.control_seeds)} seeds each, "
+        f"confirm     {plan.replicates} replicates per arm, and {plan.controls_text}, "
         + (
             "judged once on test speakers"
             if plan.study.budget.looks == 1
@@ -211,7 +209,7 @@ def _frames(plan: Plan, latents: LatentCollection) -> int:
             config.trainable.frames_seen(each.structure, frames)
             for each in (config | plan.exploring_epochs(arm), config)
         )
-        total += (plan.trials + plan.repeats) * exploring + plan.confirmed_lanes * judged
+        total += (plan.trials + plan.repeats) * exploring + plan.confirmed_lanes(arm.name) * judged
     return total
 
 

@@ -127,25 +127,41 @@ class Plan:
 
     @property
     def plants(self) -> tuple[Surrogate, ...]:
-        """The plants that each winner is trained on; none where the study declares none for its claim."""
+        """The plants that winners of binding criteria are trained on; none where the study declares none for
+        its claim.
+        """
         return () if self.study.plant is Plant.NONE else PLANTS
 
     @property
-    def confirmed_lanes(self) -> int:
-        """Lanes that confirm one arm: its replicates, and the seeds of its nulls and plants."""
-        return self.replicates + (len(NULLS) + len(self.plants)) * len(self.control_seeds)
+    def planted_arms(self) -> tuple[str, ...]:
+        """The arms whose winners are trained on plants: a verdict asks no others what they found."""
+        return self.study.binding_arms if self.plants else ()
+
+    @property
+    def controls_text(self) -> str:
+        """The made frames that winners are trained on too, for the reader."""
+        nulls = f"{', '.join(NULLS)} frames with {len(self.control_seeds)} seeds each"
+        planted = f", of {' and '.join(self.planted_arms)} {', '.join(self.plants)} frames too"
+        return nulls + (planted if self.plants else "")
+
+    def confirmed_lanes(self, arm: str) -> int:
+        """Lanes that confirm an arm: its replicates, and the seeds of its nulls and, if any, plants."""
+        plants = len(self.plants) if arm in self.planted_arms else 0
+        return self.replicates + (len(NULLS) + plants) * len(self.control_seeds)
 
     def confirmation(self, arm: str, winner: LaneConfig, replicates: int | None = None) -> list[Pack]:
         """The packs that confirm an arm: its winner on the nulls, and on real frames with the first
-        ``replicates`` of the fresh seeds (all where None); and, apart from them, on the plants.
+        ``replicates`` of the fresh seeds (all where None); and, apart from them, on the plants where these
+        are asked of it.
         """
         real = [winner | {"seed": s, "surrogate": Surrogate.REAL} for s in self.confirm_seeds()[:replicates]]
         lanes = [*self._controls(winner, NULLS), *real]
-        planted = self._controls(winner, self.plants)
-        first = self.confirmed_lanes - len(planted)  # whatever the number of replicates
+        planted = self._controls(winner, self.plants if arm in self.planted_arms else ())
+        count = self.confirmed_lanes(arm)
+        first = count - len(planted)  # whatever the number of replicates
         packs = [
             Pack(Phase.CONFIRM, arm, 0, tuple(range(len(lanes))), tuple(lanes)),
-            Pack(Phase.CONFIRM, arm, first, tuple(range(first, self.confirmed_lanes)), tuple(planted)),
+            Pack(Phase.CONFIRM, arm, first, tuple(range(first, count)), tuple(planted)),
         ]
         return packs if planted else packs[:1]
 

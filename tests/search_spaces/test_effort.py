@@ -201,5 +201,15 @@ def test_a_smoke_run_trains_at_most_two_packs_of_each_arm(study: str) -> None:
 
 def test_a_smoke_run_trains_each_null_and_each_plant_on_one_seed() -> None:
     study = search_spaces.load("heads")
-    assert make_plan(study, smoke=True).confirmed_lanes == 2 + 4
-    assert make_plan(study).confirmed_lanes == 6 + 4 * study.budget.control_seeds == 10
+    assert make_plan(study, smoke=True).confirmed_lanes("vmf") == 2 + 4
+    assert make_plan(study).confirmed_lanes("vmf") == 6 + 4 * study.budget.control_seeds == 10
+
+
+def test_only_arms_on_which_a_verdict_depends_are_trained_on_plants() -> None:
+    study = search_spaces.load("heads")
+    plan = make_plan(study)
+    assert plan.planted_arms == study.binding_arms == ("vmf", "linear")
+    assert plan.confirmed_lanes("mdn") == 6 + 2
+    winner = plan.lane_config(plan.fixed(study.arm("diffusion")))
+    asked, *planted = plan.confirmation("diffusion", winner)
+    assert len(asked.configs) == 8 and not planted

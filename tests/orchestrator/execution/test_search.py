@@ -293,17 +293,18 @@ def test_confirmation_has_fresh_paired_seeds_and_three_of_them_on_each_null_and_
 
 def test_places_of_planted_lanes_do_not_depend_on_the_look():
     plan = make_plan(replace(STUDY, plant=Plant.DIRECTION))
-    early, late = (plan.confirmation("mdn", MDN, replicates) for replicates in (3, None))
+    vmf = LaneConfig.of({"head": "vmf"})
+    early, late = (plan.confirmation("vmf", vmf, replicates) for replicates in (3, None))
     assert early[1] == late[1]
     places = [index for pack in late for index in pack.indexes]
-    assert places == list(range(plan.confirmed_lanes)) == list(range(6 + 6 + 6))
+    assert places == list(range(plan.confirmed_lanes("vmf"))) == list(range(6 + 6 + 6))
     assert early[0].indexes == late[0].indexes[:9]
 
 
 def test_a_study_that_declares_no_plant_trains_none():
     plan = make_plan(STUDY)
     (pack,) = plan.confirmation("mdn", MDN)
-    assert len(pack.configs) == plan.confirmed_lanes == 6 + 6
+    assert len(pack.configs) == plan.confirmed_lanes("mdn") == 6 + 6
 
 
 def test_domains_become_the_same_domains_of_optuna():
