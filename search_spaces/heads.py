@@ -190,8 +190,8 @@ STUDY = Study(
     # Lanes of a pack share their structure: two packs try each that an arm has. Two of fifteen arms are bound
     # by a plant, and one seed of it costs as many lanes as there are arms.
     budget=Budget(trials=6, lanes=3, replicates=6, control_seeds=1, alpha=0.05),
-    # Skill on validation speakers is no greater after six epochs. No criterion asks about information.
-    efforts={"standard": {"teacher_epochs": 4, "marginal_steps": 200}},
+    # Skill on validation speakers is hardly greater after six epochs. No criterion asks about information.
+    efforts={"standard": {"teacher_epochs": 5, "marginal_steps": 200}},
     plant=Plant.INFORMATION,
     source="Research Discussion 7, sections 2.4 and 3.6",
 )
