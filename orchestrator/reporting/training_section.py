@@ -47,7 +47,7 @@ def training_check(run: JudgedRun) -> dict[str, Any]:
         return {"ended": None}
     return {
         "ended": not state.goes_on,
-        "gain": None if state.gain is None else number(state.gain),
+        "change": None if state.gain is None else _change(state.gain),
         "metric": spoken(state.metric),
         "epochs": state.epochs,
         "allowed": state.allowed,
@@ -56,6 +56,10 @@ def training_check(run: JudgedRun) -> dict[str, Any]:
         "effort": run.study.effort,
         "beside_ridge": bool(run.evidence.arms[run.study.primary.arm].ridge),
     }
+
+
+def _change(gain: float) -> str:
+    return f"{'rose' if gain >= 0 else 'fell'} by {number(abs(gain))}"
 
 
 def _course(arm: str, state: Learning) -> TableRow:
