@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from search_spaces import two_stage
-from search_spaces.study import Budget, Prior, Role
+from search_spaces.study import Budget, Prior
 
 _WHOLE = two_stage.STUDY
 _KEPT = ("one_stage", "global_features")
@@ -21,7 +21,7 @@ STUDY = replace(
     title="Control worlds in which it is known whether magnitudes can be drawn afterwards",
     hypothesis="In this world directions first, and magnitudes afterwards, lose nothing.",
     arms=tuple(arm for arm in _WHOLE.arms if arm.name in _KEPT),
-    criteria=tuple(c for c in _WHOLE.criteria if c.role is not Role.REPORTED),
+    criteria=_WHOLE.binding,
     # In the coordinates in which a world draws its magnitudes, over no more steps than count.
     fixed={
         "coordinates": "raw",

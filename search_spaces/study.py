@@ -266,12 +266,16 @@ class Study:
         return next(c for c in self.criteria if c.role is Role.PRIMARY)
 
     @property
+    def binding(self) -> tuple[Criterion, ...]:
+        """The criteria on which the verdict depends: the primary one, and those that have to hold as well."""
+        return tuple(c for c in self.criteria if c.role is not Role.REPORTED)
+
+    @property
     def binding_arms(self) -> tuple[str, ...]:
         """The arms that binding criteria are about, each once, in the order of the criteria: those of which
         plants are asked.
         """
-        binding = [c for c in self.criteria if c.role is not Role.REPORTED]
-        return tuple(dict.fromkeys(arm for c in binding for arm in (c.arm, c.versus) if arm is not None))
+        return tuple(dict.fromkeys(arm for c in self.binding for arm in (c.arm, c.versus) if arm is not None))
 
     @property
     def trainables(self) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from orchestrator.datasets.fewest_speakers import FEWEST_SPEAKERS
 from orchestrator.judging.measures import Measures
 from orchestrator.records.evidence import ArmEvidence, Evidence
 from orchestrator.statistics.power import fewest_seeds, smallest_p
-from search_spaces.study import Criterion, Plant, Role, Study
+from search_spaces.study import Plant, Study
 from trainables.latents.batching.surrogates import NULLS, Surrogate
 from trainables.latents.storage.dataset import Split
 
@@ -46,13 +46,9 @@ def shortcomings(study: Study, evidence: Evidence, measures: Measures, alpha: fl
     )
 
 
-def _binding(study: Study) -> list[Criterion]:
-    return [criterion for criterion in study.criteria if criterion.role is not Role.REPORTED]
-
-
 def _arms(study: Study, evidence: Evidence) -> dict[str, ArmEvidence]:
     """The arms that binding criteria name and of which there is something."""
-    names = (name for c in _binding(study) if not c.needs_decoder for name in (c.arm, c.versus))
+    names = (name for c in study.binding if not c.needs_decoder for name in (c.arm, c.versus))
     return {name: evidence.arms[name] for name in dict.fromkeys(names) if name in evidence.arms}
 
 
@@ -83,7 +79,7 @@ def _of_units(study: Study, evidence: Evidence, measures: Measures) -> Iterator[
 
 
 def _of_nulls(study: Study, evidence: Evidence, measures: Measures) -> Iterator[str]:
-    for criterion in _binding(study):
+    for criterion in study.binding:
         missing = [
             str(null)
             for null in (criterion.nulls if criterion.beats_null else NULLS[:1])

@@ -224,9 +224,7 @@ def _primary_of(study: Study, arm: str) -> str:
     """The metric by whose curve an arm's learning is followed: that of the first binding criterion about it,
     else the primary one.
     """
-    binding = [
-        c for c in study.criteria if c.role is not Role.REPORTED and c.arm == arm and not c.needs_decoder
-    ]
+    binding = [c for c in study.binding if c.arm == arm and not c.needs_decoder]
     return next((c.metric for c in [study.primary, *binding] if c.arm == arm), study.primary.metric)
 
 

@@ -144,10 +144,13 @@ class Plan:
         planted = f", of {' and '.join(self.planted_arms)} {', '.join(self.plants)} frames too"
         return nulls + (planted if self.plants else "")
 
+    def plants_of(self, arm: str) -> tuple[Surrogate, ...]:
+        """The plants that an arm's winner is trained on."""
+        return self.plants if arm in self.planted_arms else ()
+
     def confirmed_lanes(self, arm: str) -> int:
         """Lanes that confirm an arm: its replicates, and the seeds of its nulls and, if any, plants."""
-        plants = len(self.plants) if arm in self.planted_arms else 0
-        return self.replicates + (len(NULLS) + plants) * len(self.control_seeds)
+        return self.replicates + (len(NULLS) + len(self.plants_of(arm))) * len(self.control_seeds)
 
     def confirmation(self, arm: str, winner: LaneConfig, replicates: int | None = None) -> list[Pack]:
         """The packs that confirm an arm: its winner on the nulls, and on real frames with the first
@@ -156,7 +159,7 @@ class Plan:
         """
         real = [winner | {"seed": s, "surrogate": Surrogate.REAL} for s in self.confirm_seeds()[:replicates]]
         lanes = [*self._controls(winner, NULLS), *real]
-        planted = self._controls(winner, self.plants if arm in self.planted_arms else ())
+        planted = self._controls(winner, self.plants_of(arm))
         count = self.confirmed_lanes(arm)
         first = count - len(planted)  # whatever the number of replicates
         packs = [

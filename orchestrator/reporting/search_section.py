@@ -77,6 +77,8 @@ def _epochs(configured: Sequence[Exploration | ArmEvidence]) -> str:
 
 
 def _fates(statuses: Sequence[LaneStatus]) -> str:
+    if not statuses:
+        return NO_VALUE  # such as plants of an arm on which the verdict does not depend
     unfinished = (LaneStatus.DIVERGED, LaneStatus.STOPPED)
     counts = {fate: statuses.count(fate) for fate in unfinished if fate in statuses}
     listed = " and ".join(f"{count} {fate}" for fate, count in counts.items())
