@@ -12,7 +12,7 @@ is no past to know: the claim has to gain more than that.
 from __future__ import annotations
 
 from search_spaces.domains import Choice, Uniform
-from search_spaces.small_predictor import SMALL_PREDICTOR, TOO_SMALL
+from search_spaces.small_predictor import SMALL_PREDICTOR, TOO_SMALL, UNDECIDED
 from search_spaces.study import (
     DRAW_NO_CONCLUSION,
     Arm,
@@ -104,7 +104,7 @@ STUDY = Study(
     consequences={
         "GO": "Train rollouts of sampled feedback with half NLL, half energy score.",
         "NO-GO": f"Teach by NLL under teacher forcing, which is the simpler. {TOO_SMALL}",
-        "INCONCLUSIVE": f"Add the test speakers or replicates that the reason asks for. {TOO_SMALL}",
+        "INCONCLUSIVE": f"{UNDECIDED} {TOO_SMALL}",
         "INADMISSIBLE": DRAW_NO_CONCLUSION,
     },
     # Lanes of a pack share their structure: two packs try both gradients. Three of six arms are bound by a

@@ -168,11 +168,13 @@ STUDY = Study(
         "smoke": {
             "predictor_width": 8,
             "predictor_epochs": 1,
+            "predictor_steps": 4,
             "score_width": 8,
             "score_steps": 10,
             "further_steps": 4,
             "samples": 2,
             "horizon": 8,
+            "windows": 64,
         },
     },
 )

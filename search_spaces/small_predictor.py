@@ -15,6 +15,12 @@ SMALL_PREDICTOR: Mapping[str, str | int] = {
     "steps": 90,
 }
 
+# What follows where nothing is decided. An arm that loses to ridge regression says nothing of the hypothesis.
+UNDECIDED = (
+    "Do as the reason says: add test speakers or replicates where the interval is too wide, and train longer "
+    "where an arm loses to ridge regression."
+)
+
 # What such a budget cannot settle, for the words that follow a verdict.
 TOO_SMALL = (
     "It settles what a small model reaches in hundreds to thousands of optimiser steps: the literature sees "

@@ -1,6 +1,6 @@
 """The pieces of test speech that are continued and listened to, the same for every arm.
 
-Shapes: C frames of context, K frames of continuation, T = C + K, D latent dimensions.
+Shapes: B clips, C frames of context, K frames of continuation, T = C + K, D latent dimensions.
 """
 
 from __future__ import annotations
@@ -103,22 +103,26 @@ def heard_structure(structure: Structure, feedback: str, details: Mapping[str, A
 
 
 def continued(
-    clip: Clip, structure: Structure, weights: Mapping[str, torch.Tensor], number: int, rms: float
+    clips: Sequence[Clip],
+    structure: Structure,
+    weights: Mapping[str, torch.Tensor],
+    number: int,
+    rms: float,
 ) -> np.ndarray:
-    """The latents [K, D], in the codec's units, with which a trained lane continues a clip.
+    """The latents [B, K, D], in the codec's units, with which a trained lane continues clips.
 
     Args:
-        clip: that is continued over the length of its own continuation.
+        clips: that are continued, all of one length and over the length of their own continuation.
         structure: of the lane.
         weights: of the lane, by name.
-        number: tells apart the noise of several continuations of the clip.
+        number: tells apart the noise of several continuations of a clip.
         rms: by which frames were divided.
     """
-    context_CD = torch.from_numpy(clip.normalised_CD).to(getattr(torch, structure.dtype))
-    frames = len(clip.raw_TD) - len(context_CD)
-    return (
-        continue_from(structure, weights, context_CD, frames, f"{clip.utterance_id}/{number}").numpy() * rms
-    )
+    context_BCD = torch.from_numpy(np.stack([clip.normalised_CD for clip in clips]))
+    frames = len(clips[0].raw_TD) - context_BCD.shape[1]
+    names = [f"{clip.utterance_id}/{number}" for clip in clips]
+    precise_BCD = context_BCD.to(getattr(torch, structure.dtype))
+    return continue_from(structure, weights, precise_BCD, frames, names).numpy() * rms
 
 
 def kind_of_sound(representation: str) -> str:

@@ -61,22 +61,29 @@ def score_continuations(
         progress.say("nothing to listen to: fewer than two test utterances are long enough")
         return
     before = len(evidence.exhibits)
-    voices = {arm.name: _voice(arm, evidence.continuation, archive) for arm in arms}
-    speak, score = (ray.remote(f).options(scheduling_strategy=latents.near) for f in (_speak, _score))
+    go_on, speak, score = (
+        ray.remote(f).options(scheduling_strategy=latents.near) for f in (_continuations, _speak, _score)
+    )
     codec = (dataset.meta.codec, dataset.meta.weights)
+    shown = ray.put(clips)
+    going_on = [go_on.remote(_voice(arm, evidence.continuation, archive), shown, latents.rms) for arm in arms]
     spoken = ray.get([speak.remote(codec, clip) for clip in clips])
-    continuations = [audio[start:] for audio, start in spoken]
-    shared = ray.put(voices)
+    truths = [audio[start:] for audio, start in spoken]
+    # All of one replicate's clips at once: one by one they take as long each.
+    made = {
+        (arm.name, replicate): latents_BKD
+        for arm, of_arm in zip(arms, ray.get(going_on), strict=True)
+        for replicate, latents_BKD in of_arm.items()
+    }
     mean_D = np.concatenate([clip.raw_TD[: len(clip.normalised_CD)] for clip in clips]).mean(0)
     tasks = [
         score.remote(
             codec,
             clip,
             whole,
-            continuations[i],
-            others_of(continuations, i),
-            shared,
-            latents.rms,
+            truths[i],
+            others_of(truths, i),
+            {key: latents_BKD[i] for key, latents_BKD in made.items()},
             mean_D,
             i < HEARD,
         )
@@ -122,6 +129,15 @@ def _codec(name: str, weights: str | None) -> Any:
     return load_codec(name, weights)
 
 
+def _continuations(voice: Voice, clips: Sequence[Clip], rms: float) -> dict[int, np.ndarray]:
+    """The latents [B, K, D] with which an arm continues the clips, by replicate."""
+    use_one_thread()
+    return {
+        number: continued(clips, voice.structures[number], weights, number, rms)
+        for number, weights in voice.weights.items()
+    }
+
+
 def _speak(codec_of: tuple[str, str | None], clip: Clip) -> tuple[np.ndarray, int]:
     """The codec's own reconstruction of a clip, and the sample at which its continuation starts."""
     context = len(clip.normalised_CD)
@@ -135,8 +151,7 @@ def _score(
     whole: np.ndarray,
     truth: np.ndarray,
     others: Sequence[np.ndarray],
-    voices: Mapping[str, Voice],
-    rms: float,
+    continuations: Mapping[tuple[str, int], np.ndarray],
     mean_D: np.ndarray,
     heard: bool,
 ) -> tuple[dict[tuple[str, int], float], dict[str, float], Exhibit | None]:
@@ -157,14 +172,12 @@ def _score(
         _, standing = decode_continuation(codec, clip.raw_TD[:context], frames_KD)
         floors[name] = continuation_quality(truth, standing, others, codec.sample_rate)
     qualities = {}
-    for arm, voice in voices.items():
-        for replicate, weights in voice.weights.items():
-            latents = continued(clip, voice.structures[replicate], weights, replicate, rms)
-            if not np.isfinite(latents).all():
-                continue
-            audio, continuation = decode_continuation(codec, clip.raw_TD[:context], latents)
-            qualities[arm, replicate] = continuation_quality(truth, continuation, others, codec.sample_rate)
-            if replicate == 0:
-                sounds[arm] = wav_bytes(audio, codec.sample_rate)
+    for (arm, replicate), latents_KD in continuations.items():
+        if not np.isfinite(latents_KD).all():
+            continue
+        audio, continuation = decode_continuation(codec, clip.raw_TD[:context], latents_KD)
+        qualities[arm, replicate] = continuation_quality(truth, continuation, others, codec.sample_rate)
+        if replicate == 0:
+            sounds[arm] = wav_bytes(audio, codec.sample_rate)
     exhibit = Exhibit(clip.utterance_id, clip.speaker_id, clip.seconds, sounds) if heard else None
     return qualities, floors, exhibit

@@ -119,7 +119,7 @@ class SoundMaker:
             return heard_path(arm.config.structure, replicate.seed, before_CD[-1], after_KD, number)
         weights = self._weights(arm.name, replicate)
         structure = heard_structure(arm.config.structure, self._feedback, replicate.details)
-        latents = continued(clip, structure, weights, number, self._dataset.rms)
+        (latents,) = continued([clip], structure, weights, number, self._dataset.rms)
         # What left the numbers cannot be decoded: it is heard as standing still from there on.
         lost = np.flatnonzero(~np.isfinite(latents).all(1))
         if len(lost):

@@ -93,12 +93,14 @@ def estimate(
 
 
 def spent(events: Sequence[Mapping[str, Any]], workers: int, price: float | None) -> dict[str, Any]:
-    """What a run has spent by its journal, without its control worlds.
+    """What a run has spent by its journal, without its control worlds: device_hours, wall_hours, price and
+    lanes, those that it trained.
 
     Device time runs from each pack's start to its end on every worker, wall time from each opening of the
     run to the last event before the next one.
     """
     taken = wall = 0.0
+    lanes = 0
     started: dict[str, tuple[float, tuple[str, ...]]] = {}
     opened = last = events[0]["time"] if events else 0.0
     for event in events:
@@ -108,6 +110,7 @@ def spent(events: Sequence[Mapping[str, Any]], workers: int, price: float | None
             started |= {key: (event["time"], tuple(event["keys"])) for key in event["keys"]}
         elif event["event"] == "finished" and not event["reused"] and event["key"] in started:
             began, pack = started.pop(event["key"])
+            lanes += 1
             if not any(started.get(key) == (began, pack) for key in pack):  # the last of its pack
                 taken += max(0.0, event["time"] - began)  # a clock may be set back
         last = event["time"]
@@ -116,6 +119,7 @@ def spent(events: Sequence[Mapping[str, Any]], workers: int, price: float | None
         "device_hours": hours,
         "wall_hours": (wall + max(0.0, last - opened)) / 3600,
         "price": None if price is None else hours * price,
+        "lanes": lanes,
     }
 
 

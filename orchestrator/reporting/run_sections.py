@@ -82,9 +82,10 @@ def cost_rows(cost: Mapping[str, Any]) -> list[TableRow]:
     if price or paid is not None:
         expected = f"{price[0]:.2f} to {price[1]:.2f}" if price else NO_VALUE
         rows.append(["price", expected, NO_VALUE if paid is None else f"{paid:.2f}"])
-    reused = spent.get("lanes_reused")
-    taken = f"{reused} taken from earlier runs" if reused else NO_VALUE
-    rows.append(["lanes (models trained)", str(planned.get("lanes", NO_VALUE)), taken])
+    trained, reused = spent.get("lanes"), spent.get("lanes_reused")
+    lanes = [] if trained is None else [str(trained)]
+    lanes += [f"{reused} taken from earlier runs"] if reused else []
+    rows.append(["lanes (models trained)", str(planned.get("lanes", NO_VALUE)), ", ".join(lanes) or NO_VALUE])
     return rows
 
 

@@ -44,17 +44,18 @@ def importance_rows(search: Mapping[str, Any], arms: Iterable[str]) -> list[Tabl
 
 
 def reliability_sentences(search: Mapping[str, Any]) -> list[str]:
-    """One sentence for each arm that was searched."""
-    sentences = []
+    """What is said of each arm that was searched, once for all arms of which the same is said."""
+    arms_of: dict[str, list[str]] = {}
     for arm, record in search.items():
         reliability = _reliability(search, arm)
         withheld = "" if reliability.told_apart else "; what settings mattered is not said"
-        sentences.append(
-            f"{arm}: {_outcome(reliability)}{withheld}. Rank correlation of configurations between halves of "
+        told = (
+            f"{_outcome(reliability)}{withheld}. Rank correlation of configurations between halves of "
             f"{reliability.speakers} validation speakers: {agreement_text(reliability.halves)}; between two "
             f"seeds: {agreement_text(reliability.seeds)}. Of structures, {record['structures']}."
         )
-    return sentences
+        arms_of.setdefault(told, []).append(arm)
+    return [f"{', '.join(arms)}: {told}" for told, arms in arms_of.items()]
 
 
 def agreement_text(agreement: Agreement | None) -> str:

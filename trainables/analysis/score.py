@@ -74,7 +74,8 @@ def _lane(structure: ScoreStructure, lane: ScoreLane, train: Feed, evaluation: E
     compared = taught_runs if structure.score_loss else corrected_runs
     runs, state = compared(structure, lane, train, evaluation, frames_ND)
     judged = evaluation.judged
-    most = _MOST_EXPLORED if evaluation.exploring else 0  # else all
+    limits = (structure.windows, _MOST_EXPLORED if evaluation.exploring else 0)
+    most = min(filter(None, limits), default=0)
     share = window_share(judged.extent.lengths, structure.context, structure.horizon, most)
     judge = _Judge.of(structure, lane, runs, frames_ND, share)
     scores = merge(judge.scores(judged, shard) for shard in judged.chunks())

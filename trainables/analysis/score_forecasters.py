@@ -61,6 +61,7 @@ def predictor_settings(structure: ScoreStructure, train: Feed) -> Structure:
         context=structure.context,
         rollout=1,
         horizon=structure.horizon,
+        steps=structure.predictor_steps,
         teacher_epochs=structure.predictor_epochs,
         rollout_epochs=0,
         objective="-nll",

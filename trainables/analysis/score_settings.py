@@ -35,9 +35,13 @@ class ScoreStructure(SharedSettings):
     samples: int = 8  # free runs from each start
     context: int = 16  # true frames before a run starts
     horizon: int = 16  # frames of a run
+    windows: int = 0  # most windows that judge, evenly spread; 0 = all
     head: str = "vmf"  # of the predictor
     predictor_width: int = 64  # hidden units of the predictor
     predictor_epochs: int = 3  # of teacher forcing
+    predictor_steps: int = (
+        0  # optimiser steps per epoch; 0 = as many as a pass over the training frames takes
+    )
     score_width: int = 128  # hidden units of the score model, in each of three layers
     score_steps: int = 1500  # optimiser steps of the score model
     score_batch: int = 256  # frames in such a step
@@ -64,6 +68,8 @@ class ScoreStructure(SharedSettings):
         counts = ("langevin_steps", "context", "predictor_width", "predictor_epochs")
         for name in (*counts, "score_width", "score_steps", "score_batch", "further_steps"):
             require(self, name, getattr(self, name) >= 1, "at least 1")
+        for name in ("windows", "predictor_steps"):
+            require(self, name, getattr(self, name) >= 0, "0 or more")
         if self.score_loss and self.forecaster != TRAINED:
             raise InputError(
                 f"score_loss is {self.score_loss!r} and forecaster {self.forecaster!r}, which cannot be "

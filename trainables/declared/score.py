@@ -53,19 +53,20 @@ def _cost(structure: ScoreStructure, lanes: int, dim: int, device: torch.device 
     seconds = 1.0
     if structure.score_loss:
         each = 3 * (_PER_DRAW + _PER_WEIGHT * (2 * predictor + weights))
-        seconds += structure.further_steps * (2 * _PER_STEP + each * _further_frames(structure))
+        seconds += structure.further_steps * (2 * _PER_STEP + each * _frames_of_step(structure))
     return CostPerFrame(
         per_frame=lanes * (drawn + epochs), fixed=shared + lanes * seconds, bytes=24 * (weights + predictor)
     )
 
 
 def _frames_seen(structure: ScoreStructure, frames: int) -> int:
-    further = structure.further_steps * _further_frames(structure) if structure.score_loss else 0
-    return structure.predictor_epochs * frames + further
+    further = structure.further_steps * _frames_of_step(structure) if structure.score_loss else 0
+    of_epoch = structure.predictor_steps * _frames_of_step(structure) or frames
+    return structure.predictor_epochs * of_epoch + further
 
 
-def _further_frames(structure: ScoreStructure) -> int:
-    """Frames in a step of further teaching."""
+def _frames_of_step(structure: ScoreStructure) -> int:
+    """Frames in an optimiser step of the predictor."""
     return Structure.batch * (structure.context + 1)
 
 

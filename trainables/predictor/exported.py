@@ -118,9 +118,9 @@ class ExportedPredictor:
             )
         with _one_thread():
             context_CD = self.normalised(context_TD, name)[len(context_TD) - read :]
-            context_CD = context_CD.to(getattr(torch, structure.dtype))
-            latents_KD = continue_from(structure, self.weights, context_CD, frames, f"{name}/{seed}")
-        return latents_KD.numpy() * self.units.rms
+            context_BCD = context_CD[None].to(getattr(torch, structure.dtype))
+            latents_BKD = continue_from(structure, self.weights, context_BCD, frames, [f"{name}/{seed}"])
+        return latents_BKD[0].numpy() * self.units.rms
 
     def fed_back(self, feedback: str | None, temperature: float | None) -> Structure:
         """The predictor's settings with another feedback or temperature, where these are given.

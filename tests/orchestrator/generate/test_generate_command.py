@@ -44,7 +44,7 @@ def own_sound(run, arm):
     clip = choose_clips(dataset, [each.config for each in record.arms.values()])[0]
     winner = record.arms[arm]
     weights = LaneStore(run.parent / LANES_FOLDER).weights(winner.replicates[0].key)
-    latents_KD = continued(clip, winner.config.structure, weights, 0, dataset.rms)
+    (latents_KD,) = continued([clip], winner.config.structure, weights, 0, dataset.rms)
     codec, read = load_codec("logmel", None), len(clip.normalised_CD)
     assert clip.utterance_id == TEST
     audio, _ = decode_continuation(codec, clip.raw_TD[:read], latents_KD)

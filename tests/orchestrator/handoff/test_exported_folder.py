@@ -50,7 +50,7 @@ def own_clip(run, arm, replicate=0):
     clip = choose_clips(dataset, [each.config for each in record.arms.values()])[0]
     winner = record.arms[arm]
     weights = LaneStore(run.parent / LANES_FOLDER).weights(winner.replicates[replicate].key)
-    made = continued(clip, winner.config.structure, weights, replicate, dataset.rms)
+    (made,) = continued([clip], winner.config.structure, weights, replicate, dataset.rms)
     (table,) = dataset.tables(Split.TEST, [clip.utterance_id])
     (stored,) = table["latents"].to_pylist()
     return clip, np.asarray(stored, np.float32), made

@@ -9,7 +9,7 @@ import soundfile
 import torch
 
 from orchestrator.inspection.clips import choose_clips, continued, heard_structure, original
-from orchestrator.inspection.listening import Voice, _score, _speak
+from orchestrator.inspection.listening import Voice, _continuations, _score, _speak
 from orchestrator.judging.quality_floor import FLOORS
 from trainables.lane_config import LaneConfig
 from trainables.latents.codec_registry import load_codec
@@ -89,11 +89,12 @@ def test_continuations_are_scored_and_heard_and_a_broken_one_is_missing_not_zero
     torch.manual_seed(0)
     weights = {name: tensor.detach() for name, tensor in Predictor(structure, 80).state_dict().items()}
     broken = {name: torch.full_like(tensor, torch.nan) for name, tensor in weights.items()}
-    voices = {"mdn": Voice({0: structure, 1: structure}, {0: weights, 1: broken})}
+    made = _continuations(Voice({0: structure, 1: structure}, {0: weights, 1: broken}), clips, dataset.rms)
+    continued_KD = {("mdn", number): latents_BKD[0] for number, latents_BKD in made.items()}
     spoken = [_speak(CODEC, clip) for clip in clips[:3]]
     (whole, start), others = spoken[0], [audio[at:] for audio, at in spoken[1:]]
-    mean, rms = clips[0].raw_TD.mean(0), dataset.rms
-    scored = _score(CODEC, clips[0], whole, whole[start:], others, voices, rms, mean, True)
+    mean = clips[0].raw_TD.mean(0)
+    scored = _score(CODEC, clips[0], whole, whole[start:], others, continued_KD, mean, True)
     qualities, floors, exhibit = scored
     assert set(floors) == set(FLOORS) and all(0 <= floor < 0.3 for floor in floors.values())
     assert set(qualities) == {("mdn", 0)}
@@ -113,11 +114,15 @@ def test_a_study_of_laws_is_heard_as_drawn_from_them_at_the_temperature_that_was
     def spread(temperature):
         drawn = heard_structure(structure, "sample", {"temperature": temperature})
         assert drawn.temperature == temperature
-        runs = [continued(clips[0], drawn, weights, number, 1.0) for number in range(4)]
-        again = continued(clips[0], drawn, weights, 0, 1.0)
+        runs = [continued(clips[:1], drawn, weights, number, 1.0) for number in range(4)]
+        again = continued(clips[:1], drawn, weights, 0, 1.0)
         np.testing.assert_array_equal(runs[0], again)
+        # Which other clips are continued beside it makes no difference to one.
+        every = continued(clips, drawn, weights, 0, 1.0)
+        np.testing.assert_allclose(every[:1], again, rtol=1e-3, atol=1e-3)
+        assert len({run.tobytes() for run in every}) == len(clips)
         return np.std(runs, axis=0).mean()
 
-    of_means = [continued(clips[0], structure, weights, number, 1.0) for number in range(2)]
+    of_means = [continued(clips[:1], structure, weights, number, 1.0) for number in range(2)]
     np.testing.assert_array_equal(*of_means)
     assert 0 < spread(0.5) < 0.75 * spread(1.0)

@@ -41,7 +41,8 @@ def opened(time):
 def test_device_time_is_from_the_start_of_a_pack_to_its_last_lane():
     events = [opened(0), started(0, "a", "b"), started(100, "c"), finished(3600, "a"), finished(3601, "b")]
     events.append(finished(3700, "c"))
-    assert spent(events, 1, None) == {"device_hours": 7201 / 3600, "wall_hours": 3700 / 3600, "price": None}
+    hours = {"device_hours": 7201 / 3600, "wall_hours": 3700 / 3600}
+    assert spent(events, 1, None) == {**hours, "price": None, "lanes": 3}
     assert spent(events, 2, 3.0)["price"] == pytest.approx(2 * 3 * 7201 / 3600)
 
 
@@ -60,7 +61,8 @@ def test_a_clock_that_is_set_back_makes_nothing_cost_less_than_nothing():
 
 
 def test_lanes_of_other_sweeps_cost_nothing():
-    assert spent([opened(0), finished(50, "a", reused=True)], 1, None)["device_hours"] == 0
+    told = spent([opened(0), finished(50, "a", reused=True)], 1, None)
+    assert told["device_hours"] == told["lanes"] == 0
 
 
 def test_windows_are_those_that_the_evaluation_runs(dataset):

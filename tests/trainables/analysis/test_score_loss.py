@@ -158,9 +158,23 @@ def test_a_lane_gains_nothing_without_weight_and_something_else_with_it(loss, fe
     assert "skill_over_shrinking" not in some.sums
 
 
+def test_few_windows_judge_and_few_steps_train_where_that_is_asked(feeds):
+    every, few = (scores_of(feeds, score_loss="whitened", **asked) for asked in ({}, {"windows": 3}))
+    counts = [scores.counts["magnitude_loss"].sum() for scores in (every, few)]
+    assert 0 < counts[1] <= 3 < counts[0]
+    short = scores_of(feeds, score_loss="whitened", predictor_steps=1)
+    assert np.any(short.sums["skill_of_plain"] != every.sums["skill_of_plain"])
+    config, whole = (
+        LaneConfig.of({"trainable": "score", **SMALL, **asked}) for asked in ({"predictor_steps": 2}, {})
+    )
+    seen, all_seen = (each.trainable.frames_seen(each.structure, 10_000) for each in (config, whole))
+    assert all_seen - seen == 10_000 - 2 * 32 * (SMALL["context"] + 1)
+
+
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
+        ({"windows": -1}, "windows is -1; it must be 0 or more"),
         ({"score_loss": "both"}, "score_loss is 'both'; it must be one of score, whitened, or empty"),
         ({"score_loss_weight": -0.1}, "score_loss_weight is -0.1; it must be 0 or more"),
         ({"further_steps": 0}, "further_steps is 0; it must be at least 1"),

@@ -1,11 +1,11 @@
 """Latents continued by a trained predictor, to be listened to.
 
-Shapes: C frames of context, D latent dimensions.
+Shapes: B clips, C frames of context, K of continuation, D latent dimensions.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -20,30 +20,30 @@ from trainables.predictor.model.rollout import Start, free_run
 def continue_from(
     structure: Structure,
     state: Mapping[str, Tensor],
-    context_CD: Tensor,
+    context_BCD: Tensor,
     frames: int,
-    name: str,
+    names: Sequence[str],
 ) -> Tensor:
-    """Let one trained lane run free from true frames: [frames, D], in units of the training RMS.
+    """Let one trained lane run free from true frames: [B, K, D], in units of the training RMS.
 
     Args:
         state: the lane's weights, as its :class:`LaneResult` holds them.
-        context_CD: true frames before the run, in the same units.
-        frames: how long to run.
-        name: of what is continued, such as its utterance and the replicate: sampled feedback draws noise that
-            depends on it alone, the same whichever arm continues it.
+        context_BCD: true frames before each run, in the same units.
+        frames: how long to run, K.
+        names: of what is continued, such as its utterance and the replicate: sampled feedback draws noise
+            that depends on a run's name alone, the same whichever arm continues it, and beside what.
     """
-    dim = context_CD.shape[-1]
-    predictor = build_predictor(structure, dim).to(context_CD.dtype)
+    dim = context_BCD.shape[-1]
+    predictor = build_predictor(structure, dim).to(context_BCD.dtype)
     predictor.load_state_dict(dict(state))
-    h_BCH, memory = predictor.backbone.read(context_CD.unsqueeze(0))
-    _, deltas = free_run(
+    h_BCH, memory = predictor.backbone.read(context_BCD)
+    _, delta_BKD = free_run(
         predictor,
-        Start(h_BCH[:, -1], memory, context_CD[-1:]),
+        Start(h_BCH[:, -1], memory, context_BCD[:, -1]),
         frames,
         structure.feedback,
-        window_noise([name], (frames,), context_CD, structure.evaluation_normals(dim)),
+        window_noise(names, (frames,), context_BCD, structure.evaluation_normals(dim)),
         temperature=structure.temperature,
         read_noise=structure.inference_noise,
     )
-    return context_CD[-1] + deltas[0].cumsum(0)
+    return context_BCD[:, -1:] + delta_BKD.cumsum(1)

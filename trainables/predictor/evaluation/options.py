@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from trainables.predictor.config import Structure
 from trainables.predictor.scores import is_sampled
 
-_JUDGED_WINDOWS = 1024  # by which lanes are judged where that takes sampled runs
+LOOK_WINDOWS = 160  # of validation speakers, for the curves of training; patience goes by the loss on more
+_RANKED_WINDOWS = 320  # ... by which lanes are ranked where that takes sampled runs
+_JUDGED_WINDOWS = 1024  # of test speakers, by which lanes are judged where it does
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +56,11 @@ def sampled_runs(structure: Structure, windows: int) -> EvaluationOptions:
     )
 
 
+def ranked_windows(objective: str) -> int:
+    """How many windows, evenly spread, rank lanes of such an objective on validation speakers; 0 = all."""
+    return _RANKED_WINDOWS if is_sampled(objective) else 0
+
+
 def judged_windows(objective: str) -> int:
-    """How many windows, evenly spread, judge lanes of such an objective on test speakers; 0 = all of them."""
+    """How many windows, evenly spread, judge lanes of such an objective on test speakers; 0 = all."""
     return _JUDGED_WINDOWS if is_sampled(objective) else 0

@@ -23,11 +23,16 @@ from trainables.latents.batching.surrogates import SURROGATES
 from trainables.predictor.config import FITTED_HEADS, Lane, Structure
 from trainables.predictor.evaluation.context_free import Marginals
 from trainables.predictor.evaluation.evaluate import evaluate
-from trainables.predictor.evaluation.options import EVERYTHING, judged_windows, look_options
+from trainables.predictor.evaluation.options import (
+    EVERYTHING,
+    LOOK_WINDOWS,
+    judged_windows,
+    look_options,
+    ranked_windows,
+)
 from trainables.predictor.training.held_out import MOST_WINDOWS
 from trainables.predictor.training.pack_run import PackRun
 from trainables.predictor.training.schedule import epoch_steps
-from trainables.predictor.training.train import LOOK_WINDOWS, ranked_windows
 from trainables.training_context import SoloContext
 
 # Random utterances, and the fewest frames of each: more than a head has codes.
@@ -83,7 +88,7 @@ class Pace:
         looks = structure.epochs + len(structure.swept_temperatures)
         looked_at = looks * min(LOOK_WINDOWS, validation)
         if not test:
-            ranked_by = min(ranked_windows(structure) or validation, validation)
+            ranked_by = min(ranked_windows(structure.objective) or validation, validation)
             return trained + (looked_at + ranked_by) * self.look_window
         judged = min(judged_windows(structure.objective) or test, test)
         return trained + looked_at * self.look_window + self.marginals + judged * self.final_window

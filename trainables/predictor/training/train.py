@@ -18,18 +18,17 @@ from trainables.predictor.evaluation.context_free import Marginals
 from trainables.predictor.evaluation.evaluate import evaluate
 from trainables.predictor.evaluation.options import (
     EVERYTHING,
+    LOOK_WINDOWS,
     EvaluationOptions,
     judged_windows,
     look_options,
+    ranked_windows,
     sampled_runs,
 )
 from trainables.predictor.scores import Scores, is_sampled, merge
 from trainables.predictor.training.lane_result import LaneResult
 from trainables.predictor.training.pack_run import PackRun
 from trainables.training_context import Context
-
-LOOK_WINDOWS = 160  # of validation speakers, for the curves of training; patience goes by the loss on more
-_RANKED_WINDOWS = 320  # ... by which lanes are ranked where that takes sampled runs
 
 
 def train_pack(
@@ -66,7 +65,7 @@ def train_pack(
     run = PackRun(structure, lanes, train, context, held_out)
     if structure.head in FITTED_HEADS:
         run.fit()
-    windows = LOOK_WINDOWS if structure.rung_epochs == 0 else ranked_windows(structure)
+    windows = LOOK_WINDOWS if structure.rung_epochs == 0 else ranked_windows(structure.objective)
     phase = run.phase
     while (epoch := run.next_epoch()) is not None:
         if held_out is not None and run.phase != phase:
@@ -78,7 +77,7 @@ def train_pack(
         context.report({**progress, "lanes": [h[-1] for h in run.history if h]}, run.state())
     run.finish()
     if evaluate_each_epoch:
-        windows = ranked_windows(structure)
+        windows = ranked_windows(structure.objective)
         temperatures = _temperatures(run, evaluation)
         return _judged(run, temperatures, partial(_look, run, evaluation, windows))
     marginals = Marginals.fit(structure, run.data, flows=flows)
@@ -87,11 +86,6 @@ def train_pack(
     temperatures = _temperatures(run, validation)
     final = replace(final, windows=final.windows or judged_windows(structure.objective))
     return _judged(run, temperatures, partial(_evaluate, run, evaluation, marginals, final))
-
-
-def ranked_windows(structure: Structure) -> int:
-    """How many windows of validation speakers an exploration ranks lanes by; 0 stands for all of them."""
-    return _RANKED_WINDOWS if is_sampled(structure.objective) else 0
 
 
 def _temperatures(run: PackRun, feed: Feed | None) -> list[float]:

@@ -53,7 +53,9 @@ def slow_scores(structure: Structure, predictor: Predictor, feed: Feed) -> dict[
         )
         for start in range(0, len(z) - CONTEXT - HORIZON + 1, HORIZON):
             now = start + CONTEXT - 1
-            run = continue_from(structure, predictor.state_dict(), z[start : now + 1], HORIZON, "z")
+            (run,) = continue_from(
+                structure, predictor.state_dict(), z[None, start : now + 1], HORIZON, ["z"]
+            )
             path = torch.cat([z[now : now + 1], run])
             for k in range(HORIZON):
                 true, moved = z[now + k + 1] - z[now + k], path[k + 1] - path[k]

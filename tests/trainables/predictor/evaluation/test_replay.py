@@ -30,8 +30,8 @@ def test_runs_arrive_where_single_ones_do(make_feed, predictor) -> None:
     (windows,) = windows_of(STRUCTURE, shard)
     reached = reached_states(STRUCTURE, predictor, windows)
     for row in (0, 7, len(reached) - 1):
-        alone = continue_from(STRUCTURE, predictor.state_dict(), windows.frames_BTD[row, :6], 5, "z")
-        torch.testing.assert_close(reached[row], alone)
+        alone = continue_from(STRUCTURE, predictor.state_dict(), windows.frames_BTD[row, None, :6], 5, ["z"])
+        torch.testing.assert_close(reached[row], alone[0])
 
 
 def test_a_sampled_run_depends_on_its_window_alone(make_feed, predictor) -> None:

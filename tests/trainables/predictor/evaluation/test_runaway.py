@@ -106,6 +106,6 @@ def test_clips_and_replicates_are_continued_with_noise_of_their_own() -> None:
     torch.manual_seed(0)
     state = Predictor(structure, DIM).double().state_dict()
     first, again, other = (
-        continue_from(structure, state, windows(1)[0, :CONTEXT], 9, name) for name in ("a/0", "a/0", "a/1")
+        continue_from(structure, state, windows(1)[:, :CONTEXT], 9, [name]) for name in ("a/0", "a/0", "a/1")
     )
     assert torch.equal(first, again) and not torch.allclose(first, other)

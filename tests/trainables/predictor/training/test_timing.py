@@ -16,7 +16,7 @@ from trainables.predictor.evaluation.evaluate import evaluate
 from trainables.predictor.lanes.optimiser_step import EagerStep
 from trainables.predictor.training import pack_run, timing
 from trainables.predictor.training.timing import Pace, pace
-from trainables.predictor.training.train import ranked_windows, train_pack
+from trainables.predictor.training.train import train_pack
 from trainables.training_context import SoloContext
 
 DIM, LANES = 5, 3
@@ -166,7 +166,8 @@ def test_an_exploration_judges_so_many_windows_and_is_priced_by_them(
     assert whole > 640
     assert ranked == whole if objective == "cos@1" else 160 < ranked <= 320
     looks = COSTS.seconds(replace(own, teacher_epochs=0), 1000, whole) / COSTS.look_window
-    assert looks == 2 * 160 + min(whole, ranked_windows(own) or whole)  # two temperatures, then the ranking
+    at_last = min(whole, options.ranked_windows(own.objective) or whole)
+    assert looks == 2 * 160 + at_last  # two temperatures, then the ranking
 
 
 @pytest.mark.parametrize("objective", ["energy_skill@1", "cos@1"])
