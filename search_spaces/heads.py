@@ -191,7 +191,7 @@ STUDY = Study(
     # by a plant, and one seed of it costs as many lanes as there are arms.
     budget=Budget(trials=6, lanes=3, replicates=6, control_seeds=1, alpha=0.05),
     # No criterion asks about information.
-    efforts={"standard": {"teacher_epochs": 6, "marginal_steps": 200}},
+    efforts={"standard": {"teacher_epochs": 5, "marginal_steps": 200}},
     plant=Plant.INFORMATION,
     source="Research Discussion 7, sections 2.4 and 3.6",
 )

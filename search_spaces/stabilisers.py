@@ -125,7 +125,7 @@ STUDY = Study(
     # Two of ten arms are bound by a plant.
     budget=Budget(trials=2, lanes=2, replicates=6, control_seeds=1, alpha=0.05),
     # No criterion asks about information.
-    efforts={"standard": {"teacher_epochs": 4, "rollout_epochs": 1, "marginal_steps": 200}},
+    efforts={"standard": {"teacher_epochs": 3, "rollout_epochs": 1, "marginal_steps": 200}},
     components=(
         *(Component(title, {setting: _NEUTRAL[setting]}) for _, title, setting, _ in _REMEDIES),
         Component("clean frames beside noisy ones", {"clean_context": False}),
