@@ -15,6 +15,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from html import escape
 from itertools import accumulate
+from statistics import quantiles
 from typing import Any
 
 from matplotlib import colormaps, rc_context
@@ -46,6 +47,8 @@ _STYLE = {
 }
 _SIZE = (5.0, 3.7)  # inches; on a phone one figure fills the width and its text stays readable
 _STRONG = 1.0  # standard deviations at which a colour of a map is at its strongest
+# Lines whose ends lie so many quartile ranges away from the others' are far, where there are enough others.
+_FAR, _FEWEST_LINES = 3.0, 6
 _LEGEND_ROWS, _LEGEND_ROW = 3, 0.18  # the rows that it has room for, and how much higher one more makes it
 
 
@@ -176,13 +179,18 @@ def effects_figure(
     levels: Sequence[tuple[float, str]] = ((0.0, ""),),
 ) -> str:
     """Figures with their intervals, one line each, in the order given from the top, beside some levels: 0
-    where they are effects. Where no description is given, it lists them.
+    where they are effects. Where no description is given, it lists them. What lies so far from the others
+    that these could not be told apart beside it is an arrow at the edge, with its figure.
     """
     description = description or "; ".join(f"{label}: {number(value.estimate)}" for label, value in rows)
     with rc_context({**_STYLE, "svg.hashsalt": name}):
         figure = Figure(figsize=(_SIZE[0], 0.9 + 0.34 * len(rows)), layout="constrained")
         axes = figure.add_subplot()
+        low, high = _shared_range([effect for _, effect in rows], [level for level, _ in levels])
         for row, (_, effect) in enumerate(rows):
+            if not low <= effect.estimate <= high:
+                _point_beyond(axes, row, effect.estimate, low, high)
+                continue
             ends = [end for end in (effect.low, effect.high) if math.isfinite(end)]
             axes.plot(ends, [row] * len(ends), color=_colour(0), lw=2.2, solid_capstyle="round")
             axes.plot([effect.estimate], [row], _MARKERS[0], color=_colour(0), ms=5.5)
@@ -191,6 +199,8 @@ def effects_figure(
             axes.annotate(text, (level, -0.45), xytext=(3, 0), textcoords="offset points", fontsize=8)
         axes.set_yticks(range(len(rows)), [label for label, _ in rows])
         axes.set_ylim(len(rows) - 0.5, -0.5)
+        if math.isfinite(high - low):
+            axes.set_xlim(low, high)
         _dress(figure, axes, xlabel, "")
         return _svg(figure, name, description)
 
@@ -302,6 +312,32 @@ def _draw(axes: Axes, line: Line) -> None:
         ms=3.5,
         label=line.label,
     )
+
+
+def _shared_range(effects: Sequence[Interval], levels: Sequence[float]) -> tuple[float, float]:
+    """The range that shows all effects but those far from the rest, and the levels; without end where there
+    are none such.
+    """
+    whole = -math.inf, math.inf
+    ends = sorted(end for e in effects for end in (e.low, e.high) if math.isfinite(end))
+    if len(effects) < _FEWEST_LINES or not ends:
+        return whole
+    first, _, third = quantiles(ends, n=4)
+    reach = _FAR * (third - first)
+    near = [e for e in effects if first - reach <= e.estimate <= third + reach]
+    if len(near) == len(effects) or third == first:
+        return whole
+    shown = [end for e in near for end in (e.low, e.high) if math.isfinite(end)] + list(levels)
+    margin = 0.1 * (max(shown) - min(shown))
+    return min(shown) - margin, max(shown) + margin
+
+
+def _point_beyond(axes: Axes, row: int, value: float, low: float, high: float) -> None:
+    """An arrow at the edge, and the figure that lies beyond it."""
+    edge, marker, inwards, beside = (low, "<", 8, "left") if value < low else (high, ">", -8, "right")
+    axes.plot([edge], [row], marker, color=_colour(0), ms=6, clip_on=False)
+    place = {"xytext": (inwards, 0), "textcoords": "offset points", "ha": beside, "va": "center"}
+    axes.annotate(number(value), (edge, row), fontsize=8, **place)
 
 
 def _dress(figure: Figure, axes: Axes, xlabel: str, ylabel: str) -> None:

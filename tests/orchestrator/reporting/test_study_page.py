@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from orchestrator.judging.verdict import Verdict, judge
-from orchestrator.reporting.figures import Line, rollout_figure
+from orchestrator.reporting.figures import Line, effects_figure, rollout_figure
 from orchestrator.reporting.glossary import GLOSSARY
 from orchestrator.reporting.study_markdown import markdown
 from orchestrator.reporting.study_page import write_report
@@ -276,3 +276,24 @@ def test_a_figure_draws_the_numbers_it_is_given():
         :2
     ]  # not the band
     assert x1 < x2 and y1 < y2  # the page's y grows downwards
+
+
+@pytest.mark.parametrize("value", [-1.03, 1.03])
+def test_what_lies_far_from_all_others_is_an_arrow_with_its_figure(value):
+    def row(name, at):
+        return name, Interval(at, at - 0.02, at + 0.02, 5, 3)
+
+    near = [row(f"near{i}", 0.05 + 0.01 * i) for i in range(6)]
+    alone, beside = (effects_figure("e", rows, xlabel="x") for rows in (near, [*near, row("far", value)]))
+    told = f"{value:.2f}".replace("-", "−")
+    assert f">{told}<" in beside and f">{told}<" not in alone
+    assert f"far: {told}" in beside and "near5: 0.1" in beside  # what is read aloud has all figures
+
+    def places(drawn):
+        marks = re.findall(r'<use xlink:href="#e-[^"]+" x="([\d.]+)" y="[\d.]+" style="fill: var', drawn)
+        return sorted(map(float, marks))[:-1] if value > 0 else sorted(map(float, marks))[-6:]
+
+    spread = [max(found) - min(found) for found in map(places, (beside, alone))]
+    assert spread[0] > 0.6 * spread[1]  # the others keep their room
+    few = effects_figure("e", [near[0], near[1], row("far", value)], xlabel="x")
+    assert f">{told}<" not in few  # of so few it cannot be said who is far from the others
