@@ -336,8 +336,15 @@ def _point_beyond(axes: Axes, row: int, value: float, low: float, high: float) -
     """An arrow at the edge, and the figure that lies beyond it."""
     edge, marker, inwards, beside = (low, "<", 8, "left") if value < low else (high, ">", -8, "right")
     axes.plot([edge], [row], marker, color=_colour(0), ms=6, clip_on=False)
-    place = {"xytext": (inwards, 0), "textcoords": "offset points", "ha": beside, "va": "center"}
-    axes.annotate(number(value), (edge, row), fontsize=8, **place)
+    axes.annotate(
+        number(value),
+        (edge, row),
+        xytext=(inwards, 0),
+        textcoords="offset points",
+        fontsize=8,
+        ha=beside,
+        va="center",
+    )
 
 
 def _dress(figure: Figure, axes: Axes, xlabel: str, ylabel: str) -> None:
