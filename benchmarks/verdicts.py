@@ -27,7 +27,7 @@ from orchestrator.records.evidence import ArmEvidence, Assay, Evidence, Replicat
 from orchestrator.statistics.alpha_spending import replicates_per_look
 from orchestrator.statistics.intervals import interval
 from orchestrator.statistics.power import smallest_effect
-from search_spaces.study import Role, Spread, Study, declared
+from search_spaces.study import Spread, Study, declared
 from trainables.lane_config import LaneConfig
 from trainables.latents.batching.surrogates import NULLS, PLANTS, Surrogate
 from trainables.predictor.scores import LaneStatus, Scores
@@ -177,9 +177,8 @@ class Simulator:
 def _bare(study: Study) -> Study:
     """Without what decides nothing here: reported criteria, search spaces and components."""
     arms = tuple(replace(arm, fixed={}, space={}) for arm in study.arms)
-    binding = tuple(c for c in study.criteria if c.role is not Role.REPORTED)
     bare = {"fixed": {}, "space": {}, "components": (), "pairs": ()}
-    return replace(study, arms=arms, criteria=binding, **bare)
+    return replace(study, arms=arms, criteria=study.binding, **bare)
 
 
 def main() -> None:

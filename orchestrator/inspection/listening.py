@@ -69,7 +69,6 @@ def score_continuations(
     going_on = [go_on.remote(_voice(arm, evidence.continuation, archive), shown, latents.rms) for arm in arms]
     spoken = ray.get([speak.remote(codec, clip) for clip in clips])
     truths = [audio[start:] for audio, start in spoken]
-    # All of one replicate's clips at once: one by one they take as long each.
     made = {
         (arm.name, replicate): latents_BKD
         for arm, of_arm in zip(arms, ray.get(going_on), strict=True)
@@ -130,7 +129,9 @@ def _codec(name: str, weights: str | None) -> Any:
 
 
 def _continuations(voice: Voice, clips: Sequence[Clip], rms: float) -> dict[int, np.ndarray]:
-    """The latents [B, K, D] with which an arm continues the clips, by replicate."""
+    """The latents [B, K, D] with which an arm continues the clips, by replicate: one by one, each clip would
+    take as long as all.
+    """
     use_one_thread()
     return {
         number: continued(clips, voice.structures[number], weights, number, rms)

@@ -188,7 +188,7 @@ def effects_figure(
         axes = figure.add_subplot()
         low, high = _shared_range([effect for _, effect in rows], [level for level, _ in levels])
         for row, (_, effect) in enumerate(rows):
-            if not low <= effect.estimate <= high:
+            if effect.estimate < low or effect.estimate > high:
                 _point_beyond(axes, row, effect.estimate, low, high)
                 continue
             ends = [end for end in (effect.low, effect.high) if math.isfinite(end)]
@@ -324,7 +324,7 @@ def _shared_range(effects: Sequence[Interval], levels: Sequence[float]) -> tuple
         return whole
     first, _, third = quantiles(ends, n=4)
     reach = _FAR * (third - first)
-    near = [e for e in effects if first - reach <= e.estimate <= third + reach]
+    near = [e for e in effects if not (e.estimate < first - reach or e.estimate > third + reach)]
     if len(near) == len(effects) or third == first:
         return whole
     shown = [end for e in near for end in (e.low, e.high) if math.isfinite(end)] + list(levels)

@@ -39,9 +39,8 @@ class ScoreStructure(SharedSettings):
     head: str = "vmf"  # of the predictor
     predictor_width: int = 64  # hidden units of the predictor
     predictor_epochs: int = 3  # of teacher forcing
-    predictor_steps: int = (
-        0  # optimiser steps per epoch; 0 = as many as a pass over the training frames takes
-    )
+    # Optimiser steps per epoch; 0 = as many as a pass over the training frames takes.
+    predictor_steps: int = 0
     score_width: int = 128  # hidden units of the score model, in each of three layers
     score_steps: int = 1500  # optimiser steps of the score model
     score_batch: int = 256  # frames in such a step

@@ -1,6 +1,7 @@
 """The report opens offline, says the verdict first, and leaves out nothing that was asked of it."""
 
 import json
+import math
 import re
 from html.parser import HTMLParser
 
@@ -295,5 +296,8 @@ def test_what_lies_far_from_all_others_is_an_arrow_with_its_figure(value):
 
     spread = [max(found) - min(found) for found in map(places, (beside, alone))]
     assert spread[0] > 0.6 * spread[1]  # the others keep their room
+    lost = ("lost", Interval(math.nan, -math.inf, math.inf, 5, 3))
+    beside_lost = effects_figure("e", [*near, lost], xlabel="x")
+    assert beside_lost.count("<use") == alone.count("<use") + 1  # the tick of its name, and no mark
     few = effects_figure("e", [near[0], near[1], row("far", value)], xlabel="x")
     assert f">{told}<" not in few  # of so few it cannot be said who is far from the others
