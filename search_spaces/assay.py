@@ -24,6 +24,7 @@ STUDY = Study(
     ),
     fixed={
         **SMALL_PREDICTOR,
+        "steps": 60,
         "teacher_epochs": 2,
         "rollout_epochs": 1,
         "rollout": 8,

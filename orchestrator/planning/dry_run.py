@@ -94,8 +94,7 @@ def _text(
         *(line for dataset in latents for line in _data_lines(dataset)),
         f"explore     {plan.trials} configurations per arm in {plan.packs} packs of up to {plan.lanes} "
         f"lanes, {plan.random_trials} at random and the others by their results, maximising "
-        f"{spoken(plan.study.objective)} on validation speakers; {plan.repeats} of them on a second seed too"
-        f"{_shortened(plan)}",
+        f"{spoken(plan.study.objective)} on validation speakers; {_repeated(plan)}{_shortened(plan)}",
         f"confirm     {plan.replicates} replicates per arm, and {plan.controls_text}, "
         + (
             "judged once on test speakers"
@@ -126,6 +125,12 @@ def _text(
         for name, value in settings.items():
             lines += wrapped(f"{name:20} {value}", indent=2, hanging=_SETTING_INDENT)
     return "\n".join(lines)
+
+
+def _repeated(plan: Plan) -> str:
+    if not plan.repeats:
+        return "none of them on a second seed, on which so few could not be told apart"
+    return f"{plan.repeats} of them on a second seed too"
 
 
 def _shortened(plan: Plan) -> str:

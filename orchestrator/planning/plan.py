@@ -19,7 +19,9 @@ from trainables.errors import InputError
 from trainables.lane_config import PREDICTOR, TRAINABLE_SETTING, LaneConfig, trainable
 from trainables.latents.batching.surrogates import NULLS, PLANTS, Surrogate
 
-_REPEATS = 8  # configurations per arm that are trained on a second seed: see judging/search_reliability.py
+# Configurations per arm that are trained on a second seed, and the fewest of which that could say anything:
+# see judging/search_reliability.py.
+_REPEATS, _FEWEST_REPEATS = 8, 4
 # A smoke run goes through every step in a minute or two; its numbers mean nothing.
 SMOKE_BUDGET = {"trials": 2, "lanes": 2, "replicates": 2}
 _SMOKE_PACKS = 2  # of an arm, however many combinations its study tries
@@ -233,7 +235,7 @@ def make_plan(
         study=asked,
         trials=trials,
         lanes=lanes,
-        repeats=min(_REPEATS, trials),
+        repeats=min(_REPEATS, trials) if trials >= _FEWEST_REPEATS else 0,
         replicates=replicates,
         workers=workers,
         seed=seed,

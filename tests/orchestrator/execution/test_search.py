@@ -101,7 +101,7 @@ def test_lanes_of_a_pack_share_their_structure_and_differ_elsewhere():
         assert len({config.lane.learning_rate for config in explored}) == len(explored)
 
 
-@pytest.mark.parametrize(("trials", "repeats"), [(10, 8), (24, 8), (2, 2)])
+@pytest.mark.parametrize(("trials", "repeats"), [(10, 8), (24, 8), (4, 4)])
 def test_some_configurations_of_every_structure_train_on_a_second_seed_in_the_same_packs(trials, repeats):
     plan = make_plan(STUDY, trials=trials)
     watcher = simulate(plan)
@@ -112,6 +112,11 @@ def test_some_configurations_of_every_structure_train_on_a_second_seed_in_the_sa
     seeds = {config.lane.seed for config in watcher.lanes.values()}
     assert not seeds & {config.lane.seed for config in watcher.repeats.values()}
     assert {i // plan.lanes for _, i in watcher.repeats} == set(range(plan.packs)), "of every pack"
+
+
+def test_so_few_configurations_that_none_could_be_told_apart_train_on_one_seed():
+    watcher = simulate(make_plan(STUDY, trials=3))
+    assert len(watcher.lanes) == 6 and not watcher.repeats
 
 
 def test_every_arm_gets_the_same_budget_and_paired_seeds():

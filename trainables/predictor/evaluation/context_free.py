@@ -12,7 +12,7 @@ Shapes: S surrogates, N frames, D latent dimensions.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import torch
@@ -32,6 +32,7 @@ from trainables.predictor.scores import FLOW, OWN_FAMILY
 
 _MOST_FRAMES = 8192  # of validation speakers, evenly spread, by which the best density is chosen
 _FRAMES_PER_STEP, _LEARNING_RATE = 512, 0.03
+_Target = tuple[str, str]  # a surrogate, and "z" or "delta"
 
 
 class ConstantHead(nn.Module):
@@ -50,14 +51,13 @@ class Marginals:
 
     def __init__(
         self,
-        names: Sequence[str],
-        heads: Stacked[ConstantHead] | None,
-        gaussians: dict[tuple[str, str], GaussianMarginal],
+        heads: Mapping[_Target, Stacked[ConstantHead]],
+        gaussians: Mapping[_Target, GaussianMarginal],
         mean_D: Tensor,
         gaussian_family: bool,
         flows: Mapping[str, FrameFlow],
     ) -> None:
-        self._names, self._heads, self._gaussians, self._mean_D = tuple(names), heads, gaussians, mean_D
+        self._heads, self._gaussians, self._mean_D = heads, gaussians, mean_D
         self._gaussian_family, self._flows = gaussian_family, flows
         self._chosen: dict[str, str] = {}
 
@@ -69,6 +69,7 @@ class Marginals:
         data: PreparedData,
         seed: int = 0,
         *,
+        surrogates: Collection[str] | None = None,
         own_family: bool = True,
         flows: Mapping[str, FrameFlow] | None = None,
     ) -> Marginals:
@@ -78,21 +79,23 @@ class Marginals:
             structure: names the head to fit, its settings and its ``marginal_steps``.
             data: what is known of the feed.
             seed: of the head's first weights and of the frames that each step sees.
+            surrogates: of the feed's, those that densities are asked of; all of them where None. What is
+                fitted to one does not depend on the others.
             own_family: without it there are the Gaussian densities alone, which cost next to nothing.
             flows: densities of z, of those surrogates that have one.
         """
         fitted = structure.head in FITTED_HEADS
         pairs_2SND = data.pairs_2SND.to(data.device)
         mean_D = data.moments.mean_D.to(pairs_2SND)
-        targets = {}
+        targets: dict[_Target, Tensor] = {}
         for name, now, following in zip(data.surrogates, *pairs_2SND, strict=True):
-            # Polar families need an origin; a density of z does not change when z is measured from the mean.
-            targets[name, "z"], targets[name, "delta"] = following - mean_D, following - now
-        trained = own_family and not fitted
-        heads = _fit_heads(structure, list(targets.values()), seed) if trained else None
+            if surrogates is None or name in surrogates:
+                # Polar families need an origin; a density of z is the same when z is measured from the mean.
+                targets[name, "z"], targets[name, "delta"] = following - mean_D, following - now
+        heads = _fit_heads(structure, targets, seed) if own_family and not fitted else {}
         gaussians = {key: GaussianMarginal.fit(frames) for key, frames in targets.items()}
         on_device = {name: flow.to(data.device) for name, flow in (flows or {}).items()}
-        return cls(data.surrogates, heads, gaussians, mean_D, fitted, on_device)
+        return cls(heads, gaussians, mean_D, fitted, on_device)
 
     @torch.no_grad()
     def choose(self, validation: Feed, gather: Callable[[Any], list[Any]] = lambda value: [value]) -> None:
@@ -105,7 +108,7 @@ class Marginals:
         """
         spread = EvenShare.at_most(validation.extent.lengths, _MOST_FRAMES)
         frames_SND = torch.cat([shard.spread_frames(spread) for shard in validation.chunks()], 1)
-        for name in self._names:
+        for name in dict.fromkeys(name for name, _ in self._gaussians):
             frames_ND = frames_SND[validation.surrogates.index(name)]
             values = self._nll_of_frames(name, frames_ND)
             parts = gather({key: (float(nll.double().sum()), len(nll)) for key, nll in values.items()})
@@ -137,11 +140,8 @@ class Marginals:
     def _nll(self, surrogate: str, kind: str, frames: Tensor, name: str) -> dict[str, Tensor]:
         """The NLL ``name`` under the own family, where it has a density, and under a Gaussian."""
         values = {}
-        if self._heads is not None:
-            lane = 2 * self._names.index(surrogate) + (kind == "delta")
-            # One head answers, all are asked: they are tiny, and it keeps one program.
-            asked = frames.expand(len(self._heads), *frames.shape)
-            values[name] = self._heads.map(_negative_log_prob, asked)[lane]
+        if (surrogate, kind) in self._heads:
+            values[name] = self._heads[surrogate, kind].map(_negative_log_prob, frames[None])[0]
         gaussian = self._gaussians[surrogate, kind].nll(frames.reshape(-1, frames.shape[-1]))
         values[f"gaussian_{name}"] = torch.as_tensor(gaussian).reshape(frames.shape[:-1]).to(frames)
         if self._gaussian_family:  # of a head fitted in closed form it is the same family
@@ -149,23 +149,32 @@ class Marginals:
         return values
 
 
-def _fit_heads(structure: Structure, targets: Sequence[Tensor], seed: int) -> Stacked[ConstantHead] | None:
-    """One constant head per target [N, D], trained side by side; None where the family has no density."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        heads = Stacked([ConstantHead(structure, frames).to(frames.dtype) for frames in targets])
+def _fit_heads(
+    structure: Structure, targets: Mapping[_Target, Tensor], seed: int
+) -> dict[_Target, Stacked[ConstantHead]]:
+    """One constant head per target [N, D], trained side by side; none where the family has no density."""
+    heads = Stacked([_constant_head(structure, frames, seed) for frames in targets.values()])
     if not heads.template.head.has_density:
-        return None
-    heads.to(targets[0].device)
+        return {}
+    some = next(iter(targets.values()))
+    heads.to(some.device)
     lanes = [Lane(learning_rate=_LEARNING_RATE)] * len(targets)
-    rate = lane_tensor(lanes, "learning_rate", targets[0])
+    rate = lane_tensor(lanes, "learning_rate", some)
     optimiser = LaneAdamW(list(heads.parameters()), rate, torch.zeros_like(rate))
     generator = torch.Generator().manual_seed(seed)
     for step in range(structure.marginal_steps):
-        rows = torch.randint(len(targets[0]), (_FRAMES_PER_STEP,), generator=generator).to(targets[0].device)
-        heads.map(_negative_log_prob, torch.stack([t[rows] for t in targets])).mean(1).sum().backward()
+        rows = torch.randint(len(some), (_FRAMES_PER_STEP,), generator=generator).to(some.device)
+        drawn = torch.stack([frames[rows] for frames in targets.values()])
+        heads.map(_negative_log_prob, drawn).mean(1).sum().backward()
         optimiser.step(cosine_schedule(step, structure.marginal_steps))
-    return heads
+    return {target: heads.part([row]) for row, target in enumerate(targets)}
+
+
+def _constant_head(structure: Structure, frames_ND: Tensor, seed: int) -> ConstantHead:
+    """A head that nothing is known of, with the first weights of that seed."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return ConstantHead(structure, frames_ND).to(frames_ND.dtype)
 
 
 def _negative_log_prob(model: ConstantHead, frames: Tensor) -> Tensor:

@@ -80,7 +80,8 @@ def train_pack(
         windows = ranked_windows(structure.objective)
         temperatures = _temperatures(run, evaluation)
         return _judged(run, temperatures, partial(_look, run, evaluation, windows))
-    marginals = Marginals.fit(structure, run.data, flows=flows)
+    trained_on = {lane.surrogate for lane in lanes}
+    marginals = Marginals.fit(structure, run.data, surrogates=trained_on, flows=flows)
     if validation is not None:
         marginals.choose(validation, context.gather)
     temperatures = _temperatures(run, validation)

@@ -265,6 +265,22 @@ def test_marginals_know_the_entropy_of_white_noise() -> None:
         assert nll["gaussian_delta_nll"].mean().item() == pytest.approx(entropy + 4 * math.log(2), abs=0.1)
 
 
+@pytest.mark.parametrize("head", ["mdn", "vmf"])
+def test_a_density_without_a_past_is_the_same_whatever_else_is_fitted_beside(head: str) -> None:
+    rng = np.random.default_rng(0)
+    table = utterance_table({"s0-0": rng.normal(size=(400, 4))})
+    feed = Feed(lambda: [table], rms=1.0, lattice_step=None, frame_rate=50.0, surrogates=("real", "white"))
+    config, data = replace(structure(head), marginal_steps=10), PreparedData.from_feed(feed)
+    now, following = torch.randn(2, 50, 4, generator=torch.Generator().manual_seed(1))
+    beside, alone = (
+        Marginals.fit(config, data, surrogates=names).nll("white", following, following - now)
+        for names in (None, {"white"})
+    )
+    assert beside.keys() == alone.keys() and {"marginal_nll", "delta_nll"} < alone.keys()
+    for name, nll in alone.items():
+        torch.testing.assert_close(nll, beside[name])
+
+
 @pytest.mark.parametrize("bent", [True, False])
 def test_information_is_against_the_density_that_suits_validation_speakers_best(bent: bool) -> None:
     """A flow that knows how frames are bent is chosen; one that was fitted to others is not."""
