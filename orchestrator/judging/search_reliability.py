@@ -39,6 +39,7 @@ from scipy.stats import rankdata
 from orchestrator.statistics.mean_squares import Array
 
 EQUALS = "the search chose among equals"
+UNTOLD = "so few configurations cannot be told apart"
 ALPHA = 0.05
 _HALVINGS = 32
 _FEWEST = 3  # configurations of which ranks can be compared
@@ -76,6 +77,11 @@ class Reliability:
     def told_apart(self) -> bool:
         """Whether configurations differ by more than noise and luck."""
         return all(part is not None and part.is_positive for part in (self.halves, self.seeds))
+
+    @property
+    def measured(self) -> bool:
+        """Whether there were configurations enough for either rank correlation."""
+        return self.halves is not None or self.seeds is not None
 
     def to_json(self) -> dict[str, Any]:
         """The reliability as plain data."""

@@ -235,7 +235,7 @@ def make_plan(
         study=asked,
         trials=trials,
         lanes=lanes,
-        repeats=min(_REPEATS, trials) if trials >= _FEWEST_REPEATS else 0,
+        repeats=min(_REPEATS, trials) if smoke or trials >= _FEWEST_REPEATS else 0,
         replicates=replicates,
         workers=workers,
         seed=seed,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from orchestrator.judging.search_reliability import EQUALS, Agreement, Reliability
+from orchestrator.judging.search_reliability import EQUALS, UNTOLD, Agreement, Reliability
 from orchestrator.reporting.cell_text import NO_VALUE, TableRow
 from orchestrator.statistics.wording import number
 
@@ -70,7 +70,9 @@ def agreement_text(agreement: Agreement | None) -> str:
 
 
 def _outcome(reliability: Reliability) -> str:
-    return _APART if reliability.told_apart else EQUALS
+    if reliability.told_apart:
+        return _APART
+    return EQUALS if reliability.measured else UNTOLD
 
 
 def _reliability(search: Mapping[str, Any], arm: str) -> Reliability:

@@ -4,7 +4,7 @@ from html import unescape
 
 import pytest
 
-from orchestrator.judging.search_reliability import EQUALS, Agreement, Reliability
+from orchestrator.judging.search_reliability import EQUALS, UNTOLD, Agreement, Reliability
 from orchestrator.judging.verdict import judge
 from orchestrator.records.evidence import Evidence
 from orchestrator.reporting.search_reliability import agreement_text, importance_rows, reliability_rows
@@ -37,6 +37,12 @@ def test_an_arm_is_told_apart_where_both_correlations_are_positive():
     )
     assert so[1:] == [EQUALS, "the search told configurations apart", "–"]
     assert reliability_rows({}, ["mdn"]) == []
+
+
+def test_of_too_few_configurations_it_is_not_said_that_they_are_equals():
+    search = {"mdn": record(None, None, {}), "vmf": record(agreement(0.3), None, {})}
+    *_, so = reliability_rows(search, ["mdn", "vmf"])
+    assert so[1:] == [UNTOLD, EQUALS]
 
 
 def test_importances_are_shown_of_arms_that_have_them():
