@@ -30,7 +30,7 @@ help:
 	@echo "make clean   remove .venv and caches; results stay"
 
 demo: $(STAMP)
-	@$(BIN)/python -m orchestrator.sweep vmf_vs_mdn --trials 2 --set steps=60 --no-ablation --no-diagnosis
+	@$(BIN)/python -m orchestrator.sweep vmf_vs_mdn --trials 2 --no-ablation --no-diagnosis
 
 # Files are shared out between two processes, each of which starts one Ray for all of its tests.
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 8
