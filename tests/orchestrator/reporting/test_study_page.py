@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -166,6 +167,17 @@ def test_terms_are_explained_where_they_first_stand_and_in_a_list_of_those_that_
     ):
         assert GLOSSARY[name] in tooltips and f"<dt>{name}</dt>" in raw, name
     assert "<dt>ablation</dt>" not in raw and "<dt>cos@k</dt>" in raw
+
+
+@pytest.mark.parametrize("beats_null", [True, False])
+def test_a_measured_null_stands_beside_the_deciding_figure_whether_or_not_it_has_to_be_beaten(
+    beats_null, tmp_path
+):
+    first, *others = STUDY.criteria
+    study = replace(STUDY, criteria=(replace(first, beats_null=beats_null), *others))
+    _, _, page = _report(tmp_path, evidence(), study)
+    beside = page.text.split("Deciding criterion", 1)[1].split("Belief in", 1)[0]
+    assert "shuffled frames give 0." in re.sub(r"\s+", " ", beside)
 
 
 def test_sound_is_inside_the_page_or_a_sentence_says_why_not(tmp_path):
