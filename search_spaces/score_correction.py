@@ -163,7 +163,6 @@ STUDY = Study(
             "predictor_epochs": 10,
             "score_width": 256,
             "score_steps": 4000,
-            "further_steps": 1000,
         },
         "smoke": {
             "predictor_width": 8,

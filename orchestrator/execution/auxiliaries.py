@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -19,6 +20,7 @@ from orchestrator.datasets.ray_latents import RayLatents, feed
 from orchestrator.records.code_versions import code_version
 from orchestrator.records.study_code import code_of_lane
 from orchestrator.runtime.atomic_files import write_atomically
+from orchestrator.runtime.durations import duration
 from orchestrator.runtime.tensor_files import read_tensors
 from orchestrator.runtime.threads import use_one_thread
 from trainables.contract import Auxiliary
@@ -26,6 +28,7 @@ from trainables.lane_config import LaneConfig, trainables
 from trainables.latents.storage.dataset import Split
 
 AUXILIARIES_FOLDER = "auxiliaries"  # beside the runs
+_SECONDS_BETWEEN_LINES = 20.0  # that say how far it is
 _SHOWN = (Split.TRAIN, Split.VALIDATION)
 
 
@@ -89,9 +92,15 @@ def fit_auxiliaries(
         shown = latents.only(*_SHOWN)
         tasks = {ray.remote(_fit).remote(shown, each): each for each in missing}
         waiting = list(tasks)
+        started = told = time.monotonic()
         while waiting:
             (ready,), waiting = ray.wait(waiting)
             write_atomically(paths[tasks[ready]], ray.get(ready))
+            now, done = time.monotonic(), len(tasks) - len(waiting)
+            if waiting and now - told > _SECONDS_BETWEEN_LINES:
+                told = now
+                left = duration((now - started) * len(waiting) / done)
+                say(f"fitted {done} of {len(tasks)}, about {left} left")
     return [read_tensors(path, str(path), "delete it, and it is fitted again") for path in paths.values()]
 
 

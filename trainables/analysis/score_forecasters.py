@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from trainables.analysis.score_settings import OF_WORLD, ScoreLane, ScoreStructure
+from trainables.analysis.score_settings import OF_WORLD, ScoreLane, ScoreStructure, shared_forecaster
 from trainables.contract import Evaluation
 from trainables.distributions.law import LawNoise
 from trainables.errors import InputError
@@ -48,9 +48,9 @@ def forecaster_of(
     """
     if structure.forecaster == OF_WORLD:
         return _WorldForecaster.of(evaluation), {}
-    settings = predictor_settings(structure, train)
-    weights = trained_weights(settings, lane, train, evaluation)
-    return SampledPredictor(predictor_of(settings, weights, train.dim).double()), weights
+    weights = evaluation.fitted(shared_forecaster(structure, lane), train)
+    predictor = predictor_of(predictor_settings(structure, train), weights, train.dim)
+    return SampledPredictor(predictor.double()), weights
 
 
 def predictor_settings(structure: ScoreStructure, train: Feed) -> Structure:
@@ -70,13 +70,13 @@ def predictor_settings(structure: ScoreStructure, train: Feed) -> Structure:
 
 
 def trained_weights(
-    settings: Structure, lane: ScoreLane, train: Feed, evaluation: Evaluation
-) -> Mapping[str, Tensor]:
+    structure: ScoreStructure, lane: ScoreLane, train: Feed, held_out: Feed
+) -> dict[str, Tensor]:
     """The weights of a predictor that was taught by NLL, by teacher forcing."""
+    settings = predictor_settings(structure, train)
     own = Lane(seed=lane.seed, surrogate=lane.surrogate, learning_rate=lane.learning_rate)
-    (result,) = train_pack(
-        settings, [own], train, evaluation.held_out, SoloContext(train.device), evaluate_each_epoch=True
-    )
+    context = SoloContext(train.device)
+    (result,) = train_pack(settings, [own], train, held_out, context, evaluate_each_epoch=True)
     return result.state
 
 

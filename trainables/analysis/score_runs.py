@@ -17,11 +17,16 @@ from trainables.analysis.score_forecasters import (
     SampledPredictor,
     forecaster_of,
     predictor_settings,
-    trained_weights,
 )
 from trainables.analysis.score_loss import FurtherTeaching, ScoreLoss
 from trainables.analysis.score_model import GaussianScore, score_of
-from trainables.analysis.score_settings import BY_SCORE, ScoreLane, ScoreStructure, shared_score
+from trainables.analysis.score_settings import (
+    BY_SCORE,
+    ScoreLane,
+    ScoreStructure,
+    shared_forecaster,
+    shared_score,
+)
 from trainables.analysis.score_steps import AnyScore, Correction, score_correction, shrinking, untouched
 from trainables.contract import Evaluation
 from trainables.latents.batching.feed import Feed
@@ -70,7 +75,7 @@ def taught_runs(
     else:
         score = GaussianScore.fit(frames_ND.float())
     settings = predictor_settings(structure, train)
-    weights = trained_weights(settings, lane, train, evaluation)
+    weights = evaluation.fitted(shared_forecaster(structure, lane), train)
     teaching = FurtherTeaching.of(structure, lane, settings, train, evaluation.held_out)
     loss, runs = ScoreLoss.of(score, structure.sigma, frames_ND.float()), {}
     for name, also in ((TAUGHT, loss), (PLAIN, None)):

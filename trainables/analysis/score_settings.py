@@ -21,6 +21,8 @@ CORRECTIONS = (TWEEDIE, LANGEVIN)
 BY_SCORE, WHITENED_ERROR = "score", "whitened"
 SCORE_LOSSES = ("", BY_SCORE, WHITENED_ERROR)
 SKILL_STEPS = 8  # rollout steps over which skill is averaged
+# What a predictor is trained with, beside what a lane has of its own.
+_OF_FORECASTER = ("context", "horizon", "head", "predictor_width", "predictor_epochs", "predictor_steps")
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,27 @@ def shared_score(structure: ScoreStructure, surrogate: Surrogate) -> Auxiliary:
     )
 
 
+def shared_forecaster(structure: ScoreStructure, lane: ScoreLane) -> Auxiliary:
+    """The predictor that lanes of a seed share, whatever is done with its runs, or with itself."""
+    ours = {name: getattr(structure, name) for name in _OF_FORECASTER}
+    return Auxiliary(
+        kind="forecaster",
+        title="predictors that run freely",
+        surrogate=lane.surrogate,
+        settings=(*ours.items(), ("learning_rate", lane.learning_rate), ("seed", lane.seed)),
+        fit=_fit_forecaster,
+    )
+
+
 def _fit_score(wanted: Auxiliary, train: Feed, held_out: Feed) -> dict[str, Any]:
     from trainables.analysis.score_model import fit_shared_score  # torch takes seconds to load
 
     return fit_shared_score(wanted, train, held_out)
+
+
+def _fit_forecaster(wanted: Auxiliary, train: Feed, held_out: Feed) -> dict[str, Any]:
+    from trainables.analysis.score_forecasters import trained_weights  # likewise
+
+    given = dict(wanted.settings)
+    structure = ScoreStructure(**{name: given.pop(name) for name in _OF_FORECASTER})
+    return trained_weights(structure, ScoreLane(**given, surrogate=wanted.surrogate), train, held_out)

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 from trainables.analysis.score_settings import (
     LANGEVIN,
+    OF_WORLD,
     WHITENED_ERROR,
     ScoreLane,
     ScoreStructure,
+    shared_forecaster,
     shared_score,
 )
 from trainables.contract import Auxiliary, CostPerFrame, Evaluation, Trainable
@@ -71,7 +73,8 @@ def _frames_of_step(structure: ScoreStructure) -> int:
 
 
 def _auxiliaries(structure: ScoreStructure, lane: ScoreLane) -> list[Auxiliary]:
-    return [] if structure.score_loss == WHITENED_ERROR else [shared_score(structure, lane.surrogate)]
+    score = [] if structure.score_loss == WHITENED_ERROR else [shared_score(structure, lane.surrogate)]
+    return score if structure.forecaster == OF_WORLD else [*score, shared_forecaster(structure, lane)]
 
 
 TRAINABLE = Trainable(

@@ -12,7 +12,7 @@ from orchestrator.planning.pack import Pack
 from orchestrator.records.phase import Phase
 from tests.orchestrator.tiny_world import write_latents
 from tests.trainables.analysis.small_score import SMALL_SCORE
-from trainables.analysis.score_settings import shared_score
+from trainables.analysis.score_settings import shared_forecaster, shared_score
 from trainables.errors import InputError
 from trainables.lane_config import LaneConfig
 from trainables.latents.batching.feed import Feed
@@ -43,18 +43,20 @@ def lanes(**settings) -> list[LaneConfig]:
     return [LaneConfig.of({**SMALL, "seed": seed, **settings}) for seed in (1, 2)]
 
 
-def test_lanes_that_differ_by_seed_share_a_score_and_others_have_their_own(latents, tmp_path):
+def test_lanes_share_a_score_whatever_their_seed_and_a_forecaster_whatever_is_done_with_it(latents, tmp_path):
     said = []
     wide = lanes(score_width=9)
     configs = [*lanes(), *lanes(surrogate="white"), *wide, *lanes(score_loss="whitened")]
     share_auxiliaries(configs, {"": latents}, tmp_path, said.append)
-    assert said == ["fitting scores of single frames (3)"]
-    assert len(list(tmp_path.iterdir())) == len(latents.auxiliaries) == 3
+    begun = [line for line in said if line.startswith("fitting")]  # a slow machine says how far it is, too
+    assert begun == ["fitting scores of single frames (3)", "fitting predictors that run freely (4)"]
+    assert len(list(tmp_path.iterdir())) == len(latents.auxiliaries) == 7
     share_auxiliaries(configs, {"": latents}, tmp_path, said.append)
+    told = len(said)
     kept = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
     again = replace(latents, auxiliaries={})  # another study, in another process
     share_auxiliaries(configs, {"": again}, tmp_path, said.append)
-    assert len(said) == 1 and again.auxiliaries.keys() == latents.auxiliaries.keys()
+    assert len(said) == told and again.auxiliaries.keys() == latents.auxiliaries.keys()
     assert kept == {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
 
 
@@ -67,7 +69,10 @@ def test_what_is_shared_is_what_a_lane_would_fit_and_is_not_fitted_by_it(dataset
     )
     pack = Pack(Phase.EXPLORE, "corrected", 0, (0, 1), tuple(configs))
     told = task.evaluation_of(pack, judged, judged)
-    assert list(told.auxiliaries) == [shared_score(configs[0].structure, Surrogate.REAL)]
+    structure = configs[0].structure
+    shared = [shared_score(structure, Surrogate.REAL)]
+    shared += [shared_forecaster(structure, config.lane) for config in configs]
+    assert set(told.auxiliaries) == set(shared)
     alone = replace(told, auxiliaries={})
 
     def trained(evaluation):
@@ -75,13 +80,13 @@ def test_what_is_shared_is_what_a_lane_would_fit_and_is_not_fitted_by_it(dataset
         own = [config.lane for config in configs]
         return run(configs[0].structure, own, train, evaluation, SoloContext())
 
-    for shared, fitted in zip(trained(told), trained(alone), strict=True):
-        assert shared.scores == fitted.scores
-    # A lane takes what it is given: another score changes what it measures.
-    (wanted, learnt), *_ = told.auxiliaries.items()
-    other = {name: value + 1 for name, value in learnt.items()}
-    changed = trained(replace(told, auxiliaries={wanted: other}))
-    assert changed[0].scores != trained(told)[0].scores
+    for given, fitted in zip(trained(told), trained(alone), strict=True):
+        assert given.scores == fitted.scores
+    # A lane takes what it is given: another score, or another forecaster, changes what it measures.
+    for wanted in shared[:2]:
+        other = {name: value + 1 for name, value in told.auxiliaries[wanted].items()}
+        changed = trained(replace(told, auxiliaries={**told.auxiliaries, wanted: other}))
+        assert changed[0].scores != trained(told)[0].scores, wanted.kind
 
 
 def test_other_code_fits_anew_and_a_damaged_file_is_refused(latents, tmp_path):

@@ -44,7 +44,7 @@ def frames(feeds):
 def taught(feeds):
     """Teaches the same trained predictor further: the loss and its weight -> teaching and predictor."""
     settings = predictor_settings(STRUCTURE, feeds[0])
-    weights = trained_weights(settings, LANE, feeds[0], small_evaluation(*feeds))
+    weights = trained_weights(STRUCTURE, LANE, *feeds)
     teaching = FurtherTeaching.of(STRUCTURE, LANE, settings, *feeds)
 
     def teach(loss, weight):
