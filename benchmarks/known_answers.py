@@ -62,8 +62,11 @@ def main() -> None:
     parser.add_argument("--worlds", nargs="+", help="by default all that a study cites, and white")
     parser.add_argument("--out", type=Path, default=Path("runs/known_answers"), help="where run folders go")
     asked = parser.parse_args()
+    known = search_spaces.names()
+    for name in set(asked.studies) - set(known):
+        parser.error(f"there is no study {name!r}; choose from {', '.join(known)}")
     cluster.set_ray_environment()
-    asked_of = questions([search_spaces.load(name) for name in asked.studies or search_spaces.names()])
+    asked_of = questions([search_spaces.load(name) for name in asked.studies or known])
     wanted = [q for q in asked_of if not asked.worlds or q.world in asked.worlds]
     verdicts = dict(_verdicts(wanted, asked.seeds, asked.out))
     print("| study | world | expected | read as |\n| --- | --- | --- | --- |")

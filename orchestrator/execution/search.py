@@ -125,18 +125,17 @@ class ArmSearch:
 
     def _ask_pack(self, number: int) -> Pack:
         """The pack of that number, as it was drawn before, else drawn now."""
-        start = number * self._plan.lanes
-        indexes = range(start, min(start + self._plan.lanes, self._plan.trials))
+        seeds = self._plan.explored_seeds(number)
+        indexes = [index for index in seeds if index >= 0]
         remembered = self._draws.of(number) or []
         if [lane.keys() for lane in remembered] == [self._distributions.keys()] * len(indexes):
             drawn = self._repeat(remembered, indexes)
         else:
             drawn = self._draw(number, indexes)
             self._draws.keep(number, drawn)
-        configs = list(map(self._config, drawn, indexes))
-        again = list(filter(self._plan.is_repeated, indexes))
-        configs += [configs[i - start] | {"seed": self._plan.repeat_seed(i)} for i in again]
-        return Pack(Phase.EXPLORE, self._arm.name, number, (*indexes, *(~i for i in again)), tuple(configs))
+        by_index = dict(zip(indexes, drawn, strict=True))
+        configs = [self._config(by_index[max(i, ~i)], seed) for i, seed in seeds.items()]
+        return Pack(Phase.EXPLORE, self._arm.name, number, tuple(seeds), tuple(configs))
 
     def _draw(self, number: int, indexes: Iterable[int]) -> list[dict[str, Any]]:
         """The first lane is drawn with the structure of its pack; for others, which share it, the rest is."""
@@ -162,12 +161,12 @@ class ArmSearch:
         self._asked += 1
         return trial.params
 
-    def _config(self, drawn: Mapping[str, Any], index: int) -> LaneConfig:
+    def _config(self, drawn: Mapping[str, Any], seed: int) -> LaneConfig:
         settings = {
             **self._plan.fixed(self._arm),
             **self._plan.exploring_epochs(self._arm),
             **drawn,
-            "seed": self._plan.explore_seed(index),
+            "seed": seed,
         }
         return self._plan.lane_config(settings)
 

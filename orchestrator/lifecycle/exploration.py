@@ -32,12 +32,8 @@ def explore(tools: SweepTools) -> None:
         if plan.settled(arm) is None
     }
     # Of all arms at once, so that they are fitted side by side.
-    tools.packs.share(
-        plan.lane_config({**plan.fixed(arm), **plan.exploring_epochs(arm), **drawn})
-        for arm in tools.study.arms
-        if arm.name in searches
-        for drawn in plan.structures(arm)
-    )
+    searched = [arm for arm in tools.study.arms if arm.name in searches]
+    tools.packs.share(config for arm in searched for config in plan.foreseen(arm))
     tools.packs.run_search(Phase.EXPLORE, dict.fromkeys(searches, plan.packs), list(searches.values()))
     if searches:
         write_exploration(tools.request.folder / EXPLORATION_FILE, plan, _explored(tools))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -108,13 +108,29 @@ class Plan:
         """The seed of an exploration's lane ``index``; the same in every arm."""
         return 2 * _number(self.seed, Phase.EXPLORE, index)
 
-    def repeat_seed(self, index: int) -> int:
-        """The second seed of an exploration's lane ``index``; the same in every arm."""
-        return 2 * _number(self.seed, Phase.REPEAT, index)
+    def explored_seeds(self, number: int) -> dict[int, int]:
+        """The seed of each lane of an exploration's pack by index; ~i, which is negative, is lane i on a
+        second seed. The same in every arm; lanes with a second seed lie evenly among all.
+        """
+        start = number * self.lanes
+        indexes = range(start, min(start + self.lanes, self.trials))
+        again = [i for i in indexes if self._repeats_until(i + 1) > self._repeats_until(i)]
+        seeds = {index: self.explore_seed(index) for index in indexes}
+        return seeds | {~index: 2 * _number(self.seed, Phase.REPEAT, index) for index in again}
 
-    def is_repeated(self, index: int) -> bool:
-        """Whether an exploration's lane is trained on a second seed too; such lanes lie evenly among all."""
-        return self.repeats * (index + 1) // self.trials > self.repeats * index // self.trials
+    def foreseen(self, arm: Arm) -> Iterator[LaneConfig]:
+        """What lanes of an arm's exploration are told, as far as it is known before any has a result: the
+        structures of the first packs, or of all where there is but one, and seeds.
+        """
+        fixed = {**self.fixed(arm), **self.exploring_epochs(arm)}
+        known = self.structures(arm)
+        for number, structure in enumerate(known * self.packs if len(known) == 1 else known):
+            for seed in self.explored_seeds(number).values():
+                yield self.lane_config({**fixed, **structure, "seed": seed})
+
+    def _repeats_until(self, index: int) -> int:
+        """Lanes before that one which are trained on a second seed too."""
+        return self.repeats * index // self.trials
 
     def confirm_seeds(self) -> list[int]:
         """The seeds of confirmation, the same in every arm; they are odd and those of exploration even, so no

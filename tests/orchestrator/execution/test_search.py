@@ -101,6 +101,23 @@ def test_lanes_of_a_pack_share_their_structure_and_differ_elsewhere():
         assert len({config.lane.learning_rate for config in explored}) == len(explored)
 
 
+@pytest.mark.parametrize("options", [(1, 2, 4), (2,)])
+def test_structures_and_seeds_of_first_packs_are_foreseen(options):
+    arm = Arm("mdn", "mixture", {"head": "mdn"}, {"components": Choice(options)})
+    rates = {"learning_rate": Uniform(1e-3, 1e-1, log=True)}
+    plan = make_plan(replace(STUDY, arms=(arm, STUDY.arm("vmf")), space=rates))
+    foreseen = list(plan.foreseen(arm))
+    search, drawn = ArmSearch(plan, arm), []
+    while len(drawn) < len(foreseen):
+        pack = search.take()
+        drawn += pack.configs
+        search.put(pack, [0.0] * len(pack.configs))
+    assert [(each.structure, each.lane.seed) for each in drawn] == [
+        (each.structure, each.lane.seed) for each in foreseen
+    ]
+    assert len(foreseen) == plan.trials + plan.repeats or len(options) > 1
+
+
 @pytest.mark.parametrize(("trials", "repeats"), [(10, 8), (24, 8), (4, 4)])
 def test_some_configurations_of_every_structure_train_on_a_second_seed_in_the_same_packs(trials, repeats):
     plan = make_plan(STUDY, trials=trials)
