@@ -116,7 +116,7 @@ def _provenance(evidence: Evidence, name: str) -> str:
 
 
 def _figure_line(figure: Mapping[str, str]) -> str:
-    value = " ".join(filter(None, (figure["value"], figure["interval"])))
+    value = " ".join(filter(None, (figure["value"], figure["interval"], figure["measured_in"])))
     null = f"shuffled frames give {figure['null']}" if figure["null"] else ""
     notes = "; ".join(filter(None, (figure["units"], figure["thresholds"], null)))
     return as_text(f"**{figure['metric']} of {figure['arms']}: {value}** ({notes})")

@@ -26,6 +26,12 @@ _MEANING = {
     Verdict.INCONCLUSIVE: "the evidence does not decide",
     Verdict.INADMISSIBLE: "no conclusion may be drawn from this run",
 }
+# Of metrics that may decide; a ratio of them, and all others, are pure numbers.
+_UNITS = {
+    "component_information": "nats per step",
+    "predictive_information": "nats per frame",
+    "readout_information": "nats per frame",
+}
 _NO_CURVE = "It did not decide: the primary metric has no curve over the rollout."
 
 
@@ -73,7 +79,8 @@ def deciding_figure(result: CriterionResult) -> dict[str, str]:
     """The one figure that the verdict rests on, and what it is measured against; empty where not known."""
     criterion, interval = result.criterion, result.estimate
     success, failure = thresholds(criterion)
-    sign = "over" if criterion.claim is Claim.TIMES else "minus"
+    is_ratio = criterion.claim is Claim.TIMES
+    sign = "over" if is_ratio else "minus"
     versus = f" {sign} that of {criterion.versus}" if criterion.versus else ""
     return {
         "metric": criterion.metric,
@@ -81,6 +88,7 @@ def deciding_figure(result: CriterionResult) -> dict[str, str]:
         "title": criterion.name,
         "value": number(interval.estimate) if interval else _without_value(result),
         "interval": f"[{number(interval.low)}, {number(interval.high)}]" if interval else "",
+        "measured_in": _UNITS.get(criterion.metric, "") if interval and not is_ratio else "",
         "units": f"{interval.n_speakers} test speakers and {interval.n_seeds} seeds" if interval else "",
         "thresholds": f"success {success}, failure {failure}",
         "null": spelled(result.white) if result.white else "",

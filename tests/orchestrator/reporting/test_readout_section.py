@@ -79,6 +79,7 @@ def test_a_page_shows_every_size_the_placebo_and_what_is_read(tmp_path) -> None:
     text = page.read_text()
     assert 'id="readout"' in text and "readout-map" in text and "placebo" in text
     assert 'id="rollout"' not in text
+    assert "] nats per frame** (" in (tmp_path / "report.md").read_text()
 
 
 def test_rows_hold_trained_arms_and_closed_forms_and_what_bending_gains() -> None:
