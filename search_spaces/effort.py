@@ -72,7 +72,7 @@ _SMOKE_SETTINGS: Mapping[str, Any] = MappingProxyType(
 PREDICTOR_EFFORTS: Mapping[str, Mapping[str, Any]] = {
     name: dict(settings) for name, settings in {**EFFORTS, SMOKE: _SMOKE_SETTINGS}.items()
 }
-# Share of these epochs that explored lanes train, where it is not all of them.
+# Share of these epochs, or steps, that explored lanes train, where it is not all of them.
 _EXPLORATION = {STANDARD: 0.25, THOROUGH: 0.25}
 
 
@@ -97,7 +97,7 @@ def with_effort(study: Study, effort: str) -> Study:
         for name, value in effort_settings(study, effort).items()
         if not (name in PHASES and study.fixed.get(name) == 0)
     }
-    share = _EXPLORATION.get(effort) if settings.keys() & set(PHASES) else None  # only epochs are shortened
+    share = _EXPLORATION.get(effort) if settings.keys() & set(study.lengths) else None
     budget = replace(study.budget, exploration=share or study.budget.exploration)
     return replace(study, effort=effort, fixed={**study.fixed, **settings}, budget=budget)
 

@@ -98,6 +98,7 @@ STUDY = Study(
     controls={"gaussian": "GO", "product": "NO-GO", "white": "NO-GO"},
     assay="assay_linear_readout",
     spread=Spread(0.3, 0.1, 0.1, "a guess: no run of this study has been recorded"),
+    lengths=("steps",),
     efforts={
         "standard": {"steps": 1200, "dynamics_width": 96},
         "smoke": {"steps": 8, "batch": 4, "dynamics_width": 8, "encoder_width": 8, "units": 10},

@@ -138,7 +138,8 @@ class Budget:
 
     trials: int = 12  # configurations explored per arm
     lanes: int = 4  # of them trained side by side in one program
-    # Share of the epochs that explored lanes train: they rank settings, and their winner is trained in full.
+    # Share of a study's ``lengths`` that explored lanes train: they rank settings, and their winner trains
+    # all of it.
     exploration: float = 1.0
     replicates: int = 6  # fresh paired seeds of each arm's winner
     control_seeds: int = 3  # on which each null and each plant is trained
@@ -223,6 +224,8 @@ class Study:
     # What an effort, or "smoke", puts in place of settings: all of it where arms run something else than
     # predictors, else what differs from :data:`search_spaces.effort.PREDICTOR_EFFORTS`.
     efforts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    # The settings that say how long a lane trains: an exploration may train a share of each.
+    lengths: tuple[str, ...] = PHASES
     # What is fed back where continuations are decoded and scored; empty: what the rollouts of an arm do.
     continuation: str = ""
     file_hash: str = ""  # SHA-256 of the file that declares it, where that is a user's own

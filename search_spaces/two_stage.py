@@ -180,6 +180,7 @@ STUDY = Study(
     controls={"directional": "GO", "lorenz": "NO-GO", "white": "NO-GO"},
     assay="assay_two_stage",
     spread=Spread(0.01, 0.004, 0.004, "a guess: no run of this study has been recorded"),
+    lengths=("steps",),
     efforts={
         "standard": {"steps": 1500, "width": 96},
         "smoke": {"steps": 4, "batch": 4, "width": 8, "samples": 2, "utterances": 1, "seconds": 0.4},

@@ -164,7 +164,7 @@ class ArmSearch:
     def _config(self, drawn: Mapping[str, Any], seed: int) -> LaneConfig:
         settings = {
             **self._plan.fixed(self._arm),
-            **self._plan.exploring_epochs(self._arm),
+            **self._plan.exploring_lengths(self._arm),
             **drawn,
             "seed": seed,
         }

@@ -151,7 +151,7 @@ def _arm_seconds(
     """Device seconds of an arm if all its lanes were of this structure, and the bytes of one lane's state."""
     dataset = latents.of(config.structure.representation)
     train, validation, test = (_lengths(dataset, split) for split in SPLITS)
-    exploring = cost.seconds((config | plan.exploring_epochs(arm)).structure, train, validation)
+    exploring = cost.seconds((config | plan.exploring_lengths(arm)).structure, train, validation)
     judged = cost.seconds(config.structure, train, validation, test)
     packs = 0 if plan.settled(arm) is not None else (plan.trials + plan.repeats) / plan.lanes
     confirmed = plan.confirmed_lanes(arm.name) / plan.lanes

@@ -212,7 +212,7 @@ def _frames(plan: Plan, latents: LatentCollection) -> int:
         frames = latents.of(config.structure.representation).frames(Split.TRAIN)
         exploring, judged = (
             config.trainable.frames_seen(each.structure, frames)
-            for each in (config | plan.exploring_epochs(arm), config)
+            for each in (config | plan.exploring_lengths(arm), config)
         )
         total += (plan.trials + plan.repeats) * exploring + plan.confirmed_lanes(arm.name) * judged
     return total

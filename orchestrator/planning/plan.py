@@ -77,15 +77,15 @@ class Plan:
         settings = {"objective": study.objective, **kind, **study.fixed, **paced, **arm.fixed}
         return {name: value for name, value in settings.items() if name not in searched}
 
-    def exploring_epochs(self, arm: Arm) -> dict[str, Any]:
-        """The epochs of an arm's phases while it is explored: perhaps fewer than its winner trains."""
+    def exploring_lengths(self, arm: Arm) -> dict[str, Any]:
+        """How long an arm trains while it is explored: perhaps less than its winner."""
         share, fixed = self.study.budget.exploration, self.fixed(arm)
-        return {name: max(1, round(share * fixed[name])) for name in PHASES if fixed.get(name)}
+        return {name: max(1, round(share * fixed[name])) for name in self.study.lengths if fixed.get(name)}
 
     def in_full(self, arm: Arm, explored: LaneConfig | None) -> LaneConfig | None:
-        """An explored configuration as it is confirmed: with all of its epochs; None of None."""
+        """An explored configuration as it is confirmed: trained in full; None of None."""
         fixed = self.fixed(arm)
-        return explored and explored | {name: fixed[name] for name in self.exploring_epochs(arm)}
+        return explored and explored | {name: fixed[name] for name in self.exploring_lengths(arm)}
 
     def space(self, arm: Arm) -> dict[str, Domain]:
         """The settings of an arm that are searched, in a stable order."""
@@ -122,7 +122,7 @@ class Plan:
         """What lanes of an arm's exploration are told, as far as it is known before any has a result: the
         structures of the first packs, or of all where there is but one, and seeds.
         """
-        fixed = {**self.fixed(arm), **self.exploring_epochs(arm)}
+        fixed = {**self.fixed(arm), **self.exploring_lengths(arm)}
         known = self.structures(arm)
         for number, structure in enumerate(known * self.packs if len(known) == 1 else known):
             for seed in self.explored_seeds(number).values():

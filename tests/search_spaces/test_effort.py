@@ -33,7 +33,7 @@ def test_arms_whose_steps_take_longer_have_fewer_epochs() -> None:
     plan = make_plan(with_effort(study, STANDARD))
     epochs = {arm.name: plan.fixed(arm)["teacher_epochs"] for arm in plan.study.arms}
     assert epochs == {dear.name: 3, cheap.name: 10}  # of 8
-    shares = {arm.name: plan.exploring_epochs(arm)["teacher_epochs"] for arm in plan.study.arms}
+    shares = {arm.name: plan.exploring_lengths(arm)["teacher_epochs"] for arm in plan.study.arms}
     assert shares == {dear.name: 1, cheap.name: 2}
     asked = make_plan(with_settings(study, {"teacher_epochs": 6}))
     assert {asked.fixed(arm)["teacher_epochs"] for arm in asked.study.arms} == {6}
@@ -93,6 +93,16 @@ def test_explored_lanes_train_a_part_of_the_epochs_and_their_winner_trains_all()
         assert plan.in_full(arm, None) is None
     quick = make_plan(STUDY)
     assert all(ArmSearch(quick, arm).take().configs[0].structure.teacher_epochs == 3 for arm in STUDY.arms)
+
+
+@pytest.mark.parametrize("name", ["linear_readout", "two_stage"])
+def test_what_trains_by_steps_is_explored_with_a_part_of_them(name: str) -> None:
+    study = with_effort(search_spaces.load(name), STANDARD)
+    plan = make_plan(study)
+    for arm in study.arms:
+        explored = ArmSearch(plan, arm).take().configs[0]
+        assert explored.structure.steps == round(0.25 * study.fixed["steps"])
+        assert plan.in_full(arm, explored).structure.steps == study.fixed["steps"]
 
 
 def test_a_setting_holds_in_every_arm_and_is_searched_no_longer() -> None:
@@ -164,8 +174,10 @@ def test_efforts_of_predictors_leave_other_trainables_alone(name: str) -> None:
     assert study.trainables != ("predictor",)
     for effort in EFFORTS:
         asked = with_effort(study, effort)
-        own = {**study.fixed, **study.efforts.get(effort, {})}
-        assert (asked.fixed, asked.budget, asked.effort) == (own, study.budget, effort)
+        changed = study.efforts.get(effort, {})
+        share = 0.25 if set(changed) & set(study.lengths) else 1.0
+        budget = replace(study.budget, exploration=share)
+        assert (asked.fixed, asked.budget, asked.effort) == ({**study.fixed, **changed}, budget, effort)
     small = shrunk(study)
     assert small.efforts["smoke"].items() <= small.fixed.items()
     assert not any(set(small.fixed) & set(arm.space) for arm in small.arms)
@@ -189,7 +201,7 @@ def test_predictors_of_which_more_is_measured_are_trained_as_any_other(name: str
     assert asked.budget.exploration == as_any.budget.exploration == 0.25
     assert with_effort(study, QUICK).budget == study.budget
     plan = make_plan(asked)
-    explored = plan.exploring_epochs(asked.arms[0])
+    explored = plan.exploring_lengths(asked.arms[0])
     assert explored["teacher_epochs"] == round(0.25 * asked.fixed["teacher_epochs"])
 
 
