@@ -114,7 +114,7 @@ STUDY = Study(
         "NO-GO": "Pure parametric vMF (Research Discussion 7, section 6.3).",
         "INCONCLUSIVE": (
             "Neither build a memory nor rule it out: section 6.3 of Research Discussion 7 leaves a gap "
-            "between 0.6 and 0.75. Add the test speakers or replicates that the reason asks for."
+            "between 0.6 and 0.75. The reason says what would decide it."
         ),
         "INADMISSIBLE": DRAW_NO_CONCLUSION,
     },

@@ -117,7 +117,7 @@ STUDY = Study(
     consequences={
         "GO": "Mode structure is real (Research Discussion 7, section 9, question 3).",
         "NO-GO": "Components are not acoustic events: draw nothing from the mixture's mode structure.",
-        "INCONCLUSIVE": "Leave it open. Add the test speakers or replicates that the reason asks for.",
+        "INCONCLUSIVE": "Leave it open. The reason says what would decide it.",
         "INADMISSIBLE": DRAW_NO_CONCLUSION,
     },
     budget=Budget(trials=8, lanes=2, replicates=6, alpha=0.05),

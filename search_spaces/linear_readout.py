@@ -88,8 +88,8 @@ STUDY = Study(
         "NO-GO": "Keep the nonlinear encoder: linear projection is too weak (Research Discussion 7, "
         "section 5.8).",
         "INCONCLUSIVE": (
-            "Keep the nonlinear encoder for now: it is not shown that the linear one is comparable. Add the "
-            "test speakers or replicates that the reason asks for."
+            "Keep the nonlinear encoder for now: it is not shown that the linear one is comparable. "
+            "The reason says what would decide it."
         ),
         "INADMISSIBLE": DRAW_NO_CONCLUSION,
     },

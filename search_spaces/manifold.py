@@ -129,7 +129,7 @@ STUDY = Study(
         "section 9, question 4, and section 6.2, item 5).",
         "NO-GO": "Rollouts stay on the manifold, leave it no further than on frames without memory, or are "
         "too dense: score-based correction, which raises density, has nothing to correct.",
-        "INCONCLUSIVE": "Leave it open. Add the test speakers or replicates that the reason asks for.",
+        "INCONCLUSIVE": "Leave it open. The reason says what would decide it.",
         "INADMISSIBLE": DRAW_NO_CONCLUSION,
     },
     # Two real numbers are searched, in three arms.

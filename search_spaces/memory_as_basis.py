@@ -97,8 +97,8 @@ STUDY = Study(
         "GO": "Use memory-as-basis for directions (Research Discussion 7, sections 3.6 and 6.3).",
         "NO-GO": "Pure parametric vMF: archetypes exist, but a memory of them does not help.",
         "INCONCLUSIVE": (
-            "Keep the parametric head, the simpler of the two, and leave the question open. Add the test "
-            "speakers or replicates that the reason asks for."
+            "Keep the parametric head, the simpler of the two, and leave the question open. The reason says "
+            "what would decide it."
         ),
         "INADMISSIBLE": DRAW_NO_CONCLUSION,
     },

@@ -102,7 +102,7 @@ STUDY = Study(
             "Direction does not matter more: “slow but correct” is no reason to factorize (Research "
             "Discussion 7, sections 2.3 and 2.8)."
         ),
-        "INCONCLUSIVE": "Leave the question open. Add the listeners or utterances that the reason asks for.",
+        "INCONCLUSIVE": "Leave the question open. The reason says what would decide it.",
         "INADMISSIBLE": DRAW_NO_CONCLUSION,
     },
     budget=Budget(trials=1, lanes=1, replicates=6, control_seeds=1, alpha=0.05),

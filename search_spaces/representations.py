@@ -106,8 +106,8 @@ STUDY = Study(
             "The problem is objective/architecture, not representation (Research Discussion 7, section 6.3)."
         ),
         "INCONCLUSIVE": (
-            "Keep the representation for now: the improvement is neither dramatic nor absent. Add the test "
-            "speakers or replicates that the reason asks for."
+            "Keep the representation for now: the improvement is neither dramatic nor absent. The reason "
+            "says what would decide it."
         ),
         "INADMISSIBLE": DRAW_NO_CONCLUSION,
     },

@@ -146,10 +146,7 @@ STUDY = Study(
         "GO": "Deploy score-based correction (Research Discussion 7, section 6.2, item 5).",
         "NO-GO": "Leave rollouts uncorrected: single-step correction does not help (Research Discussion 7, "
         "sections 4.4 and 8.1).",
-        "INCONCLUSIVE": (
-            "Leave rollouts uncorrected for now. Add the test speakers or replicates that the reason asks "
-            "for."
-        ),
+        "INCONCLUSIVE": "Leave rollouts uncorrected for now. The reason says what would decide it.",
         "INADMISSIBLE": DRAW_NO_CONCLUSION,
     },
     budget=Budget(trials=6, lanes=1, replicates=6, control_seeds=1, alpha=0.05),  # each setting once

@@ -170,8 +170,8 @@ STUDY = Study(
         "NO-GO": "Keep direction and magnitude in one stage: magnitude is not independent of direction "
         "(Research Discussion 7, section 8.3).",
         "INCONCLUSIVE": (
-            "Keep one stage, the simpler of the two, and leave the question open. Add the test speakers or "
-            "replicates that the reason asks for."
+            "Keep one stage, the simpler of the two, and leave the question open. The reason says what "
+            "would decide it."
         ),
         "INADMISSIBLE": DRAW_NO_CONCLUSION,
     },

@@ -84,7 +84,7 @@ STUDY = Study(
     consequences={
         "GO": "Build the two stages (Research Discussion 7, section 6.2, item 6).",
         "NO-GO": "Keep direction and magnitude in one stage: no first stage is better than the truth.",
-        "INCONCLUSIVE": "Do not build the two stages yet. Add the test speakers that the reason asks for.",
+        "INCONCLUSIVE": "Do not build the two stages yet. The reason says what would decide it.",
         "INADMISSIBLE": DRAW_NO_CONCLUSION,
     },
     budget=Budget(trials=2, lanes=1, replicates=6, control_seeds=1, alpha=0.05),

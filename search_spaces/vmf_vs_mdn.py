@@ -146,7 +146,7 @@ STUDY = Study(
         ),
         "INCONCLUSIVE": (
             "Neither proceed nor turn away: section 6.3 of Research Discussion 7 leaves a gap between its "
-            "thresholds. Add the test speakers or replicates that the reason asks for; where it says that "
+            "thresholds. The reason says what would decide it; where it says that "
             "more data will not help, change the representation or the head before asking again."
         ),
         "INADMISSIBLE": DRAW_NO_CONCLUSION,

@@ -8,14 +8,19 @@ from orchestrator.reporting.cell_text import NO_VALUE, TableRow, interval_text
 from orchestrator.reporting.judged_run import JudgedRun
 from orchestrator.reporting.page_section import Section
 from orchestrator.statistics.wording import number, plain, spelled
-from search_spaces.study import Claim, Criterion
+from search_spaces.study import Claim, Criterion, Plant
 
 
 def criteria_section(run: JudgedRun) -> Section:
     """The table of criteria."""
     rows = [criterion_row(result) for result in run.judgement.criteria]
     share = seed_share(run.study.primary, run.measures)
-    content = {"criteria": rows, "seeds": seed_rows(share), "share": seeds_in_words(share)}
+    content = {
+        "criteria": rows,
+        "seeds": seed_rows(share),
+        "share": seeds_in_words(share),
+        "plants": run.study.plant is not Plant.NONE,
+    }
     return Section("criteria", "criteria", "criteria.html", content)
 
 

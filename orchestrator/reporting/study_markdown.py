@@ -20,7 +20,7 @@ from orchestrator.reporting.verdict_header import deciding_figure
 from orchestrator.runtime.markdown_text import as_block, as_code, as_table, as_text
 from orchestrator.statistics.beliefs import RULE
 from orchestrator.statistics.wording import spoken
-from search_spaces.study import Role, Study
+from search_spaces.study import Plant, Role, Study
 
 FORCED = "Forced: it was run although its gate on the roadmap was not open: {}."
 _COLUMNS = ("name", "role", "metric", "outcome", "estimate", "success", "failure", "null", "p")
@@ -37,10 +37,10 @@ _CRITERIA_NOTE = (
     "The primary criterion decides, a required one must hold as well, a reported one decides nothing. Each "
     "is decided by its whole interval, in brackets behind the estimate: {level} %, over test speakers and "
     "seeds. "
-    "Null: the same model on shuffled frames, or on a Gaussian copy of the data, and on planted frames whose "
-    "direction is kept, or lost. p is corrected by Holm's "
-    "rule for the number of reported criteria."
+    "Null: the same model on shuffled frames, or on a Gaussian copy of the data{planted}. p is corrected by "
+    "Holm's rule for the number of reported criteria."
 )
+_PLANTED = ", and on planted frames whose direction is kept, or lost"
 
 
 def markdown(
@@ -69,7 +69,9 @@ def markdown(
         ),
         "## Criteria",
         as_table(_COLUMNS, rows),
-        _CRITERIA_NOTE.format(level=f"{100 * judgement.level:.3g}"),
+        _CRITERIA_NOTE.format(
+            level=f"{100 * judgement.level:.3g}", planted="" if study.plant is Plant.NONE else _PLANTED
+        ),
     ]
     if ranked:
         parts += [

@@ -9,6 +9,7 @@ from markupsafe import Markup
 from orchestrator.reporting.archetypes_section import KIND as ARCHETYPES_KIND
 from orchestrator.reporting.archetypes_section import archetypes_section
 from orchestrator.reporting.components_section import COMPONENTS_KIND, components_section
+from orchestrator.reporting.criteria_section import thresholds
 from orchestrator.reporting.figures import effects_figure
 from orchestrator.reporting.judged_run import JudgedRun
 from orchestrator.reporting.manifold_section import MANIFOLD_KIND, manifold_section
@@ -18,7 +19,7 @@ from orchestrator.reporting.score_section import SCORE_KIND, score_section
 from orchestrator.reporting.two_stage_section import TWO_STAGE_KIND, two_stage_nulls, two_stage_section
 from orchestrator.statistics.intervals import Interval
 from orchestrator.statistics.wording import plain, spoken
-from search_spaces.study import Claim
+from search_spaces.study import Claim, Criterion
 from trainables.latents.batching.surrogates import SURROGATES, Surrogate
 
 # By name of the trainable, the section that it adds; None where nothing was measured.
@@ -52,10 +53,14 @@ def has_pages(run: JudgedRun) -> bool:
 
 
 def deciding_picture(run: JudgedRun) -> Picture | None:
-    """The figure that decides, of every arm, and of surrogates where they have to be beaten; None where
-    nothing was measured.
+    """The figure that decides, of every arm, and of surrogates where they have to be beaten; where two arms
+    are compared and nothing else stands beside them, their paired difference. None where nothing was
+    measured.
     """
     primary, measures = run.study.primary, run.measures
+    beside = [name for name in run.study.trainables if name in PICTURE_NULLS]
+    if primary.versus and primary.claim is not Claim.TIMES and not beside:
+        return _difference_picture(run, primary.versus)
     shown = SURROGATES if primary.beats_null else (Surrogate.REAL,)
     values = [
         (_label(arm, frames, run.arms), found)
@@ -65,24 +70,46 @@ def deciding_picture(run: JudgedRun) -> Picture | None:
     ]
     if not values:
         return None
-    values += [
-        each for name in run.study.trainables if name in PICTURE_NULLS for each in PICTURE_NULLS[name](run)
-    ]
-    absolute = primary.claim is Claim.GREATER and primary.versus is None
-    # One line and one word where success begins where failure ends.
-    named = {primary.failure: "failure", primary.success: "success"} if absolute else {}
+    values += [each for name in beside for each in PICTURE_NULLS[name](run)]
+    levels = _levels(primary) if primary.versus is None else {}
     metric = spoken(primary.metric)
-    drawn = effects_figure(
-        "deciding",
-        values,
-        xlabel=metric,
-        levels=tuple(named.items()),
-    )
+    drawn = effects_figure("deciding", values, xlabel=metric, levels=tuple(levels.items()))
     nulls = ", beside what surrogates of the frames give" if primary.beats_null else ""
     caption = f"The {metric} that decides, with {run.level} % intervals{nulls}"
-    if absolute:
+    if levels:
         caption += f"; success begins above {plain(primary.success)}, failure below {plain(primary.failure)}"
     return Picture(Markup(drawn), f"{caption}.")
+
+
+def _difference_picture(run: JudgedRun, versus: str) -> Picture | None:
+    """The difference that decides, paired by speaker and seed, on real frames and on each surrogate."""
+    primary = run.study.primary
+    values = [
+        (_FRAMES[frames], found)
+        for frames in SURROGATES
+        if (found := run.measures.value(primary.arm, primary.metric, versus=versus, surrogate=frames))
+    ]
+    if not values:
+        return None
+    metric = spoken(primary.metric)
+    label = f"{metric}, {primary.arm} less {versus}"
+    drawn = effects_figure("deciding", values, xlabel=label, levels=tuple(_levels(primary).items()))
+    success, failure = thresholds(primary)
+    caption = (
+        f"The difference in {metric} that decides, paired by speaker and seed, with {run.level} % intervals, "
+        f"beside what surrogates of the frames give; success {success}, failure {failure}."
+    )
+    return Picture(Markup(drawn), caption)
+
+
+def _levels(criterion: Criterion) -> dict[float, str]:
+    """Where success and failure begin, with a word; one where both begin at the same place."""
+    match criterion.claim:
+        case Claim.NOT_WORSE:
+            return {-criterion.margin: "still equal", 0.0: ""}
+        case Claim.COMPARABLE:
+            return {-criterion.margin: "still equal", criterion.margin: ""}
+    return {criterion.failure: "failure", criterion.success: "success"}
 
 
 def _label(arm: str, frames: Surrogate, arms: list[str]) -> str:

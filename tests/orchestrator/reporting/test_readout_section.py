@@ -1,5 +1,7 @@
 """A page on readouts: what decides, every size beside closed forms, the placebo, and what is read."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -8,6 +10,7 @@ from orchestrator.records.evidence import ArmEvidence, Replicate
 from orchestrator.reporting.judged_run import JudgedRun
 from orchestrator.reporting.readout_section import frame_rows, rank_rows, readout_map
 from orchestrator.reporting.study_page import write_report
+from orchestrator.reporting.trainable_pages import deciding_picture
 from tests.orchestrator.reporting.made_run import made_run
 from trainables.lane_config import LaneConfig
 from trainables.latents.batching.surrogates import Surrogate
@@ -79,7 +82,16 @@ def test_a_page_shows_every_size_the_placebo_and_what_is_read(tmp_path) -> None:
     text = page.read_text()
     assert 'id="readout"' in text and "readout-map" in text and "placebo" in text
     assert 'id="rollout"' not in text
-    assert "] nats per frame** (" in (tmp_path / "report.md").read_text()
+    markdown = (tmp_path / "report.md").read_text()
+    assert "] nats per frame** (" in markdown
+    assert "Planted" not in text and "planted" not in markdown, "this study plants nothing"
+
+
+def test_the_picture_that_decides_is_the_paired_difference_beside_what_surrogates_give() -> None:
+    picture = deciding_picture(judged(3.0, 3.2))
+    assert picture is not None and "linear less nonlinear" in picture.figure
+    assert re.search("real frames: −0.(19|20).*; frames in random order: .*; Gaussian copy: ", picture.figure)
+    assert "success > −0.5, failure < −0.5" in picture.caption
 
 
 def test_rows_hold_trained_arms_and_closed_forms_and_what_bending_gains() -> None:
