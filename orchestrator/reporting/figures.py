@@ -201,6 +201,7 @@ def effects_figure(
         axes.set_ylim(len(rows) - 0.5, -0.5)
         if math.isfinite(high - low):
             axes.set_xlim(low, high)
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=5, steps=(1, 2, 5, 10)))  # so that no labels touch
         _dress(figure, axes, xlabel, "")
         return _svg(figure, name, description)
 

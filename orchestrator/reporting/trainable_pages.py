@@ -53,19 +53,18 @@ def has_pages(run: JudgedRun) -> bool:
 
 
 def deciding_picture(run: JudgedRun) -> Picture | None:
-    """The figure that decides, of every arm, and of surrogates where they have to be beaten; where two arms
-    are compared and nothing else stands beside them, their paired difference. None where nothing was
-    measured.
+    """The figure that decides, of every arm; of surrogates too for the arm that decides, and for all where
+    they have to be beaten. Where two arms are compared and nothing else stands beside them, their paired
+    difference. None where nothing was measured.
     """
     primary, measures = run.study.primary, run.measures
     beside = [name for name in run.study.trainables if name in PICTURE_NULLS]
     if primary.versus and primary.claim is not Claim.TIMES and not beside:
         return _difference_picture(run, primary.versus)
-    shown = SURROGATES if primary.beats_null else (Surrogate.REAL,)
     values = [
         (_label(arm, frames, run.arms), found)
         for arm in run.arms
-        for frames in shown
+        for frames in (SURROGATES if primary.beats_null or arm == primary.arm else (Surrogate.REAL,))
         if (found := measures.value(arm, primary.metric, surrogate=frames)) is not None
     ]
     if not values:
@@ -74,8 +73,9 @@ def deciding_picture(run: JudgedRun) -> Picture | None:
     levels = _levels(primary) if primary.versus is None else {}
     metric = spoken(primary.metric)
     drawn = effects_figure("deciding", values, xlabel=metric, levels=tuple(levels.items()))
-    nulls = ", beside what surrogates of the frames give" if primary.beats_null else ""
-    caption = f"The {metric} that decides, with {run.level} % intervals{nulls}"
+    caption = (
+        f"The {metric} that decides, with {run.level} % intervals, beside what surrogates of the frames give"
+    )
     if levels:
         caption += f"; success begins above {plain(primary.success)}, failure below {plain(primary.failure)}"
     return Picture(Markup(drawn), f"{caption}.")

@@ -34,7 +34,13 @@ from trainables.analysis.frame_density import some_frames
 from trainables.analysis.run_bound import RunBound
 from trainables.analysis.score_model import MOST_FRAMES
 from trainables.analysis.score_runs import BY_GAUSSIAN, SHRUNK, FreeRun, corrected_runs, taught_runs
-from trainables.analysis.score_settings import LANGEVIN, SKILL_STEPS, ScoreLane, ScoreStructure
+from trainables.analysis.score_settings import (
+    LANGEVIN,
+    MOST_EXPLORED,
+    SKILL_STEPS,
+    ScoreLane,
+    ScoreStructure,
+)
 from trainables.contract import Evaluation
 from trainables.distributions.law import LawNoise, log_norm
 from trainables.errors import InputError
@@ -48,7 +54,6 @@ from trainables.predictor.scores import LaneStatus, Scores, merge
 from trainables.predictor.training.lane_result import LaneResult
 from trainables.training_context import Context
 
-_MOST_EXPLORED = 400  # windows that rank lanes
 _CLIMATE = 64  # training frames that stand for all
 _AT_ONCE = 128  # windows
 
@@ -74,7 +79,7 @@ def _lane(structure: ScoreStructure, lane: ScoreLane, train: Feed, evaluation: E
     compared = taught_runs if structure.score_loss else corrected_runs
     runs, state = compared(structure, lane, train, evaluation, frames_ND)
     judged = evaluation.judged
-    limits = (structure.windows, _MOST_EXPLORED if evaluation.exploring else 0)
+    limits = (structure.windows, MOST_EXPLORED if evaluation.exploring else 0)
     most = min(filter(None, limits), default=0)
     share = window_share(judged.extent.lengths, structure.context, structure.horizon, most)
     judge = _Judge.of(structure, lane, runs, frames_ND, share)

@@ -20,6 +20,7 @@ TWEEDIE, LANGEVIN = "tweedie", "langevin"
 CORRECTIONS = (TWEEDIE, LANGEVIN)
 BY_SCORE, WHITENED_ERROR = "score", "whitened"
 SCORE_LOSSES = ("", BY_SCORE, WHITENED_ERROR)
+MOST_EXPLORED = 400  # windows that rank lanes
 SKILL_STEPS = 8  # rollout steps over which skill is averaged
 # What a predictor is trained with, beside what a lane has of its own.
 _OF_FORECASTER = ("context", "horizon", "head", "predictor_width", "predictor_epochs", "predictor_steps")

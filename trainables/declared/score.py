@@ -5,10 +5,12 @@ their nulls.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trainables.analysis.score_settings import (
     LANGEVIN,
+    MOST_EXPLORED,
     OF_WORLD,
     WHITENED_ERROR,
     ScoreLane,
@@ -16,19 +18,45 @@ from trainables.analysis.score_settings import (
     shared_forecaster,
     shared_score,
 )
-from trainables.contract import Auxiliary, CostPerFrame, Evaluation, Trainable
+from trainables.contract import Auxiliary, Evaluation, Trainable
 from trainables.predictor.config import Structure
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
 
     from trainables.latents.batching.feed import Feed
     from trainables.predictor.training.lane_result import LaneResult
     from trainables.training_context import Context
 
-_PER_WEIGHT = 3e-11  # seconds for each weight that a frame meets forwards; training is three times that
-_PER_DRAW = 3e-6  # seconds to draw, and to score, a frame of a run
-_PER_STEP = 0.02  # seconds of a step of further teaching, however small
+# Seconds for each weight that a frame meets: in a run, in double precision; trained in a predictor, step by
+# step; trained in a score, all at once.
+_PER_WEIGHT_DRAWN, _PER_WEIGHT_READ, _PER_WEIGHT = 2e-10, 2.5e-10, 6e-11
+_PER_DRAW = 1e-5  # seconds to draw, and to score, a frame of a run
+
+
+@dataclass(frozen=True)
+class _Cost:
+    """Seconds of a pack for each frame that trains and each that is judged, and others."""
+
+    trained: float
+    judged: float
+    fixed: float
+    bytes: int
+
+    def seconds(
+        self,
+        structure: ScoreStructure,
+        train: np.ndarray,
+        validation: np.ndarray,
+        test: np.ndarray | None = None,
+    ) -> float:
+        """Seconds of a pack on utterances of such lengths in frames; without ``test`` it explores."""
+        limits = (structure.windows, MOST_EXPLORED if test is None else 0)
+        frames = float((validation if test is None else test).sum())
+        most = min((each * structure.horizon for each in limits if each), default=frames)
+        seen = structure.predictor_steps * _frames_of_step(structure) or float(train.sum())
+        return self.fixed + self.trained * seen + self.judged * min(frames, most)
 
 
 def _train(
@@ -43,22 +71,29 @@ def _train(
     return train_scores(structure, lanes, train, evaluation, context)
 
 
-def _cost(structure: ScoreStructure, lanes: int, dim: int, device: torch.device | str) -> CostPerFrame:
+def _cost(structure: ScoreStructure, lanes: int, dim: int, device: torch.device | str) -> _Cost:
+    hidden, steps = structure.predictor_width, structure.score_steps * structure.score_batch
     weights = 2 * structure.score_width * (structure.score_width + dim)
-    hidden = structure.predictor_width
     predictor = 3 * hidden * (hidden + dim) + hidden * dim
-    calls = 2 * (structure.langevin_steps if structure.correction == LANGEVIN else 1)
-    drawn = 4 * structure.samples * (_PER_DRAW + _PER_WEIGHT * (predictor + calls * weights))
-    epochs = 6 * structure.predictor_epochs * _PER_WEIGHT * predictor
-    trained = 3 * structure.score_steps * structure.score_batch * weights * _PER_WEIGHT
-    shared = 0 if structure.score_loss == WHITENED_ERROR else trained  # once, however many lanes there are
-    seconds = 1.0
-    if structure.score_loss:
-        each = 3 * (_PER_DRAW + _PER_WEIGHT * (2 * predictor + weights))
-        seconds += structure.further_steps * (2 * _PER_STEP + each * _frames_of_step(structure))
-    return CostPerFrame(
-        per_frame=lanes * (drawn + epochs), fixed=shared + lanes * seconds, bytes=24 * (weights + predictor)
+    read, drawn = 3 * predictor * _PER_WEIGHT_READ, _PER_DRAW + predictor * _PER_WEIGHT_DRAWN
+    taught = structure.further_steps * _frames_of_step(structure) if structure.score_loss else 0
+    # The score is fitted once for all lanes, and the predictor once for all arms: those that only correct it
+    # are told its price.
+    fixed = 0 if structure.score_loss == WHITENED_ERROR else 3 * steps * weights * _PER_WEIGHT
+    trained = 0 if structure.score_loss else structure.predictor_epochs * read
+    calls = 0 if structure.score_loss else 2 * _score_calls(structure)
+    runs = 2 if structure.score_loss else 4
+    return _Cost(
+        trained=lanes * trained,
+        judged=lanes * structure.samples * (runs * drawn + calls * weights * _PER_WEIGHT_DRAWN),
+        fixed=fixed + lanes * (1 + taught * (2 * read + 3 * weights * _PER_WEIGHT)),
+        bytes=24 * (weights + predictor),
     )
+
+
+def _score_calls(structure: ScoreStructure) -> int:
+    """How often a correction asks for the score of a frame."""
+    return structure.langevin_steps if structure.correction == LANGEVIN else 1
 
 
 def _frames_seen(structure: ScoreStructure, frames: int) -> int:
