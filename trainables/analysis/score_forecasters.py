@@ -12,17 +12,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from trainables.analysis.score_settings import OF_WORLD, ScoreLane, ScoreStructure, shared_forecaster
+from trainables.analysis.score_auxiliaries import shared_forecaster
+from trainables.analysis.score_predictor import predictor_settings
+from trainables.analysis.score_settings import OF_WORLD, ScoreLane, ScoreStructure
 from trainables.contract import Evaluation
 from trainables.distributions.law import LawNoise
 from trainables.errors import InputError
 from trainables.latents.batching.feed import Feed
 from trainables.latents.worlds.catalogue import WORLDS
-from trainables.predictor.config import Lane, Structure
 from trainables.predictor.evaluation.replay import lane as predictor_of
 from trainables.predictor.model.predictor import AnyPredictor
-from trainables.predictor.training.train import train_pack
-from trainables.training_context import SoloContext
 
 
 class FreeForecaster(Protocol):
@@ -51,33 +50,6 @@ def forecaster_of(
     weights = evaluation.fitted(shared_forecaster(structure, lane), train)
     predictor = predictor_of(predictor_settings(structure, train), weights, train.dim)
     return SampledPredictor(predictor.double()), weights
-
-
-def predictor_settings(structure: ScoreStructure, train: Feed) -> Structure:
-    """What a predictor of such frames is trained with."""
-    return Structure(
-        head=structure.head,
-        width=structure.predictor_width,
-        context=structure.context,
-        rollout=1,
-        horizon=structure.horizon,
-        steps=structure.predictor_steps,
-        teacher_epochs=structure.predictor_epochs,
-        rollout_epochs=0,
-        objective="-nll",
-        dtype=str(next(iter(train.chunks())).frames_SND.dtype).removeprefix("torch."),
-    )
-
-
-def trained_weights(
-    structure: ScoreStructure, lane: ScoreLane, train: Feed, held_out: Feed
-) -> dict[str, Tensor]:
-    """The weights of a predictor that was taught by NLL, by teacher forcing."""
-    settings = predictor_settings(structure, train)
-    own = Lane(seed=lane.seed, surrogate=lane.surrogate, learning_rate=lane.learning_rate)
-    context = SoloContext(train.device)
-    (result,) = train_pack(settings, [own], train, held_out, context, evaluate_each_epoch=True)
-    return result.state
 
 
 class SampledPredictor:

@@ -12,21 +12,12 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from trainables.analysis.score_forecasters import (
-    FreeForecaster,
-    SampledPredictor,
-    forecaster_of,
-    predictor_settings,
-)
+from trainables.analysis.score_auxiliaries import shared_forecaster, shared_score
+from trainables.analysis.score_forecasters import FreeForecaster, SampledPredictor, forecaster_of
 from trainables.analysis.score_loss import FurtherTeaching, ScoreLoss
 from trainables.analysis.score_model import GaussianScore, score_of
-from trainables.analysis.score_settings import (
-    BY_SCORE,
-    ScoreLane,
-    ScoreStructure,
-    shared_forecaster,
-    shared_score,
-)
+from trainables.analysis.score_predictor import predictor_settings
+from trainables.analysis.score_settings import BY_SCORE, ScoreLane, ScoreStructure
 from trainables.analysis.score_steps import AnyScore, Correction, score_correction, shrinking, untouched
 from trainables.contract import Evaluation
 from trainables.latents.batching.feed import Feed

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from trainables.analysis.score_auxiliaries import shared_forecaster, shared_score
 from trainables.analysis.score_settings import (
     LANGEVIN,
     MOST_EXPLORED,
@@ -15,8 +16,6 @@ from trainables.analysis.score_settings import (
     WHITENED_ERROR,
     ScoreLane,
     ScoreStructure,
-    shared_forecaster,
-    shared_score,
 )
 from trainables.contract import Auxiliary, Evaluation, Trainable
 from trainables.predictor.config import Structure

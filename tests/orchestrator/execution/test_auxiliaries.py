@@ -12,7 +12,7 @@ from orchestrator.planning.pack import Pack
 from orchestrator.records.phase import Phase
 from tests.orchestrator.tiny_world import write_latents
 from tests.trainables.analysis.small_score import SMALL_SCORE
-from trainables.analysis.score_settings import shared_forecaster, shared_score
+from trainables.analysis.score_auxiliaries import shared_forecaster, shared_score
 from trainables.errors import InputError
 from trainables.lane_config import LaneConfig
 from trainables.latents.batching.feed import Feed

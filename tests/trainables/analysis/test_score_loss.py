@@ -8,9 +8,9 @@ from tests.trainables.analysis.small_score import SMALL_SCORE
 from tests.trainables.small_data import small_evaluation, small_feed
 from trainables.analysis import score_runs
 from trainables.analysis.frame_density import some_frames
-from trainables.analysis.score_forecasters import predictor_settings, trained_weights
 from trainables.analysis.score_loss import FurtherTeaching, ScoreLoss, nats
 from trainables.analysis.score_model import FrameScore, GaussianScore, fit_score, score_of
+from trainables.analysis.score_predictor import predictor_settings, trained_weights
 from trainables.analysis.score_settings import ScoreLane, ScoreStructure
 from trainables.errors import InputError
 from trainables.lane_config import LaneConfig
