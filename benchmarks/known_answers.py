@@ -22,7 +22,7 @@ from orchestrator.planning.plan import make_plan
 from orchestrator.records.code_versions import full_version
 from orchestrator.records.journal import Journal
 from orchestrator.runtime import ray_cluster as cluster
-from search_spaces.study import Study
+from search_spaces.study import Study, StudyError
 
 _NOISE, _ANYTHING_BUT_GO = "white", "not GO"
 
@@ -62,11 +62,12 @@ def main() -> None:
     parser.add_argument("--worlds", nargs="+", help="by default all that a study cites, and white")
     parser.add_argument("--out", type=Path, default=Path("runs/known_answers"), help="where run folders go")
     asked = parser.parse_args()
-    known = search_spaces.names()
-    for name in set(asked.studies) - set(known):
-        parser.error(f"there is no study {name!r}; choose from {', '.join(known)}")
+    try:
+        studies = [search_spaces.load(name) for name in asked.studies or search_spaces.names()]
+    except StudyError as error:
+        parser.error(str(error))
     cluster.set_ray_environment()
-    asked_of = questions([search_spaces.load(name) for name in asked.studies or known])
+    asked_of = questions(studies)
     wanted = [q for q in asked_of if not asked.worlds or q.world in asked.worlds]
     verdicts = dict(_verdicts(wanted, asked.seeds, asked.out))
     print("| study | world | expected | read as |\n| --- | --- | --- | --- |")

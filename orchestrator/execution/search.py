@@ -37,7 +37,6 @@ from orchestrator.records.draws import Draws, NoDraws
 from orchestrator.records.phase import Phase
 from search_spaces.study import Arm
 from trainables.errors import InputError
-from trainables.lane_config import LaneConfig
 
 NO_RESULT = object()  # a lane that has no result yet; None is the result of one that diverged
 _FORGETFUL = NoDraws()
@@ -134,7 +133,7 @@ class ArmSearch:
             drawn = self._draw(number, indexes)
             self._draws.keep(number, drawn)
         by_index = dict(zip(indexes, drawn, strict=True))
-        configs = [self._config(by_index[max(i, ~i)], seed) for i, seed in seeds.items()]
+        configs = [self._plan.explored(self._arm, by_index[max(i, ~i)], seed) for i, seed in seeds.items()]
         return Pack(Phase.EXPLORE, self._arm.name, number, tuple(seeds), tuple(configs))
 
     def _draw(self, number: int, indexes: Iterable[int]) -> list[dict[str, Any]]:
@@ -160,15 +159,6 @@ class ArmSearch:
         trial = self._untold[index] = self._study.ask(self._distributions)
         self._asked += 1
         return trial.params
-
-    def _config(self, drawn: Mapping[str, Any], seed: int) -> LaneConfig:
-        settings = {
-            **self._plan.fixed(self._arm),
-            **self._plan.exploring_lengths(self._arm),
-            **drawn,
-            "seed": seed,
-        }
-        return self._plan.lane_config(settings)
 
     def _sampler(self, number: int) -> BaseSampler:
         """The sampler of a pack: TPE as soon as enough lanes have a result, of those that it may learn from.

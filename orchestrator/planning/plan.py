@@ -118,15 +118,18 @@ class Plan:
         seeds = {index: self.explore_seed(index) for index in indexes}
         return seeds | {~index: 2 * _number(self.seed, Phase.REPEAT, index) for index in again}
 
+    def explored(self, arm: Arm, drawn: Mapping[str, Any], seed: int) -> LaneConfig:
+        """What a lane of an arm's exploration is told, of settings that were drawn for it."""
+        return self.lane_config({**self.fixed(arm), **self.exploring_lengths(arm), **drawn, "seed": seed})
+
     def foreseen(self, arm: Arm) -> Iterator[LaneConfig]:
         """What lanes of an arm's exploration are told, as far as it is known before any has a result: the
         structures of the first packs, or of all where there is but one, and seeds.
         """
-        fixed = {**self.fixed(arm), **self.exploring_lengths(arm)}
         known = self.structures(arm)
         for number, structure in enumerate(known * self.packs if len(known) == 1 else known):
             for seed in self.explored_seeds(number).values():
-                yield self.lane_config({**fixed, **structure, "seed": seed})
+                yield self.explored(arm, structure, seed)
 
     def _repeats_until(self, index: int) -> int:
         """Lanes before that one which are trained on a second seed too."""

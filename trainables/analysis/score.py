@@ -34,13 +34,7 @@ from trainables.analysis.frame_density import some_frames
 from trainables.analysis.run_bound import RunBound
 from trainables.analysis.score_model import MOST_FRAMES
 from trainables.analysis.score_runs import BY_GAUSSIAN, SHRUNK, FreeRun, corrected_runs, taught_runs
-from trainables.analysis.score_settings import (
-    LANGEVIN,
-    MOST_EXPLORED,
-    SKILL_STEPS,
-    ScoreLane,
-    ScoreStructure,
-)
+from trainables.analysis.score_settings import LANGEVIN, SKILL_STEPS, ScoreLane, ScoreStructure
 from trainables.contract import Evaluation
 from trainables.distributions.law import LawNoise, log_norm
 from trainables.errors import InputError
@@ -79,8 +73,7 @@ def _lane(structure: ScoreStructure, lane: ScoreLane, train: Feed, evaluation: E
     compared = taught_runs if structure.score_loss else corrected_runs
     runs, state = compared(structure, lane, train, evaluation, frames_ND)
     judged = evaluation.judged
-    limits = (structure.windows, MOST_EXPLORED if evaluation.exploring else 0)
-    most = min(filter(None, limits), default=0)
+    most = structure.most_windows(evaluation.exploring)
     share = window_share(judged.extent.lengths, structure.context, structure.horizon, most)
     judge = _Judge.of(structure, lane, runs, frames_ND, share)
     scores = merge(judge.scores(judged, shard) for shard in judged.chunks())

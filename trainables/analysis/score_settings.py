@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from trainables.contract import OwnSettings, SharedSettings
 from trainables.errors import InputError
-from trainables.predictor.config import FITTED_HEADS
+from trainables.predictor.config import FITTED_HEADS, Structure
 from trainables.setting_checks import require
 
 TRAINED, OF_WORLD = "predictor", "world"
@@ -75,6 +75,15 @@ class ScoreStructure(SharedSettings):
                 f"score_loss is {self.score_loss!r} and head {self.head!r}, which is fitted in closed form; "
                 "choose a head that is trained, or set score_loss to ''"
             )
+
+    def most_windows(self, exploring: bool) -> int:
+        """The most windows that judge a lane, or rank it where it is explored; 0 = all."""
+        return min(filter(None, (self.windows, MOST_EXPLORED if exploring else 0)), default=0)
+
+    @property
+    def step_frames(self) -> int:
+        """Frames in an optimiser step of the predictor."""
+        return Structure.batch * (self.context + 1)
 
 
 @dataclass(frozen=True)

@@ -9,16 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trainables.analysis.score_auxiliaries import shared_forecaster, shared_score
-from trainables.analysis.score_settings import (
-    LANGEVIN,
-    MOST_EXPLORED,
-    OF_WORLD,
-    WHITENED_ERROR,
-    ScoreLane,
-    ScoreStructure,
-)
+from trainables.analysis.score_settings import LANGEVIN, OF_WORLD, WHITENED_ERROR, ScoreLane, ScoreStructure
 from trainables.contract import Auxiliary, Evaluation, Trainable
-from trainables.predictor.config import Structure
 
 if TYPE_CHECKING:
     import numpy as np
@@ -51,11 +43,10 @@ class _Cost:
         test: np.ndarray | None = None,
     ) -> float:
         """Seconds of a pack on utterances of such lengths in frames; without ``test`` it explores."""
-        limits = (structure.windows, MOST_EXPLORED if test is None else 0)
-        frames = float((validation if test is None else test).sum())
-        most = min((each * structure.horizon for each in limits if each), default=frames)
-        seen = structure.predictor_steps * _frames_of_step(structure) or float(train.sum())
-        return self.fixed + self.trained * seen + self.judged * min(frames, most)
+        judged = float((validation if test is None else test).sum())
+        most = structure.most_windows(test is None) * structure.horizon or judged
+        trained = _frames_of_epoch(structure, int(train.sum()))
+        return self.fixed + self.trained * trained + self.judged * min(judged, most)
 
 
 def _train(
@@ -75,7 +66,7 @@ def _cost(structure: ScoreStructure, lanes: int, dim: int, device: torch.device 
     weights = 2 * structure.score_width * (structure.score_width + dim)
     predictor = 3 * hidden * (hidden + dim) + hidden * dim
     read, drawn = 3 * predictor * _PER_WEIGHT_READ, _PER_DRAW + predictor * _PER_WEIGHT_DRAWN
-    taught = structure.further_steps * _frames_of_step(structure) if structure.score_loss else 0
+    taught = _frames_taught_further(structure)
     # The score is fitted once for all lanes, and the predictor once for all arms: those that only correct it
     # are told its price.
     fixed = 0 if structure.score_loss == WHITENED_ERROR else 3 * steps * weights * _PER_WEIGHT
@@ -96,14 +87,16 @@ def _score_calls(structure: ScoreStructure) -> int:
 
 
 def _frames_seen(structure: ScoreStructure, frames: int) -> int:
-    further = structure.further_steps * _frames_of_step(structure) if structure.score_loss else 0
-    of_epoch = structure.predictor_steps * _frames_of_step(structure) or frames
-    return structure.predictor_epochs * of_epoch + further
+    of_epochs = structure.predictor_epochs * _frames_of_epoch(structure, frames)
+    return of_epochs + _frames_taught_further(structure)
 
 
-def _frames_of_step(structure: ScoreStructure) -> int:
-    """Frames in an optimiser step of the predictor."""
-    return Structure.batch * (structure.context + 1)
+def _frames_of_epoch(structure: ScoreStructure, frames: int) -> int:
+    return structure.predictor_steps * structure.step_frames or frames
+
+
+def _frames_taught_further(structure: ScoreStructure) -> int:
+    return structure.further_steps * structure.step_frames if structure.score_loss else 0
 
 
 def _auxiliaries(structure: ScoreStructure, lane: ScoreLane) -> list[Auxiliary]:

@@ -30,7 +30,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from trainables.analysis.score_settings import SKILL_STEPS
+from trainables.analysis.score_settings import MOST_EXPLORED, SKILL_STEPS
 from trainables.analysis.utterance_paths import utterance_paths
 from trainables.contract import Evaluation
 from trainables.distributions.law import log_norm
@@ -49,7 +49,6 @@ from trainables.two_stage.heard_runs import heard_quality
 from trainables.two_stage.heard_so_far import heard_so_far
 from trainables.two_stage.settings import DIRECTIONS, GLOBAL, JOINT, TwoStageLane, TwoStageStructure
 
-_MOST_EXPLORED = 400  # windows that rank lanes
 _CLIMATE = 64  # training frames that stand for all
 _AT_ONCE = 128  # windows
 
@@ -74,7 +73,7 @@ def _lane(
 ) -> LaneResult:
     generator = Generator.fit(structure, lane, train, evaluation.held_out)
     judged = evaluation.judged
-    most = _MOST_EXPLORED if evaluation.exploring else 0  # else all
+    most = MOST_EXPLORED if evaluation.exploring else 0  # else all
     share = window_share(judged.extent.lengths, structure.context, structure.horizon, most)
     judge = _Judge.of(generator, lane, share)
     scores = merge(judge.scores(judged, shard) for shard in judged.chunks())
