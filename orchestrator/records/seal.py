@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
+from os.path import commonprefix
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from trainables.errors import InputError
 
 SEAL_FILE = "sealed.json"
 NAME_SEPARATOR = ", "  # the names of representations
+_LONGEST, _LED_IN = 80, 20  # characters of a value that are shown, and of those before a difference
 
 
 def breaches(sealed: Mapping[str, Any], folder: Path, now: Mapping[str, Any]) -> list[str]:
@@ -77,7 +79,7 @@ def read_seal(path: Path) -> tuple[str, dict[str, Any]]:
 def changes(sealed: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """What differs between two seals, or two studies as declared: a sentence each."""
     return [
-        f"{_where(path)} was {_value(before)} when sealed and is {_value(after)} now."
+        "{} was {} when sealed and is {} now.".format(_where(path), *_values(before, after))
         for path, before, after in _differences(sealed, now, ())
     ]
 
@@ -130,6 +132,13 @@ def _where(path: tuple[str, ...]) -> str:
     return ": ".join(path)
 
 
-def _value(value: Any) -> str:
-    text = "absent" if value is None else json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 80 else text[:77] + "..."
+def _values(*values: Any) -> list[str]:
+    """Two values as JSON, of long ones the part in which they differ."""
+    texts = ["absent" if v is None else json.dumps(v, ensure_ascii=False) for v in values]
+    shared = len(commonprefix(texts)) if max(map(len, texts)) > _LONGEST else 0
+    skipped = max(0, shared - _LED_IN)
+    return [_shortened(("..." if skipped else "") + text[skipped:]) for text in texts]
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."

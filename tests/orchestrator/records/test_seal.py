@@ -70,6 +70,19 @@ def test_of_exclusions_the_one_that_changed_is_named_in_words():
     assert len(changes(before, {"exclusions": before["exclusions"][::-1]})) == 1  # told, though none is gone
 
 
+def test_of_long_texts_the_part_that_differs_is_shown():
+    lead = "Keep the encoder, as nobody has shown that it could be done without one. "
+    before, after = f"{lead}Add speakers, or whatever else.", f"{lead}The reason says what."
+    (change,) = changes({"x": before}, {"x": after})
+    assert change == (
+        'x was ...e done without one. Add speakers, or whatever else." when sealed and is '
+        '...e done without one. The reason says what." now.'
+    )
+    (change,) = changes({"x": "y" * 200}, {"x": "y" * 200 + "z" * 200})
+    was, now = change.removeprefix("x was ").removesuffix(" now.").split(" when sealed and is ")
+    assert was != now and len(was) <= len(now) <= 80
+
+
 def test_seeds_data_code_and_winners_are_sealed_too(dataset, tmp_path):
     sealed = seal(dataset)
     other = LatentCollection((open_dataset(write_latents(tmp_path, seed=1)),))
