@@ -70,7 +70,7 @@ def _cost(structure: ScoreStructure, lanes: int, dim: int, device: torch.device 
     # The score is fitted once for all lanes, and the predictor once for all arms: those that only correct it
     # are told its price.
     fixed = 0 if structure.score_loss == WHITENED_ERROR else 3 * steps * weights * _PER_WEIGHT
-    trained = 0 if structure.score_loss else structure.predictor_epochs * read
+    trained = 0 if structure.score_loss else _epochs(structure) * read
     calls = 0 if structure.score_loss else 2 * _score_calls(structure)
     runs = 2 if structure.score_loss else 4
     return _Cost(
@@ -86,8 +86,13 @@ def _score_calls(structure: ScoreStructure) -> int:
     return structure.langevin_steps if structure.correction == LANGEVIN else 1
 
 
+def _epochs(structure: ScoreStructure) -> int:
+    """Epochs for which a predictor trains; a world's own model knows all."""
+    return 0 if structure.forecaster == OF_WORLD else structure.predictor_epochs
+
+
 def _frames_seen(structure: ScoreStructure, frames: int) -> int:
-    of_epochs = structure.predictor_epochs * _frames_of_epoch(structure, frames)
+    of_epochs = _epochs(structure) * _frames_of_epoch(structure, frames)
     return of_epochs + _frames_taught_further(structure)
 
 

@@ -126,3 +126,16 @@ def test_runs_that_run_away_are_counted_and_spoil_no_other(monkeypatch, where_to
 def test_a_world_without_a_model_has_none_to_correct():
     with pytest.raises(InputError, match="^forecaster is 'world', but directional come with no model"):
         of_world("directional", score_steps=1)
+
+
+def test_only_a_predictor_is_paid_for_by_the_frames_that_it_learns_from():
+    few, many, judged = np.full(10, 100), np.full(1000, 100), np.full(5, 100)
+
+    def seen_and_dearer(forecaster: str) -> tuple[int, float]:
+        lane = LaneConfig.of({"trainable": "score", "forecaster": forecaster})
+        cost = lane.trainable.cost(lane.structure, 1, 16, "cpu")
+        seconds = [cost.seconds(lane.structure, train, judged) for train in (few, many)]
+        return lane.trainable.frames_seen(lane.structure, int(many.sum())), seconds[1] - seconds[0]
+
+    assert seen_and_dearer("world") == (0, 0)
+    assert all(value > 0 for value in seen_and_dearer("predictor"))
