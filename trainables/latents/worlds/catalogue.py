@@ -76,7 +76,7 @@ WORLDS: dict[str, World] = {
     "ring": Ring(dim=16, radius=4.0, turn=0.3, drift=0.15, thickness=0.1, excess=0.5),
     "ring_quiet": Ring(dim=16, radius=4.0, turn=0.3, drift=0.15, thickness=0.1, excess=0.15),
     "product": Product(dim=32, products=8, share=0.8),
-    "jumps": Jumps(dim=32, rate=0.2, stir=0.05),
+    "jumps": Jumps(dim=32, rate=0.4, stir=0.05),
     "homing": Homing(dim=8, cosine=0.7, step=1.0, spread=0.3),
     "kinds": _KINDS,
     "kinds_unheard": replace(_KINDS, places_heard=True),

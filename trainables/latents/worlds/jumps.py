@@ -19,7 +19,8 @@ class Jumps:
     which a von Mises-Fisher direction and a LogNormal magnitude describe nearly. In order, magnitudes are
     tiny or large, and only the large ones have a direction. A head that takes both from one LogNormal,
     whatever the direction, draws steps that are large and lead anywhere, and its samples run out of the
-    region of frames.
+    region of frames. The rarer jumps are, the fewer places an utterance has, and the more its frames in
+    random order are repetitions, of which samples are no frames either.
 
     Attributes:
         dim: latent dimensions, D.
