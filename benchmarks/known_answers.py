@@ -12,7 +12,7 @@ import argparse
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,6 +22,8 @@ from orchestrator.planning.plan import make_plan
 from orchestrator.records.code_versions import full_version
 from orchestrator.records.journal import Journal
 from orchestrator.runtime import ray_cluster as cluster
+from orchestrator.runtime.exit_codes import ExitCode
+from orchestrator.runtime.interrupts import interrupt_on_signals, signal_name
 from search_spaces.study import Study, StudyError
 
 _NOISE, _ANYTHING_BUT_GO = "white", "not GO"
@@ -67,23 +69,45 @@ def main() -> None:
     except StudyError as error:
         parser.error(str(error))
     cluster.set_ray_environment()
+    interrupt_on_signals()
     asked_of = questions(studies)
     wanted = [q for q in asked_of if not asked.worlds or q.world in asked.worlds]
-    verdicts = dict(_verdicts(wanted, asked.seeds, asked.out))
-    print("| study | world | expected | read as |\n| --- | --- | --- | --- |")
-    wrong = 0
+    verdicts: dict[_Run, str] = {}
+    code = ExitCode.DONE
+    try:
+        for run, verdict in _verdicts(wanted, asked.seeds, asked.out):
+            verdicts[run] = verdict
+    except KeyboardInterrupt as stop:
+        print(
+            f"stopped by {signal_name(stop)}; the same command goes on with what is missing", file=sys.stderr
+        )
+        code = ExitCode.INTERRUPTED
+    lines, wrong = table(wanted, verdicts, asked.seeds)
+    print("\n".join(lines))
+    sys.exit(code or bool(wrong))
+
+
+def table(wanted: Sequence[Question], verdicts: Mapping[_Run, str], seeds: int) -> tuple[list[str], int]:
+    """What each world was read as, by the seeds that are there, and how many answers are wrong.
+
+    Args:
+        wanted: the questions, of which those that nobody has answered yet are left out.
+        verdicts: by assay, world and seed.
+        seeds: how many are asked for.
+    """
+    lines, wrong, there = ["| study | world | expected | read as |", "| --- | --- | --- | --- |"], 0, 0
     for question in wanted:
-        read = [verdicts[question.assay, question.world, seed] for seed in range(asked.seeds)]
+        runs = [(question.assay, question.world, seed) for seed in range(seeds)]
+        read = [verdicts[run] for run in runs if run in verdicts]
         wrong += sum(not is_right(question.expected, verdict) for verdict in read)
+        there += len(read)
         answers = ", ".join(f"{v} in {n} of {len(read)}" for v, n in Counter(read).most_common())
-        print(f"| {question.study} | {question.world} | {question.expected} | {answers} |")
-    print(f"\nwrong answers: {wrong} of {len(wanted) * asked.seeds}")
-    sys.exit(bool(wrong))
+        if read:
+            lines.append(f"| {question.study} | {question.world} | {question.expected} | {answers} |")
+    return [*lines, "", f"wrong answers: {wrong} of {there}"], wrong
 
 
-def _verdicts(
-    wanted: Sequence[Question], seeds: int, out: Path
-) -> Iterator[tuple[tuple[str, str, int], str]]:
+def _verdicts(wanted: Sequence[Question], seeds: int, out: Path) -> Iterator[tuple[_Run, str]]:
     """The verdict by assay, world and seed; seed by seed, so that every study is soon known once."""
     from orchestrator.execution.progress import Progress
     from orchestrator.lifecycle.sweep import run_on_cluster

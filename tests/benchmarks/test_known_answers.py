@@ -3,7 +3,7 @@
 import pytest
 
 import search_spaces
-from benchmarks.known_answers import is_right, questions
+from benchmarks.known_answers import Question, is_right, questions, table
 
 
 def test_every_control_is_asked_for_and_white_noise_of_every_study() -> None:
@@ -28,3 +28,18 @@ def test_every_control_is_asked_for_and_white_noise_of_every_study() -> None:
 )
 def test_an_answer_is_right_where_it_is_the_one_known(expected: str, verdict: str, right: bool) -> None:
     assert is_right(expected, verdict) is right
+
+
+def test_the_table_counts_answers_that_are_there_and_those_that_are_wrong() -> None:
+    wanted = [
+        Question("study", "assay", world, expected) for world, expected in (("a", "GO"), ("b", "NO-GO"))
+    ]
+    verdicts = {("assay", "a", 0): "GO", ("assay", "a", 1): "INCONCLUSIVE"}
+    lines, wrong = table(wanted, verdicts, seeds=5)
+    assert lines[2:] == [
+        "| study | a | GO | GO in 1 of 2, INCONCLUSIVE in 1 of 2 |",
+        "",
+        "wrong answers: 1 of 2",
+    ]
+    assert wrong == 1
+    assert table(wanted, {}, seeds=5) == ([*lines[:2], "", "wrong answers: 0 of 0"], 0)
