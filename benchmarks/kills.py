@@ -1,11 +1,12 @@
 """Kill what sweeps consist of at random moments, resume them, and compare each with a calm one.
 
     python -m benchmarks.kills --kills 5 --what driver terminated raylet gcs actor mlflow
+    python -m benchmarks.kills --kills 5 --what driver --roadmap "--smoke --latents control:directional"
 
-For each sweep an undisturbed one runs first, in a folder of its own. Then one suffers all kinds of kills, in
-random order and so many of each, and another one what is left of them: a process dies by SIGKILL
-("terminated": the driver, asked by SIGTERM to end) within an eighth of what an undisturbed sweep takes, and
-what has ended is gone on with. What must come out: the same verdict and estimates; no lane that was there is
+For each sweep, or whole roadmap, an undisturbed one runs first, in a folder of its own. Then one suffers all
+kinds of kills, in random order and so many of each, and another one what is left of them: a process dies by
+SIGKILL ("terminated": the driver, asked by SIGTERM to end) within an eighth of what an undisturbed sweep takes,
+and what has ended is gone on with. What must come out: the same verdict and estimates; no lane that was there is
 written again, which is seen from the files of the lanes themselves; a sentence, not a traceback, where a run
 had to end; and every lane in the MLflow store, once ``report --record`` has been asked for what is missing.
 Ray keeps its object store in the raylet, so the two die together. An MLflow server that was killed comes back
@@ -37,6 +38,7 @@ SWEEPS = (
     "vmf_vs_mdn --trials 2 --set steps=30 --no-diagnosis",
     "archetypes --latents control:postures --no-diagnosis",
 )
+_SWEEP, _ROADMAP = "orchestrator.sweep", "orchestrator.roadmap"
 DRIVER, TERMINATED, MLFLOW = "driver", "terminated", "mlflow"
 # How the processes below a driver are told apart: by the beginning or the end of what they are called.
 _KINDS: dict[str, Callable[[str], bool]] = {
@@ -102,27 +104,30 @@ def main() -> None:
     kinds = [DRIVER, TERMINATED, *_KINDS, MLFLOW]
     parser.add_argument("--what", nargs="+", default=kinds, choices=kinds)
     parser.add_argument("--sweep", action="append", help="arguments of a sweep; may be given several times")
+    parser.add_argument("--roadmap", action="append", help="arguments of a roadmap, likewise")
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
     asked = parser.parse_args()
     rng, good = random.Random(asked.seed), True
-    for arguments in asked.sweep or SWEEPS:
+    sweeps = asked.sweep or (() if asked.roadmap else SWEEPS)
+    commands = [f"{_SWEEP} {of}" for of in sweeps] + [f"{_ROADMAP} {of}" for of in asked.roadmap or ()]
+    for command in commands:
         with tempfile.TemporaryDirectory() as folder:
-            good &= compared(Path(folder), arguments.split(), asked.what, asked.kills, rng)
+            good &= compared(Path(folder), command.split(), asked.what, asked.kills, rng)
     sys.exit(not good)
 
 
-def compared(folder: Path, arguments: list[str], kinds: list[str], kills: int, rng: random.Random) -> bool:
+def compared(folder: Path, command: list[str], kinds: list[str], kills: int, rng: random.Random) -> bool:
     """Run a sweep undisturbed and then with kills; print what came of it. Whether all is well."""
     calm = folder / "calm"
-    seconds = undisturbed(calm, arguments)
+    seconds = undisturbed(calm, command)
     verdict, _ = numbers(calm)
-    print(f"\n{' '.join(arguments)}, undisturbed: {verdict} in {seconds:.0f} s\n", flush=True)
+    print(f"\n{' '.join(command)}, undisturbed: {verdict} in {seconds:.0f} s\n", flush=True)
     left = kinds * kills
     rng.shuffle(left)
     outcome = Outcome({kind: Kills() for kind in kinds})
     while left:
         killed = folder / f"killed-{len(outcome.verdicts)}"
-        disturb(killed, arguments, left, seconds, rng, outcome)
+        disturb(killed, command, left, seconds, rng, outcome)
         outcome.verdicts.append(numbers(killed)[0])
         outcome.apart = max(outcome.apart, apart(calm, killed))
         print(f"{outcome.table()}\n", flush=True)
@@ -132,17 +137,17 @@ def compared(folder: Path, arguments: list[str], kinds: list[str], kills: int, r
     return outcome.holds(verdict)
 
 
-def undisturbed(folder: Path, arguments: list[str]) -> float:
+def undisturbed(folder: Path, command: list[str]) -> float:
     """Run the sweep to its end; return the seconds that it took."""
     started = time.monotonic()
-    process = _start(folder, arguments)
+    process = _start(folder, command)
     if process.wait(timeout=_LONGEST) not in _WITH_VERDICT:
         raise SystemExit(f"the undisturbed sweep ended with exit code {process.returncode}:\n{_log(folder)}")
     return time.monotonic() - started
 
 
 def disturb(
-    folder: Path, arguments: list[str], left: list[str], seconds: float, rng: random.Random, outcome: Outcome
+    folder: Path, command: list[str], left: list[str], seconds: float, rng: random.Random, outcome: Outcome
 ) -> None:
     """Kill one kind of those ``left`` after the other, until the sweep has come to its end.
 
@@ -152,11 +157,11 @@ def disturb(
     folder.mkdir()
     with TrackingServer(folder) if MLFLOW in left else nullcontext() as server:
         address = server.address if server else ""
-        process, since = _start(folder, arguments, address), time.monotonic()
+        process, since = _start(folder, command, address), time.monotonic()
         latest, late, most = Kills(), 0, len(left)
         while process.poll() is None or process.returncode not in _WITH_VERDICT:
             if process.returncode is not None:  # ended by a kill: go on with it
-                process, since = _start(folder, arguments, address), time.monotonic()
+                process, since = _start(folder, command, address), time.monotonic()
             after = rng.uniform(1.0, seconds / 8) if left else float(_LONGEST)
             while process.poll() is None and time.monotonic() < since + after:
                 time.sleep(0.2)
@@ -191,10 +196,13 @@ def disturb(
 
 
 def _unrecorded(folder: Path, address: str) -> int:
-    """How many lanes of the judged run MLflow lacks, after what is missing has been asked for."""
+    """How many lanes of the judged runs MLflow lacks, after what is missing has been asked for."""
+    return sum(_unrecorded_of(path.parent, folder, address) for path in _judged(folder).values())
+
+
+def _unrecorded_of(run: Path, folder: Path, address: str) -> int:
     from mlflow import MlflowClient
 
-    run = _judged(folder).parent
     line = [sys.executable, "-m", "orchestrator.report", str(run), "--record"]
     with (folder / "log.txt").open("ab") as log:
         subprocess.run(line, cwd=folder, env=_environment(address), stdout=log, stderr=log, check=False)
@@ -251,12 +259,13 @@ def _environment(address: str) -> dict[str, str]:
     return {**kept, "PYTHONPATH": root, "OMP_NUM_THREADS": "1", **store}
 
 
-def _start(folder: Path, arguments: list[str], address: str = "") -> subprocess.Popen[bytes]:
+def _start(folder: Path, command: list[str], address: str = "") -> subprocess.Popen[bytes]:
     folder.mkdir(exist_ok=True)
-    resume = ["--resume"] if _begun(folder, arguments[0]) else []
+    # A roadmap goes on by itself.
+    resume = ["--resume"] if command[0] == _SWEEP and _begun(folder, command[1]) else []
     with (folder / "log.txt").open("ab") as log:
         return subprocess.Popen(
-            [sys.executable, "-m", "orchestrator.sweep", *arguments, *resume],
+            [sys.executable, "-m", *command, *resume],
             cwd=folder,
             env=_environment(address),
             stdout=log,
@@ -274,16 +283,23 @@ def _begun(folder: Path, study: str) -> bool:
 
 
 def numbers(folder: Path) -> tuple[str, list[float]]:
-    """The verdict in a folder, and all estimates of criteria and ablations."""
-    record: dict[str, Any] = json.loads(_judged(folder).read_text())
-    estimates = [c["estimate"]["estimate"] for c in record["criteria"] if c["estimate"]]
-    estimates += [a["effect"]["estimate"] for a in record["ablations"] if a["effect"]]
-    return record["verdict"], estimates
+    """The verdict in a folder, or each with its study's name, and all estimates of criteria and ablations."""
+    records: dict[str, Any] = {study: json.loads(path.read_text()) for study, path in _judged(folder).items()}
+    verdicts = {study: record["verdict"] for study, record in records.items()}
+    told = [*verdicts.values()] if len(verdicts) == 1 else [f"{name} {v}" for name, v in verdicts.items()]
+    estimates = [
+        of["estimate"]
+        for record in records.values()
+        for of in (*(c["estimate"] for c in record["criteria"]), *(a["effect"] for a in record["ablations"]))
+        if of
+    ]
+    return ", ".join(told), estimates
 
 
-def _judged(folder: Path) -> Path:
-    (path,) = [p for p in folder.glob("runs/*/verdict.json") if not p.parent.name.startswith("assay")]
-    return path
+def _judged(folder: Path) -> dict[str, Path]:
+    """The verdicts of the studies in a folder, but for those on control worlds, by the studies' names."""
+    paths = {path.parent.name.rsplit("-", 2)[0]: path for path in sorted(folder.glob("runs/*/verdict.json"))}
+    return {study: path for study, path in paths.items() if not study.startswith("assay")}
 
 
 def apart(calm: Path, other: Path) -> float:

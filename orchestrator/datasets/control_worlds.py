@@ -12,6 +12,7 @@ from trainables.own_parts.registry import PartKind, is_own_part, reference_of
 from trainables.own_parts.source import source_hash
 
 CONTROLS = Path("latents/controls")
+_OURS = "trainables.latents.worlds.catalogue:WORLDS"
 
 
 def latents_folder(latents: str) -> Path:
@@ -26,12 +27,14 @@ def latents_folder(latents: str) -> Path:
 def world_folder(name: str) -> Path:
     """The folder of a control world, written where it is missing; it appears complete or not at all.
 
+    Its name has a hash of the code that writes it, so that nobody goes on with frames of an earlier version.
+
     Raises:
         InputError: no control world has that name.
     """
-    folder = CONTROLS / name
-    if name not in WORLDS and is_own_part(PartKind.WORLD, name):  # as its code is now
-        folder = CONTROLS / f"{name}-{source_hash(reference_of(PartKind.WORLD, name))[:8]}"
+    is_own = name not in WORLDS and is_own_part(PartKind.WORLD, name)
+    code = source_hash(reference_of(PartKind.WORLD, name) if is_own else _OURS)
+    folder = CONTROLS / f"{name}-{code[:8]}"
     if any(folder.glob("*.parquet")):
         return folder
     with tempfile.TemporaryDirectory() as temporary:
