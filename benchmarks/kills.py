@@ -5,12 +5,13 @@
 
 For each sweep, or whole roadmap, an undisturbed one runs first, in a folder of its own. Then one suffers all
 kinds of kills, in random order and so many of each, and another one what is left of them: a process dies by
-SIGKILL ("terminated": the driver, asked by SIGTERM to end) within an eighth of what an undisturbed sweep takes,
-and what has ended is gone on with. What must come out: the same verdict and estimates; no lane that was there is
-written again, which is seen from the files of the lanes themselves; a sentence, not a traceback, where a run
-had to end; and every lane in the MLflow store, once ``report --record`` has been asked for what is missing.
-Ray keeps its object store in the raylet, so the two die together. An MLflow server that was killed comes back
-some seconds later. The default sweeps are no smoke runs: control worlds and ablations are a part of them.
+SIGKILL ("terminated": the driver, asked by SIGTERM to end) within an eighth of what an undisturbed sweep
+takes, and what has ended is gone on with. What must come out: the same verdict and estimates; no lane that
+was there is written again, which is seen from the files of the lanes themselves; a sentence, not a
+traceback, where a run had to end; and every lane in the MLflow store, once ``report --record`` has been
+asked for what is missing. Ray keeps its object store in the raylet, so the two die together. An MLflow
+server that was killed comes back some seconds later. The default sweeps are no smoke runs: control worlds
+and ablations are a part of them.
 """
 
 from __future__ import annotations
