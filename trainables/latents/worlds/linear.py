@@ -46,6 +46,11 @@ class RotatingAR:
             z_TUD[t] += z_TUD[t - 1] @ step
         return z_TUD.transpose(1, 0, 2)
 
+    def model_step(self, z: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """The frames [..., D] that the world's own law draws after frames z [..., D]."""
+        innovation = self.scale * math.sqrt(1 - self.decay**2)
+        return self.decay * z @ self.rotation().T + innovation * rng.standard_normal(z.shape)
+
     def rotation(self) -> np.ndarray:
         """The matrix Q [D, D], whose planes span a fixed random basis: no coordinate is special."""
         basis_DD = oblique_axes(self.dim)

@@ -188,6 +188,19 @@ def test_linear_world_is_stationary_and_isotropic(name: str) -> None:
         np.testing.assert_allclose(covariance, world.scale**2 * np.eye(32), atol=0.12 * world.scale**2)
 
 
+@pytest.mark.parametrize("name", LINEAR)
+def test_the_model_of_a_linear_world_draws_by_the_law_of_what_comes_next(name: str) -> None:
+    world = WORLDS[name]
+    z_ND, next_ND = world.simulate(20_000, 2, np.random.default_rng(0)).swapaxes(0, 1)
+    drawn_ND = world.model_step(z_ND, np.random.default_rng(1))
+    with_past, drawn_with_past, own = (
+        a_ND.T @ b_ND / (len(a_ND) * world.scale**2)
+        for a_ND, b_ND in ((next_ND, z_ND), (drawn_ND, z_ND), (drawn_ND, drawn_ND))
+    )
+    np.testing.assert_allclose(drawn_with_past, with_past, atol=0.05)
+    np.testing.assert_allclose(own, np.eye(world.dim), atol=0.05)
+
+
 def test_white_noise_scores_070_and_smooth_far_less() -> None:
     white, smooth, gaussian = (WORLDS[name].optimum(HORIZON) for name in ("white", "smooth", "gaussian"))
     assert white.one_step_cosine == pytest.approx(0.70, abs=0.02)
