@@ -116,7 +116,7 @@ def _answer(runner: RoadmapRunner, page: Path | None) -> RoadmapAnswer:
         }
         for status in standing.outlook.statuses
     ]
-    return {"steps": steps, "advice": advice(standing), "page": None if page is None else str(page)}
+    return {"steps": steps, "advice": " ".join(advice(standing)), "page": None if page is None else str(page)}
 
 
 def main() -> None:

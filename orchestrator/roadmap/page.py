@@ -20,7 +20,7 @@ from orchestrator.roadmap.deciding import beside_text, deciding_text, planned_te
 from orchestrator.roadmap.gates import Status, verdicts_in_words
 from orchestrator.roadmap.graph import edges, graph, graph_text
 from orchestrator.roadmap.log import ENDED
-from orchestrator.roadmap.status import Standing, advice
+from orchestrator.roadmap.status import Standing, advice, what_is_next
 from orchestrator.runtime.atomic_files import write_atomically
 from orchestrator.runtime.markdown_text import as_code, as_table, as_text
 from orchestrator.statistics import beliefs
@@ -58,7 +58,7 @@ def roadmap_to_json(standing: Standing) -> dict[str, Any]:
         "latents": standing.latents,
         "representation": standing.active,
         "until": standing.until,
-        "advice": advice(standing),
+        "advice": " ".join(advice(standing)),
         "next": list(outlook.ready),
         "settled": [
             {"decision": s.settles, "study": s.step.study, "verdict": s.verdict} for s in outlook.settled
@@ -126,6 +126,7 @@ def _context(standing: Standing) -> dict[str, Any]:
         "graph": Markup(graph(outlook, believed)),
         "graph_text": graph_text(outlook),
         "rows": [_row(step, status) for step, status in zip(record["steps"], outlook.statuses, strict=True)],
+        "then": " ".join(what_is_next(standing)),
         "tiers": outlook.roadmap.tiers,
         "legend": _STATES,
         "cost": _spent_text(record["spent"]),
@@ -191,9 +192,16 @@ def _markdown(context: dict[str, Any]) -> str:
         *("planned", "spent", "latents", "why", "what follows"),
     )
     cells = [[_cell(row[column]) for column in columns] for row in context["rows"]]
+    decided = [
+        f"- {row['verdict']} {as_code(row['study'])}: {as_text(row['follows'])}"
+        for row in context["rows"]
+        if row["verdict"]
+    ]
     parts = [
         f"# {context['title']}",
-        as_text(context["advice"]),
+        *(["Smoke runs, far too small to be evidence."] if context["smoke"] else []),
+        "\n".join(decided) or "Nothing is decided yet.",
+        as_text(context["then"]),
         as_table(heads, cells),
         "\n".join(f"- {as_text(line)}" for line in context["graph_text"]),
         f"Brier score: {context['score']}",

@@ -31,7 +31,7 @@ def roadmap_plan(runner: RoadmapRunner) -> str:
             lines += ["", *wrapped(f"tier {tier}: {words}", hanging=4)]
             for status in (s for s in standing.outlook.statuses if s.step.tier == tier):
                 lines += _lines(status, standing, _cost(status, runner, cluster))
-    return "\n".join([*lines, "", *wrapped(advice(standing))])
+    return "\n".join([*lines, "", *(part for line in advice(standing) for part in wrapped(line))])
 
 
 def _lines(status: Status, standing: Standing, cost: str) -> list[str]:

@@ -83,7 +83,7 @@ class RoadmapRunner:
         for status in standing.outlook.statuses:
             if status.state is not StepState.DONE:
                 self.say(f"{status.step.study}: {status.state}, {status.reason}")
-        self.say(f"\n{advice(standing)}\n\nroadmap  {page}")
+        self.say("\n".join(["", *advice(standing), "", f"roadmap  {page}"]))
         return page
 
     def comparison(self) -> str:

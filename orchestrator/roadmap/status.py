@@ -77,11 +77,17 @@ def outlook_from_log(
     return final, {s.step.study: verdicts[s.step.study] for s in final.of(StepState.DONE)}
 
 
-def advice(standing: Standing) -> str:
-    """The decisions so far and what to do next, as one paragraph."""
-    outlook = standing.outlook
+def advice(standing: Standing) -> list[str]:
+    """The decisions so far, with the reason where nothing was decided, and what to do next: a line each."""
+    done = standing.outlook.of(StepState.DONE)
     parts = ["Smoke runs, far too small to be evidence."] if standing.smoke else []
-    parts += [_decision(status) for status in outlook.of(StepState.DONE)] or ["Nothing is decided yet."]
+    parts += [_decision(status) for status in done] or ["Nothing is decided yet."]
+    return [*parts, *what_is_next(standing)]
+
+
+def what_is_next(standing: Standing) -> list[str]:
+    """What to do next, and on which latents: a sentence each."""
+    outlook, parts = standing.outlook, []
     if outlook.representation:
         parts.append(f"Later steps run on the latents of {outlook.representation}.")
         parts += [
@@ -92,14 +98,13 @@ def advice(standing: Standing) -> str:
             and status.verdict == NO_GO
             and status.recorded.representation not in ("", outlook.representation)
         ]
-    return " ".join([*parts, *_next(standing)])
+    return [*parts, *_next(standing)]
 
 
 def _decision(status: Status) -> str:
     study, verdict = status.step.study, status.verdict
-    if verdict in (GO, NO_GO):
-        return f"{study} is {verdict}. {status.step.consequences[verdict]}"
-    return f"{study} is {verdict}: {status.reason.rstrip('.')}. {status.step.consequences[verdict]}"
+    reason = "" if verdict in (GO, NO_GO) else f": {status.reason.rstrip('.')}"
+    return f"{study} is {verdict}{reason}. {status.step.consequences[verdict]}"
 
 
 def _next(standing: Standing) -> list[str]:

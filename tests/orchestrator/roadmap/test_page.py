@@ -20,7 +20,10 @@ def test_the_page_says_first_what_was_decided_and_asks_nothing_of_the_network(wo
     path = trip.run()
     page = _Page(path.read_text(encoding="utf-8"))
     said, record = page.text, json.loads(path.with_suffix(".json").read_text())
-    assert said.index(record["advice"]) < said.index("Verdicts and beliefs")
+    first = " ".join(said[: said.index("The way so far")].split())
+    decided = [step for step in record["steps"] if step["verdict"]]
+    assert all(f"{step['verdict']} {step['study']}: {step['consequence']}" in first for step in decided)
+    assert "Held until an earlier study ends GO or NO-GO: memory_as_basis" in first
     drawings = [attributes for tag, attributes in page.tags if tag == "svg"]
     assert len(drawings) == 1 and drawings[0]["role"] == "img"
     for step in record["steps"]:
@@ -29,7 +32,8 @@ def test_the_page_says_first_what_was_decided_and_asks_nothing_of_the_network(wo
     assert all(not address.startswith(("http", "//")) for address in page.addresses)
     assert "Brier score" in said and "device time" in said and "prefers-color-scheme" in path.read_text()
     written = path.with_suffix(".md").read_text()
-    assert record["advice"] in written and "| vmf_vs_mdn | 1 | GO |" in written
+    assert "- GO `vmf_vs_mdn`: Success" in written and "- INADMISSIBLE `perception`: " in written
+    assert "| vmf_vs_mdn | 1 | GO |" in written
 
 
 def test_every_study_shows_what_decided_it_and_the_last_page_what_follows(world):
@@ -90,7 +94,7 @@ def test_where_nothing_can_run_the_advice_names_what_to_build_first(tmp_path, mo
     write_latents(tmp_path / "toy")
     trip, _ = journey(tmp_path, Sweeps({}))
     trip.logbook.append(entry(data_hash=trip.dataset.content_hash, reason="as measured"))
-    said = advice(trip.standing())
+    said = " ".join(advice(trip.standing()))
     assert said.startswith("vmf_vs_mdn is GO. Success → proceed to archetypes. Settles: factorize direction")
     assert "Next is archetypes, which cannot run yet: it waits for a study of directions" in said
     assert (

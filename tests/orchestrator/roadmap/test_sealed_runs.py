@@ -51,7 +51,7 @@ def test_a_sealed_verdict_of_a_sweep_counts_and_is_not_asked_again(world):
     standing = seen(world)
     assert states(standing.outlook)["vmf_vs_mdn"] == "DONE" and "archetypes" in standing.outlook.ready
     assert standing.verdicts["vmf_vs_mdn"].run == folder.name
-    assert "Nothing is decided yet" not in advice(standing)
+    assert "Nothing is decided yet" not in " ".join(advice(standing))
     sweeps = Sweeps({})
     journey(world, sweeps, until=1)[0].run()
     assert [name for name, *_ in sweeps.ran] == ["representations", "perception"]
