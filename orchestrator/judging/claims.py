@@ -21,7 +21,7 @@ from search_spaces.study import PREFERENCE, Claim, Criterion
 from trainables.latents.batching.surrogates import NULLS, PLANTS, SURROGATES, Surrogate
 
 _NULL_WORDS = {
-    Surrogate.WHITE: "that frames without any memory give",
+    Surrogate.WHITE: "that shuffled frames give",
     Surrogate.GAUSSIAN: "that a linear-Gaussian copy of the frames gives",
 }
 # What a null gives, in words, and the arm's figure less that; None where one was not measured.
@@ -94,7 +94,7 @@ def _times(criterion: Criterion, measures: Measures) -> CriterionResult:
         return CriterionResult(criterion, Outcome.NOT_MEASURED, f"{subject(criterion)} was not measured.")
     quotient = ratio(measures, criterion)
     outcome, why = _times_decided(criterion, success, failure, numerator)
-    beyond = ", beyond what frames without any memory give" if null else ""
+    beyond = ", beyond what shuffled frames give" if null else ""
     sides = f"{spelled(numerator)} against {spelled(denominator)}{beyond}"
     value = f"is {spelled(quotient)} ({sides})" if quotient else f"has no value: {sides}"
     white, gaussian, kept, lost = (
@@ -239,10 +239,10 @@ def _why_undecided(criterion: Criterion, interval: Interval) -> str:
         )
     if interval.estimate > success:
         gap = interval.estimate - success
-        return f"the interval reaches down to {plain(success)}; {_needed(interval, gap)}."
+        return f"the interval includes {plain(success)}; {_needed(interval, gap)}."
     if interval.estimate < failure:
         gap = failure - interval.estimate
-        return f"the interval reaches up to {plain(failure)}; {_needed(interval, gap)}."
+        return f"the interval includes {plain(failure)}; {_needed(interval, gap)}."
     if failure == success:
         return f"it is indistinguishable from {plain(success)}."
     gap = min(interval.estimate - failure, success - interval.estimate)

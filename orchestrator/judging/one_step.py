@@ -64,8 +64,8 @@ def _on_cosine(arm: str, real: Interval | None, white: Interval | None) -> str:
         return f"The one-step cosine of the {arm} arm was not measured."
     statement = f"One step ahead, the direction cosine of the {arm} arm is {spelled(real)}"
     if white is None:
-        return f"{statement}; frames without any memory would give 0.707 (1/√2) by formula, and were not run."
-    null = f"and frames without any memory give {spelled(white)}"
+        return f"{statement}; shuffled frames would give 0.707 (1/√2) by formula, and were not run."
+    null = f"and shuffled frames give {spelled(white)}"
     if real.low > white.high:
         gap = number(real.estimate - white.estimate)
         return f"{statement}, {null}: only what exceeds that, {gap}, is evidence."

@@ -29,7 +29,7 @@ _USED = {
 }
 _LEARNT_ON = {
     Surrogate.REAL: "learnt on real frames",
-    Surrogate.WHITE: "on frames in random order",
+    Surrogate.WHITE: "on shuffled frames",
     Surrogate.GAUSSIAN: "on the Gaussian copy",
 }
 

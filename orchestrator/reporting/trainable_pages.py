@@ -37,7 +37,7 @@ PICTURE_NULLS: Mapping[str, Callable[[JudgedRun], list[tuple[str, Interval]]]] =
 }
 _FRAMES = {
     Surrogate.REAL: "real frames",
-    Surrogate.WHITE: "frames in random order",
+    Surrogate.WHITE: "shuffled frames",
     Surrogate.GAUSSIAN: "Gaussian copy",
 }
 

@@ -96,6 +96,19 @@ def test_a_page_shows_what_decides_beside_its_nulls_and_nothing_of_rollouts(tmp_
     assert "GO" in markdown.read_text()
 
 
+def test_the_head_says_where_another_criterion_than_the_primary_one_decides(tmp_path) -> None:
+    said = {}
+    for name, accuracy in (("primary", 0.8), ("another", 0.4)):
+        run = judged(0.9, accuracy)
+        page, _, _ = write_report(tmp_path / name, run.study, run.evidence, run.judgement)
+        said[name] = page.read_text()
+    assert "Deciding criterion: clusters are tight" in said["primary"]
+    assert "This is not what decided" not in said["primary"]
+    assert "Primary criterion: clusters are tight" in said["another"]
+    hangs = "hangs on “clusters hold for speakers on whom they were not fitted”"
+    assert f"This is not what decided.</strong> The verdict {hangs}" in said["another"]
+
+
 def test_rows_hold_real_frames_and_both_surrogates() -> None:
     (title, real, white, gaussian), *rest = archetype_rows("archetypes", judged(0.9))
     assert title.startswith("tightness") and (real[:4], white[:4], gaussian[:4]) == ("0.90", "0.60", "0.50")

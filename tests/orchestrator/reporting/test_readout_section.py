@@ -90,7 +90,7 @@ def test_a_page_shows_every_size_the_placebo_and_what_is_read(tmp_path) -> None:
 def test_the_picture_that_decides_is_the_paired_difference_beside_what_surrogates_give() -> None:
     picture = deciding_picture(judged(3.0, 3.2))
     assert picture is not None and "linear less nonlinear" in picture.figure
-    assert re.search("real frames: −0.(19|20).*; frames in random order: .*; Gaussian copy: ", picture.figure)
+    assert re.search("real frames: −0.(19|20).*; shuffled frames: .*; Gaussian copy: ", picture.figure)
     assert "success > −0.5, failure < −0.5" in picture.caption
 
 

@@ -196,7 +196,7 @@ def test_diverged_lanes_and_missing_nulls_are_said_not_hidden(tmp_path):
     record.arms["mdn"].nulls.clear()
     _, _, page = _report(tmp_path, record)
     assert "6, of which 2 diverged" in page.text and "12, of which 1 diverged" in page.text
-    assert "frames without any memory would give 0.707 (1/√2) by formula, and were not run" in page.text
+    assert "shuffled frames would give 0.707 (1/√2) by formula, and were not run" in page.text
 
 
 def test_nothing_at_all_still_makes_a_page(tmp_path):
@@ -216,6 +216,7 @@ def test_a_smoke_run_says_that_it_is_no_evidence(tmp_path):
     record.provenance["smoke"] = True
     _, _, page = _report(tmp_path, record)
     assert page.text.index("far too small to be evidence") < page.text.index("What follows:")
+    assert "nothing yet; run it without --smoke" in page.text
 
 
 def test_what_data_say_cannot_become_markup(tmp_path):
