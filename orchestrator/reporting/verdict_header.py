@@ -64,7 +64,7 @@ def lead_curve(run: JudgedRun) -> str:
     metric = _without_step(run)
     if run.forecasts and metric in CAPTIONS:
         return metric
-    return "" if run.ranking or has_pages(run) else "cos"
+    return "" if run.ranking or has_pages(run) or _is_difference(run) else "cos"
 
 
 def _caption(run: JudgedRun, curve: str) -> str:
@@ -73,7 +73,15 @@ def _caption(run: JudgedRun, curve: str) -> str:
 
 def _values(run: JudgedRun) -> Picture | None:
     """The figures that decided: of every arm where arms are put in order, else beside what a section adds."""
-    return deciding_picture(run) if has_pages(run) else ranking_picture(run)
+    if run.ranking and not has_pages(run):
+        return ranking_picture(run)
+    return None if lead_curve(run) else deciding_picture(run)
+
+
+def _is_difference(run: JudgedRun) -> bool:
+    """Whether what decides is how much two arms differ, which a picture of its own shows beside its nulls."""
+    primary = run.study.primary
+    return bool(primary.versus) and primary.claim is not Claim.TIMES
 
 
 def deciding_figure(result: CriterionResult) -> dict[str, str]:

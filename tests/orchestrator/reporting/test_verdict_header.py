@@ -1,0 +1,27 @@
+"""The picture at the top of a report is of what decided."""
+
+from dataclasses import replace
+
+from orchestrator.judging.verdict import judge
+from orchestrator.reporting.judged_run import JudgedRun
+from orchestrator.reporting.verdict_header import lead_curve, verdict_header
+from tests.orchestrator.synthetic_evidence import STUDY, evidence
+
+
+def run_decided_by(**what) -> JudgedRun:
+    criteria = (replace(STUDY.criteria[0], **what), *STUDY.criteria[1:])
+    study, record = replace(STUDY, criteria=criteria), evidence()
+    return JudgedRun(study, record, judge(study, record))
+
+
+def test_a_difference_that_has_no_curve_is_drawn_beside_what_surrogates_give() -> None:
+    run = run_decided_by(metric="one_step_cosine", versus="mdn", success=0.0, failure=0.0)
+    picture = verdict_header(run, {})["picture"]
+    assert lead_curve(run) == "" and picture is not None
+    assert "vmf less mdn" in picture.figure and "shuffled frames: " in picture.figure
+
+
+def test_a_curve_is_drawn_where_it_decides_or_where_nothing_else_can() -> None:
+    assert lead_curve(run_decided_by()) == "cos"
+    assert lead_curve(run_decided_by(metric="cos@16", versus="mdn", success=0.0, failure=0.0)) == "cos"
+    assert lead_curve(run_decided_by(metric="one_step_cosine")) == "cos"
