@@ -262,11 +262,21 @@ def _needed(interval: Interval, gap: float, *, replicates: bool = True) -> str:
     speakers = fewest(lambda n: half_width(interval, n, interval.n_seeds) < gap, interval.n_speakers + 1)
     seeds = fewest(lambda n: half_width(interval, interval.n_speakers, n) < gap, interval.n_seeds + 1)
     ways = [
-        *([f"about {speakers} test speakers instead of {interval.n_speakers}"] if speakers else []),
-        *([f"about {seeds} replicates instead of {interval.n_seeds}"] if seeds and replicates else []),
+        *([f"about {roughly(speakers)} test speakers instead of {interval.n_speakers}"] if speakers else []),
+        *(
+            [f"about {roughly(seeds)} replicates instead of {interval.n_seeds}"]
+            if seeds and replicates
+            else []
+        ),
     ]
     if not ways and replicates:
         return "neither more test speakers nor more replicates alone would be enough"
     if not ways:
         return "more test speakers alone would not be enough"
     return f"to decide at this estimate it would take {' or '.join(ways)}"
+
+
+def roughly(count: int) -> int:
+    """A count rounded up to two digits that say something."""
+    step = 10 ** max(0, len(str(count)) - 2)
+    return -(-count // step) * step

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from orchestrator.judging.claims import equivalence_interval
+from orchestrator.judging.claims import equivalence_interval, roughly
 from orchestrator.judging.criteria import Outcome
 from orchestrator.judging.failure_modes import failure_mode
 from orchestrator.judging.measures import Measures
@@ -402,3 +402,10 @@ def test_another_measure_of_the_same_thing_has_to_agree(cosine, success, failure
     study = dataclasses.replace(STUDY, criteria=(STUDY.primary, other))
     arms = evidence({"mdn": MDN, "vmf": _at(cosine)}, study=study)
     assert str(judge(study, arms).verdict) == verdict
+
+
+@pytest.mark.parametrize(
+    ("count", "said"), [(7, 7), (99, 99), (100, 100), (101, 110), (3753, 3800), (9990, 10000)]
+)
+def test_how_much_more_is_needed_is_told_in_two_digits(count, said):
+    assert roughly(count) == said
