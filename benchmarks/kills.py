@@ -198,7 +198,7 @@ def disturb(
 
 def _unrecorded(folder: Path, address: str) -> int:
     """How many lanes of the judged runs MLflow lacks, after what is missing has been asked for."""
-    return sum(_unrecorded_of(path.parent, folder, address) for path in _judged(folder).values())
+    return sum(_unrecorded_of(path.parent, folder, address) for path in _judged(folder))
 
 
 def _unrecorded_of(run: Path, folder: Path, address: str) -> int:
@@ -207,9 +207,12 @@ def _unrecorded_of(run: Path, folder: Path, address: str) -> int:
     line = [sys.executable, "-m", "orchestrator.report", str(run), "--record"]
     with (folder / "log.txt").open("ab") as log:
         subprocess.run(line, cwd=folder, env=_environment(address), stdout=log, stderr=log, check=False)
+    events = map(json.loads, (run / "journal.jsonl").read_text().splitlines())
+    lanes = {(e["phase"], e["arm"], e["index"]) for e in events if e["event"] == "finished"}
     client = MlflowClient(address or f"sqlite:///{folder}/mlflow.db")
     experiments = [experiment.experiment_id for experiment in client.search_experiments()]
-    verdicts = client.search_runs(experiments, "tags.verdict != ''")
+    # Lanes of other runs are called alike.
+    verdicts = client.search_runs(experiments, f"tags.verdict != '' and tags.run_folder LIKE '%{run.name}'")
     names = {
         child.info.run_name
         for parent in verdicts
@@ -217,8 +220,6 @@ def _unrecorded_of(run: Path, folder: Path, address: str) -> int:
             experiments, f"tags.mlflow.parentRunId = '{parent.info.run_id}'", max_results=5000
         )
     }
-    events = map(json.loads, (run / "journal.jsonl").read_text().splitlines())
-    lanes = {(e["phase"], e["arm"], e["index"]) for e in events if e["event"] == "finished"}
     return max(0, len(lanes) - len(names))
 
 
@@ -284,23 +285,22 @@ def _begun(folder: Path, study: str) -> bool:
 
 
 def numbers(folder: Path) -> tuple[str, list[float]]:
-    """The verdict in a folder, or each with its study's name, and all estimates of criteria and ablations."""
-    records: dict[str, Any] = {study: json.loads(path.read_text()) for study, path in _judged(folder).items()}
-    verdicts = {study: record["verdict"] for study, record in records.items()}
-    told = [*verdicts.values()] if len(verdicts) == 1 else [f"{name} {v}" for name, v in verdicts.items()]
+    """The verdicts in a folder, each with its study's name, and all estimates of criteria and ablations."""
+    records: list[dict[str, Any]] = [json.loads(path.read_text()) for path in _judged(folder)]
+    told = [f"{record['study']} {record['verdict']}" for record in records]
     estimates = [
         of["estimate"]
-        for record in records.values()
+        for record in records
         for of in (*(c["estimate"] for c in record["criteria"]), *(a["effect"] for a in record["ablations"]))
         if of
     ]
     return ", ".join(told), estimates
 
 
-def _judged(folder: Path) -> dict[str, Path]:
-    """The verdicts of the studies in a folder, but for those on control worlds, by the studies' names."""
-    paths = {path.parent.name.rsplit("-", 2)[0]: path for path in sorted(folder.glob("runs/*/verdict.json"))}
-    return {study: path for study, path in paths.items() if not study.startswith("assay")}
+def _judged(folder: Path) -> list[Path]:
+    """The verdicts of the studies in a folder, but for those on control worlds."""
+    paths = sorted(folder.glob("runs/*/verdict.json"))
+    return [path for path in paths if not path.parent.name.startswith("assay")]
 
 
 def apart(calm: Path, other: Path) -> float:

@@ -261,14 +261,9 @@ def _needed(interval: Interval, gap: float, *, replicates: bool = True) -> str:
         return "one seed on one speaker says nothing of the spread"
     speakers = fewest(lambda n: half_width(interval, n, interval.n_seeds) < gap, interval.n_speakers + 1)
     seeds = fewest(lambda n: half_width(interval, interval.n_speakers, n) < gap, interval.n_seeds + 1)
-    ways = [
-        *([f"about {roughly(speakers)} test speakers instead of {interval.n_speakers}"] if speakers else []),
-        *(
-            [f"about {roughly(seeds)} replicates instead of {interval.n_seeds}"]
-            if seeds and replicates
-            else []
-        ),
-    ]
+    more = [(speakers, "test speakers", interval.n_speakers)]
+    more += [(seeds, "replicates", interval.n_seeds)] if replicates else []
+    ways = [f"about {roughly(count)} {units} instead of {now}" for count, units, now in more if count]
     if not ways and replicates:
         return "neither more test speakers nor more replicates alone would be enough"
     if not ways:

@@ -70,6 +70,7 @@ class Judgement:
     posterior: float  # by the rule of beliefs.py
     level: float  # of every interval, at this look
     criteria: tuple[CriterionResult, ...]
+    decided_by: tuple[str, ...]  # names of the criteria that the reason is made of; empty where INADMISSIBLE
     plants: tuple[PlantReading, ...]  # of the arms that binding criteria name
     modes: dict[str, list[str]]  # arm that forecasts -> letter of the failure mode at k = 1..K
     one_step: dict[str, OneStep]
@@ -120,7 +121,7 @@ def judge(study: Study, evidence: Evidence) -> Judgement:
     }
     plants = plant_readings(study, evidence, measures)
     obstacles = problems(study, evidence, measures, results, plants)
-    verdict, reason = _verdict(results, obstacles, learnt, study.effort)
+    verdict, reason, deciding = _verdict(results, obstacles, learnt, study.effort)
     few = too_few_seeds(study, evidence, alpha) if evidence.after_the_fact else ""
     if few and verdict in (Verdict.GO, Verdict.NO_GO):
         verdict, reason = Verdict.INCONCLUSIVE, f"{few} {reason}"
@@ -136,6 +137,7 @@ def judge(study: Study, evidence: Evidence) -> Judgement:
         posterior=prior if weightless else posterior(prior, str(verdict), budget.alpha, budget.power),
         level=measures.level,
         criteria=results,
+        decided_by=tuple(result.criterion.name for result in deciding),
         plants=plants,
         modes={arm: _modes(arm, measures) for arm in forecasting},
         one_step={
@@ -189,24 +191,26 @@ def _verdict(
     obstacles: list[str],
     learnt: Mapping[str, Learning],
     effort: str,
-) -> tuple[Verdict, str]:
+) -> tuple[Verdict, str, list[CriterionResult]]:
+    """The verdict, its reason, and the results that the reason is made of."""
     if obstacles:
-        return Verdict.INADMISSIBLE, " ".join(obstacles)
+        return Verdict.INADMISSIBLE, " ".join(obstacles), []
     binding = [r for r in results if r.criterion.role is not Role.REPORTED]
     binding.sort(key=lambda r: r.criterion.role is not Role.PRIMARY)
     if apart := _disagreeing(binding):
-        return Verdict.INCONCLUSIVE, f"Two measures of the same thing disagree. {_joined(apart)}"
+        return Verdict.INCONCLUSIVE, f"Two measures of the same thing disagree. {_joined(apart)}", apart
     failed = [r for r in binding if r.outcome is Outcome.FAILED and r.criterion.role is not Role.AGREEING]
     if failed:
         excuses = unlearnt(failed, learnt, effort)
         if excuses:
-            return Verdict.INCONCLUSIVE, " ".join([_joined(failed), *(f"{capital(e)}." for e in excuses)])
-        return Verdict.NO_GO, _joined(failed)
+            reason = " ".join([_joined(failed), *(f"{capital(e)}." for e in excuses)])
+            return Verdict.INCONCLUSIVE, reason, failed
+        return Verdict.NO_GO, _joined(failed), failed
     undecided = [r for r in binding if r.outcome in (Outcome.UNDECIDED, Outcome.NOT_MEASURABLE)]
     if undecided:
-        return Verdict.INCONCLUSIVE, _joined(undecided)
+        return Verdict.INCONCLUSIVE, _joined(undecided), undecided
     asked = [r for r in binding if r.outcome is not Outcome.NOT_ASKED]
-    return Verdict.GO, _joined(asked)
+    return Verdict.GO, _joined(asked), asked
 
 
 def _disagreeing(binding: list[CriterionResult]) -> list[CriterionResult]:

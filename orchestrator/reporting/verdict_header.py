@@ -18,7 +18,7 @@ from orchestrator.reporting.trainable_pages import deciding_picture, has_pages
 from orchestrator.reporting.training_section import training_check
 from orchestrator.reporting.trust_section import trust_checks
 from orchestrator.statistics.wording import number, spelled
-from search_spaces.study import Claim, Role
+from search_spaces.study import Claim
 
 _MEANING = {
     Verdict.GO: "the hypothesis holds by its own criteria",
@@ -49,7 +49,7 @@ def verdict_header(run: JudgedRun, curves: Mapping[str, Markup]) -> dict[str, An
         "representation": ", ".join(_representations(run)),
         "started": run.evidence.provenance.get("started", ""),
         "deciding": deciding_figure(run.primary),
-        "others_decided": _others_that_decided(run),
+        "others_decided": [] if run.primary.criterion.name in judgement.decided_by else judgement.decided_by,
         "belief": (f"{judgement.prior:.2f}", f"{judgement.posterior:.2f}"),
         "picture": picture,
         "checks": trust_checks(run),
@@ -102,15 +102,6 @@ def deciding_figure(result: CriterionResult) -> dict[str, str]:
         "thresholds": f"success {success}, failure {failure}",
         "null": spelled(result.white) if result.white else "",
     }
-
-
-def _others_that_decided(run: JudgedRun) -> list[str]:
-    """Names of the criteria that the reason is made of, where the primary one is none of them."""
-    reason = run.judgement.reason.casefold()
-    quoted = [r for r in run.judgement.criteria if r.sentence and r.sentence.casefold().rstrip(".") in reason]
-    if run.judgement.verdict is Verdict.INADMISSIBLE or run.primary in quoted:
-        return []
-    return [r.criterion.name for r in quoted if r.criterion.role is not Role.REPORTED]
 
 
 def _without_step(run: JudgedRun) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy.special import gammaln, hyp2f1
@@ -37,19 +38,23 @@ class RotatingAR:
 
     def simulate(self, utterances: int, frames: int, rng: np.random.Generator) -> np.ndarray:
         """Stationary stretches [U, T, D]."""
-        step = self.decay * self.rotation().T
-        innovation = self.scale * math.sqrt(1 - self.decay**2)
+        step_DD, innovation = self._law
         z_TUD = rng.standard_normal((frames, utterances, self.dim))
         z_TUD[0] *= self.scale
         z_TUD[1:] *= innovation
         for t in range(1, frames):
-            z_TUD[t] += z_TUD[t - 1] @ step
+            z_TUD[t] += z_TUD[t - 1] @ step_DD
         return z_TUD.transpose(1, 0, 2)
 
     def model_step(self, z: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """The frames [..., D] that the world's own law draws after frames z [..., D]."""
-        innovation = self.scale * math.sqrt(1 - self.decay**2)
-        return self.decay * z @ self.rotation().T + innovation * rng.standard_normal(z.shape)
+        step_DD, innovation = self._law
+        return z @ step_DD + innovation * rng.standard_normal(z.shape)
+
+    @cached_property
+    def _law(self) -> tuple[np.ndarray, float]:
+        """What takes a row to the next frame, and the standard deviation of what is new in it."""
+        return self.decay * self.rotation().T, self.scale * math.sqrt(1 - self.decay**2)
 
     def rotation(self) -> np.ndarray:
         """The matrix Q [D, D], whose planes span a fixed random basis: no coordinate is special."""
