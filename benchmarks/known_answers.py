@@ -68,10 +68,16 @@ def main() -> None:
         studies = [search_spaces.load(name) for name in asked.studies or search_spaces.names()]
     except StudyError as error:
         parser.error(str(error))
+    asked_of = questions(studies)
+    worlds = list(dict.fromkeys(question.world for question in asked_of))
+    if not worlds:
+        parser.error(f"{', '.join(asked.studies)} cites no control world: nothing can be asked of it")
+    for world in asked.worlds or ():
+        if world not in worlds:
+            parser.error(f"--worlds is {world!r}; it must be one of {', '.join(worlds)}")
+    wanted = [q for q in asked_of if not asked.worlds or q.world in asked.worlds]
     cluster.set_ray_environment()
     interrupt_on_signals()
-    asked_of = questions(studies)
-    wanted = [q for q in asked_of if not asked.worlds or q.world in asked.worlds]
     verdicts: dict[_Run, str] = {}
     code = ExitCode.DONE
     try:

@@ -3,6 +3,7 @@
 import pytest
 
 import search_spaces
+from benchmarks import known_answers
 from benchmarks.known_answers import Question, is_right, questions, table
 
 
@@ -43,3 +44,23 @@ def test_the_table_counts_answers_that_are_there_and_those_that_are_wrong() -> N
     ]
     assert wrong == 1
     assert table(wanted, {}, seeds=5) == ([*lines[:2], "", "wrong answers: 0 of 0"], 0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (
+            ["manifold", "--worlds", "nowhere"],
+            "--worlds is 'nowhere'; it must be one of jumps, homing, white",
+        ),
+        (["perception"], "perception cites no control world"),
+        (["nosuch"], "unknown study 'nosuch'"),
+    ],
+)
+def test_what_nobody_can_ask_is_refused_and_not_answered_with_nothing(
+    arguments, said, monkeypatch, capsys
+) -> None:
+    monkeypatch.setattr("sys.argv", ["known_answers", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        known_answers.main()
+    assert ended.value.code == 2 and said in capsys.readouterr().err
