@@ -115,7 +115,7 @@ def collect(
     for listener, why in collected.left_out.items():
         typer.echo(f"left out: {listener} {why}", err=True)
     judgement = collected.judgement
-    typer.echo(f"{judgement.verdict}: {judgement.reason}\n{judgement.consequence}\n")
+    typer.echo(judgement)
     typer.echo("\n".join(map(str, collected.written)))
     return verdict_answer(run, judgement)
 

@@ -38,7 +38,7 @@ def report(
         typer.echo(where)
         return {"recorded": where}
     judgement, written = rejudge(run, study)
-    typer.echo(f"{judgement.verdict}: {judgement.reason}\n{judgement.consequence}\n")
+    typer.echo(judgement)
     typer.echo("\n".join(map(str, written)))
     return verdict_answer(run, judgement)
 

@@ -148,7 +148,7 @@ def sweep(
         design=design,
         forced=closed,
     )
-    return verdict_answer(folder, run_sweep(request, Progress()), smoke)
+    return verdict_answer(folder, run_sweep(request, Progress()))
 
 
 def _continued(plan: Plan, latents: LatentCollection, out: Path) -> Path:

@@ -47,6 +47,7 @@ _DECIDES_NOTHING = (
     "decides nothing here: it is asked of speech, and a control world has none, only tones made from its "
     "frames"
 )
+_NOTHING_FOLLOWS = "Nothing yet; run it without --smoke."
 
 
 class Verdict(StrEnum):
@@ -78,9 +79,21 @@ class Judgement:
     replicates: dict[str, dict[str, int]]  # arm -> how many were asked for, finished, diverged
     criteria_hash: str
     seal: str  # hash of the sealed plan; empty where there is none
+    smoke: bool = False  # of a run far too small to be evidence
     forced: str = ""  # what its gate on the roadmap waited for, where it was run all the same
     after_the_fact: str = ""  # what a verdict on results of others is called; empty of a sweep's
     missing: tuple[str, ...] = ()  # what results of others lack, or arms that decide nothing, a sentence each
+
+    @property
+    def follows(self) -> str:
+        """What follows from the verdict, a sentence; from that of a smoke run nothing does."""
+        nothing = self.smoke and self.verdict is not Verdict.INADMISSIBLE
+        return _NOTHING_FOLLOWS if nothing else self.consequence
+
+    def __str__(self) -> str:
+        smoke = " (smoke run: not evidence)" if self.smoke else ""
+        forced = f" (forced, its gate was not open: {self.forced})" if self.forced else ""
+        return f"{self.verdict}{smoke}{forced}: {self.reason}\n{self.follows}\n"
 
     def to_json(self) -> dict[str, Any]:
         """The judgement as plain data, for ``verdict.json``."""
@@ -100,6 +113,7 @@ class Judgement:
             "replicates": self.replicates,
             "criteria_hash": self.criteria_hash,
             "seal": self.seal,
+            "smoke": self.smoke,
             "forced": self.forced,
             "after_the_fact": self.after_the_fact,
             "missing": list(self.missing),
@@ -126,8 +140,9 @@ def judge(study: Study, evidence: Evidence) -> Judgement:
     if few and verdict in (Verdict.GO, Verdict.NO_GO):
         verdict, reason = Verdict.INCONCLUSIVE, f"{few} {reason}"
     forecasting = [arm for arm in arms if evidence.arms[arm].config.trainable.forecasts]
+    smoke = bool(evidence.provenance.get("smoke"))
     # Far too small to move a belief, or not sealed before anyone looked.
-    weightless = bool(evidence.provenance.get("smoke")) or evidence.after_the_fact
+    weightless = smoke or evidence.after_the_fact
     return Judgement(
         study=study.name,
         verdict=verdict,
@@ -148,6 +163,7 @@ def judge(study: Study, evidence: Evidence) -> Judgement:
         replicates={arm: _replicates(evidence, arm) for arm in arms},
         criteria_hash=criteria_hash(study),
         seal=seal_hash(evidence.seal) if evidence.seal else "",
+        smoke=smoke,
         forced=str(evidence.provenance.get("forced", "")),
         after_the_fact=NOT_SEALED if evidence.after_the_fact else "",
         missing=(

@@ -177,15 +177,11 @@ def _take_apart(
 
 def _publish(tools: SweepTools, evidence: Evidence, judgement: Judgement) -> None:
     """Write the report and that there is a verdict, then print it; MLflow may come later."""
-    request, plan = tools.request, tools.plan
+    request = tools.request
     report, *_ = write_report(request.folder, tools.study, evidence, judgement)
     tools.journal.append("judged", verdict=str(judgement.verdict))
     if request.quiet:
         return
-    smoke = " (smoke run: not evidence)" if plan.smoke else ""
-    forced = f" (forced, its gate was not open: {judgement.forced})" if judgement.forced else ""
     tools.progress.say(
-        f"\n{judgement.verdict}{smoke}{forced}: {judgement.reason}\n{judgement.consequence}\n\n"
-        f"report  {report}\n"
-        f"took {duration(max(0.0, time.time() - tools.started))}"
+        f"\n{judgement}\nreport  {report}\ntook {duration(max(0.0, time.time() - tools.started))}"
     )

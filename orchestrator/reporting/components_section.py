@@ -104,5 +104,6 @@ def _picture(run: JudgedRun, arm: str) -> Markup | None:
         "component-effects",
         values,
         xlabel="information about flux, pitch and energy change, nats per step",
+        nulls=[title for title, _, frames in asked if frames is not Surrogate.REAL],
     )
     return Markup(drawn)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import math
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -177,23 +177,28 @@ def effects_figure(
     xlabel: str,
     description: str = "",
     levels: Sequence[tuple[float, str]] = ((0.0, ""),),
+    nulls: Collection[str] = (),
 ) -> str:
     """Figures with their intervals, one line each, in the order given from the top, beside some levels: 0
-    where they are effects. Where no description is given, it lists them. What lies so far from the others
-    that these could not be told apart beside it is an arrow at the edge, with its figure.
+    where they are effects. Where no description is given, it lists them. Those labelled as ``nulls`` are
+    thin, dotted and hollow. What lies so far from the others that these could not be told apart beside it is
+    an arrow at the edge, with its figure.
     """
     description = description or "; ".join(f"{label}: {number(value.estimate)}" for label, value in rows)
     with rc_context({**_STYLE, "svg.hashsalt": name}):
         figure = Figure(figsize=(_SIZE[0], 0.9 + 0.34 * len(rows)), layout="constrained")
         axes = figure.add_subplot()
         low, high = _shared_range([effect for _, effect in rows], [level for level, _ in levels])
-        for row, (_, effect) in enumerate(rows):
+        for row, (label, effect) in enumerate(rows):
             if effect.estimate < low or effect.estimate > high:
                 _point_beyond(axes, row, effect.estimate, low, high)
                 continue
             ends = [end for end in (effect.low, effect.high) if math.isfinite(end)]
-            axes.plot(ends, [row] * len(ends), color=_colour(0), lw=2.2, solid_capstyle="round")
-            axes.plot([effect.estimate], [row], _MARKERS[0], color=_colour(0), ms=5.5)
+            null = label in nulls
+            width, stroke = (1.2, ":") if null else (2.2, "-")
+            axes.plot(ends, [row] * len(ends), stroke, color=_colour(0), lw=width, solid_capstyle="round")
+            fill = "none" if null else _colour(0)
+            axes.plot([effect.estimate], [row], _MARKERS[0], color=_colour(0), mfc=fill, ms=5.5)
         for level, text in levels:
             axes.axvline(level, color=INK, lw=0.9)
             axes.annotate(text, (level, -0.45), xytext=(3, 0), textcoords="offset points", fontsize=8)

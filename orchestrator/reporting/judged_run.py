@@ -68,8 +68,3 @@ class JudgedRun:
     def level(self) -> str:
         """The level of every interval, in per cent."""
         return f"{100 * self.judgement.level:.3g}"
-
-    @property
-    def is_smoke(self) -> bool:
-        """Whether the run was far too small to be evidence."""
-        return bool(self.evidence.provenance.get("smoke"))

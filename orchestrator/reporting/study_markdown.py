@@ -58,7 +58,7 @@ def markdown(
         *([as_text(FORCED.format(judgement.forced))] if judgement.forced else []),
         *([f"**{as_text(judgement.after_the_fact.capitalize())}.**"] if judgement.after_the_fact else []),
         as_text(judgement.reason),
-        f"**What follows:** {as_text(judgement.consequence)}",
+        f"**What follows:** {as_text(judgement.follows)}",
         f"**Put to the test:** {as_text(study.hypothesis)}",
         _figure_line(deciding_figure(primary)),
         f"**Belief in the hypothesis:** {judgement.prior:.2f} before the run, {judgement.posterior:.2f} "

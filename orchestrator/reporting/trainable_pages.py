@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from markupsafe import Markup
 
@@ -19,7 +19,7 @@ from orchestrator.reporting.score_section import SCORE_KIND, score_section
 from orchestrator.reporting.two_stage_section import TWO_STAGE_KIND, two_stage_nulls, two_stage_section
 from orchestrator.statistics.intervals import Interval
 from orchestrator.statistics.wording import plain, spoken
-from search_spaces.study import Claim, Criterion
+from search_spaces.study import Claim, Criterion, Study
 from trainables.latents.batching.surrogates import SURROGATES, Surrogate
 
 # By name of the trainable, the section that it adds; None where nothing was measured.
@@ -72,34 +72,60 @@ def deciding_picture(run: JudgedRun) -> Picture | None:
     values += [each for name in beside for each in PICTURE_NULLS[name](run)]
     levels = _levels(primary) if primary.versus is None else {}
     metric = spoken(primary.metric)
-    drawn = effects_figure("deciding", values, xlabel=metric, levels=tuple(levels.items()))
+    real = {_label(arm, Surrogate.REAL, run.arms) for arm in run.arms}
+    drawn = _drawn(values, real, metric, levels)
     caption = (
         f"The {metric} that decides, with {run.level} % intervals, beside what surrogates of the frames give"
     )
     if levels:
         caption += f"; success begins above {plain(primary.success)}, failure below {plain(primary.failure)}"
-    return Picture(Markup(drawn), f"{caption}.")
+    return Picture(drawn, f"{caption}.")
+
+
+def placebos(study: Study) -> list[Criterion]:
+    """The criteria by which two arms must not differ in what the primary criterion asks a difference in."""
+    primary = study.primary
+    others = [each for each in study.criteria if each is not primary]
+    return [each for each in others if each.claim is Claim.COMPARABLE and each.metric == primary.metric]
 
 
 def _difference_picture(run: JudgedRun, versus: str) -> Picture | None:
-    """The difference that decides, paired by speaker and seed, on real frames and on each surrogate."""
-    primary = run.study.primary
-    values = [
+    """The difference that decides, paired by speaker and seed, beside what each surrogate gives and what two
+    arms do of which no difference is expected.
+    """
+    primary, value = run.study.primary, run.measures.value
+    on_frames = [
         (_FRAMES[frames], found)
         for frames in SURROGATES
-        if (found := run.measures.value(primary.arm, primary.metric, versus=versus, surrogate=frames))
+        if (found := value(primary.arm, primary.metric, versus=versus, surrogate=frames))
     ]
-    if not values:
+    of_placebos = [
+        (f"{pair.arm} less {pair.versus}", found)
+        for pair in placebos(run.study)
+        if (found := value(pair.arm, pair.metric, versus=pair.versus))
+    ]
+    if not on_frames:
         return None
+    beside = ["what surrogates of the frames give"] if len(on_frames) > 1 else []
+    beside += ["two arms of which no difference is expected"] if of_placebos else []
     metric = spoken(primary.metric)
     label = f"{metric}, {primary.arm} less {versus}"
-    drawn = effects_figure("deciding", values, xlabel=label, levels=tuple(_levels(primary).items()))
+    drawn = _drawn([*on_frames, *of_placebos], {_FRAMES[Surrogate.REAL]}, label, _levels(primary))
     success, failure = thresholds(primary)
     caption = (
-        f"The difference in {metric} that decides, paired by speaker and seed, with {run.level} % intervals, "
-        f"beside what surrogates of the frames give; success {success}, failure {failure}."
+        f"The difference in {metric} that decides, paired by speaker and seed, with {run.level} % intervals"
+        f"{', beside ' if beside else ''}{' and '.join(beside)}; success {success}, failure {failure}."
     )
-    return Picture(Markup(drawn), caption)
+    return Picture(drawn, caption)
+
+
+def _drawn(
+    values: list[tuple[str, Interval]], real: Collection[str], xlabel: str, levels: Mapping[float, str]
+) -> Markup:
+    """The picture, in which what is not ``real`` frames is a null."""
+    nulls = [label for label, _ in values if label not in real]
+    drawn = effects_figure("deciding", values, xlabel=xlabel, levels=tuple(levels.items()), nulls=nulls)
+    return Markup(drawn)
 
 
 def _levels(criterion: Criterion) -> dict[float, str]:

@@ -51,7 +51,7 @@ def trust_checks(run: JudgedRun) -> dict[str, Any]:
 
 def plant_sentences(run: JudgedRun) -> list[str]:
     """What each arm made of the plants, a sentence each; those of a smoke run would mean nothing."""
-    return [] if run.is_smoke else [reading.sentence for reading in run.judgement.plants]
+    return [] if run.judgement.smoke else [reading.sentence for reading in run.judgement.plants]
 
 
 def assay_rows(assays: Sequence[Assay]) -> list[TableRow]:

@@ -52,7 +52,7 @@ class VerdictAnswer(TypedDict):
     report: str
 
 
-def verdict_answer(folder: Path, judgement: Judgement, smoke: bool = False) -> VerdictAnswer:
+def verdict_answer(folder: Path, judgement: Judgement) -> VerdictAnswer:
     """The answer of a command that gave a verdict, whose report is in a folder."""
     return {
         "study": judgement.study,
@@ -62,7 +62,7 @@ def verdict_answer(folder: Path, judgement: Judgement, smoke: bool = False) -> V
         "prior": judgement.prior,
         "posterior": judgement.posterior,
         "criteria": [_criterion(result) for result in judgement.criteria],
-        "smoke": smoke,
+        "smoke": judgement.smoke,
         "seal": judgement.seal,
         "after_the_fact": judgement.after_the_fact,
         "missing": list(judgement.missing),

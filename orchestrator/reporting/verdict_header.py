@@ -14,7 +14,7 @@ from orchestrator.reporting.judged_run import JudgedRun
 from orchestrator.reporting.page_section import Picture
 from orchestrator.reporting.ranking_section import ranking_picture
 from orchestrator.reporting.rollout_figures import CAPTIONS
-from orchestrator.reporting.trainable_pages import deciding_picture, has_pages
+from orchestrator.reporting.trainable_pages import deciding_picture, has_pages, placebos
 from orchestrator.reporting.training_section import training_check
 from orchestrator.reporting.trust_section import trust_checks
 from orchestrator.statistics.wording import number, spelled
@@ -44,8 +44,7 @@ def verdict_header(run: JudgedRun, curves: Mapping[str, Markup]) -> dict[str, An
         "study": run.study,
         "judgement": judgement,
         "meaning": _MEANING[judgement.verdict],
-        "is_evidence": judgement.verdict is not Verdict.INADMISSIBLE and not run.is_smoke,
-        "smoke": run.is_smoke,
+        "is_evidence": judgement.verdict is not Verdict.INADMISSIBLE and not judgement.smoke,
         "representation": ", ".join(_representations(run)),
         "started": run.evidence.provenance.get("started", ""),
         "deciding": deciding_figure(run.primary),
@@ -72,8 +71,10 @@ def _caption(run: JudgedRun, curve: str) -> str:
 
 
 def _values(run: JudgedRun) -> Picture | None:
-    """The figures that decided: of every arm where arms are put in order, else beside what a section adds."""
-    if run.ranking and not has_pages(run):
+    """The figures that decided: of every arm where arms are put in order and none of them is there to differ
+    in nothing, else beside what a section adds.
+    """
+    if run.ranking and not has_pages(run) and not placebos(run.study):
         return ranking_picture(run)
     return None if lead_curve(run) else deciding_picture(run)
 

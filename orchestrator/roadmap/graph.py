@@ -25,11 +25,13 @@ class Edge:
     condition: Condition
     target: str
     beside: tuple[Condition, ...] = ()  # conditions that have to hold as well
+    either: bool = False  # whether another way into the step would do as well
 
     @property
     def label(self) -> str:
         """The words beside the arrow."""
-        return f"{self.condition.verdict} (both)" if self.beside else self.condition.verdict
+        how = " (both)" if self.beside else " (either)" if self.either else ""
+        return f"{self.condition.verdict}{how}"
 
     @property
     def text(self) -> str:
@@ -41,7 +43,12 @@ class Edge:
 def edges(roadmap: Roadmap) -> list[Edge]:
     """Every arrow of a roadmap, in the order of its steps."""
     return [
-        Edge(condition, step.study, tuple(c for c in alternative if c != condition))
+        Edge(
+            condition,
+            step.study,
+            tuple(other for other in alternative if other != condition),
+            either=len(step.gate) > 1 and () not in step.gate,
+        )
         for step in roadmap.steps
         for alternative in step.gate
         for condition in alternative

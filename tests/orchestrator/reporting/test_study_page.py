@@ -15,6 +15,7 @@ from orchestrator.reporting.glossary import GLOSSARY
 from orchestrator.reporting.study_markdown import markdown
 from orchestrator.reporting.study_page import write_report
 from orchestrator.reporting.templating import TEMPLATES
+from orchestrator.reporting.verdict_answer import verdict_answer
 from orchestrator.statistics.intervals import Interval
 from search_spaces import load
 from search_spaces.study import criteria_hash
@@ -214,9 +215,13 @@ def test_nothing_at_all_still_makes_a_page(tmp_path):
 def test_a_smoke_run_says_that_it_is_no_evidence(tmp_path):
     record = evidence()
     record.provenance["smoke"] = True
-    _, _, page = _report(tmp_path, record)
+    judgement, _, page = _report(tmp_path, record)
     assert page.text.index("far too small to be evidence") < page.text.index("What follows:")
-    assert "nothing yet; run it without --smoke" in page.text
+    for said in (page.text, (tmp_path / "report.md").read_text().replace("**", "")):
+        assert re.search(r"What follows:\s+Nothing yet; run it without --smoke", said)
+    assert str(judgement).startswith(f"{judgement.verdict} (smoke run: not evidence): ")
+    assert judgement.consequence not in str(judgement)
+    assert verdict_answer(tmp_path, judgement)["smoke"] is True
 
 
 def test_what_data_say_cannot_become_markup(tmp_path):
@@ -314,3 +319,13 @@ def test_what_lies_far_from_all_others_is_an_arrow_with_its_figure(value):
     assert beside_lost.count("<use") == alone.count("<use") + 1  # the tick of its name, and no mark
     few = effects_figure("e", [near[0], near[1], row("far", value)], xlabel="x")
     assert f">{told}<" not in few  # of so few it cannot be said who is far from the others
+
+
+def test_nulls_are_drawn_dotted_and_hollow():
+    rows = [(name, Interval(at, at - 0.02, at + 0.02, 5, 3)) for name, at in (("arm", 0.1), ("null", 0.2))]
+    same, told = effects_figure("e", rows, xlabel="x"), effects_figure("e", rows, xlabel="x", nulls=["null"])
+    assert told.count("stroke-dasharray") == same.count("stroke-dasharray") + 1
+    # A filled mark follows the page's colour by its fill, a hollow one by its stroke alone.
+    filled = r'<use xlink:href="#e-[^"]+" [^>]*fill: var\(--arm-0'
+    marks = [re.findall(filled, drawn) for drawn in (same, told)]
+    assert len(marks[0]) == len(marks[1]) + 1

@@ -29,6 +29,10 @@ def test_the_page_says_first_what_was_decided_and_asks_nothing_of_the_network(wo
     for step in record["steps"]:
         assert step["study"] in drawings[0]["aria-label"] and step["reason"] in said
     assert all(edge in said for edge in record["edges"])  # as titles of the arrows
+    ways = [[way for way in step.gate if () not in step.gate] for step in ROADMAP.steps]
+    one_of = sum(len(way) == 1 for gate in ways if len(gate) > 1 for way in gate)
+    assert one_of and said.count("GO (either)") == one_of
+    assert said.count("GO (both)") == sum(len(way) for gate in ways for way in gate if len(way) > 1)
     assert all(not address.startswith(("http", "//")) for address in page.addresses)
     assert "Brier score" in said and "device time" in said and "prefers-color-scheme" in path.read_text()
     written = path.with_suffix(".md").read_text()
