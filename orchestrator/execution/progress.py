@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +16,8 @@ from rich.text import Text
 from orchestrator.planning.pack import Pack
 from orchestrator.records.phase import Phase
 from orchestrator.runtime.durations import duration
+
+_FEWEST = 0.02  # the share of a phase that says how long the rest will take
 
 
 @dataclass(kw_only=True)
@@ -30,6 +33,11 @@ class _PhaseProgress:
     diverged: int = 0  # lanes
 
     @property
+    def ended(self) -> bool:
+        """Whether every pack of the phase is trained."""
+        return sum(self.done.values()) == sum(self.packs.values())
+
+    @property
     def share(self) -> float:
         """The share of the phase that is done, 0 to 1."""
         ahead, done = sum(self.packs.values()), sum(self.done.values())
@@ -37,7 +45,7 @@ class _PhaseProgress:
 
     def time_left(self) -> str:
         """The time left in words, once enough is done to estimate it."""
-        if self.share < 0.02:
+        if self.share < _FEWEST:
             return "time left not yet known"
         seconds = (time.monotonic() - self.started) * (1 / self.share - 1)
         return f"about {duration(seconds)} left"
@@ -50,7 +58,7 @@ class Progress:
         self._console = console or Console(highlight=False, soft_wrap=True)
         self._live: Live | None = None
         self._phase: _PhaseProgress | None = None
-        self._tenths = 0
+        self._next = _FEWEST  # the share of the phase at which a line is due
 
     def say(self, text: str) -> None:
         """Print a line that stays on the screen."""
@@ -60,7 +68,7 @@ class Progress:
         """Start to show a phase; ``packs`` says how many packs it has to train, by arm."""
         self.end()
         self._phase = _PhaseProgress(phase=phase, packs=dict(packs), objective=objective)
-        self._tenths = 0
+        self._next = _FEWEST
         if self._console.is_terminal and sum(packs.values()) > 0:
             self._live = Live(self._table(), console=self._console, auto_refresh=False, transient=True)
             self._live.start()
@@ -78,6 +86,7 @@ class Progress:
             words = f"epoch {done} of {epochs} ({progress['phase']})"
             self._phase.running[pack.name] = (pack, done / (epochs + 1), words)
             self._refresh()
+            self._log()
 
     def finished(self, pack: Pack, objectives: Sequence[float | None]) -> None:
         """Show that a pack has finished, with the objectives of its lanes."""
@@ -100,13 +109,17 @@ class Progress:
         self._live = self._phase = None
 
     def _log(self) -> None:
-        """Where there is no live table, print at most ten lines per phase."""
-        assert self._phase is not None
-        done, ahead = sum(self._phase.done.values()), sum(self._phase.packs.values())
-        if self._live is None and (10 * done // ahead > self._tenths or done == ahead):
-            self._tenths = 10 * done // ahead
-            left = "" if done == ahead else f", {self._phase.time_left()}"
-            self.say(f"{self._phase.phase}: {done} of {ahead} packs{self._standing()}{left}")
+        """Where there is no live table, print a line as soon as the time left is known, and at every tenth:
+        packs may be few and long.
+        """
+        phase = self._phase
+        assert phase is not None
+        if self._live or (phase.share < self._next and not phase.ended):
+            return
+        self._next = (math.floor(10 * phase.share + 1e-9) + 1) / 10
+        packs = f"{sum(phase.done.values())} of {sum(phase.packs.values())} packs"
+        left = "" if phase.ended else f", {phase.time_left()}"
+        self.say(f"{phase.phase}: {100 * phase.share:.0f} %, {packs}{self._standing()}{left}")
 
     def _standing(self) -> str:
         assert self._phase is not None
