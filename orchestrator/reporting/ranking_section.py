@@ -16,8 +16,8 @@ from orchestrator.statistics.wording import capital, spoken
 RANKING_COLUMNS = ("arm", "value", "the best is ahead by", "not told apart from")
 
 
-def ranking_section(run: JudgedRun) -> Section | None:
-    """The table, and the picture unless it stands at the top; None where nothing is put in order."""
+def ranking_section(run: JudgedRun, *, drawn: bool) -> Section | None:
+    """The table, and where it is to be ``drawn`` the picture; None where nothing is put in order."""
     found = run.ranking
     if not found:
         return None
@@ -29,6 +29,7 @@ def ranking_section(run: JudgedRun) -> Section | None:
         "columns": tuple(map(capital, RANKING_COLUMNS)),
         "undecided": undecided_in_words(found),
         "unmeasured": [arm.name for arm in run.study.arms if arm.name not in measured],
+        "picture": ranking_picture(run) if drawn else None,
         "alpha": f"{1 - run.judgement.level:.3g}",
     }
     return Section("ranking", "arms in order", "ranking.html", content)

@@ -37,7 +37,7 @@ from orchestrator.reporting.templating import render
 from orchestrator.reporting.trainable_pages import trainable_sections
 from orchestrator.reporting.training_section import training_section
 from orchestrator.reporting.trust_section import trust_section
-from orchestrator.reporting.verdict_header import lead_curve, verdict_header
+from orchestrator.reporting.verdict_header import lead_curve, ranking_leads, verdict_header
 from orchestrator.runtime.atomic_files import write_atomically
 from search_spaces.study import Study
 
@@ -64,7 +64,7 @@ def page(run: JudgedRun) -> str:
     sections = [
         question_section(run),
         criteria_section(run),
-        ranking_section(run),
+        ranking_section(run, drawn=not ranking_leads(run)),
         *trainable_sections(run),
         training_section(run),
         representation_section(run),

@@ -14,7 +14,7 @@ from orchestrator.reporting.judged_run import JudgedRun
 from orchestrator.reporting.page_section import Picture
 from orchestrator.reporting.ranking_section import ranking_picture
 from orchestrator.reporting.rollout_figures import CAPTIONS
-from orchestrator.reporting.trainable_pages import deciding_picture, has_pages, placebos
+from orchestrator.reporting.trainable_pages import deciding_picture, has_pages
 from orchestrator.reporting.training_section import training_check
 from orchestrator.reporting.trust_section import trust_checks
 from orchestrator.statistics.wording import number, spelled
@@ -66,17 +66,20 @@ def lead_curve(run: JudgedRun) -> str:
     return "" if run.ranking or has_pages(run) or _is_difference(run) else "cos"
 
 
+def ranking_leads(run: JudgedRun) -> bool:
+    """Whether the picture at the top is that of all arms in order."""
+    return bool(run.ranking) and not lead_curve(run) and not has_pages(run) and not _is_difference(run)
+
+
 def _caption(run: JudgedRun, curve: str) -> str:
     return CAPTIONS[curve] if curve == _without_step(run) else f"{CAPTIONS[curve]} {_NO_CURVE}"
 
 
 def _values(run: JudgedRun) -> Picture | None:
-    """The figures that decided: of every arm where arms are put in order and none of them is there to differ
-    in nothing, else beside what a section adds.
-    """
-    if run.ranking and not has_pages(run) and not placebos(run.study):
-        return ranking_picture(run)
-    return None if lead_curve(run) else deciding_picture(run)
+    """The figures that decided, unless a curve did."""
+    if lead_curve(run):
+        return None
+    return ranking_picture(run) if ranking_leads(run) else deciding_picture(run)
 
 
 def _is_difference(run: JudgedRun) -> bool:

@@ -256,8 +256,9 @@ def test_the_arms_of_a_study_of_many_stand_in_order_with_the_differences_that_ar
     table = raw[raw.index('aria-label="All arms, by what decides"') :]
     places = [table.index(f"<small>{arm.title}</small>") for arm in study.arms if arm.name in skills]
     mixed, teacher, today, energy, linear = places
-    top = raw[: raw.index('id="question"')]
-    assert "mean energy skill@1–8 of every arm" in top and "did not decide" not in top
+    top, below = raw.split('id="question"')
+    assert "mixed less teacher" in top and "did not decide" not in top
+    assert "mean energy skill@1–8 of every arm" in below and "of every arm" not in top
     assert max(mixed, energy) < teacher < today < linear
     ranking = json.loads((tmp_path / "verdict.json").read_text(encoding="utf-8"))["ranking"]
     assert [each["arm"] for each in ranking][2:] == ["teacher", "today", "linear"]
