@@ -48,7 +48,7 @@ _KINDS: dict[str, Callable[[str], bool]] = {
     # Ray's own agents bear such a name too, and a raylet ends with them.
     "actor": lambda line: line.startswith("ray::") and "IDLE" not in line and "Agent" not in line,
 }
-_LONGEST = 3600  # seconds of one sweep
+_LONGEST = 14_400  # seconds of one sweep, or roadmap
 _AWAY = 8.0  # seconds for which a killed MLflow server is away
 _WITH_VERDICT = (ExitCode.DONE, ExitCode.INADMISSIBLE)  # of a sweep that came to its end
 _TRACEBACK = "Traceback (most recent call last)"
