@@ -30,7 +30,8 @@ from benchmarks.timing import machine
 from orchestrator.datasets.collection import LatentCollection
 from orchestrator.execution.exploration_file import ExploredArm, importances, write_exploration
 from orchestrator.execution.lane_recorder import LaneRecorder
-from orchestrator.execution.mlflow_tracking import DATABASE, Tracker
+from orchestrator.execution.mlflow_store import DATABASE
+from orchestrator.execution.mlflow_tracking import Tracker
 from orchestrator.execution.progress import Progress
 from orchestrator.execution.search import ArmSearch
 from orchestrator.judging.verdict import judge

@@ -6,35 +6,36 @@ MLflow takes seconds to import, so that happens when a ``Tracker`` is made, not 
 from __future__ import annotations
 
 import json
-import logging
 import math
 import os
 import shlex
 import time
 import uuid
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import nullcontext
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 import numpy as np
 
+from orchestrator.execution.mlflow_store import (
+    DATABASE,
+    first_line,
+    legal,
+    local_store,
+    open_store,
+    ui_command,
+)
 from orchestrator.records.phase import Phase
-from orchestrator.runtime.atomic_files import exclusive_lock
 from orchestrator.runtime.secrets import without_passwords
 from trainables.errors import InputError
 from trainables.latents.batching.surrogates import Surrogate
 from trainables.predictor.scores import LaneStatus, Scores, is_curve
 
 if TYPE_CHECKING:
-    from mlflow import MlflowClient
     from mlflow.entities import DatasetInput, Run
 
-DATABASE, ARTIFACTS = "mlflow.db", "mlartifacts"
 NOTE, _NAME, _PARENT = "mlflow.note.content", "mlflow.runName", "mlflow.parentRunId"
 _LANE = "lane"  # the name under which a child's lane is known
 _MARK = "started_as"  # a random name that a parent run has from its first moment
@@ -45,37 +46,6 @@ _NEEDED = ("mlflow", "numpy", "pyarrow", "safetensors", "torch")  # where a logg
 _BATCH = 1000  # metrics in one request, MLflow's limit
 _LONGEST = 6000  # characters of a parameter's value, MLflow's limit
 _NOT_THERE = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "INVALID_STATE")  # of a run, or no longer
-_ASIDE = "(raised as a result of"  # of SQLAlchemy, ahead of what has happened
-# Read by MLflow whenever it asks a server; the environment may say otherwise.
-_SETTINGS = {
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",  # seconds
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",  # a run that is made again would be there twice
-    "MLFLOW_ARTIFACT_UPLOAD_DOWNLOAD_TIMEOUT": "60",
-    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # two lines for every lane
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",  # of winners, in the middle of our own
-    "MLFLOW_UV_AUTO_DETECT": "false",  # what a model needs is said
-    "DO_NOT_TRACK": "true",
-}
-
-
-def ui_command(uri: str = f"sqlite:///{DATABASE}") -> str:
-    """The shell command that shows a store in a browser on this machine."""
-    return _ui_command(shlex.quote(uri))
-
-
-def _ui_command(word: str) -> str:
-    return f"mlflow ui --backend-store-uri {word} --host 127.0.0.1"
-
-
-def local_store() -> str:
-    """The database of the working directory as MLflow takes it.
-
-    By its full path, unless that has characters with a meaning in a URI: MLflow would make folders of their
-    codes beside the right one.
-    """
-    path = str(Path(DATABASE).resolve())
-    return f"sqlite:///{path if quote(path) == path else DATABASE}"
 
 
 class Tracker:
@@ -95,7 +65,7 @@ class Tracker:
         self._mark = ""
         self._recorded: set[str] = set()  # names of the lanes that already have a child run
         try:
-            self._client, self._experiment = _open(self.uri, experiment)
+            self._client, self._experiment = open_store(self.uri, experiment)
         except Exception as problem:  # sqlalchemy, OS and HTTP errors alike
             store, remedy = f"{without_passwords(self.uri)!r}", "correct or unset MLFLOW_TRACKING_URI"
             if not given:
@@ -128,7 +98,7 @@ class Tracker:
             self.run_id = self._client.create_run(self._experiment, tags={_MARK: self._mark}).info.run_id
         self.tag({_NAME: name, "study": name, **tags})
         there = self._client.get_run(self._parent()).data.params
-        self._log(self._parent(), params={k: v for k, v in params.items() if _legal(k) not in there})
+        self._log(self._parent(), params={k: v for k, v in params.items() if legal(k) not in there})
         if datasets:  # one that is an input already is left as it is
             self._client.log_inputs(self._parent(), [_input(data) for data in datasets])
         return self._parent()
@@ -190,7 +160,7 @@ class Tracker:
             verdict: ``Judgement.to_json()``, or what ``verdict.json`` holds.
         """
         metrics = [
-            (f"{_legal(c['metric'])}/{c['arm']}{_against(c['versus'])}/{end}", c["estimate"][end], 0)
+            (f"{legal(c['metric'])}/{c['arm']}{_against(c['versus'])}/{end}", c["estimate"][end], 0)
             for c in verdict["criteria"]
             if c["estimate"]
             for end in ("estimate", "low", "high")
@@ -255,7 +225,7 @@ class Tracker:
         shown = without_passwords(self.uri)
         if self.uri.startswith(("http://", "https://")):
             return f"MLflow: {shown.rstrip('/')}/{page}"
-        command = ui_command(self.uri) if shown == self.uri else _ui_command('"$MLFLOW_TRACKING_URI"')
+        command = ui_command(shlex.quote(self.uri) if shown == self.uri else '"$MLFLOW_TRACKING_URI"')
         if self.uri == f"sqlite:///{DATABASE}":
             command = f"cd {shlex.quote(str(Path.cwd()))} && {command}"
         return f"MLflow: {shown}\n  {command}\n  http://127.0.0.1:5000/{page}"
@@ -315,93 +285,11 @@ class Tracker:
         from mlflow.entities import Metric, Param
 
         now = int(time.time() * 1000)
-        written = [Metric(_legal(name), float(v), now, step) for name, v, step in metrics if _is_finite(v)]
-        settings = [Param(_legal(key), str(value)[:_LONGEST]) for key, value in (params or {}).items()]
+        written = [Metric(legal(name), float(v), now, step) for name, v, step in metrics if _is_finite(v)]
+        settings = [Param(legal(key), str(value)[:_LONGEST]) for key, value in (params or {}).items()]
         self._client.log_batch(run_id, params=settings, metrics=written[:_BATCH])
         for start in range(_BATCH, len(written), _BATCH):
             self._client.log_batch(run_id, metrics=written[start : start + _BATCH])
-
-
-def experiment_runs(experiment: str) -> list[dict[str, Any]]:
-    """The runs of an experiment, whoever wrote them: name, tags, params, and of each metric its steps and
-    values, all of them where its name ends in ``@k``, else the last one.
-
-    Raises:
-        InputError: the store cannot be read, or has no experiment of that name.
-    """
-    import_mlflow()
-    from mlflow import MlflowClient
-
-    uri = os.environ.get("MLFLOW_TRACKING_URI") or local_store()
-    if uri == local_store() and not Path(DATABASE).exists():
-        raise InputError(f"there is no {DATABASE} here; go where it is, or set MLFLOW_TRACKING_URI")
-    try:
-        client = MlflowClient(uri)
-        known = client.get_experiment_by_name(experiment)
-        runs, token = [], None
-        while known is not None:
-            page = client.search_runs([known.experiment_id], max_results=1000, page_token=token)
-            runs += [_described(client, run) for run in page]
-            if not (token := page.token):
-                return runs
-    except Exception as problem:  # sqlalchemy, OS and HTTP errors alike
-        raise InputError(
-            f"cannot read the MLflow store {without_passwords(uri)!r} ({first_line(problem)}); correct or "
-            "unset MLFLOW_TRACKING_URI"
-        ) from problem
-    raise InputError(f"{without_passwords(uri)} has no experiment {experiment!r}; name one that it has")
-
-
-def _described(client: MlflowClient, run: Run) -> dict[str, Any]:
-    metrics = {name: [(0, value)] for name, value in run.data.metrics.items()}
-    for name in metrics:
-        if name.endswith(("@k", _legal("@k"))):
-            history = client.get_metric_history(run.info.run_id, name)
-            metrics[name] = [(point.step, point.value) for point in history]
-    named = {"name": run.info.run_name, "tags": dict(run.data.tags), "params": dict(run.data.params)}
-    return {**named, "metrics": metrics}
-
-
-def import_mlflow() -> None:
-    """Load MLflow, with its settings: it must not be loaded by two threads at once.
-
-    It then gives up a store that does not answer within seconds; by default it keeps trying for many minutes.
-    """
-    for name, value in _SETTINGS.items():
-        os.environ.setdefault(name, value)
-    import mlflow.pyfunc  # noqa: F401
-
-    # Of a logged model: its signature is given.
-    warnings.filterwarnings("ignore", message=".*An input example was not provided", category=UserWarning)
-    for chatty in ("mlflow", "alembic"):
-        logging.getLogger(chatty).setLevel(logging.CRITICAL)  # what fails is raised, and said once
-
-
-def first_line(problem: BaseException) -> str:
-    """The first line of an exception's text that says something, or its type where there is none."""
-    lines = [line for line in str(problem).strip().splitlines() if not line.startswith(_ASIDE)]
-    return without_passwords(lines[0] if lines else type(problem).__name__)
-
-
-def _open(uri: str, experiment: str) -> tuple[MlflowClient, str]:
-    """A client and the experiment's id; the database is made once, by the process that holds the lock.
-
-    An experiment of that name that was deleted is restored, since no other may have its name.
-    """
-    import_mlflow()
-    from mlflow import MlflowClient
-
-    local = uri.startswith("sqlite:")
-    # Two sweeps that start together must not both migrate the schema.
-    with exclusive_lock(Path.cwd()) if local else nullcontext():
-        client = MlflowClient(uri)
-        known = client.get_experiment_by_name(experiment)
-        if known is None:
-            place = Path(ARTIFACTS).resolve().as_uri() if local else None
-            return client, client.create_experiment(experiment, artifact_location=place)
-        if known.lifecycle_stage == "deleted":
-            client.restore_experiment(known.experiment_id)
-        return client, known.experiment_id
 
 
 def _input(data: Mapping[str, Any]) -> DatasetInput:
@@ -466,11 +354,6 @@ def _of_scores(scores: Scores, split: str) -> Iterator[tuple[str, Any, int]]:
         values = scores.curve(name)
         yield from ((f"{split}/{name}@k", value, k) for k, value in enumerate(values, 1))
         yield from ((f"{split}/{name}@{k}", values[k - 1], 0) for k in {1, len(values)})
-
-
-def _legal(name: str) -> str:
-    """A name without @, which MLflow does not allow."""
-    return name.replace("@", "_at_")
 
 
 def _against(versus: str | None) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from orchestrator.execution.mlflow_tracking import first_line, import_mlflow
+from orchestrator.execution.mlflow_store import first_line, import_mlflow
 from orchestrator.execution.run_mirror import STOPPED, RunMirror
 from orchestrator.records.journal import RESUME, Journal
 from orchestrator.runtime.disk_space import unwritable

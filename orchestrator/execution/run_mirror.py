@@ -14,7 +14,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from orchestrator.execution.mlflow_tracking import Tracker, first_line
+from orchestrator.execution.mlflow_store import first_line
+from orchestrator.execution.mlflow_tracking import Tracker
 from orchestrator.handoff.exported_folder import write_export
 from orchestrator.handoff.winners import continuing_arms
 from orchestrator.records.arm_evidence import Event, place_of

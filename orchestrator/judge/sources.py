@@ -166,7 +166,7 @@ def _of_chart(source: str, header: Sequence[str], rows: Sequence[tuple[str, Sequ
 
 
 def _from_mlflow(experiment: str, study: Study) -> Results:
-    from orchestrator.execution.mlflow_tracking import experiment_runs  # loads MLflow
+    from orchestrator.execution.mlflow_runs import experiment_runs  # loads MLflow
 
     return checked_rows(f"{MLFLOW_PREFIX}{experiment}", _of_runs(experiment_runs(experiment)), study)
 

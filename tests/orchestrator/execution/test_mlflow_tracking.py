@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from orchestrator.execution.mlflow_tracking import Tracker, ui_command
+from orchestrator.execution.mlflow_store import ui_command
+from orchestrator.execution.mlflow_tracking import Tracker
 from orchestrator.judging.verdict import judge
 from orchestrator.reporting.study_markdown import markdown
 from orchestrator.reporting.study_page import write_report

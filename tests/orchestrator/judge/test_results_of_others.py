@@ -161,7 +161,7 @@ def test_what_wandb_exports_is_read(tmp_path):
 def test_an_mlflow_experiment_is_read(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
-    from orchestrator.execution.mlflow_tracking import import_mlflow
+    from orchestrator.execution.mlflow_store import import_mlflow
 
     import_mlflow()
     from mlflow import MlflowClient
