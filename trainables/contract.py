@@ -120,8 +120,8 @@ class Evaluation:
         return wanted.fit(wanted, train, self.held_out) if known is None else known
 
 
-class LastPhase(NamedTuple):
-    """The phase in which a lane's training ends."""
+class TrainingPhase(NamedTuple):
+    """A phase of a lane's training."""
 
     name: str
     epochs: int  # that it may last
@@ -182,8 +182,9 @@ def no_frames(structure: Any, frames: int) -> int:
     return 0
 
 
-def no_phase(structure: Any) -> None:
-    """Nothing is trained epoch by epoch."""
+def no_phases(structure: Any) -> tuple[TrainingPhase, ...]:
+    """None: nothing is trained epoch by epoch."""
+    return ()
 
 
 def no_auxiliaries(structure: Any, lane: Any) -> Sequence[Auxiliary]:
@@ -201,8 +202,8 @@ class Trainable:
         train: trains a pack.
         cost: of a pack: structure, lanes, latent dimensions and device ("cpu", "cuda").
         frames_seen: the training frames that a lane goes through, of so many that there are.
-        last_phase: of training epoch by epoch, whose validation curve has to have ended before a failure
-            counts; None where there is none.
+        phases: of training epoch by epoch, in order; the validation curve of the last one that led to
+            anything has to have ended before a failure counts.
         auxiliaries: what a lane of such a structure needs fitted, and may share with others.
         required: settings without a default, and what each must be.
         forecasts: whether lanes forecast frames, so that rollouts, one-step figures and ridge regression
@@ -216,7 +217,7 @@ class Trainable:
     train: TrainPack
     cost: Callable[[Any, int, int, torch.device | str], PackCost]
     frames_seen: Callable[[Any, int], int] = all_frames
-    last_phase: Callable[[Any], LastPhase | None] = no_phase
+    phases: Callable[[Any], tuple[TrainingPhase, ...]] = no_phases
     auxiliaries: Callable[[Any, Any], Sequence[Auxiliary]] = no_auxiliaries
     required: Mapping[str, str] = field(default_factory=dict)
     forecasts: bool = False

@@ -16,7 +16,7 @@ from orchestrator.planning.plan import shrunk
 from orchestrator.planning.structures import TIME_SUFFIX
 from orchestrator.records.evidence import ArmEvidence, Evidence, Replicate
 from orchestrator.records.seal import as_sealed
-from orchestrator.results.long_table import CONTINUATION_FIGURES, OUT_OF_PATIENCE, RowKind
+from orchestrator.results.long_table import CONTINUATION_FIGURES, COURSE_FIGURES, RowKind
 from search_spaces.domains import Choice
 from search_spaces.study import Arm, Study, bound
 from trainables.errors import InputError
@@ -135,10 +135,10 @@ def _lane(
         surrogate=surrogate,
         status=LaneStatus.DIVERGED if diverged else LaneStatus.FINISHED,
         scores=None if diverged else _scores(scored, frame_rate, horizon, marginal).to_json(),
-        history=_history(row for row in training if row.metric != OUT_OF_PATIENCE),
+        history=_history(row for row in training if row.metric not in COURSE_FIGURES),
         parameters=0,
         listening=_listening(heard),
-        courses={r.phase: {OUT_OF_PATIENCE: bool(r.value)} for r in training if r.metric == OUT_OF_PATIENCE},
+        courses=_courses(row for row in training if row.metric in COURSE_FIGURES),
     )
 
 
@@ -165,6 +165,14 @@ def _history(rows: Iterable[ResultRow]) -> list[dict[str, Any]]:
         entry = entries.setdefault((row.phase, row.epoch), {"epoch": row.epoch, "phase": row.phase})
         entry[f"{row.metric}@{row.step}" if row.step else row.metric] = row.value
     return list(entries.values())
+
+
+def _courses(rows: Iterable[ResultRow]) -> dict[str, dict[str, float]]:
+    """How each phase of training went as a whole."""
+    courses: dict[str, dict[str, float]] = {}
+    for row in rows:
+        courses.setdefault(row.phase, {})[row.metric] = row.value
+    return courses
 
 
 def _listening(rows: Iterable[ResultRow]) -> list[dict[str, Any]]:

@@ -111,7 +111,7 @@ def _of_plants(study: Study, evidence: Evidence) -> Iterator[str]:
 
 def _of_learning(study: Study, evidence: Evidence) -> Iterator[str]:
     arms = _arms(study, evidence)
-    trained = {n: arm for n, arm in arms.items() if arm.config.trainable.last_phase(arm.config.structure)}
+    trained = {n: arm for n, arm in arms.items() if arm.config.trainable.phases(arm.config.structure)}
     without = [name for name, arm in trained.items() if not any(r.history for r in arm.replicates)]
     if without:
         yield (

@@ -23,6 +23,7 @@ from orchestrator.statistics.power import smallest_effect, spread_of
 from orchestrator.statistics.wording import number, spelled, spoken
 from search_spaces.effort import QUICK, STANDARD, THOROUGH
 from search_spaces.study import Claim
+from trainables.contract import TrainingPhase
 from trainables.predictor.scores import LaneStatus
 
 # By how much ridge has to be ahead, beyond its interval, before it counts: heads have families of their own,
@@ -44,12 +45,15 @@ class Learning:
     """How far the training of an arm came.
 
     Attributes:
-        epochs: of its last phase, the most that a replicate has trained.
-        allowed: epochs that this phase was allowed.
-        by_patience: replicates whose last phase ended because validation speakers saw no more progress.
+        phase: the last one that led to the state of a replicate that is judged.
+        left_out: the phases after it, of which no epoch was better on validation speakers than what came
+            before.
+        epochs: of that phase, the most that a replicate has trained.
+        allowed: epochs that it was allowed.
+        by_patience: replicates that it ended for because validation speakers saw no more progress.
         replicates: how many there are.
-        gain: by how much the primary metric rose on validation speakers over the last third of that phase,
-            on average over replicates; 0 of a replicate that patience ended, None where no curve was drawn.
+        gain: by how much the primary metric rose on validation speakers over its last third, on average over
+            replicates; 0 of a replicate that patience ended, None where no curve was drawn.
         sure_gain: the lower end of its 95 % interval over replicates; short curves rise by chance too.
         metric: the metric of that curve.
         smallest: the smallest effect on that metric that the run detects; None where it was not measured.
@@ -57,6 +61,8 @@ class Learning:
             with the difference.
     """
 
+    phase: str
+    left_out: tuple[str, ...]
     epochs: int
     allowed: int
     by_patience: int
@@ -87,18 +93,22 @@ def learning(
     """
     replicates = [r for r in evidence.arms[arm].replicates if r.status == LaneStatus.FINISHED]
     config = evidence.arms[arm].config
-    last = config.trainable.last_phase(config.structure)
-    if last is None:
+    phases = config.trainable.phases(config.structure)
+    if not phases:
         return None
-    phase = last.name
-    ended = [_ended_by_patience(replicate, phase, last.patience) for replicate in replicates]
+    led = [_led_to_the_state(replicate, phases) for replicate in replicates]
+    place = max(led, default=len(phases) - 1)
+    last = phases[place]
+    ended = [_ended_by_patience(replicate, phases[at]) for replicate, at in zip(replicates, led, strict=True)]
     gains = [
-        0.0 if early else _late_gain(replicate, phase, metric)
-        for replicate, early in zip(replicates, ended, strict=True)
+        0.0 if early else _late_gain(replicate, phases[at].name, metric)
+        for replicate, at, early in zip(replicates, led, ended, strict=True)
     ]
     drawn = [gain for gain in gains if gain is not None]
     return Learning(
-        epochs=max((len(_of_phase(replicate, phase)) for replicate in replicates), default=0),
+        phase=last.name,
+        left_out=tuple(phase.name for phase in phases[place + 1 :]),
+        epochs=max((len(_of_phase(replicate, last.name)) for replicate in replicates), default=0),
         allowed=last.epochs,
         by_patience=sum(ended),
         replicates=len(replicates),
@@ -172,15 +182,24 @@ def _of_phase(replicate: Replicate, phase: str) -> list[Mapping[str, Any]]:
     return [entry for entry in replicate.history if entry.get("phase") == phase]
 
 
-def _ended_by_patience(replicate: Replicate, phase: str, patience: int) -> bool:
+def _led_to_the_state(replicate: Replicate, phases: Sequence[TrainingPhase]) -> int:
+    """The place of the last phase of which anything was kept: a phase that only harms leaves no trace."""
+    courses = [replicate.courses.get(phase.name, {}) for phase in phases]
+    # Where nobody looked before the phase, there is no best loss to go back to.
+    harmed = [c.get("best_epoch", 0) < 0 and math.isfinite(c.get("best_loss", math.inf)) for c in courses]
+    return max((place for place, left_out in enumerate(harmed) if not left_out), default=0)
+
+
+def _ended_by_patience(replicate: Replicate, phase: TrainingPhase) -> bool:
     """Whether the learning rate began to fall because held-out speakers saw no more progress."""
-    course = replicate.courses.get(phase)
-    return bool(patience and course and course["out_of_patience"])
+    course = replicate.courses.get(phase.name)
+    return bool(phase.patience and course and course["out_of_patience"])
 
 
 def _late_gain(replicate: Replicate, phase: str, metric: str) -> float | None:
     """How much a metric rose over the last third of a phase; None where it was not looked at."""
-    before = [entry for entry in replicate.history if entry.get("phase") != phase]
+    names = [entry.get("phase") for entry in replicate.history]
+    before = replicate.history[: names.index(phase)] if phase in names else []
     values = _curve([*before[-1:], *_of_phase(replicate, phase)], metric)
     if len(values) < 2 or not all(map(math.isfinite, values)):
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from orchestrator.statistics.intervals import Interval
 from orchestrator.statistics.wording import number, spoken
 
 _LOSS = "validation_loss"
+_PHASES = {"teacher": "teacher forcing", "rollout": "rollouts"}
 # One step ahead: what an arm is compared with ridge on, beside the metric that decides.
 _BESIDE_RIDGE = ("-nll", "one_step_cosine", "energy_score@1")
 
@@ -49,6 +51,7 @@ def training_check(run: JudgedRun) -> dict[str, Any]:
         "ended": not state.goes_on,
         "change": None if state.gain is None else _change(state.gain),
         "metric": spoken(state.metric),
+        "left_out": _in_words(state.left_out),
         "epochs": state.epochs,
         "allowed": state.allowed,
         "patient": state.by_patience == state.replicates,
@@ -62,10 +65,16 @@ def _change(gain: float) -> str:
     return f"{'rose' if gain >= 0 else 'fell'} by {number(abs(gain))}"
 
 
+def _in_words(phases: Sequence[str]) -> str:
+    return " and ".join(_PHASES.get(phase, phase) for phase in phases)
+
+
 def _course(arm: str, state: Learning) -> TableRow:
     rise = NO_VALUE if state.gain is None else number(state.gain)
     ended = f"{state.by_patience} of {state.replicates}"
-    return [arm, f"{state.epochs} of {state.allowed}", ended, spoken(state.metric), rise]
+    epochs = f"{state.epochs} of {state.allowed} of {_in_words([state.phase])}"
+    left_out = _in_words(state.left_out) or NO_VALUE
+    return [arm, epochs, left_out, ended, spoken(state.metric), rise]
 
 
 def _ridge_rows(arm: str, state: Learning, run: JudgedRun) -> list[TableRow]:

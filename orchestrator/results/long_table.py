@@ -8,6 +8,7 @@ measurement has another ``kind``: the best that is possible on a plant, a learni
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
@@ -24,7 +25,8 @@ from trainables.latents.batching.surrogates import Surrogate
 from trainables.predictor.scores import LaneStatus, Scores
 
 CONTINUATION_FIGURES = ("continuation_quality", "frozen_quality", "mean_quality")  # of one utterance each
-OUT_OF_PATIENCE = "out_of_patience"
+# Of a phase of training: whether patience ended it, and when it was best: -1 of one that only harmed.
+COURSE_FIGURES = ("out_of_patience", "best_epoch", "best_loss")
 
 
 class RowKind(StrEnum):
@@ -97,15 +99,17 @@ def score_rows(scores: Scores) -> Iterator[_Row]:
 
 
 def training_rows(replicate: Replicate) -> Iterator[_Row]:
-    """The figures of each epoch of a replicate, and whether each phase ended since progress had."""
+    """The figures of each epoch of a replicate, and how each phase went as a whole."""
     for entry in replicate.history:
         place = {"epoch": entry.get("epoch"), "phase": entry.get("phase")}
         for metric, value in entry.items():
             if metric not in place and isinstance(value, int | float) and not isinstance(value, bool):
                 yield {**place, "metric": metric, "value": float(value)}
     for phase, course in replicate.courses.items():
-        value = float(bool(course.get(OUT_OF_PATIENCE)))
-        yield {"phase": phase, "metric": OUT_OF_PATIENCE, "value": value}
+        for metric in COURSE_FIGURES:
+            value = float(course.get(metric, math.nan))
+            if math.isfinite(value):
+                yield {"phase": phase, "metric": metric, "value": value}
 
 
 def _cell(unit: str, metric: str, step: int | None, total: float, count: float) -> _Row:

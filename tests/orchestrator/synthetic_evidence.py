@@ -196,7 +196,7 @@ def _replicate(rng, truth: Truth, seed: int, surrogate: Surrogate, speakers: int
         }
         for e in range(6)
     ]
-    courses = {"rollout": {"out_of_patience": truth.patient}}
+    courses = {"rollout": {"out_of_patience": truth.patient, "best_epoch": 2, "best_loss": -0.3}}
     listening = []
     if truth.quality is not None and surrogate == "real":
         listening = [

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from trainables.contract import Evaluation, LastPhase, Trainable
+from trainables.contract import Evaluation, Trainable, TrainingPhase
 from trainables.latents.batching.surrogates import PLANTS
 from trainables.predictor.config import ALL_HEADS, Lane, Structure
 
@@ -76,8 +76,8 @@ def _frames_seen(structure: Structure, frames: int) -> int:
     return steps * structure.batch * structure.window_frames
 
 
-def _last_phase(structure: Structure) -> LastPhase:
-    return LastPhase(*structure.last_phase, structure.patience)
+def _phases(structure: Structure) -> tuple[TrainingPhase, ...]:
+    return tuple(TrainingPhase(name, epochs, structure.patience) for name, epochs in structure.phases)
 
 
 TRAINABLE = Trainable(
@@ -86,7 +86,7 @@ TRAINABLE = Trainable(
     train=_train,
     cost=_cost,
     frames_seen=_frames_seen,
-    last_phase=_last_phase,
+    phases=_phases,
     required={"head": f"one of {', '.join(ALL_HEADS)}"},
     forecasts=True,
     distributes=True,

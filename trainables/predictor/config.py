@@ -389,9 +389,10 @@ class Structure:
         return (self.head_draws - 1) * dim
 
     @property
-    def last_phase(self) -> tuple[str, int]:
-        """The phase in which training ends, and the epochs that it may last."""
-        return ("rollout", self.rollout_epochs) if self.rollout_epochs else ("teacher", self.teacher_epochs)
+    def phases(self) -> tuple[tuple[str, int], ...]:
+        """The phases of training in order, each with the epochs that it may last."""
+        teacher, rollout = ("teacher", self.teacher_epochs), ("rollout", self.rollout_epochs)
+        return (teacher, rollout) if self.rollout_epochs else (teacher,)
 
     @property
     def epochs(self) -> int:

@@ -41,6 +41,22 @@ def test_what_patience_ended_no_longer_learns() -> None:
     assert (state.by_patience, state.replicates, state.gain) == (6, 6, 0)
 
 
+def test_a_phase_that_only_harms_and_is_left_out_is_not_what_an_arm_is_judged_by() -> None:
+    record = evidence({"mdn": MDN, "vmf": Truth(**LOST)})
+    for replicate in record.arms["vmf"].replicates:
+        for epoch, cosine in enumerate((0.0, 0.1, 0.2, 0.1, 0.0, -0.1)):  # rises until rollouts begin
+            replicate.history[epoch]["cos@16"] = cosine
+        replicate.courses["rollout"] |= {"best_epoch": -1, "best_loss": 0.1}
+    judgement = judge(STUDY, record)
+    state = judgement.learning["vmf"]
+    assert (state.phase, state.left_out, state.epochs) == ("teacher", ("rollout",), 3)
+    assert state.gain == pytest.approx(0.1) and state.goes_on and judgement.verdict is Verdict.INCONCLUSIVE
+    record.arms["vmf"].replicates[0].courses["rollout"]["best_epoch"] = 1  # it led to one that is judged
+    state = judge(STUDY, record).learning["vmf"]
+    assert (state.phase, state.left_out) == ("rollout", ())
+    assert state.gain == pytest.approx((5 * 0.1 - 0.1) / 6)
+
+
 def test_less_than_the_run_can_tell_apart_is_no_excuse() -> None:
     wide = verdict(Truth(**LOST, late_gain=0.02, speaker_sd=0.1))
     assert wide.verdict is Verdict.NO_GO
