@@ -201,7 +201,16 @@ def effects_figure(
             axes.plot([effect.estimate], [row], _MARKERS[0], color=_colour(0), mfc=fill, ms=5.5)
         for level, text in levels:
             axes.axvline(level, color=INK, lw=0.9)
-            axes.annotate(text, (level, -0.45), xytext=(3, 0), textcoords="offset points", fontsize=8)
+            # Of two levels that may be near each other one has its word to the left.
+            side = -1 if level < max(at for at, _ in levels) else 1
+            axes.annotate(
+                text,
+                (level, -0.45),
+                xytext=(3 * side, 0),
+                textcoords="offset points",
+                fontsize=8,
+                ha="right" if side < 0 else "left",
+            )
         axes.set_yticks(range(len(rows)), [label for label, _ in rows])
         axes.set_ylim(len(rows) - 0.5, -0.5)
         if math.isfinite(high - low):
