@@ -10,14 +10,18 @@ document's own criterion, with a threshold of ours, is reported.
 
 A run on means or modes is dense by its nature. Only samples claim to look like frames, so they decide, and
 the other two feedbacks stand beside them. States that are too dense call for no score correction, which
-raises density further: that ends NO-GO. The predictor is trained as in every study of predictors.
+raises density further: that ends NO-GO.
+
+The predictor learns by teacher forcing alone, as that of score correction does, and is chosen by its
+likelihood. On speech the likelihood of true frames along runs of its own samples was what drove states away:
+after an epoch of it the distance was .8, on speech as on frames in random order, and .3 without.
 """
 
 from __future__ import annotations
 
 from search_spaces.domains import Uniform
-from search_spaces.effort import PREDICTOR_EFFORTS
-from search_spaces.study import DIRECTION_KEPT, DRAW_NO_CONCLUSION, Arm, Budget, Criterion, Prior, Role, Study
+from search_spaces.effort import PREDICTOR_EFFORTS, STANDARD
+from search_spaces.study import DRAW_NO_CONCLUSION, Arm, Budget, Criterion, Prior, Role, Study
 
 _FEEDBACKS = ("sample", "mean", "mode")
 _WORDS = {"sample": "sampled states", "mean": "mean states", "mode": "most likely states"}
@@ -116,13 +120,20 @@ STUDY = Study(
         "they drift off-manifold."
     ),
     arms=_ARMS,
-    fixed={"head": "vmf", "backbone": "gru", "context": 16, "horizon": 16},
+    fixed={
+        "head": "vmf",
+        "backbone": "gru",
+        "context": 16,
+        "horizon": 16,
+        "teacher_epochs": 4,
+        "rollout_epochs": 0,
+    },
     space={
         "learning_rate": Uniform(2e-3, 8e-3, log=True),
         "weight_decay": Uniform(1e-6, 1e-2, log=True),
     },
     criteria=_CRITERIA,
-    objective=DIRECTION_KEPT,
+    objective="-nll",
     prior=Prior(0.5, "ours: Research Discussion 7 gives no probability for this hypothesis"),
     consequences={
         "GO": "vMF rollouts drift off-manifold: score-based correction could help (Research Discussion 7, "
@@ -137,5 +148,5 @@ STUDY = Study(
     source="Research Discussion 7, sections 4.8, 6.1 and 9 (question 4)",
     controls={"jumps": "GO", "homing": "NO-GO"},
     assay="assay_manifold",
-    efforts=PREDICTOR_EFFORTS,
+    efforts={**PREDICTOR_EFFORTS, STANDARD: {**PREDICTOR_EFFORTS[STANDARD], "teacher_epochs": 10}},
 )
