@@ -97,6 +97,34 @@ GLOSSARY = {
         "Proper scores: how far sampled rollouts lie from the true frames, with credit for a spread that is "
         "right. The energy score compares whole frames, the CRPS one dimension at a time. Less is better."
     ),
+    "energy skill@k": (
+        "How much of the energy score of climatology, which draws training frames at random, the sampled "
+        "rollouts save at step k: 1 is the truth itself, 0 no better than climatology, below 0 worse."
+    ),
+    "skill gained": (
+        "By how much a correction, or a loss in training, raises the energy skill over steps 1 to 8, with "
+        "the same random numbers in both."
+    ),
+    "mean cluster cosine": (
+        "How tight clusters of directions are: the mean cosine between the direction of a test speaker’s "
+        "step and the nearest cluster’s centre, 1 where all directions are centres."
+    ),
+    "component information": (
+        "What the mixture component that made a step says of the sound, in nats per step: the sum over "
+        "spectral flux, pitch change and energy change, beyond what the length of the step says."
+    ),
+    "readout information": (
+        "What a forecast through a bottleneck of so few dimensions tells about the next frame, in nats per "
+        "frame beyond a Gaussian that knows no past; the mean over three sizes."
+    ),
+    "density distance": (
+        "How far the log densities of rolled-out states are from being distributed as those of true frames: "
+        "the difference of the two distribution functions, 0 for frames, 1 where no state is like a frame."
+    ),
+    "quality loss": (
+        "By how much an error lowers the quality of the decoded continuation, a score from 0 to 1, below "
+        "that of the true trajectory, decoded alike."
+    ),
     "seed": (
         "Where the random numbers of a training begin. Several seeds show how much of a figure is chance."
     ),
@@ -130,6 +158,8 @@ _SPELLINGS = {
     "continuation quality": r"continuation[ _]quality",
     "predictive information": r"predictive[ _]information\w*",
     "energy score, CRPS": r"energy[ _]score|CRPS",
+    "energy skill@k": r"energy[ _]skill(?:@[\w–-]+)?",
+    "quality loss": r"\bquality[ _]loss",
     "seal": r"\bseal(?:ed)?\b",
 }
 _PATTERNS = {

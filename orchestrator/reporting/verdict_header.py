@@ -17,7 +17,7 @@ from orchestrator.reporting.rollout_figures import CAPTIONS
 from orchestrator.reporting.trainable_pages import deciding_picture, has_pages
 from orchestrator.reporting.training_section import training_check
 from orchestrator.reporting.trust_section import trust_checks
-from orchestrator.statistics.wording import number, spelled
+from orchestrator.statistics.wording import number, spelled, spoken
 from search_spaces.study import Claim
 
 _MEANING = {
@@ -96,7 +96,7 @@ def deciding_figure(result: CriterionResult) -> dict[str, str]:
     sign = "over" if is_ratio else "minus"
     versus = f" {sign} that of {criterion.versus}" if criterion.versus else ""
     return {
-        "metric": criterion.metric,
+        "metric": spoken(criterion.metric),
         "arms": f"{criterion.arm}{versus}",
         "title": criterion.name,
         "value": number(interval.estimate) if interval else _without_value(result),

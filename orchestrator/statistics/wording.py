@@ -11,6 +11,7 @@ _SPOKEN = {
     "predictive_information_gaussian": "predictive information",
     "predictive_bits_per_second": "predictive information in bits per second",
     "predictive_bits_per_second_gaussian": "predictive information in bits per second",
+    "-too_dense": "shortage of too dense states",
 }
 
 
