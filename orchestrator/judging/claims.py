@@ -16,7 +16,7 @@ from orchestrator.judging.ratio_claims import contrast, metric_above_null, ratio
 from orchestrator.judging.seed_values import seed_share
 from orchestrator.statistics.intervals import Interval, at_level, half_width
 from orchestrator.statistics.power import fewest, replicates_to_bound
-from orchestrator.statistics.wording import number, plain, spelled, spoken
+from orchestrator.statistics.wording import number, plain, spelled, spoken, told
 from search_spaces.study import PREFERENCE, Claim, Criterion
 from trainables.latents.batching.surrogates import NULLS, PLANTS, SURROGATES, Surrogate
 
@@ -163,7 +163,7 @@ def _hardest_null(criterion: Criterion, measures: Measures) -> _Hardest:
 def _decided(
     criterion: Criterion, interval: Interval, null: str, excess: Interval | None
 ) -> tuple[Outcome, str]:
-    statement = f"{subject(criterion)} is {spelled(interval)}"
+    statement = f"{subject(criterion)} is {told(interval)}"
     if criterion.claim is Claim.COMPARABLE:
         return _comparable(criterion, interval, statement)
     if criterion.claim is Claim.NOT_WORSE:
@@ -180,7 +180,7 @@ def _greater(
             Outcome.FAILED,
             f"{statement}, entirely below {plain(criterion.failure)}, where failure begins.",
         )
-    apart = f"(paired by speaker, the difference is {spelled(excess)})" if excess else ""
+    apart = f"(paired by speaker, the difference is {told(excess)})" if excess else ""
     if criterion.beats_null and excess is not None and excess.high < 0:
         return Outcome.FAILED, f"{statement}, below {null} {apart}."
     if not interval.low > criterion.success:

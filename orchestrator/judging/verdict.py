@@ -85,6 +85,18 @@ class Judgement:
     missing: tuple[str, ...] = ()  # what results of others lack, or arms that decide nothing, a sentence each
 
     @property
+    def primary(self) -> CriterionResult:
+        """The criterion that was declared to decide."""
+        return next(result for result in self.criteria if result.criterion.role is Role.PRIMARY)
+
+    @property
+    def decisive(self) -> CriterionResult:
+        """What the verdict hangs on: the primary criterion, unless it had its way and others had not."""
+        if not self.decided_by or self.primary.criterion.name in self.decided_by:
+            return self.primary
+        return next(result for result in self.criteria if result.criterion.name == self.decided_by[0])
+
+    @property
     def follows(self) -> str:
         """What follows from the verdict, a sentence; from that of a smoke run nothing does."""
         nothing = self.smoke and self.verdict is not Verdict.INADMISSIBLE

@@ -9,6 +9,9 @@ from orchestrator.reporting.judged_run import JudgedRun
 from orchestrator.reporting.page_section import Section
 from orchestrator.statistics.wording import number, plain, spelled
 from search_spaces.study import Claim, Criterion, Plant
+from trainables.latents.batching.surrogates import Surrogate
+
+_NULLS = {Surrogate.WHITE: "shuffled frames", Surrogate.GAUSSIAN: "the Gaussian copy"}
 
 
 def criteria_section(run: JudgedRun) -> Section:
@@ -84,6 +87,15 @@ def _spelled_plants(result: CriterionResult) -> list[str]:
         for name, (plant, optimum) in plants.items()
         if plant
     ]
+
+
+def aims(criterion: Criterion) -> str:
+    """What success and failure take, in words."""
+    success, failure = thresholds(criterion)
+    beaten = ""
+    if criterion.beats_null:
+        beaten = f" and more than {' and '.join(_NULLS[Surrogate(null)] for null in criterion.nulls)} give"
+    return f"success {success}{beaten}, failure {failure}{' or less than they do' if beaten else ''}"
 
 
 def thresholds(criterion: Criterion) -> tuple[str, str]:

@@ -11,7 +11,7 @@ from orchestrator.judging.measures import Measures
 from orchestrator.judging.ranking import RankedArm, ranking
 from orchestrator.judging.verdict import Judgement
 from orchestrator.records.evidence import Evidence
-from search_spaces.study import Role, Study
+from search_spaces.study import Study
 from trainables.lane_config import trainable
 
 
@@ -42,8 +42,13 @@ class JudgedRun:
 
     @property
     def primary(self) -> CriterionResult:
-        """The criterion that decides."""
-        return next(r for r in self.judgement.criteria if r.criterion.role is Role.PRIMARY)
+        """What was declared to decide."""
+        return self.judgement.primary
+
+    @property
+    def decisive(self) -> CriterionResult:
+        """What the verdict hangs on: the primary criterion, unless it had its way and others had not."""
+        return self.judgement.decisive
 
     @property
     def arms(self) -> list[str]:

@@ -27,8 +27,8 @@ _FEW_ARMS = 4  # more would hide each other's nulls in a figure; the tables have
 
 def rollout_curves(run: JudgedRun) -> dict[str, Markup]:
     """The figures of the rollout, by metric."""
-    primary, optimum = run.study.primary, known_optimum(run)
-    levels = ((primary.success, "success above"), (primary.failure, "failure below"))
+    deciding, optimum = run.decisive.criterion, known_optimum(run)
+    levels = ((deciding.success, "success above"), (deciding.failure, "failure below"))
     return {
         name: Markup(
             rollout_figure(
@@ -39,7 +39,7 @@ def rollout_curves(run: JudgedRun) -> dict[str, Markup]:
                 frame_seconds=1 / run.frame_rate,
                 optimum=optimum.get(name),
                 bounds=bounds,
-                levels=levels if primary.metric.startswith(f"{name}@") else (),
+                levels=levels if deciding.metric.startswith(f"{name}@") else (),
             )
         )
         for name, title, label, bounds in ROLLOUT_CURVES

@@ -20,7 +20,7 @@ from orchestrator.reporting.verdict_header import deciding_figure
 from orchestrator.runtime.markdown_text import as_block, as_code, as_table, as_text
 from orchestrator.statistics.beliefs import RULE
 from orchestrator.statistics.wording import spoken
-from search_spaces.study import Plant, Role, Study
+from search_spaces.study import Plant, Study
 
 FORCED = "Forced: it was run although its gate on the roadmap was not open: {}."
 _COLUMNS = ("name", "role", "metric", "outcome", "estimate", "success", "failure", "null", "p")
@@ -51,7 +51,6 @@ def markdown(
     ranked: Sequence[RankedArm] = (),
 ) -> str:
     """Verdict first, then the figure that decided, what follows, and everything that stands behind it."""
-    primary = next(r for r in judgement.criteria if r.criterion.role is Role.PRIMARY)
     rows = [[criterion_row(result)[column] for column in _COLUMNS] for result in judgement.criteria]
     parts = [
         f"# {judgement.verdict}",
@@ -60,7 +59,7 @@ def markdown(
         as_text(judgement.reason),
         f"**What follows:** {as_text(judgement.follows)}",
         f"**Put to the test:** {as_text(study.hypothesis)}",
-        _figure_line(deciding_figure(primary)),
+        _figure_line(deciding_figure(judgement.decisive)),
         f"**Belief in the hypothesis:** {judgement.prior:.2f} before the run, {judgement.posterior:.2f} "
         f"after it. {RULE}",
         *(

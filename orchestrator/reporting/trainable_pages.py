@@ -9,16 +9,16 @@ from markupsafe import Markup
 from orchestrator.reporting.archetypes_section import KIND as ARCHETYPES_KIND
 from orchestrator.reporting.archetypes_section import archetypes_section
 from orchestrator.reporting.components_section import COMPONENTS_KIND, components_section
-from orchestrator.reporting.criteria_section import thresholds
+from orchestrator.reporting.criteria_section import aims
 from orchestrator.reporting.figures import effects_figure
 from orchestrator.reporting.judged_run import JudgedRun
 from orchestrator.reporting.manifold_section import MANIFOLD_KIND, manifold_section
 from orchestrator.reporting.page_section import Picture, Section
 from orchestrator.reporting.readout_section import READOUT_KIND, readout_section
 from orchestrator.reporting.score_section import SCORE_KIND, score_section
-from orchestrator.reporting.two_stage_section import TWO_STAGE_KIND, two_stage_nulls, two_stage_section
+from orchestrator.reporting.two_stage_section import TWO_STAGE_KIND, two_stage_section
 from orchestrator.statistics.intervals import Interval
-from orchestrator.statistics.wording import plain, spoken
+from orchestrator.statistics.wording import spoken
 from search_spaces.study import Claim, Criterion, Study
 from trainables.latents.batching.surrogates import SURROGATES, Surrogate
 
@@ -31,15 +31,12 @@ SECTIONS: Mapping[str, Callable[[JudgedRun], Section | None]] = {
     COMPONENTS_KIND: components_section,
     TWO_STAGE_KIND: two_stage_section,
 }
-# Likewise, what its page shows beside the arms in the picture that decides, by label.
-PICTURE_NULLS: Mapping[str, Callable[[JudgedRun], list[tuple[str, Interval]]]] = {
-    TWO_STAGE_KIND: two_stage_nulls
-}
 _FRAMES = {
     Surrogate.REAL: "real frames",
     Surrogate.WHITE: "shuffled frames",
     Surrogate.GAUSSIAN: "Gaussian copy",
 }
+_SURROGATES = "shuffled frames, which have no past, and the Gaussian copy, whose past is linear"
 
 
 def trainable_sections(run: JudgedRun) -> list[Section | None]:
@@ -54,67 +51,59 @@ def has_pages(run: JudgedRun) -> bool:
 
 def deciding_picture(run: JudgedRun) -> Picture | None:
     """The figure that decides, of every arm; of surrogates too for the arm that decides, and for all where
-    they have to be beaten. Where two arms are compared and nothing else stands beside them, their paired
-    difference. None where nothing was measured.
+    they have to be beaten. Where two arms are compared, their paired difference. None where nothing was
+    measured.
     """
-    primary, measures = run.study.primary, run.measures
-    beside = [name for name in run.study.trainables if name in PICTURE_NULLS]
-    if primary.versus and primary.claim is not Claim.TIMES and not beside:
-        return _difference_picture(run, primary.versus)
+    deciding, measures = run.decisive.criterion, run.measures
+    if deciding.versus and deciding.claim is not Claim.TIMES:
+        return _difference_picture(run, deciding, deciding.versus)
     values = [
         (_label(arm, frames, run.arms), found)
         for arm in run.arms
-        for frames in (SURROGATES if primary.beats_null or arm == primary.arm else (Surrogate.REAL,))
-        if (found := measures.value(arm, primary.metric, surrogate=frames)) is not None
+        for frames in (SURROGATES if deciding.beats_null or arm == deciding.arm else (Surrogate.REAL,))
+        if (found := measures.value(arm, deciding.metric, surrogate=frames)) is not None
     ]
     if not values:
         return None
-    values += [each for name in beside for each in PICTURE_NULLS[name](run)]
-    levels = _levels(primary) if primary.versus is None else {}
-    metric = spoken(primary.metric)
+    levels = _levels(deciding) if deciding.versus is None else {}
+    metric = spoken(deciding.metric)
     real = {_label(arm, Surrogate.REAL, run.arms) for arm in run.arms}
     drawn = _drawn(values, real, metric, levels)
-    caption = (
-        f"The {metric} that decides, with {run.level} % intervals, beside what surrogates of the frames give"
-    )
-    if levels:
-        caption += f"; success begins above {plain(primary.success)}, failure below {plain(primary.failure)}"
-    return Picture(drawn, f"{caption}.")
+    caption = f"The {metric} that decides, with {run.level} % intervals, beside {_SURROGATES}"
+    return Picture(drawn, f"{caption}; {aims(deciding)}." if levels else f"{caption}.")
 
 
-def placebos(study: Study) -> list[Criterion]:
-    """The criteria by which two arms must not differ in what the primary criterion asks a difference in."""
-    primary = study.primary
-    others = [each for each in study.criteria if each is not primary]
-    return [each for each in others if each.claim is Claim.COMPARABLE and each.metric == primary.metric]
+def placebos(study: Study, deciding: Criterion) -> list[Criterion]:
+    """The criteria by which two arms must not differ in what the deciding criterion asks a difference in."""
+    others = [each for each in study.criteria if each is not deciding]
+    return [each for each in others if each.claim is Claim.COMPARABLE and each.metric == deciding.metric]
 
 
-def _difference_picture(run: JudgedRun, versus: str) -> Picture | None:
+def _difference_picture(run: JudgedRun, deciding: Criterion, versus: str) -> Picture | None:
     """The difference that decides, paired by speaker and seed, beside what each surrogate gives and what two
     arms do of which no difference is expected.
     """
-    primary, value = run.study.primary, run.measures.value
+    value = run.measures.value
     on_frames = [
         (_FRAMES[frames], found)
         for frames in SURROGATES
-        if (found := value(primary.arm, primary.metric, versus=versus, surrogate=frames))
+        if (found := value(deciding.arm, deciding.metric, versus=versus, surrogate=frames))
     ]
     of_placebos = [
         (f"{pair.arm} less {pair.versus}", found)
-        for pair in placebos(run.study)
+        for pair in placebos(run.study, deciding)
         if (found := value(pair.arm, pair.metric, versus=pair.versus))
     ]
     if not on_frames:
         return None
-    beside = ["what surrogates of the frames give"] if len(on_frames) > 1 else []
+    beside = [_SURROGATES] if len(on_frames) > 1 else []
     beside += ["two arms of which no difference is expected"] if of_placebos else []
-    metric = spoken(primary.metric)
-    label = f"{metric}, {primary.arm} less {versus}"
-    drawn = _drawn([*on_frames, *of_placebos], {_FRAMES[Surrogate.REAL]}, label, _levels(primary))
-    success, failure = thresholds(primary)
+    metric = spoken(deciding.metric)
+    label = f"{metric}, {deciding.arm} less {versus}"
+    drawn = _drawn([*on_frames, *of_placebos], {_FRAMES[Surrogate.REAL]}, label, _levels(deciding))
     caption = (
         f"The difference in {metric} that decides, paired by speaker and seed, with {run.level} % intervals"
-        f"{', beside ' if beside else ''}{' and '.join(beside)}; success {success}, failure {failure}."
+        f"{', beside ' if beside else ''}{' and '.join(beside)}; {aims(deciding)}."
     )
     return Picture(drawn, caption)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from orchestrator.reporting.cell_text import TableRow, interval_text
 from orchestrator.reporting.judged_run import JudgedRun
 from orchestrator.reporting.page_section import Section
-from orchestrator.statistics.intervals import Interval
 from trainables.latents.batching.surrogates import SURROGATES
 
 TWO_STAGE_KIND = "two_stage"  # the trainable
@@ -17,8 +16,6 @@ _NULLS = {
     "skill_of_halved": "all magnitudes halved",
     "skill_of_still": "no step at all",
 }
-# Those that stand in the picture beside the verdict, once each.
-_DRAWN = ("skill_of_constant", "skill_of_still")
 _HEARD = ("quality", "quality_over_frozen", "quality_over_mean")
 
 
@@ -47,18 +44,6 @@ def two_stage_section(run: JudgedRun) -> Section | None:
         "level": run.level,
     }
     return Section("two-stage", "one stage and two", "two_stage.html", content)
-
-
-def two_stage_nulls(run: JudgedRun) -> list[tuple[str, Interval]]:
-    """What stands beside the arms in the picture that decides, by its label."""
-    primary = run.study.primary
-    arms = (primary.arm, primary.versus or primary.arm)
-    named = {metric: [run.measures.value(arm, metric) for arm in arms] for metric in _DRAWN}
-    return [
-        (_NULLS[metric], next(found for found in values if found is not None))
-        for metric, values in named.items()
-        if any(found is not None for found in values)
-    ]
 
 
 def skill_row(run: JudgedRun, arm: str) -> TableRow:

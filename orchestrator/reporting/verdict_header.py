@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from orchestrator.judging.criteria import CriterionResult
 from orchestrator.judging.verdict import Verdict
-from orchestrator.reporting.criteria_section import thresholds
+from orchestrator.reporting.criteria_section import aims
 from orchestrator.reporting.judged_run import JudgedRun
 from orchestrator.reporting.page_section import Picture
 from orchestrator.reporting.ranking_section import ranking_picture
@@ -17,7 +17,7 @@ from orchestrator.reporting.rollout_figures import CAPTIONS
 from orchestrator.reporting.trainable_pages import deciding_picture, has_pages
 from orchestrator.reporting.training_section import training_check
 from orchestrator.reporting.trust_section import trust_checks
-from orchestrator.statistics.wording import number, spelled, spoken
+from orchestrator.statistics.wording import spelled, spoken, told
 from search_spaces.study import Claim
 
 _MEANING = {
@@ -32,7 +32,7 @@ _UNITS = {
     "predictive_information": "nats per frame",
     "readout_information": "nats per frame",
 }
-_NO_CURVE = "It did not decide: the primary metric has no curve over the rollout."
+_NO_CURVE = "It did not decide: what did has no curve over the rollout."
 
 
 def verdict_header(run: JudgedRun, curves: Mapping[str, Markup]) -> dict[str, Any]:
@@ -43,12 +43,12 @@ def verdict_header(run: JudgedRun, curves: Mapping[str, Markup]) -> dict[str, An
     return {
         "study": run.study,
         "judgement": judgement,
-        "meaning": _MEANING[judgement.verdict],
+        "meaning": "but a smoke run is no evidence" if judgement.smoke else _MEANING[judgement.verdict],
         "is_evidence": judgement.verdict is not Verdict.INADMISSIBLE and not judgement.smoke,
         "representation": ", ".join(_representations(run)),
         "started": run.evidence.provenance.get("started", ""),
-        "deciding": deciding_figure(run.primary),
-        "others_decided": [] if run.primary.criterion.name in judgement.decided_by else judgement.decided_by,
+        "deciding": deciding_figure(run.decisive),
+        "had_its_way": "" if run.decisive is run.primary else deciding_figure(run.primary),
         "belief": (f"{judgement.prior:.2f}", f"{judgement.posterior:.2f}"),
         "picture": picture,
         "checks": trust_checks(run),
@@ -84,33 +84,33 @@ def _values(run: JudgedRun) -> Picture | None:
 
 def _is_difference(run: JudgedRun) -> bool:
     """Whether what decides is how much two arms differ, which a picture of its own shows beside its nulls."""
-    primary = run.study.primary
-    return bool(primary.versus) and primary.claim is not Claim.TIMES
+    deciding = run.decisive.criterion
+    return bool(deciding.versus) and deciding.claim is not Claim.TIMES
 
 
 def deciding_figure(result: CriterionResult) -> dict[str, str]:
     """The one figure that the verdict rests on, and what it is measured against; empty where not known."""
     criterion, interval = result.criterion, result.estimate
-    success, failure = thresholds(criterion)
     is_ratio = criterion.claim is Claim.TIMES
     sign = "over" if is_ratio else "minus"
     versus = f" {sign} that of {criterion.versus}" if criterion.versus else ""
+    value, _, bounds = told(interval).partition(" ") if interval else (_without_value(result), "", "")
     return {
         "metric": spoken(criterion.metric),
         "arms": f"{criterion.arm}{versus}",
         "title": criterion.name,
-        "value": number(interval.estimate) if interval else _without_value(result),
-        "interval": f"[{number(interval.low)}, {number(interval.high)}]" if interval else "",
+        "value": value,
+        "interval": bounds,
         "measured_in": _UNITS.get(criterion.metric, "") if interval and not is_ratio else "",
         "units": f"{interval.n_speakers} test speakers and {interval.n_seeds} seeds" if interval else "",
-        "thresholds": f"success {success}, failure {failure}",
+        "thresholds": aims(criterion),
         "null": spelled(result.white) if result.white else "",
     }
 
 
 def _without_step(run: JudgedRun) -> str:
-    """The primary metric without the step at which it is taken."""
-    return run.study.primary.metric.split("@")[0]
+    """The metric that decides, without the step at which it is taken."""
+    return run.decisive.criterion.metric.split("@")[0]
 
 
 def _without_value(result: CriterionResult) -> str:

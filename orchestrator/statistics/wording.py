@@ -6,12 +6,17 @@ import math
 
 from orchestrator.statistics.intervals import Interval
 
+_SMALL = 5e-4  # what three decimals show as 0
 _SPOKEN = {
     "-dnll": "−ΔNLL",
     "predictive_information_gaussian": "predictive information",
     "predictive_bits_per_second": "predictive information in bits per second",
     "predictive_bits_per_second_gaussian": "predictive information in bits per second",
     "-too_dense": "shortage of too dense states",
+    "cross_speaker_accuracy": "cross-speaker accuracy",
+    "lost_by_halving": "skill lost by halving magnitudes",
+    "skill_over_gaussian": "skill gained over a Gaussian's score",
+    "skill_over_shrinking": "skill gained over shrinking",
 }
 
 
@@ -37,6 +42,15 @@ def number(value: float) -> str:
 def spelled(interval: Interval) -> str:
     """An estimate with its interval: ``0.712 [0.680, 0.744]``."""
     return f"{number(interval.estimate)} [{number(interval.low)}, {number(interval.high)}]"
+
+
+def told(interval: Interval) -> str:
+    """An estimate with its interval, as :func:`spelled`, but for what three decimals would show as 0."""
+    ends = (interval.estimate, interval.low, interval.high)
+    if any(ends) and all(abs(end) < _SMALL for end in ends):
+        estimate, low, high = (f"{end:.2g}".replace("-", "−") for end in ends)
+        return f"{estimate} [{low}, {high}]"
+    return spelled(interval)
 
 
 def plain(value: float) -> str:

@@ -122,4 +122,4 @@ def test_a_page_shows_every_kind_of_label_and_where_components_were_learnt(tmp_p
 def _decides(page: str, metric: str) -> None:
     """The figure beside the verdict is of the metric that decides, with what surrogates give."""
     first = page[: page.index('id="question"')]
-    assert f"The {metric} that decides" in first and "surrogates" in first
+    assert f"The {metric} that decides" in first and "shuffled frames, which have no past" in first

@@ -120,7 +120,7 @@ def test_the_first_screen_says_what_was_asked_and_what_was_checked(tmp_path):
     assert judgement.verdict is Verdict.INADMISSIBLE
     first = page.text[: page.text.index("Criteria")]
     assert "Why this may be trusted" not in first and "What was checked" in first
-    assert "No plan was sealed" in first and "2 times before" in first
+    assert "Against it: no plan was sealed" in first and "2 times before" in first
 
 
 def test_noise_gets_a_no_go_and_the_reason_why_its_cosine_is_no_evidence(tmp_path):

@@ -91,7 +91,7 @@ def test_a_page_shows_every_arm_beside_its_nulls(tmp_path) -> None:
         "no step at all",
     ]
     picture = deciding_picture(run)
-    assert picture is not None and "one magnitude for all steps" in picture.figure
+    assert picture is not None and "global_features less one_stage" in picture.figure
     page, _, _ = write_report(tmp_path, run.study, run.evidence, run.judgement)
     text = page.read_text()
     assert 'id="two-stage"' in text and "Skill of each arm" in text and "above a frozen frame" in text
