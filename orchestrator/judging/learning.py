@@ -1,8 +1,9 @@
 """Whether an arm has learnt enough for its failure to say something about the hypothesis.
 
 Two things forbid a NO-GO. Validation curves that still rise at the end of training by more than the interval
-of the verdict could tell apart: then the budget failed, not the hypothesis. And an arm that ridge regression
-on the same past beats: then whatever holds it back, nothing was learnt about what heads of its kind can do.
+of the verdict could tell apart, or by more than the arm surely fails by: then the budget failed, not the
+hypothesis. And an arm that ridge regression on the same past beats: then whatever holds it back, nothing was
+learnt about what heads of its kind can do.
 """
 
 from __future__ import annotations
@@ -55,6 +56,7 @@ class Learning:
         gain: by how much the primary metric rose on validation speakers over its last third, on average over
             replicates; 0 of a replicate that patience ended, None where no curve was drawn.
         sure_gain: the lower end of its 95 % interval over replicates; short curves rise by chance too.
+        gains: of each replicate; empty where not all have a curve.
         metric: the metric of that curve.
         smallest: the smallest effect on that metric that the run detects; None where it was not measured.
         behind_ridge: metrics on which the arm is worse than ridge on the same past with its whole interval,
@@ -69,6 +71,7 @@ class Learning:
     replicates: int
     gain: float | None
     sure_gain: float | None
+    gains: tuple[float, ...]
     metric: str
     smallest: float | None
     behind_ridge: Mapping[str, Interval]
@@ -113,7 +116,8 @@ def learning(
         by_patience=sum(ended),
         replicates=len(replicates),
         gain=sum(drawn) / len(drawn) if drawn else None,
-        sure_gain=interval(np.array(drawn)[:, None], np.ones((len(drawn), 1))).low if drawn else None,
+        sure_gain=_surely(np.array(drawn)) if drawn else None,
+        gains=tuple(drawn) if len(drawn) == len(replicates) else (),
         metric=metric,
         smallest=_detectable(arm, metric, measures, results),
         behind_ridge=_behind_ridge(arm, metric, evidence, measures),
@@ -124,7 +128,11 @@ def unlearnt(failed: Sequence[CriterionResult], arms: Mapping[str, Learning], ef
     """Why no NO-GO follows from criteria that failed: sentences on every arm that has not learnt enough,
     empty where all have. What to do about it depends on the effort that was made.
     """
-    sentences = []
+    sentences = [
+        _catching_up(result, arms, effort)
+        for result in failed
+        if catches_up(result, arms) and not arms[result.criterion.arm].goes_on
+    ]
     for arm in dict.fromkeys(result.criterion.arm for result in failed):
         state = arms.get(arm)
         if state is None:
@@ -143,6 +151,53 @@ def unlearnt(failed: Sequence[CriterionResult], arms: Mapping[str, Learning], ef
                 f"longer ({_MORE[effort]}) or search wider"
             )
     return sentences
+
+
+def catches_up(failed: CriterionResult, arms: Mapping[str, Learning]) -> bool:
+    """Whether an arm's curve, less that of the arm that it is compared with, surely rose over the last third
+    by more than it surely fails by: as much training again may undo the failure.
+    """
+    gains = _relative_gains(failed, arms)
+    return len(gains) > 0 and _fails_by(failed) > 0 and _surely(gains) > _fails_by(failed)
+
+
+def _relative_gains(failed: CriterionResult, arms: Mapping[str, Learning]) -> np.ndarray:
+    """The late gain of each replicate in what the criterion is about; empty where that is not known."""
+    criterion = failed.criterion
+    own, other = arms.get(criterion.arm), arms.get(criterion.versus or "")
+    if own is None or own.metric != criterion.metric or criterion.claim is Claim.TIMES:
+        return np.empty(0)
+    if other is None:  # nothing is trained there
+        return np.array(own.gains)
+    if other.metric != own.metric or len(other.gains) != len(own.gains):
+        return np.empty(0)
+    return np.array(own.gains) - np.array(other.gains)
+
+
+def _fails_by(failed: CriterionResult) -> float:
+    """How far the whole interval lies from where failure begins; 0 or less where something else failed."""
+    criterion, found = failed.criterion, failed.estimate
+    if found is None or criterion.claim in (Claim.TIMES, Claim.COMPARABLE):
+        return 0.0
+    begins = -criterion.margin if criterion.claim is Claim.NOT_WORSE else criterion.failure
+    return begins - found.high
+
+
+def _catching_up(failed: CriterionResult, arms: Mapping[str, Learning], effort: str) -> str:
+    criterion, state = failed.criterion, arms[failed.criterion.arm]
+    than = f", {number(float(_relative_gains(failed, arms).mean()))} more than that of {criterion.versus}"
+    return (
+        f"still learning: over the last third of its training the {criterion.arm} arm's "
+        f"{spoken(state.metric)} rose by {number(state.gain or 0.0)} on validation speakers"
+        f"{than if criterion.versus in arms else ''}, for certain by more than the "
+        f"{number(_fails_by(failed))} by which it fails for certain; train longer, about "
+        f"{2 * state.allowed} epochs instead of {state.allowed} ({_MORE[effort]})"
+    )
+
+
+def _surely(gains_R: np.ndarray) -> float:
+    """The lower end of the 95 % interval over replicates."""
+    return interval(gains_R[:, None], np.ones((len(gains_R), 1))).low
 
 
 def _detectable(

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
-from orchestrator.judging.learning import Learning, validation_curves
+from orchestrator.judging.criteria import Outcome
+from orchestrator.judging.learning import Learning, catches_up, validation_curves
 from orchestrator.reporting.cell_text import NO_VALUE, TableRow, interval_text
 from orchestrator.reporting.figures import Line, epoch_figure
 from orchestrator.reporting.judged_run import JudgedRun
@@ -48,7 +49,7 @@ def training_check(run: JudgedRun) -> dict[str, Any]:
     if state is None or not state.allowed:
         return {"ended": None}
     return {
-        "ended": not state.goes_on,
+        "ended": not (state.goes_on or _catches_up(run)),
         "change": None if state.gain is None else _change(state.gain),
         "metric": spoken(state.metric),
         "left_out": _in_words(state.left_out),
@@ -59,6 +60,11 @@ def training_check(run: JudgedRun) -> dict[str, Any]:
         "effort": run.study.effort,
         "beside_ridge": bool(run.evidence.arms[run.study.primary.arm].ridge),
     }
+
+
+def _catches_up(run: JudgedRun) -> bool:
+    deciding = run.decisive
+    return deciding.outcome is Outcome.FAILED and catches_up(deciding, run.judgement.learning)
 
 
 def _change(gain: float) -> str:

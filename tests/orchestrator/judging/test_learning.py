@@ -57,6 +57,29 @@ def test_a_phase_that_only_harms_and_is_left_out_is_not_what_an_arm_is_judged_by
     assert state.gain == pytest.approx((5 * 0.1 - 0.1) / 6)
 
 
+def test_an_arm_that_fails_by_less_than_it_catches_up_does_not_fail() -> None:
+    compared = replace(STUDY.primary, versus="mdn", success=0.0, failure=0.0)
+    study = replace(STUDY, criteria=(compared,))
+
+    def judged(own: float, other: float) -> Judgement:
+        arms = {
+            "mdn": Truth(cos=(0.7, 0.24), seed_sd=0.004, late_gain=other),
+            "vmf": Truth(cos=(0.7, 0.212), information=0.5, seed_sd=0.004, late_gain=own),
+        }
+        return judge(study, evidence(arms, study=study))
+
+    flat = judged(0.0, 0.0)
+    assert flat.verdict is Verdict.NO_GO
+    shortfall = -flat.criteria[0].estimate.high
+    gain = 1.2 * shortfall
+    assert gain < flat.learning["vmf"].smallest, "the rise alone could not be told apart"
+    caught = judged(gain, 0.0)
+    assert caught.verdict is Verdict.INCONCLUSIVE
+    assert f"{gain:.3f} more than that of mdn" in caught.reason and "by which it fails" in caught.reason
+    assert judged(gain, gain).verdict is Verdict.NO_GO, "both rise alike"
+    assert judged(0.8 * shortfall, 0.0).verdict is Verdict.NO_GO
+
+
 def test_less_than_the_run_can_tell_apart_is_no_excuse() -> None:
     wide = verdict(Truth(**LOST, late_gain=0.02, speaker_sd=0.1))
     assert wide.verdict is Verdict.NO_GO
