@@ -15,13 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import optuna
 from optuna.distributions import BaseDistribution, distribution_to_json
 from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from orchestrator.execution.samplers import distribution
+from orchestrator.execution.samplers import distribution, silent_study
 from orchestrator.planning.plan import Plan
 from orchestrator.records.arm_evidence import Event
 from search_spaces.study import Arm
@@ -48,12 +47,10 @@ def write_exploration(path: Path, plan: Plan, arms: Iterable[ExploredArm]) -> Pa
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     try:
         storage = RDBStorage(f"sqlite:///{temporary}")
-        studies = {
-            optuna.create_study(
-                storage=storage, study_name=f"{plan.study.name} {searched.arm.name}", direction="maximize"
-            )._study_id: trials_of(plan, searched)
-            for searched in arms
-        }
+        studies = {}
+        for searched in arms:
+            study = silent_study(storage, f"{plan.study.name} {searched.arm.name}")
+            studies[study._study_id] = trials_of(plan, searched)
         storage.engine.dispose()
         with closing(sqlite3.connect(temporary)) as connection, connection:
             _insert(connection, studies)
@@ -68,7 +65,7 @@ def importances(plan: Plan, searched: ExploredArm) -> dict[str, float]:
     largest first. Of many configurations some are weighed, in equal distances.
     """
     finished = [trial for trial in trials_of(plan, searched) if trial.state == TrialState.COMPLETE]
-    study = optuna.create_study(direction="maximize")
+    study = silent_study()
     study.add_trials(finished[:: -(-len(finished) // _MOST_WEIGHED) or 1])
     shares = get_param_importances(study, evaluator=FanovaImportanceEvaluator(seed=0))
     return {name: float(share) for name, share in shares.items()}

@@ -14,6 +14,7 @@ from optuna.distributions import (
     IntDistribution,
 )
 from optuna.samplers import BaseSampler, PartialFixedSampler, RandomSampler, TPESampler
+from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from orchestrator.planning.plan import Plan
@@ -87,9 +88,15 @@ def best_and_newest(study: optuna.Study) -> optuna.Study:
     best = sorted(complete, key=lambda trial: -(trial.value or 0.0))[:_BEST_KEPT]
     newest = complete[-(_KEPT_TRIALS - _BEST_KEPT) :]
     kept = {trial.number: trial for trial in (*best, *newest)}
-    smaller = optuna.create_study(direction="maximize")
+    smaller = silent_study()
     smaller.add_trials([kept[number] for number in sorted(kept)])
     return smaller
+
+
+def silent_study(storage: BaseStorage | None = None, name: str | None = None) -> optuna.Study:
+    """A new study of Optuna's that maximises; whoever makes one first, Optuna says nothing of its own."""
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    return optuna.create_study(storage=storage, study_name=name, direction="maximize")
 
 
 def sampler_settings(plan: Plan) -> dict[str, Any]:

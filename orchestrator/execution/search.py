@@ -29,6 +29,7 @@ from orchestrator.execution.samplers import (
     best_and_newest,
     distribution,
     partly_fixed,
+    silent_study,
 )
 from orchestrator.planning.pack import Pack
 from orchestrator.planning.plan import Plan
@@ -76,11 +77,10 @@ class ArmSearch:
         known: Known = lambda pack, position: NO_RESULT,
         draws: Draws = _FORGETFUL,
     ) -> None:
-        optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._plan, self._arm, self._known, self._draws = plan, arm, known, draws
         self._distributions = {name: distribution(domain) for name, domain in plan.space(arm).items()}
         self._structures = plan.structures(arm)
-        self._study = optuna.create_study(direction="maximize")
+        self._study = silent_study()
         self._asked = 0  # lanes
         self._measured = 0  # lanes whose objective is known, and a number
         self._untold: dict[int, optuna.Trial] = {}  # the newest generation, by index of the lane

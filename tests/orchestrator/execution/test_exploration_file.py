@@ -86,3 +86,16 @@ def test_ten_thousand_lanes_take_seconds(tmp_path):
     path = write_exploration(tmp_path / "exploration.db", PLAN, [ExploredArm(STUDY.arms[1], lanes, ())])
     assert time.perf_counter() - started < 40
     assert len(optuna.load_study(study_name="vmf_vs_mdn vmf", storage=f"sqlite:///{path}").trials) == 10_000
+
+
+def test_optuna_says_nothing_of_its_own_in_a_process_that_has_not_searched(file, caplog):
+    """As where a sweep goes on after its exploration."""
+    optuna.logging.set_verbosity(optuna.logging.INFO)
+    optuna.logging.enable_propagation()
+    (arm, *_) = STUDY.arms
+    try:
+        importances(PLAN, ExploredArm(arm, explored(arm, 8), ()))
+        write_exploration(file.parent / "again.db", PLAN, [ExploredArm(arm, explored(arm, 8), ())]).unlink()
+    finally:
+        optuna.logging.disable_propagation()
+    assert caplog.messages == []
