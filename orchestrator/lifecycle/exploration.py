@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from orchestrator.execution.exploration_file import (
 from orchestrator.execution.search import ArmSearch
 from orchestrator.judging.search_reliability import Reliability, agreement_of_halves, agreement_of_seeds
 from orchestrator.lifecycle.sweep_tools import SweepTools
+from orchestrator.planning.plan import Plan
 from orchestrator.records.arm_evidence import Event
 from orchestrator.records.draws import JournalledDraws
 from orchestrator.records.phase import Phase
@@ -34,9 +36,19 @@ def explore(tools: SweepTools) -> None:
     # Of all arms at once, so that they are fitted side by side.
     searched = [arm for arm in tools.study.arms if arm.name in searches]
     tools.packs.share(config for arm in searched for config in plan.foreseen(arm))
-    tools.packs.run_search(Phase.EXPLORE, dict.fromkeys(searches, plan.packs), list(searches.values()))
+    ahead = {name: packs_ahead(plan, tools.recorder.lanes(Phase.EXPLORE, name)) for name in searches}
+    tools.packs.run_search(Phase.EXPLORE, ahead, list(searches.values()))
     if searches:
         write_exploration(tools.request.folder / EXPLORATION_FILE, plan, _explored(tools))
+
+
+def packs_ahead(plan: Plan, explored: Sequence[Event]) -> int:
+    """How many packs of an arm's search have a lane without a result among these."""
+    known = {event["index"] for event in explored}
+    packs = (
+        range(start, min(start + plan.lanes, plan.trials)) for start in range(0, plan.trials, plan.lanes)
+    )
+    return sum(not known.issuperset(indexes) for indexes in packs)
 
 
 def search_record(tools: SweepTools) -> dict[str, dict[str, Any]]:
