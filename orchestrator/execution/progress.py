@@ -31,6 +31,7 @@ class _PhaseProgress:
     running: dict[str, tuple[Pack, float, str]] = field(default_factory=dict)
     best: dict[str, float] = field(default_factory=dict)  # objective, by arm
     diverged: int = 0  # lanes
+    due: float = _FEWEST  # the share at which the next line is due, where there is no live table
 
     @property
     def ended(self) -> bool:
@@ -58,7 +59,6 @@ class Progress:
         self._console = console or Console(highlight=False, soft_wrap=True)
         self._live: Live | None = None
         self._phase: _PhaseProgress | None = None
-        self._next = _FEWEST  # the share of the phase at which a line is due
 
     def say(self, text: str) -> None:
         """Print a line that stays on the screen."""
@@ -68,7 +68,6 @@ class Progress:
         """Start to show a phase; ``packs`` says how many packs it has to train, by arm."""
         self.end()
         self._phase = _PhaseProgress(phase=phase, packs=dict(packs), objective=objective)
-        self._next = _FEWEST
         if self._console.is_terminal and sum(packs.values()) > 0:
             self._live = Live(self._table(), console=self._console, auto_refresh=False, transient=True)
             self._live.start()
@@ -114,9 +113,9 @@ class Progress:
         """
         phase = self._phase
         assert phase is not None
-        if self._live or (phase.share < self._next and not phase.ended):
+        if self._live or (phase.share < phase.due and not phase.ended):
             return
-        self._next = (math.floor(10 * phase.share + 1e-9) + 1) / 10
+        phase.due = (math.floor(10 * phase.share + 1e-9) + 1) / 10
         packs = f"{sum(phase.done.values())} of {sum(phase.packs.values())} packs"
         left = "" if phase.ended else f", {phase.time_left()}"
         self.say(f"{phase.phase}: {100 * phase.share:.0f} %, {packs}{self._standing()}{left}")

@@ -45,10 +45,8 @@ def explore(tools: SweepTools) -> None:
 def packs_ahead(plan: Plan, explored: Sequence[Event]) -> int:
     """How many packs of an arm's search have a lane without a result among these."""
     known = {event["index"] for event in explored}
-    packs = (
-        range(start, min(start + plan.lanes, plan.trials)) for start in range(0, plan.trials, plan.lanes)
-    )
-    return sum(not known.issuperset(indexes) for indexes in packs)
+    firsts = ([index for index in plan.explored_seeds(number) if index >= 0] for number in range(plan.packs))
+    return sum(not known.issuperset(indexes) for indexes in firsts)
 
 
 def search_record(tools: SweepTools) -> dict[str, dict[str, Any]]:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from orchestrator.judging.ablation_effects import Effect, effects
-from orchestrator.judging.criteria import CriterionResult
 from orchestrator.judging.measures import Measures
 from orchestrator.judging.ranking import RankedArm, ranking
 from orchestrator.judging.verdict import Judgement
@@ -39,16 +38,6 @@ class JudgedRun:
         representations, whose units differ.
         """
         return [] if self.study.compares else ranking(self.measures, self.arms, self.study.primary.metric)
-
-    @property
-    def primary(self) -> CriterionResult:
-        """What was declared to decide."""
-        return self.judgement.primary
-
-    @property
-    def decisive(self) -> CriterionResult:
-        """What the verdict hangs on: the primary criterion, unless it had its way and others had not."""
-        return self.judgement.decisive
 
     @property
     def arms(self) -> list[str]:

@@ -41,7 +41,7 @@ def comparison(run: JudgedRun) -> dict[str, Any]:
 
     Empty where nothing is compared.
     """
-    evidence, primary = run.evidence, run.primary
+    evidence, primary = run.evidence, run.judgement.primary
     written = [
         r
         for r in run.judgement.criteria

@@ -27,7 +27,7 @@ _FEW_ARMS = 4  # more would hide each other's nulls in a figure; the tables have
 
 def rollout_curves(run: JudgedRun) -> dict[str, Markup]:
     """The figures of the rollout, by metric."""
-    deciding, optimum = run.decisive.criterion, known_optimum(run)
+    deciding, optimum = run.judgement.decisive.criterion, known_optimum(run)
     levels = ((deciding.success, "success above"), (deciding.failure, "failure below"))
     return {
         name: Markup(

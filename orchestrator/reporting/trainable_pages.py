@@ -54,7 +54,7 @@ def deciding_picture(run: JudgedRun) -> Picture | None:
     they have to be beaten. Where two arms are compared, their paired difference. None where nothing was
     measured.
     """
-    deciding, measures = run.decisive.criterion, run.measures
+    deciding, measures = run.judgement.decisive.criterion, run.measures
     if deciding.versus and deciding.claim is not Claim.TIMES:
         return _difference_picture(run, deciding, deciding.versus)
     values = [
@@ -73,7 +73,7 @@ def deciding_picture(run: JudgedRun) -> Picture | None:
     return Picture(drawn, f"{caption}; {aims(deciding)}." if levels else f"{caption}.")
 
 
-def placebos(study: Study, deciding: Criterion) -> list[Criterion]:
+def _placebos(study: Study, deciding: Criterion) -> list[Criterion]:
     """The criteria by which two arms must not differ in what the deciding criterion asks a difference in."""
     others = [each for each in study.criteria if each is not deciding]
     return [each for each in others if each.claim is Claim.COMPARABLE and each.metric == deciding.metric]
@@ -91,7 +91,7 @@ def _difference_picture(run: JudgedRun, deciding: Criterion, versus: str) -> Pic
     ]
     of_placebos = [
         (f"{pair.arm} less {pair.versus}", found)
-        for pair in placebos(run.study, deciding)
+        for pair in _placebos(run.study, deciding)
         if (found := value(pair.arm, pair.metric, versus=pair.versus))
     ]
     if not on_frames:

@@ -49,7 +49,7 @@ def training_check(run: JudgedRun) -> dict[str, Any]:
     if state is None or not state.allowed:
         return {"ended": None}
     return {
-        "ended": not (state.goes_on or _catches_up(run)),
+        "ended": not (state.goes_on or _catches_up(run, run.study.primary.arm)),
         "change": None if state.gain is None else _change(state.gain),
         "metric": spoken(state.metric),
         "left_out": _in_words(state.left_out),
@@ -62,9 +62,10 @@ def training_check(run: JudgedRun) -> dict[str, Any]:
     }
 
 
-def _catches_up(run: JudgedRun) -> bool:
-    deciding = run.decisive
-    return deciding.outcome is Outcome.FAILED and catches_up(deciding, run.judgement.learning)
+def _catches_up(run: JudgedRun, arm: str) -> bool:
+    deciding = run.judgement.decisive
+    failed = deciding.outcome is Outcome.FAILED and deciding.criterion.arm == arm
+    return failed and catches_up(deciding, run.judgement.learning)
 
 
 def _change(gain: float) -> str:

@@ -38,6 +38,7 @@ _NO_CURVE = "It did not decide: what did has no curve over the rollout."
 def verdict_header(run: JudgedRun, curves: Mapping[str, Markup]) -> dict[str, Any]:
     """What ``verdict.html`` shows; ``curves`` are the figures of :func:`rollout_curves`, by metric."""
     judgement = run.judgement
+    decisive, primary = judgement.decisive, judgement.primary
     lead = lead_curve(run)
     picture = Picture(curves[lead], _caption(run, lead)) if lead in curves else _values(run)
     return {
@@ -47,8 +48,8 @@ def verdict_header(run: JudgedRun, curves: Mapping[str, Markup]) -> dict[str, An
         "is_evidence": judgement.verdict is not Verdict.INADMISSIBLE and not judgement.smoke,
         "representation": ", ".join(_representations(run)),
         "started": run.evidence.provenance.get("started", ""),
-        "deciding": deciding_figure(run.decisive),
-        "had_its_way": "" if run.decisive is run.primary else deciding_figure(run.primary),
+        "deciding": deciding_figure(decisive),
+        "had_its_way": None if decisive is primary else deciding_figure(primary),
         "belief": (f"{judgement.prior:.2f}", f"{judgement.posterior:.2f}"),
         "picture": picture,
         "checks": trust_checks(run),
@@ -84,7 +85,7 @@ def _values(run: JudgedRun) -> Picture | None:
 
 def _is_difference(run: JudgedRun) -> bool:
     """Whether what decides is how much two arms differ, which a picture of its own shows beside its nulls."""
-    deciding = run.decisive.criterion
+    deciding = run.judgement.decisive.criterion
     return bool(deciding.versus) and deciding.claim is not Claim.TIMES
 
 
@@ -110,7 +111,7 @@ def deciding_figure(result: CriterionResult) -> dict[str, str]:
 
 def _without_step(run: JudgedRun) -> str:
     """The metric that decides, without the step at which it is taken."""
-    return run.decisive.criterion.metric.split("@")[0]
+    return run.judgement.decisive.criterion.metric.split("@")[0]
 
 
 def _without_value(result: CriterionResult) -> str:
