@@ -205,8 +205,9 @@ def effects_figure(
             side = -1 if level < max(at for at, _ in levels) else 1
             axes.annotate(
                 text,
-                (level, -0.45),
-                xytext=(3 * side, 0),
+                (level, 1.0),
+                xycoords=axes.get_xaxis_transform(),  # above the frame, where no line crosses it
+                xytext=(3 * side, 2),
                 textcoords="offset points",
                 fontsize=8,
                 ha="right" if side < 0 else "left",
