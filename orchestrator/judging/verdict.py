@@ -118,6 +118,7 @@ class Judgement:
             "posterior": self.posterior,
             "level": self.level,
             "criteria": [result.to_json() for result in self.criteria],
+            "decisive": self.decisive.criterion.name,
             "plants": [reading.to_json() for reading in self.plants],
             "modes": self.modes,
             "one_step": {arm: passage.to_json() for arm, passage in self.one_step.items()},

@@ -91,7 +91,9 @@ def _run(tools: SweepTools) -> Judgement:
 
 
 def _announce(tools: SweepTools) -> dict[str, Any]:
-    """Print the plan before it costs anything, and return the expected cost for the record."""
+    """Print the plan before it costs anything, and return the expected cost for the record: that of the start
+    of a run which goes on.
+    """
     request, plan = tools.request, tools.plan
     if request.quiet:
         return {}
@@ -105,13 +107,16 @@ def _announce(tools: SweepTools) -> dict[str, Any]:
     for arm in tools.study.arms:
         if (coverage := plan.coverage(arm)).tried < coverage.structures:
             tools.progress.say(f"arm {arm.name}: {coverage.text}")
+    known = [event["cost"] for event in tools.journal.events("estimated")]
     if plan.smoke or tools.journal.events("sealed"):
-        return {}
+        return known[0] if known else {}
     design = request.design or design_of(plan, latents, request.folder.parent)
     tools.progress.say(design.text())
     expected = costs.estimate(plan, latents, tools.cluster, request.price)
     tools.progress.say(expected.text())
-    return expected.to_json()
+    if not known:
+        tools.journal.append("estimated", cost=expected.to_json())
+    return known[0] if known else expected.to_json()
 
 
 def _assay_with(tools: SweepTools) -> Callable[[str, Path], None]:

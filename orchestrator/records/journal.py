@@ -22,6 +22,7 @@ RESUME = "run the same command again with --resume to go on"
 # What is asked of events of some kinds.
 _KEYS: dict[Any, set[str]] = {
     "planned": {"arguments"},
+    "estimated": {"cost"},
     "drawn": {"arm", "pack", "settings"},
     "finished": {"key"},
     "sealed": {"seal"},

@@ -19,7 +19,7 @@ _BESIDE = {
 
 
 def deciding_text(figure: Mapping[str, Any]) -> str:
-    """The primary criterion as it was judged: what was measured, its interval, and what it had to exceed."""
+    """The criterion that decided: what was measured, its interval, and what it had to exceed."""
     if not figure:
         return ""
     if figure["claim"] in (Claim.COMPARABLE, Claim.NOT_WORSE):

@@ -133,7 +133,7 @@ def _arrows(outlook: Outlook, place: dict[str, tuple[int, int]]) -> Iterator[str
         kind = "go" if edge.condition.verdict == GO else "no"
         path = " ".join(f"{'L' if i else 'M'}{x:g} {y:g}" for i, (x, y) in enumerate(points))
         x, y = points[-1]
-        tip, label = _ending(points[-2], (x, y), edge.label)
+        tip, label = _ending(points[-2], (x, y), edge.label, left=slots > 1 and slot == 0)
         yield (
             f'<g class="edge {kind} {taken}"><title>{escape(edge.text)}</title>'
             f'<path class="line" d="{path}"/><path class="tip" d="{tip}"/>{label}</g>'
@@ -150,7 +150,7 @@ def _route(
         y = sy + _H / 2
         return [(sx + _W, y), (tx, y)]
     out = sx + _W * (0.3 if first else 0.75)
-    arrive = tx + _W * (slot + 1) / (slots + 1) if slots > 1 else tx + _W * 0.3
+    arrive = tx + _W * (0.3 if slots == 1 else 0.45 + 0.3 * slot / slots)  # with room for words on both sides
     leave = sy + _H + (16 if first else 26) + 6 * source[1]
     if target[0] == source[0] + 1:
         return [(out, sy + _H), (out, leave), (arrive, leave), (arrive, ty)]
@@ -159,14 +159,17 @@ def _route(
     return [(out, sy + _H), (out, leave), (gutter, leave), (gutter, enter), (arrive, enter), (arrive, ty)]
 
 
-def _ending(before: tuple[float, float], end: tuple[float, float], label: str) -> tuple[str, str]:
-    """The arrowhead, and the words beside it."""
+def _ending(
+    before: tuple[float, float], end: tuple[float, float], label: str, left: bool = False
+) -> tuple[str, str]:
+    """The arrowhead, and the words beside it: to the ``left`` where another arrow ends to the right."""
     x, y = end
     if before[1] == y:
         middle = (before[0] + x) / 2 - 1
         text = f'<text class="label" x="{middle:g}" y="{y - 7:g}" text-anchor="middle">{escape(label)}</text>'
         return f"M{x:g} {y:g} l-8 -4.5 v9 z", text
-    text = f'<text class="label" x="{x + 6:g}" y="{y - 8:g}">{escape(label)}</text>'
+    beside, anchor = (x - 6, "end") if left else (x + 6, "start")
+    text = f'<text class="label" x="{beside:g}" y="{y - 8:g}" text-anchor="{anchor}">{escape(label)}</text>'
     return f"M{x:g} {y:g} l-4.5 -8 h9 z", text
 
 

@@ -43,7 +43,7 @@ class Entry:
     prior: float | None = None
     posterior: float | None = None
     cost: dict[str, Any] = field(default_factory=dict)  # as evidence.json has it: "planned" and "spent"
-    figure: dict[str, Any] = field(default_factory=dict)  # the primary criterion, as verdict.json has it
+    figure: dict[str, Any] = field(default_factory=dict)  # the criterion that decided, as verdict.json has it
     forced: str = ""  # what its gate waited for, where it was run all the same
     circumstances: str = ""  # version of all code, effort and seed; empty in logs of before
 

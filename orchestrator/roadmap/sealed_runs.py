@@ -76,7 +76,6 @@ def ended_entry(
     """
     judgement, evidence = record_of(folder / "verdict.json"), record_of(folder / "evidence.json")
     provenance = evidence.get("provenance", {})
-    primary = [c for c in judgement.get("criteria", []) if c.get("role") == Role.PRIMARY]
     return Entry(
         ENDED,
         study.name,
@@ -93,7 +92,7 @@ def ended_entry(
         prior=judgement["prior"],
         posterior=_posterior(study, judgement),
         cost=evidence.get("cost", {}),
-        figure=primary[0] if primary else {},
+        figure=_decisive(judgement),
         forced=judgement.get("forced", ""),
         circumstances=circumstances(provenance.get("code_of_verdict", ""), effort, provenance.get("seed")),
     )
@@ -162,6 +161,13 @@ def _answers(
     if len(datasets) < len(names):
         return False
     return LatentCollection(tuple(datasets)).content_hash == seal["data"]["hash"]
+
+
+def _decisive(judgement: Mapping[str, Any]) -> dict[str, Any]:
+    """The criterion that a verdict hangs on; of a record that does not name it, the primary one."""
+    name, criteria = judgement.get("decisive"), judgement.get("criteria", [])
+    named = [c for c in criteria if (c["name"] == name if name else c.get("role") == Role.PRIMARY)]
+    return dict(named[0]) if named else {}
 
 
 def _winner(study: Study, evidence: Mapping[str, Any]) -> str:

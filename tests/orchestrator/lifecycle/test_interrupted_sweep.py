@@ -5,6 +5,7 @@ import signal
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from mlflow import MlflowClient
@@ -256,3 +257,27 @@ def test_a_signal_stops_a_real_sweep_cleanly_and_it_says_how_to_go_on(tmp_path, 
     (tracked,) = Journal(folder).events("tracked")
     parent = client.get_run(tracked["run_id"])
     assert parent.info.status == "KILLED" and RESUME in parent.data.tags["failure"]
+
+
+def test_a_run_that_goes_on_remembers_what_was_planned_at_first(client, latents, tmp_path, monkeypatch):
+    without_ray(monkeypatch)
+    folder, estimates, planned = tmp_path / "runs" / "r", iter((0.5, 0.25)), []
+
+    def estimated(*_):
+        cost = {"device_hours": [0.0, next(estimates)]}
+        return SimpleNamespace(to_json=lambda: cost, text=lambda: f"expected: {cost}")
+
+    def stop(tools, evidence, winners):
+        planned.append(evidence.cost["planned"])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sweep.costs, "estimate", estimated)  # which starts Ray
+    for name, found in {"assays": {}, "_winners": {}, "search_record": {}}.items():
+        monkeypatch.setattr(sweep, name, lambda *_, found=found: found)
+    monkeypatch.setattr(sweep, "confirm", stop)
+    for attempt in range(3):
+        with pytest.raises(KeyboardInterrupt):
+            run(latents, folder, inspect=False)
+        if attempt == 1:  # from here on nothing is estimated any more
+            Journal(folder).append("sealed", seal={})
+    assert planned == [{"device_hours": [0.0, 0.5]}] * 3 and next(estimates, None) is None

@@ -1,7 +1,9 @@
 """The page, and the advice on it."""
 
 import dataclasses
+import itertools
 import json
+import re
 
 import search_spaces
 from orchestrator.roadmap.page import roadmap_to_json, write_roadmap
@@ -38,6 +40,20 @@ def test_the_page_says_first_what_was_decided_and_asks_nothing_of_the_network(wo
     written = path.with_suffix(".md").read_text()
     assert "- GO `vmf_vs_mdn`: Success" in written and "- INADMISSIBLE `perception`: " in written
     assert "| vmf_vs_mdn | 1 | GO |" in written
+
+
+def test_words_of_arrows_into_one_step_stand_apart(world):
+    trip, _ = journey(world, Sweeps({}))
+    page = trip.run().read_text(encoding="utf-8")
+    label = re.compile(r'<text class="label" x="(.+?)" y="(.+?)" text-anchor="(.+?)">(.+?)<')
+    spans = {}
+    for x, y, anchor, words in label.findall(page):
+        width = 7 * len(words)  # of bold letters of 12 pixels
+        left = float(x) - width * {"start": 0, "middle": 0.5, "end": 1}[anchor]
+        spans.setdefault(y, []).append((left, left + width))
+    assert sum(map(len, spans.values())) == page.count('class="label"') > len(spans)
+    for row in map(sorted, spans.values()):
+        assert all(end < start for (_, end), (start, _) in itertools.pairwise(row))
 
 
 def test_every_study_shows_what_decided_it_and_the_last_page_what_follows(world):

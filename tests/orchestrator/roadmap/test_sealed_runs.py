@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 
 import pytest
 
@@ -55,6 +56,18 @@ def test_a_sealed_verdict_of_a_sweep_counts_and_is_not_asked_again(world):
     sweeps = Sweeps({})
     journey(world, sweeps, until=1)[0].run()
     assert [name for name, *_ in sweeps.ran] == ["representations", "perception"]
+
+
+def test_what_is_shown_of_a_verdict_is_the_criterion_that_decided_it(world):
+    path = sealed_run(world) / "verdict.json"
+    other = {**FIGURE, "role": "required", "name": "quality", "metric": "skill@8"}
+    verdict = {**json.loads(path.read_text()), "criteria": [{**FIGURE, "name": "direction"}, other]}
+    shown = {}
+    for decisive in ({}, {"decisive": "direction"}, {"decisive": "quality"}):
+        path.write_text(json.dumps({**verdict, **decisive}, indent=len(decisive)))
+        os.utime(path, (0, len(shown)))  # each is another version of the record
+        shown[decisive.get("decisive")] = seen(world).verdicts["vmf_vs_mdn"].figure["metric"]
+    assert shown == {None: "cos@16", "direction": "cos@16", "quality": "skill@8"}
 
 
 def test_a_sealed_comparison_of_the_same_representations_counts(world):
