@@ -19,6 +19,10 @@ GLOSSARY = {
         "The last part of a model, which turns its summary of the past into a distribution of the next step. "
         "mdn is a mixture of Gaussians; vmf a direction (von Mises-Fisher) times a length (LogNormal)."
     ),
+    "vMF": (
+        "Von Mises-Fisher, a distribution of directions around a mean direction, as a normal one is "
+        "of numbers. A vMF head predicts the direction of a step by it, and its length by another law."
+    ),
     "latents": (
         "The representation of audio that is studied: a sequence of frames, made by the encoder of a codec, "
         "or derived from it."
@@ -105,6 +109,10 @@ GLOSSARY = {
         "By how much a correction, or a loss in training, raises the energy skill over steps 1 to 8, with "
         "the same random numbers in both."
     ),
+    "archetype": (
+        "A direction of change that recurs in speech, whoever speaks: the centre of a cluster of the "
+        "directions that steps take."
+    ),
     "mean cluster cosine": (
         "How tight clusters of directions are: the mean cosine between the direction of a test speaker’s "
         "step and the nearest cluster’s centre, 1 where all directions are centres."
@@ -116,6 +124,10 @@ GLOSSARY = {
     "readout information": (
         "What a forecast through a bottleneck of so few dimensions tells about the next frame, in nats per "
         "frame beyond a Gaussian that knows no past; the mean over three sizes."
+    ),
+    "manifold": (
+        "The region of the latent space in which true frames lie. A state that has left it is like no frame, "
+        "and a model has learnt nothing of what comes after it."
     ),
     "density distance": (
         "How far the log densities of rolled-out states are from being distributed as those of true frames: "
@@ -151,6 +163,8 @@ GLOSSARY = {
 }
 # How a term is written, where that is not its name, in the singular or the plural.
 _SPELLINGS = {
+    "vMF": r"\bvMF\b|\bvon Mises-Fisher\b",
+    "manifold": r"\b(?:off-)?manifold\b",
     "cos@k": r"\bcos@\w+",
     "magnitude ratio@k": r"magnitude[ _]ratio(?:@\w+)?",
     "state error@k": r"state[ _]error(?:@\w+)?",
