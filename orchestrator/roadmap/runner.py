@@ -167,7 +167,7 @@ class RoadmapRunner:
         ended = ended_entry(study, folder, self.latents_of(study).first, self.order.effort, entry.smoke)
         consequence = self.roadmap.step(study.name).consequences[ended.verdict]
         self.logbook.append(replace(ended, winner=ended.winner if consequence.switches else ""))
-        opens = f"; opens {', '.join(consequence.opens)}" if consequence.opens else ""
+        opens = f" It opens {', '.join(consequence.opens)}." if consequence.opens else ""
         self.say(f"{study.name} ended {ended.verdict}. {consequence.text}{opens}")
 
     def _folder(self, study: Study, latents: LatentCollection, begun: bool) -> tuple[Path, bool]:
