@@ -48,6 +48,7 @@ _CRITERIA = (
         failure=0.1,
         role=Role.PRIMARY,
         beats_null=True,  # what frames without memory show as well is no drift
+        defect=True,  # and neither is what a head shows that knows less of the past than ridge regression
         source=_OURS,
     ),
     Criterion(

@@ -84,6 +84,8 @@ class Criterion:
     seeds: float = 0.0
     # The surrogates that it has to beat, each with the whole of its interval, where ``beats_null``.
     nulls: tuple[str, ...] = ("white",)
+    # Whether what it claims is a defect of the arm, which one that has learnt too little shows as well.
+    defect: bool = False
 
 
 @dataclass(frozen=True)
@@ -360,6 +362,7 @@ def _judged(study: Study) -> dict[str, Any]:
     fields, budget = asdict(study), study.budget
     for criterion in fields["criteria"]:
         _leave_out(criterion, "nulls", ("white",))
+        _leave_out(criterion, "defect", False)
     design = {"prior": study.prior.probability, "alpha": budget.alpha, "power": budget.power}
     own = {} if study.assay == "assay" else {"assay": study.assay}
     if study.continuation:

@@ -144,13 +144,26 @@ def unlearnt(failed: Sequence[CriterionResult], arms: Mapping[str, Learning], ef
                 f"{number(state.smallest or 0.0)} that this run can tell apart; train longer, "
                 f"about {2 * state.allowed} epochs instead of {state.allowed} ({_MORE[effort]})"
             )
-        for metric, gap in state.behind_ridge.items():
-            sentences.append(
-                f"worse than ridge: the {arm} arm's {spoken(metric)} minus that of ridge regression on the "
-                f"same past is {spelled(gap)}, so its failure says nothing about the hypothesis; train "
-                f"longer ({_MORE[effort]}) or search wider"
-            )
+        sentences += _worse_than_ridge(arm, state, "its failure", effort)
     return sentences
+
+
+def untaught(found: Sequence[CriterionResult], arms: Mapping[str, Learning], effort: str) -> list[str]:
+    """Why no GO follows from defects that were found: sentences on every arm that ridge regression beats, and
+    which may owe its defect to that; empty where there is none.
+    """
+    of_arms = dict.fromkeys(result.criterion.arm for result in found if result.criterion.defect)
+    known = [(arm, arms[arm]) for arm in of_arms if arm in arms]
+    return [words for arm, state in known for words in _worse_than_ridge(arm, state, "its defect", effort)]
+
+
+def _worse_than_ridge(arm: str, state: Learning, what: str, effort: str) -> list[str]:
+    return [
+        f"worse than ridge: the {arm} arm's {spoken(metric)} minus that of ridge regression on the same past "
+        f"is {spelled(gap)}, so {what} says nothing about the hypothesis; train longer ({_MORE[effort]}) or "
+        "search wider"
+        for metric, gap in state.behind_ridge.items()
+    ]
 
 
 def catches_up(failed: CriterionResult, arms: Mapping[str, Learning]) -> bool:

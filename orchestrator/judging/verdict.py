@@ -22,7 +22,7 @@ from orchestrator.judging.after_the_fact import NOT_SEALED, shortcomings, too_fe
 from orchestrator.judging.claims import assess
 from orchestrator.judging.criteria import CriterionResult, Outcome, subject
 from orchestrator.judging.failure_modes import failure_mode
-from orchestrator.judging.learning import Learning, learning, unlearnt
+from orchestrator.judging.learning import Learning, learning, unlearnt, untaught
 from orchestrator.judging.measures import Measures
 from orchestrator.judging.one_step import OneStep, one_step
 from orchestrator.judging.plants import PlantReading, optima, plant_readings
@@ -230,15 +230,15 @@ def _verdict(
         return Verdict.INCONCLUSIVE, f"Two measures of the same thing disagree. {_joined(apart)}", apart
     failed = [r for r in binding if r.outcome is Outcome.FAILED and r.criterion.role is not Role.AGREEING]
     if failed:
-        excuses = unlearnt(failed, learnt, effort)
-        if excuses:
-            reason = " ".join([_joined(failed), *(f"{capital(e)}." for e in excuses)])
-            return Verdict.INCONCLUSIVE, reason, failed
+        if excuses := unlearnt(failed, learnt, effort):
+            return Verdict.INCONCLUSIVE, _excused(failed, excuses), failed
         return Verdict.NO_GO, _joined(failed), failed
     undecided = [r for r in binding if r.outcome in (Outcome.UNDECIDED, Outcome.NOT_MEASURABLE)]
     if undecided:
         return Verdict.INCONCLUSIVE, _joined(undecided), undecided
     asked = [r for r in binding if r.outcome is not Outcome.NOT_ASKED]
+    if excuses := untaught(asked, learnt, effort):
+        return Verdict.INCONCLUSIVE, _excused(asked, excuses), asked
     return Verdict.GO, _joined(asked), asked
 
 
@@ -270,6 +270,10 @@ def _replicates(evidence: Evidence, arm: str) -> dict[str, int]:
     statuses = [replicate.status for replicate in evidence.arms[arm].replicates]
     finished = statuses.count(LaneStatus.FINISHED)
     return {"asked": len(statuses), "finished": finished, "diverged": len(statuses) - finished}
+
+
+def _excused(results: list[CriterionResult], excuses: list[str]) -> str:
+    return " ".join([_joined(results), *(f"{capital(excuse)}." for excuse in excuses)])
 
 
 def _joined(results: list[CriterionResult]) -> str:

@@ -47,7 +47,7 @@ def test_the_figures_and_what_exceeds_their_nulls_are_those_of_the_page(judged):
 
 def test_what_the_text_says_of_the_free_run_and_of_correction_is_what_was_judged(judged):
     run = judged["vmf_vs_mdn"]
-    primary = run.primary
+    primary = run.judgement.primary
     assert primary.outcome == "undecided" and f"cos@16 is {number(primary.estimate.estimate)}" in PAGE
     ratio = run.measures.value("vmf", "magnitude_ratio@16").estimate
     assert re.search(rf"magnitude ratio is {ratio:.0f}\b", PAGE)

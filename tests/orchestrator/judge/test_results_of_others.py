@@ -50,7 +50,7 @@ def without(lines, column):
 def test_results_that_have_all_are_judged_and_marked_as_not_sealed(tmp_path):
     source = write(tmp_path / "r.csv", rows())
     run = judge_source(source, STUDY.name, frame_rate=50.0)
-    primary = run.primary.estimate
+    primary = run.judgement.primary.estimate
     assert run.judgement.verdict == "GO" and (primary.n_seeds, primary.n_speakers) == (6, 8)
     assert primary.estimate == pytest.approx(0.75, abs=0.01)
     assert ids(run.judgement) == ["No plant", "No learning", "No ridge"]
@@ -92,7 +92,7 @@ def test_a_diverged_seed_counts_against_its_arm(tmp_path):
     lines = [[*row, ""] for row in rows(seeds=5)] + [["vmf", 5, "", "diverged", "", 1, "", "diverged"]]
     run = judge_source(write(tmp_path / "r.csv", lines, [*HEADER, "kind"]), STUDY.name, 50.0)
     assert run.judgement.replicates["vmf"] == {"asked": 6, "finished": 5, "diverged": 1}
-    assert run.primary.estimate.estimate == pytest.approx(0.75 * 5 / 6, abs=0.01)
+    assert run.judgement.primary.estimate.estimate == pytest.approx(0.75 * 5 / 6, abs=0.01)
 
 
 @pytest.mark.parametrize(
@@ -188,7 +188,7 @@ def test_thousands_of_rows_take_seconds_of_a_processor(tmp_path):
     source = write(tmp_path / "r.csv", rows(seeds=20, units=100))
     before = time.process_time()
     run = judge_source(source, STUDY.name, 50.0)
-    assert time.process_time() - before < 10 and run.primary.estimate.n_speakers == 100
+    assert time.process_time() - before < 10 and run.judgement.primary.estimate.n_speakers == 100
 
 
 def test_rows_of_another_study_are_left_out_and_none_is_an_error(tmp_path):

@@ -10,7 +10,7 @@ import pytest
 from orchestrator.judging.learning import validation_curves
 from orchestrator.judging.verdict import Judgement, Verdict, judge
 from orchestrator.statistics.power import smallest_effect, spread_of
-from search_spaces.study import Claim
+from search_spaces.study import Claim, declared
 from tests.orchestrator.synthetic_evidence import STUDY, Truth, evidence
 
 MDN = Truth(cos=(0.7, 0.2))
@@ -124,6 +124,21 @@ def test_a_little_less_than_ridge_one_step_ahead_is_a_matter_of_family(cosine: f
     judgement = verdict(Truth(**LOST, ridge=(cosine, 0.05)))
     assert ("one_step_cosine" in judgement.learning["vmf"].behind_ridge) == behind
     assert judgement.verdict is (Verdict.INCONCLUSIVE if behind else Verdict.NO_GO)
+
+
+def test_a_defect_of_an_arm_that_ridge_beats_is_not_believed() -> None:
+    truth = Truth(cos=(0.72, 0.7), ridge=(0.9, 0.9))
+    verdicts = {}
+    for defect in (False, True):
+        study = replace(STUDY, criteria=(replace(STUDY.primary, defect=defect),))
+        for name, taught in (("taught", replace(truth, ridge=(0.5, 0.5))), ("untaught", truth)):
+            judgement = judge(study, evidence({"mdn": MDN, "vmf": taught}, study=study))
+            verdicts[defect, name] = judgement.verdict
+    assert verdicts.pop((True, "untaught")) is Verdict.INCONCLUSIVE
+    assert set(verdicts.values()) == {Verdict.GO}
+    assert "its defect says nothing about the hypothesis" in judgement.reason
+    assert judgement.decisive is judgement.primary
+    assert "defect" not in declared(STUDY)["criteria"][0], "studies from before it keep their hashes"
 
 
 def test_ridge_stands_in_the_way_of_no_success() -> None:
